@@ -1,0 +1,54 @@
+"""Estimators, the published record and witness panels for the FTZ monograph.
+
+The rooms of the library, lowest floor first (imports point downwards only):
+
+* ``published``, ``register``, ``panel``: the printed numbers with their
+  rounding intervals, the free-trade zones with their dates, and the contract
+  that every city-year panel has to meet;
+* ``index``, ``matching``, ``did``, ``inference``, ``mediation``: estimators
+  that take frames and return frozen result objects;
+* ``witness``: panels constructed so that the estimators return the printed
+  tables;
+* ``figures`` and ``tables``: draw and typeset results, compute none.
+
+Rooms are imported when first used, so ``import ftz`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_ROOMS = (
+    "did",
+    "errors",
+    "figures",
+    "index",
+    "inference",
+    "matching",
+    "mediation",
+    "panel",
+    "paths",
+    "published",
+    "register",
+    "results",
+    "tables",
+    "witness",
+)
+
+__all__ = ["__version__", *_ROOMS]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a room of the library the first time it is named."""
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(
+        f"module 'ftz' has no attribute {name!r}; its rooms are {', '.join(_ROOMS)}"
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Figures: draw results, compute none; every function returns a closed matplotlib figure."""

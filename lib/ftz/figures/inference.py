@@ -1,0 +1,89 @@
+"""Figures of placebo and randomisation inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ftz.inference import PlaceboResult
+
+
+def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
+    """Draw the placebo coefficients, their p values and the observed coefficient.
+
+    Parameters
+    ----------
+    result : PlaceboResult
+    level : float
+        P value at the horizontal line.
+    """
+    import matplotlib.pyplot as plt
+    from scipy.stats import gaussian_kde
+
+    placebos = result.estimates[result.valid]
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.0, 5.2), sharex=True, height_ratios=[3, 2]
+    )
+    reach = 1.1 * max(np.abs(placebos).max(), abs(result.observed_estimate))
+    grid = np.linspace(-reach, reach, 400)
+    bins = np.linspace(placebos.min(), placebos.max(), 32)
+    top.hist(placebos, bins=bins, density=True, color=BLUE, alpha=0.3)
+    top.plot(grid, gaussian_kde(placebos)(grid), color=BLUE, lw=2)
+    top.set_ylabel("Density")
+    bottom.plot(placebos, result.pvalues[result.valid], "o", color=BLUE, ms=3, alpha=0.5)
+    bottom.axhline(level, color=GREY, lw=1, ls="--")
+    bottom.annotate(
+        f"p = {level:g}", (-reach, level), xytext=(2, 3), textcoords="offset points", color=INK
+    )
+    bottom.set(
+        xlabel="Coefficient under reassigned treatment", ylabel="p value", ylim=(-0.03, 1.03)
+    )
+    for axis in (top, bottom):
+        axis.axvline(0, color=GREY, lw=1)
+        axis.axvline(result.observed_estimate, color=ORANGE, lw=2)
+    left = result.observed_estimate > 0
+    top.annotate(
+        "as observed",
+        (result.observed_estimate, top.get_ylim()[1]),
+        xytext=(-5 if left else 5, -4),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="top",
+        color=ORANGE,
+    )
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def rejection_curves(pvalues: Mapping[str, np.ndarray], upto: float = 0.3) -> Figure:
+    """Draw how often a test rejects a true null against the level it was run at.
+
+    Parameters
+    ----------
+    pvalues : mapping
+        Name of a test to its p values over simulated panels.
+    upto : float
+        Largest level shown.
+    """
+    import matplotlib.pyplot as plt
+
+    levels = np.linspace(0, upto, 301)
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    axes.plot([0, upto], [0, upto], color=INK, lw=1, ls="--", label="an honest test")
+    looks = ((PURPLE, ":"), (ORANGE, "-"), (GREEN, "-."), (BLUE, "-"))
+    for (name, values), (colour, dash) in zip(pvalues.items(), looks, strict=False):
+        rate = np.mean(np.asarray(values)[None, :] <= levels[:, None] + 1e-12, axis=1)
+        axes.step(levels, rate, dash, where="post", color=colour, lw=2, label=name)
+    axes.set(xlabel="Level of the test", ylabel="Share of true nulls rejected", xlim=(0, upto))
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
+    plt.close(figure)
+    return figure

@@ -1,0 +1,61 @@
+"""One look for all figures: palette, font with Chinese characters, sizes."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import matplotlib as mpl
+from matplotlib import font_manager
+
+#: Colour-blind-safe palette (Okabe and Ito 2008), in the order the book uses it.
+INK = "#222222"
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREEN = "#009E73"
+GREY = "#8A8A8A"
+YELLOW = "#E69F00"
+SKY = "#56B4E9"
+PURPLE = "#CC79A7"
+PALETTE = (BLUE, ORANGE, GREEN, YELLOW, SKY, PURPLE, GREY)
+
+
+@cache
+def _register_cjk_font() -> str | None:
+    """Make the packaged Noto Sans SC known to matplotlib; return its family name."""
+    try:
+        root = resources.files("pylopdf_fonts_zh_cn")
+    except ModuleNotFoundError:
+        return None
+    family = None
+    for entry in root.rglob("*") if hasattr(root, "rglob") else ():
+        if entry.suffix.lower() in {".ttf", ".otf"} and "Sans" in entry.name:
+            font_manager.fontManager.addfont(str(entry))
+            family = font_manager.FontProperties(fname=str(entry)).get_name()
+    return family
+
+
+def use() -> None:
+    """Apply the book's look to matplotlib; call it once at the head of a chapter."""
+    cjk = _register_cjk_font()
+    families = [cjk, "DejaVu Sans"] if cjk else ["DejaVu Sans"]
+    mpl.rcParams.update(
+        {
+            "font.family": families,
+            "font.size": 10.5,
+            "figure.figsize": (7.0, 4.0),
+            "figure.dpi": 110,
+            "savefig.bbox": "tight",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.grid": True,
+            "grid.color": "#E6E6E6",
+            "axes.axisbelow": True,
+            "legend.frameon": False,
+            "axes.unicode_minus": False,
+            "svg.hashsalt": "ftz",
+        }
+    )

@@ -1,0 +1,30 @@
+"""Where the project's data files are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ftz.errors import FtzError
+
+
+def data_dir() -> Path:
+    """Return the folder ``data/`` of the checkout.
+
+    The library is installed in place (``pip install -e .``), so the folder lies
+    two levels above the package.  ``FTZ_DATA`` overrides it, for tests and for
+    readers who keep their files elsewhere.
+
+    Raises
+    ------
+    FtzError
+        If the folder does not exist.
+    """
+    named = os.environ.get("FTZ_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "data"
+    if not folder.is_dir():
+        raise FtzError(
+            f"the data folder {folder} does not exist: install the library in place "
+            "(pip install -e .) or set FTZ_DATA to the checkout's data folder"
+        )
+    return folder

@@ -1,0 +1,373 @@
+"""The published record: every printed number with the interval that rounding leaves it.
+
+A printed number is a string, and its digits are information: "0.191" says that the
+number before rounding lay in [0.1905, 0.1915].  All arithmetic here is decimal and
+exact (division alone rounds, outwards), so that a contradiction between printed
+numbers is never the artefact of a float.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+
+#: How a number was printed, and what that says of the number behind it.
+KINDS = {
+    "rounded": "a measurement rounded to the printed digits",
+    "count": "a count or an identity: exact",
+    "over": "printed as more than this, or with a plus sign",
+    "under": "printed as less than this, or nearly this",
+    "about": "printed as about this: no interval is defined",
+    "fraction": "printed as a fraction of small numbers: no interval is defined",
+}
+STATISTICS = ("value", "coef", "se", "statistic")
+STARS = ("", "*", "**", "***")
+
+_INFINITY = Decimal("Infinity")
+_EXACT = Context(prec=200)
+_DOWN = Context(prec=40, rounding=ROUND_FLOOR)
+_UP = Context(prec=40, rounding=ROUND_CEILING)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed interval with exact decimal ends.
+
+    Sums, differences and products are exact; quotients are rounded outwards to forty
+    digits.  Ends may be infinite, where a number was printed as a bound.
+    """
+
+    low: Decimal
+    high: Decimal
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise RecordError(f"an interval needs low <= high, not [{self.low}, {self.high}]")
+
+    @property
+    def width(self) -> Decimal:
+        """Upper less lower end."""
+        return _EXACT.subtract(self.high, self.low)
+
+    def contains(self, number: Decimal | float | int | str) -> bool:
+        """Say whether a number lies inside, ends included."""
+        return self.low <= _decimal(number) <= self.high
+
+    def overlaps(self, other: Interval) -> bool:
+        """Say whether the two intervals share a point."""
+        return self.low <= other.high and other.low <= self.high
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(_EXACT.add(self.low, other.low), _EXACT.add(self.high, other.high))
+
+    def __sub__(self, other: Interval) -> Interval:
+        return Interval(
+            _EXACT.subtract(self.low, other.high), _EXACT.subtract(self.high, other.low)
+        )
+
+    def __mul__(self, other: Interval) -> Interval:
+        products = [
+            _EXACT.multiply(a, b) for a in (self.low, self.high) for b in (other.low, other.high)
+        ]
+        return Interval(min(products), max(products))
+
+    def __truediv__(self, other: Interval) -> Interval:
+        if other.low <= 0 <= other.high:
+            raise RecordError(f"the divisor {other} contains zero")
+        pairs = [(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Interval(
+            min(_DOWN.divide(a, b) for a, b in pairs), max(_UP.divide(a, b) for a, b in pairs)
+        )
+
+    def __str__(self) -> str:
+        return f"[{self.low}, {self.high}]"
+
+
+def _decimal(number: Decimal | float | int | str) -> Decimal:
+    """Return the exact decimal value; a float becomes the number it really is."""
+    return number if isinstance(number, Decimal) else Decimal(number)
+
+
+def _parse(text: str) -> Decimal:
+    try:
+        value = Decimal(text.replace(",", ""))
+    except InvalidOperation:
+        raise RecordError(f"{text!r} is not a printed number") from None
+    if not value.is_finite():
+        raise RecordError(f"{text!r} is not a finite number")
+    return value
+
+
+def decimals(text: str) -> int:
+    """Return how many decimals a number is printed with: 3 for "0.191", 0 for "85"."""
+    exponent = _parse(text).as_tuple().exponent
+    if not isinstance(exponent, int):  # pragma: no cover - _parse refuses non-finite numbers
+        raise RecordError(f"{text!r} has no decimals")
+    return max(0, -exponent)
+
+
+def rounding_interval(text: str) -> Interval:
+    """Return the numbers that round to the printed one.
+
+    Parameters
+    ----------
+    text : str
+        As printed, for example ``"-0.018"``.
+
+    Returns
+    -------
+    Interval
+        Half a unit of the last digit to either side, ends included because the rule
+        for ties is not printed: "0.191" gives [0.1905, 0.1915].
+
+    Raises
+    ------
+    RecordError
+        If the text is not a number.
+    """
+    value = _parse(text)
+    half = Decimal(5).scaleb(-decimals(text) - 1)
+    return Interval(value - half, value + half)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """One printed number.
+
+    Attributes
+    ----------
+    paper, table, row, column, statistic : str
+        Where it stands in the record; together they make :attr:`id`.
+    text, stars : str
+        The string as printed and its significance stars.
+    kind : str
+        A key of :data:`KINDS`.
+    unit, where, note : str
+        Unit of measurement, place in the paper, anything a reader should know.
+    """
+
+    paper: str
+    table: str
+    row: str
+    column: str
+    statistic: str
+    text: str
+    stars: str
+    kind: str
+    unit: str
+    where: str
+    note: str
+
+    @property
+    def id(self) -> str:
+        """``paper/table/row/column/statistic``."""
+        return "/".join((self.paper, self.table, self.row, self.column, self.statistic))
+
+    @property
+    def value(self) -> Decimal:
+        """The printed number."""
+        if self.kind == "fraction":
+            over, under = self.text.split("/")
+            return _DOWN.divide(_parse(over), _parse(under))
+        return _parse(self.text.rstrip("+"))
+
+    @property
+    def decimals(self) -> int:
+        """Printed decimals."""
+        return decimals(self.text.rstrip("+"))
+
+    @property
+    def interval(self) -> Interval:
+        """The numbers that the print allows.
+
+        Raises
+        ------
+        RecordError
+            For numbers printed as "about" or as a fraction, which define none.
+        """
+        if self.kind == "rounded":
+            return rounding_interval(self.text)
+        if self.kind == "count":
+            return Interval(self.value, self.value)
+        if self.kind == "over":
+            return Interval(self.value, _INFINITY)
+        if self.kind == "under":
+            return Interval(-_INFINITY, self.value)
+        raise RecordError(f"{self.id}: {self.text!r} is {KINDS[self.kind]}")
+
+    def format(self, number: float) -> str:
+        """Return a computed number rounded to the printed decimals."""
+        step = Decimal(1).scaleb(-self.decimals)
+        rounded = _decimal(float(number)).quantize(step, rounding=ROUND_HALF_UP)
+        return str(abs(rounded) if rounded == 0 else rounded)
+
+    def reproduced_by(self, number: float) -> bool:
+        """Say whether a computed number prints the same digits.
+
+        A number on the tie between two digits counts for either, because the paper's
+        rule for ties is not known.
+        """
+        if not abs(number) < float("inf"):
+            return False
+        if self.kind == "count":
+            return _decimal(float(number)) == self.value
+        return rounding_interval(self.text).contains(float(number))
+
+
+def verdict(number: float, printed: Printed) -> str:
+    """Return ``"reproduced"`` if ``number`` prints the same digits, else ``"not reproduced"``."""
+    return REPRODUCED if printed.reproduced_by(number) else NOT_REPRODUCED
+
+
+_COLUMNS = [f.name for f in fields(Printed)]
+_FILE_COLUMNS = ["printed" if name == "text" else name for name in _COLUMNS]
+
+
+class Record:
+    """Printed numbers that can be filtered and looked up; behaves as a sequence."""
+
+    def __init__(self, numbers: list[Printed]) -> None:
+        self._numbers = tuple(numbers)
+        self._by_id = {number.id: number for number in numbers}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Printed]:
+        return iter(self._numbers)
+
+    def __repr__(self) -> str:
+        papers = sorted({number.paper for number in self})
+        return f"Record of {len(self)} printed numbers ({', '.join(papers)})"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a printed number, indexed by identifier."""
+        rows = [{name: getattr(n, name) for name in _COLUMNS} for n in self]
+        frame = pd.DataFrame(rows, columns=_COLUMNS, index=[n.id for n in self])
+        return frame.rename(columns={"text": "printed"}).rename_axis("id")
+
+    def select(self, **wanted: str) -> Record:
+        """Return the numbers whose fields equal the given ones.
+
+        >>> load().select(table="table4", row="FTZ")  # doctest: +SKIP
+        """
+        unknown = set(wanted) - set(_COLUMNS)
+        if unknown:
+            raise RecordError(f"the record has no field {', '.join(sorted(unknown))}")
+        return Record([n for n in self if all(getattr(n, k) == v for k, v in wanted.items())])
+
+    def get(self, identifier: str) -> Printed:
+        """Return one number by its identifier.
+
+        Raises
+        ------
+        RecordError
+            If there is none, naming the nearest identifiers.
+        """
+        if identifier in self._by_id:
+            return self._by_id[identifier]
+        near = difflib.get_close_matches(identifier, self._by_id, n=3, cutoff=0.5)
+        hint = f"; near it are {', '.join(near)}" if near else ""
+        raise RecordError(f"the record has no cell {identifier}{hint}")
+
+    def cell(self, paper: str, table: str, row: str, column: str, statistic: str) -> Printed:
+        """Return one number by its five coordinates."""
+        return self.get("/".join((paper, table, row, column, statistic)))
+
+    def replace(self, changed: Printed) -> Record:
+        """Return a record in which one number is another."""
+        self.get(changed.id)
+        return Record([changed if n.id == changed.id else n for n in self])
+
+
+def papers(folder: Path | None = None) -> dict[str, dict[str, str]]:
+    """Return what is known of the five papers: authors, title, outlet, date."""
+    import yaml
+
+    path = (folder or data_dir() / "published") / "papers.yml"
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def load(paper: str | None = None) -> Record:
+    """Read the published record.
+
+    Parameters
+    ----------
+    paper : str, optional
+        Key of one paper; all papers by default.
+
+    Raises
+    ------
+    RecordError
+        If a file is malformed (file, row and column are named) or the paper unknown.
+    """
+    folder = data_dir() / "published"
+    known = list(papers(folder))
+    if paper is not None and paper not in known:
+        raise RecordError(f"no paper {paper!r}: the record holds {', '.join(known)}")
+    chosen = known if paper is None else [paper]
+    return Record([n for key in chosen for n in _read_cached(folder / f"{key}.csv")])
+
+
+@cache
+def _read_cached(path: Path) -> tuple[Printed, ...]:
+    return tuple(read(path))
+
+
+def read(path: Path) -> list[Printed]:
+    """Read and check one file of the record.
+
+    Raises
+    ------
+    RecordError
+        Missing file or column, a number that cannot be read, an unknown kind or
+        statistic, wrong stars, a cell that stands twice.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise RecordError(f"{path.name}: cannot be read ({error})") from None
+    if list(frame.columns) != _FILE_COLUMNS:
+        raise RecordError(f"{path.name}: the columns must be {', '.join(_FILE_COLUMNS)}")
+    numbers, seen = [], {}
+    for line, values in enumerate(frame.itertuples(index=False, name=None), start=2):
+        number = Printed(*values)
+        _check(number, f"{path.name}, row {line}")
+        if number.id in seen:
+            raise RecordError(
+                f"{path.name}, row {line}: {number.id} stands in row {seen[number.id]} already"
+            )
+        seen[number.id] = line
+        numbers.append(number)
+    return numbers
+
+
+def _check(number: Printed, place: str) -> None:
+    if number.kind not in KINDS:
+        raise RecordError(f"{place}, column kind: {number.kind!r} is none of {', '.join(KINDS)}")
+    if number.statistic not in STATISTICS:
+        raise RecordError(
+            f"{place}, column statistic: {number.statistic!r} is none of {', '.join(STATISTICS)}"
+        )
+    if number.stars not in STARS:
+        raise RecordError(f"{place}, column stars: {number.stars!r} is none of * ** ***")
+    for name in ("paper", "table", "row", "column", "where"):
+        if not getattr(number, name):
+            raise RecordError(f"{place}, column {name}: empty")
+    try:
+        _ = number.value
+    except (RecordError, ValueError) as error:
+        raise RecordError(f"{place}, column printed: {error}") from None

@@ -1,0 +1,180 @@
+"""The register of pilot free trade zones and the coding of treatment.
+
+Who is treated from which year is a choice in three places, each a named switch of
+:class:`Coding`.  The defaults are the choices of Yan, Ye and Wang.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pandas as pd
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+
+LateOpening = Literal["opening_year", "next_year", "half_year"]
+
+#: Hebei's zone holds the Daxing airport area, part of which lies in Beijing.
+_DAXING_ZONE = "Hebei"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How zones become a treatment variable.
+
+    Attributes
+    ----------
+    baoding_treated : bool
+        Xiong'an's counties belonged to Baoding.  The paper counts Hebei's zone cities.
+    beijing_from_daxing : bool
+        The Daxing airport area crosses the border, so that Beijing held zone land
+        thirteen months before its own zone opened.  The paper starts Beijing with its
+        own zone.
+    late_opening : {"opening_year", "next_year", "half_year"}
+        A city is treated from the year of the opening (the paper's rule), from the
+        year after, or from the year after where the zone opened after 30 June.
+
+    Raises
+    ------
+    RecordError
+        If the rule is none of the three.
+    """
+
+    baoding_treated: bool = True
+    beijing_from_daxing: bool = False
+    late_opening: LateOpening = "opening_year"
+
+    def __post_init__(self) -> None:
+        rules = get_args(LateOpening)
+        if self.late_opening not in rules:
+            raise RecordError(
+                f"late_opening is {self.late_opening!r}; it must be one of {', '.join(rules)}"
+            )
+
+    def first_year(self, launch: pd.Timestamp) -> int:
+        """Return the first treated year of a zone that opened on ``launch``."""
+        late = self.late_opening == "next_year" or (
+            self.late_opening == "half_year" and launch.month > 6
+        )
+        return launch.year + int(late)
+
+
+PAPER_CODING = Coding()
+
+
+@dataclass(frozen=True)
+class Register:
+    """The zones to the end of 2023.
+
+    Attributes
+    ----------
+    zones : pandas.DataFrame
+        One row a zone: ``zone``, ``batch``, ``launch`` (date), ``areas``,
+        ``area_km2``, ``seen`` (``page`` or ``general``), ``source``.
+    cities : pandas.DataFrame
+        One row a zone and city: ``zone``, ``city``.
+    """
+
+    zones: pd.DataFrame
+    cities: pd.DataFrame
+
+    def launches(self) -> pd.DataFrame:
+        """Return one row a zone and city with the launch date."""
+        return self.cities.merge(self.zones[["zone", "batch", "launch"]], on="zone")
+
+
+def load_register() -> Register:
+    """Read the register.
+
+    Raises
+    ------
+    RecordError
+        If a date cannot be read or a city belongs to no listed zone; file and row
+        are named.
+    """
+    folder = data_dir() / "register"
+    zones = pd.read_csv(folder / "zones.csv", keep_default_na=False, dtype=str)
+    cities = pd.read_csv(folder / "zone_cities.csv", dtype=str)
+    launch = pd.to_datetime(zones["launch"], format="%Y-%m-%d", errors="coerce")
+    if launch.isna().any():
+        row = int(launch.isna().to_numpy().argmax()) + 2
+        raise RecordError(f"zones.csv, row {row}, column launch: expected a date as 2019-08-30")
+    orphans = ~cities["zone"].isin(zones["zone"])
+    if orphans.any():
+        row = int(orphans.to_numpy().argmax()) + 2
+        raise RecordError(f"zone_cities.csv, row {row}, column zone: no such zone in zones.csv")
+    zones = zones.assign(
+        launch=launch,
+        batch=zones["batch"].astype(int),
+        area_km2=pd.to_numeric(zones["area_km2"], errors="coerce"),
+    )
+    return Register(zones, cities)
+
+
+def _study() -> pd.DataFrame:
+    return pd.read_csv(data_dir() / "register" / "study_cities.csv", dtype=str)
+
+
+def study_cities() -> list[str]:
+    """Return the thirteen cities of Yan, Ye and Wang, in their order."""
+    return _study()["city"].tolist()
+
+
+def chinese_names() -> dict[str, str]:
+    """Return the Chinese name of each study city."""
+    return dict(_study()[["city", "city_zh"]].itertuples(index=False, name=None))
+
+
+def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, int | None]:
+    """Return the first treated year of each city, ``None`` where there is none.
+
+    Parameters
+    ----------
+    cities : iterable of str
+        Cities of the study, or cities that hold zone land anywhere in the register.
+    coding : Coding
+        The three choices.
+
+    Raises
+    ------
+    RecordError
+        If a city is neither in the study nor in the register, naming near matches.
+    """
+    register = load_register()
+    first: dict[str, int] = {}
+    for row in register.launches().itertuples():
+        year = coding.first_year(row.launch)
+        first[row.city] = min(year, first.get(row.city, year))
+    if not coding.baoding_treated:
+        first.pop("Baoding", None)
+    if coding.beijing_from_daxing:
+        launch = register.zones.set_index("zone").loc[_DAXING_ZONE, "launch"]
+        first["Beijing"] = min(first["Beijing"], coding.first_year(launch))
+    known = {*first, *register.cities["city"], *study_cities()}
+    found: dict[str, int | None] = {}
+    for city in cities:
+        if city not in known:
+            near = difflib.get_close_matches(str(city), sorted(known), n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
+        found[city] = first.get(city)
+    return found
+
+
+def treatment(
+    frame: pd.DataFrame, coding: Coding = PAPER_CODING, *, unit: str = "city", time: str = "year"
+) -> pd.Series:
+    """Return 0/1 treatment status for each row of a city-year frame.
+
+    Raises
+    ------
+    RecordError
+        As :func:`cohorts`.
+    """
+    start = cohorts(frame[unit].unique(), coding)
+    first = frame[unit].map(start).astype(float)
+    return (frame[time] >= first).astype(int).rename("FTZ")

@@ -1,0 +1,82 @@
+"""The shape that every coefficient result of the library has.
+
+The names follow linearmodels and statsmodels (``params``, ``std_errors``,
+``tstats``, ``pvalues``, ``conf_int()``, ``nobs``, ``summary``), so that a reader
+who knows either package knows these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy import stats
+
+
+def stars(pvalue: float) -> str:
+    """Return the significance stars of the papers: ``***`` 1%, ``**`` 5%, ``*`` 10%."""
+    return "***" if pvalue < 0.01 else "**" if pvalue < 0.05 else "*" if pvalue < 0.10 else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoefficientResult:
+    """Estimated coefficients with their standard errors.
+
+    Attributes
+    ----------
+    params, std_errors : pandas.Series
+        Indexed by coefficient name, in the units of the outcome.
+    nobs : int
+        Observations used.
+    df : float or None
+        Degrees of freedom of the t distribution behind p values and intervals;
+        ``None`` means the normal distribution, as where a paper prints z.
+    title : str
+        What was estimated, for the summary's caption.
+    """
+
+    params: pd.Series
+    std_errors: pd.Series
+    nobs: int
+    df: float | None = None
+    title: str = ""
+
+    @property
+    def _distribution(self):
+        return stats.norm if self.df is None else stats.t(self.df)
+
+    @property
+    def tstats(self) -> pd.Series:
+        """Coefficient over standard error (the papers print it as z or t)."""
+        return self.params / self.std_errors
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p values."""
+        return pd.Series(2 * self._distribution.sf(self.tstats.abs()), index=self.params.index)
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Return symmetric confidence intervals, columns ``lower`` and ``upper``."""
+        half = self._distribution.ppf(0.5 + level / 2) * self.std_errors
+        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row a coefficient: estimate, standard error, statistic, p value, interval, stars."""
+        frame = pd.DataFrame(
+            {
+                "estimate": self.params,
+                "std_error": self.std_errors,
+                "statistic": self.tstats,
+                "p_value": self.pvalues,
+            }
+        ).join(self.conf_int())
+        return frame.assign(stars=[stars(p) for p in frame["p_value"]])
+
+    def __repr__(self) -> str:
+        head = f"{self.title or type(self).__name__} (N = {self.nobs})"
+        return f"{head}\n{self.summary.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        styled = self.summary.round(4).to_html(border=0)
+        return f"<p>{self.title or type(self).__name__} (N = {self.nobs})</p>{styled}"

@@ -1,0 +1,120 @@
+"""Typeset comparisons and results; compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+#: Words for the statistics of a cell, in the order of columns.
+_STATISTICS = {"coef": "estimate", "se": "standard error", "statistic": "statistic", "value": ""}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for a page: a frame of strings with a caption.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What is shown; the index is not.
+    caption : str
+        One sentence above the table.
+    """
+
+    frame: pd.DataFrame
+    caption: str = ""
+
+    def __repr__(self) -> str:
+        body = self.frame.to_string(index=False)
+        return f"{self.caption}\n{body}" if self.caption else body
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in self.frame.columns)
+        rows = "".join(
+            "<tr>" + "".join(_cell(value) for value in row) + "</tr>"
+            for row in self.frame.itertuples(index=False)
+        )
+        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        return (
+            f'<div class="ftz-table"><table class="table">{caption}'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+
+#: Verdict words, which the style sheet colours.
+VERDICTS = ("reproduced", "not reproduced", "consistent", "impossible", "undecided")
+
+
+def _cell(value: object) -> str:
+    text = "" if pd.isna(value) else str(value)
+    if text in VERDICTS:
+        return f'<td><span class="verdict verdict-{text.split()[-1]}">{text}</span></td>'
+    return f"<td>{escape(text)}</td>"
+
+
+def as_printed(
+    compared: pd.DataFrame,
+    *,
+    caption: str = "",
+    verdicts: Mapping[str, str] | None = None,
+    row_name: str = "row",
+) -> Table:
+    """Set the printed numbers beside the ones computed here.
+
+    Parameters
+    ----------
+    compared : pandas.DataFrame
+        From :func:`ftz.replication.compare`.
+    caption : str
+        What the table shows and on which panel.
+    verdicts : mapping, optional
+        Cell identifier to a verdict that replaces the computed one, for cells that a
+        proof elsewhere has decided (*impossible*, *undecided*).
+    row_name : str
+        Heading of the first column.
+
+    Returns
+    -------
+    Table
+        One line a row and column of the printed table; printed and computed numbers
+        by statistic; the verdict of the line, which is *reproduced* only if all its
+        numbers are.
+    """
+    lines, kinds = [], set(compared["statistic"])
+    for (row, column), part in compared.groupby(["row", "column"], sort=False):
+        line: dict[str, object] = {row_name: row, "column": column}
+        for _, item in part.iterrows():
+            word = _STATISTICS[item["statistic"]]
+            if not word and "coef" in kinds:  # a count of rows in a table of estimates
+                word = _STATISTICS["coef"]
+            line[f"{word} printed".strip()] = item["printed"]
+            line[f"{word} here".strip()] = item["here"]
+        line["verdict"] = _line_verdict(part, verdicts or {})
+        lines.append(line)
+    frame = pd.DataFrame(lines)
+    numbers = [c for c in frame.columns if c not in {row_name, "column", "verdict"}]
+    return Table(frame[[row_name, "column", *numbers, "verdict"]], caption)
+
+
+def _line_verdict(part: pd.DataFrame, verdicts: Mapping[str, str]) -> str:
+    words = [verdicts.get(cell, word) for cell, word in part["verdict"].items()]
+    for word in ("impossible", "not reproduced", "undecided"):
+        if word in words:
+            return word
+    return "reproduced"
+
+
+def coefficients(result: object, *, caption: str = "", decimals: int = 3) -> Table:
+    """Typeset the summary of a coefficient result."""
+    summary = result.summary  # type: ignore[attr-defined]
+    frame = summary[["estimate", "std_error", "statistic", "p_value"]].map(
+        lambda x: f"{x:.{decimals}f}"
+    )
+    frame["estimate"] = frame["estimate"] + summary["stars"]
+    frame.columns = ["estimate", "standard error", "statistic", "p value"]
+    frame.insert(0, "", [str(name) for name in summary.index])
+    title = caption or getattr(result, "title", "")
+    return Table(frame, title)

@@ -1,0 +1,15 @@
+"""Witness panels: constructed so that the book's estimators return the printed tables.
+
+A witness is never data.  It shows that a set of printed tables can all be true
+together, and it gives every chapter a panel to run on where the raw data are closed.
+
+``python -m ftz.witness`` (or ``make witness``) rebuilds ``data/witness/panel.csv``
+byte for byte.
+"""
+
+from __future__ import annotations
+
+from ftz.witness.build import SEED, Witness, build
+from ftz.witness.files import check, manifest, panel_bytes, write
+
+__all__ = ["SEED", "Witness", "build", "check", "manifest", "panel_bytes", "write"]
