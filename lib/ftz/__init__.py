@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 _ROOMS = (
     "did",
     "errors",
+    "findings",
     "figures",
     "index",
     "inference",
@@ -31,8 +32,10 @@ _ROOMS = (
     "mediation",
     "panel",
     "paths",
+    "policy",
     "published",
     "register",
+    "replication",
     "results",
     "tables",
     "witness",

@@ -2,7 +2,7 @@ r"""Difference-in-differences: two-way fixed effects, stepwise columns, event st
 
 The estimating equation is equation (1) of Yan, Ye and Wang,
 
-.. math:: y_{it} = \\alpha + \\beta D_{it} + x_{it}'\\gamma + \\lambda_i + \\mu_t + \\varepsilon_{it},
+.. math:: y_{it} = \alpha + \beta D_{it} + x_{it}'\gamma + \lambda_i + \mu_t + \epsilon_{it},
 
 estimated by ``linearmodels.PanelOLS`` with unit and period effects.  Standard
 errors are clustered by unit under linearmodels' own small-sample convention: the

@@ -94,6 +94,19 @@ class Interval:
     def __str__(self) -> str:
         return f"[{self.low}, {self.high}]"
 
+    def __format__(self, spec: str) -> str:
+        """Format both ends, ``.3f`` and the like, rounded outwards."""
+        if not spec:
+            return str(self)
+        if not (spec.startswith(".") and spec.endswith("f") and spec[1:-1].isdigit()):
+            raise ValueError(f"an interval formats as .3f, not {spec!r}")
+        step = Decimal(1).scaleb(-int(spec[1:-1]))
+        low = self.low.quantize(step, rounding=ROUND_FLOOR) if self.low.is_finite() else self.low
+        high = (
+            self.high.quantize(step, rounding=ROUND_CEILING) if self.high.is_finite() else self.high
+        )
+        return f"[{low}, {high}]"
+
 
 def _decimal(number: Decimal | float | int | str) -> Decimal:
     """Return the exact decimal value; a float becomes the number it really is."""

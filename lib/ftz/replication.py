@@ -65,6 +65,8 @@ class MatchingSetup:
 
 
 MATCHING = MatchingSetup()
+#: The methods of Table 1, as :func:`ftz.matching.match` calls them.
+METHODS = ("k_nearest", "caliper", "k_nearest_in_caliper")
 
 
 def cell(table: str, row: str, column: str, statistic: str) -> str:

@@ -3,7 +3,7 @@ r"""Minimum-norm Gauss-Newton for a few dozen equations in hundreds of bounded u
 A witness problem is strongly under-determined: hundreds of cells of a panel, some
 seventy printed numbers.  The damped step of least norm,
 
-.. math:: \\delta = -J'(JJ' + \\mu I)^{-1} r,
+.. math:: \delta = -J'(JJ' + \mu I)^{-1} r,
 
 stays close to where it starts, so that different starts give different witnesses,
 and needs only a matrix of the size of the equations.  Bounds are met by writing

@@ -1,0 +1,95 @@
+# The commands of the book.  `make help` lists them.
+#
+# Only git, make and Python >= 3.11 with venv are needed: everything else is
+# installed into .venv, in the versions and with the hashes of requirements.lock.
+
+PYTHON ?= python3
+PORT   ?= 8000
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+# What a caller has set for another project must not reach this one.
+unexport PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Chapters that hold code: MyST text notebooks name their kernel in the header.
+CODE_CHAPTERS = $(shell grep -ls '^kernelspec:' book/*.md notebooks/*.md)
+SOURCES := lib tests benchmarks book/_ext
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@echo "make TARGET, where TARGET is one of:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: PYTHON=python3.12 (the interpreter that makes .venv), PORT=8000 (make serve),"
+	@echo "           FTZ_JOBS=2 (chapters executed at a time), ARGS='-k did' (passed to pytest)."
+
+.PHONY: book
+book: $(READY)  ## execute all chapters and write the web book to _build/html
+	@echo "==> building the book: chapters that changed are executed, warnings are errors"
+	$(BIN)/jb build . -n -W --keep-going
+	@echo "==> the book: _build/html/index.html  (make serve shows it at http://localhost:$(PORT))"
+
+.PHONY: test
+test: $(READY)  ## run all tests: library, notebooks, the built book, the repository
+	@echo "==> testing: library, every notebook, a clean build of the book, the repository"
+	@echo "    (make test ARGS='-m \"not slow\"' leaves out the parts that execute chapters)"
+	$(BIN)/python -m pytest $(ARGS)
+
+# Prose becomes comments there, so long lines and docstrings are not looked at.
+.PHONY: lint
+lint: $(READY)  ## check style and format of the library, the tests and the chapters' code
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" jupytext --quiet --check 'ruff check --quiet --ignore D,E402,E501,B018 {}' $(CODE_CHAPTERS)
+
+.PHONY: check
+check: $(READY)  ## all that CI runs: book, lint, test
+	bash .ci/run
+
+.PHONY: serve
+serve: book  ## build the book and serve it on localhost (PORT=8000)
+	@echo "==> http://localhost:$(PORT)/  (Ctrl-C stops it)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+.PHONY: witness
+witness: $(READY)  ## make the witness panel again, byte for byte, in data/witness
+	$(BIN)/python -m ftz.witness
+
+.PHONY: bench
+bench: $(READY)  ## measure a cold and a warm build and print the README's table
+	$(BIN)/python benchmarks/build.py $(ARGS)
+
+.PHONY: lock
+lock: $(READY)  ## write requirements.lock from pyproject.toml (ARGS=--upgrade for new versions)
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --extra dev $(ARGS) \
+	  pyproject.toml --output-file requirements.lock
+
+.PHONY: clean
+clean:  ## delete what builds and tests wrote; keep .venv
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find lib tests benchmarks book -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean  ## delete .venv as well
+	rm -rf $(VENV) lib/*.egg-info
+
+# The environment.  A changed lock or pyproject.toml installs again.  Bytecode is
+# compiled once here: where PYTHONDONTWRITEBYTECODE is set, every kernel would
+# otherwise compile its imports anew, which takes three times as long.
+$(READY): requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "There is no '$(PYTHON)'. Install Python 3.11 or later, or name one: make book PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$("$(PYTHON)" --version) is too old: the book needs 3.11 or later. Name another: make book PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@echo "==> installing the packages of requirements.lock into $(VENV) (a minute or two, only once)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-compile -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 0 "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null || true
+	@touch $@

@@ -1,0 +1,216 @@
+"""Sphinx extension: no page is older than the code and the data behind it.
+
+MyST-NB keeps executed chapters in a cache whose key is the text of the cells
+and the name of the kernel.  A new number in ``data/`` or a new line in
+``lib/`` therefore leaves its pages as they were.  This extension
+
+* keeps one cache for each state of ``lib/``, ``data/``, ``requirements.lock``
+  and the interpreter, and deletes the caches of other states.  The path of
+  the cache is part of Sphinx's configuration, so a new state also makes
+  Sphinx read every page again;
+* reads a page again when a chapter whose glued values it pastes was read;
+* forgets the Sphinx environment of a build that warned, or the next build
+  would find nothing to do and pass;
+* executes the chapters that need it side by side before Sphinx reads them one
+  by one; what is not in the cache by then, MyST-NB executes itself;
+* gives all kernels the same environment, whoever started the build.
+
+``FTZ_JOBS`` sets how many kernels run at a time (the number of cores, unless
+set); with ``FTZ_JOBS=1`` MyST-NB executes the chapters one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+#: What the numbers on the pages depend on, beside the chapters themselves.
+INPUTS = ("lib", "data", "requirements.lock")
+
+#: What the look of the pages depends on.
+ASSETS = ("book/_ext", "book/_static")
+
+#: The environment of every kernel: figures go to the page, strings hash alike,
+#: and the linear algebra does not spread over cores that other kernels use.
+KERNEL_ENVIRONMENT = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # the kernel named python3 is the one beside this interpreter, whatever else has that name
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "JUPYTER_PATH": "",
+}
+
+#: ``{glue:text}`file.md::key:.3f` `` and the directive form of the same.
+_PASTED = re.compile(r"\{glue:\w*\}(?:`(?:[^`<]*<)?|\s+)([^`:\s]+)::")
+
+
+# -- one cache for each state of the inputs ---------------------------------------------
+
+
+def _made_by_a_tool(part: str) -> bool:
+    return part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info")
+
+
+def digest(root: Path, names: Iterable[str] = INPUTS) -> str:
+    """Return a short hash of the named files and folders and of the interpreter."""
+    total = hashlib.sha256(sys.version.encode())
+    for name in names:
+        start = root / name
+        for path in sorted([start] if start.is_file() else start.rglob("*")):
+            parts = path.relative_to(start).parts
+            if path.is_file() and not any(map(_made_by_a_tool, parts)):
+                total.update("/".join((name, *parts)).encode() + b"\0")
+                total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:16]
+
+
+def choose_cache(app, config) -> None:
+    """Point MyST-NB at the cache of this state and delete those of other states."""
+    root = Path(app.srcdir)
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    elsewhere = os.environ.get("FTZ_DATA")  # a reader's own data folder
+    chosen = caches / digest(root, (*INPUTS, elsewhere) if elsewhere else INPUTS)
+    for old in caches.glob("*") if caches.is_dir() else ():
+        if old != chosen:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    config.nb_execution_cache_path = str(chosen)
+    config.ftz_assets = digest(root, ASSETS)
+    os.environ.update(KERNEL_ENVIRONMENT)
+
+
+# -- pages that follow other pages ------------------------------------------------------
+
+
+def pasted_from(text: str) -> set[str]:
+    """Return the files whose glued values a page's source pastes."""
+    return set(_PASTED.findall(text))
+
+
+def follow_glue(app, env, added: set, changed: set, removed: set) -> list[str]:
+    """Name the pages that paste values from a page that is about to be read."""
+    renewed = added | changed | removed
+    followers = []
+    for page in env.found_docs - renewed:
+        text = Path(env.doc2path(page)).read_text(encoding="utf-8")
+        sources = (env.path2doc(env.relfn2path(name, page)[1]) for name in pasted_from(text))
+        if any(source in renewed for source in sources):
+            followers.append(page)
+    return followers
+
+
+def forget_if_warned(app, exception: Exception | None) -> None:
+    """Let no warning pass by building twice: without this file Sphinx reads all pages."""
+    if exception or app._warncount:
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+
+
+# -- chapters side by side --------------------------------------------------------------
+
+
+def jobs() -> int:
+    """Return how many kernels may run at a time."""
+    return max(1, int(os.environ.get("FTZ_JOBS") or os.cpu_count() or 1))
+
+
+def _chapters(env, docnames: Iterable[str]) -> Iterator[tuple[str, Path, object]]:
+    """Yield name, path and notebook of the pages that hold code."""
+    from myst_nb.core.read import create_nb_reader
+
+    for name in docnames:
+        path = Path(env.doc2path(name))
+        text = path.read_text(encoding="utf-8")
+        reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
+        if reader is not None:
+            yield name, path, reader.read(text)
+
+
+def _is_cached(cache, notebook) -> bool:
+    try:
+        cache.match_cache_notebook(notebook)
+    except KeyError:
+        return False
+    return True
+
+
+async def _execute(name: str, path: Path, notebook, connection: Path, timeout: int) -> float | None:
+    """Execute a notebook in place; return the seconds, or None where it failed."""
+    from nbclient import NotebookClient
+    from traitlets.config import Config
+
+    # Sockets in a folder of our own: no port to race for.
+    transport = {"transport": "ipc", "connection_file": str(connection)}
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        record_timing=False,  # the cache's key holds the cells' metadata
+        resources={"metadata": {"path": str(path.parent)}},
+        config=Config({"KernelManager": transport}),
+    )
+    start = time.perf_counter()
+    try:
+        await client.async_execute()
+    except Exception as error:
+        # MyST-NB executes the chapter again and reports as it is configured to.
+        logger.info("  %s: %s", name, type(error).__name__)
+        return None
+    seconds = time.perf_counter() - start
+    logger.info("  %s: %.1f s", name, seconds)
+    return seconds
+
+
+async def _execute_all(chapters: list, timeout: int) -> list[float | None]:
+    gate = asyncio.Semaphore(jobs())
+    with tempfile.TemporaryDirectory(prefix="ftz-") as sockets:
+
+        async def run(number: int, name: str, path: Path, notebook) -> float | None:
+            async with gate:
+                connection = Path(sockets, f"{number}.json")
+                return await _execute(name, path, notebook, connection, timeout)
+
+        return await asyncio.gather(*(run(n, *chapter) for n, chapter in enumerate(chapters)))
+
+
+def execute_side_by_side(app, env, docnames: list[str]) -> None:
+    """Fill the cache with the chapters that Sphinx is about to read."""
+    if jobs() == 1 or env.mystnb_config.execution_mode != "cache":
+        return
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    chapters = [c for c in _chapters(env, docnames) if not _is_cached(cache, c[2])]
+    if len(chapters) < 2:
+        return
+    logger.info("executing %d chapters, %d at a time", len(chapters), jobs())
+    timeout = env.mystnb_config.execution_timeout
+    for (_, path, notebook), seconds in zip(
+        chapters, asyncio.run(_execute_all(chapters, timeout)), strict=True
+    ):
+        if seconds is not None:
+            bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def setup(app) -> dict:
+    """Connect the hooks to Sphinx."""
+    app.add_config_value("ftz_assets", "", "env")
+    app.connect("config-inited", choose_cache, priority=100)
+    app.connect("env-get-outdated", follow_glue)
+    app.connect("env-before-read-docs", execute_side_by_side)
+    app.connect("build-finished", forget_if_warned)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
