@@ -1,0 +1,109 @@
+"""Every data file is described, and the small ones are in order."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from ftz import findings, panel, published, replication, tables, witness
+from ftz.errors import FtzError
+from ftz.paths import data_dir
+
+
+def test_every_file_has_an_entry_in_the_datasheet():
+    text = (data_dir() / "DATASHEET.md").read_text("utf-8")
+    described = set(re.findall(r"^## (\S+)$", text, flags=re.M))
+    files = {
+        p.relative_to(data_dir()).as_posix()
+        for p in data_dir().rglob("*")
+        if p.is_file() and p.name != "DATASHEET.md" and not p.name.startswith(".")
+    }
+    assert files == described
+    for part in text.split("\n## ")[1:]:
+        for word in ("**What.**", "erms", "**Used by.**"):
+            assert word in part, part.splitlines()[0]
+
+
+def test_claims_name_known_papers():
+    claims = pd.read_csv(data_dir() / "published" / "claims.csv")
+    assert set(claims["paper"]) <= set(published.papers())
+    assert not claims.duplicated(["paper", "claim"]).any()
+
+
+def test_official_ranges_are_ordered_and_hold_the_yearly_values():
+    ranges = pd.read_csv(data_dir() / "official" / "ranges.csv").set_index(["city", "variable"])
+    assert (ranges["low"] <= ranges["high"]).all()
+    yearly = pd.read_csv(data_dir() / "official" / "pgdp_by_year.csv")
+    for row in yearly.itertuples():
+        low, high = ranges.loc[(row.city, "pgdp")]
+        assert 0.99 * low <= row.pgdp <= 1.01 * high
+
+
+def test_manifest_is_json_and_calls_the_panel_what_it_is():
+    about = json.loads((data_dir() / "witness" / "manifest.json").read_text("utf-8"))
+    assert "not data" in about["what"]
+
+
+def test_a_missing_data_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("FTZ_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(FtzError, match="set FTZ_DATA"):
+        data_dir()
+
+
+# --- the findings of the landing page ---
+
+
+def test_findings_are_computed():
+    record = published.load()
+    checked = witness.check(panel.load_witness().frame)
+    found = findings.findings(record, checked).set_index("claim")["verdict"]
+    assert found.tolist() == ["reproduced"] * 2 + ["impossible"] * 3 + ["undecided"]
+
+
+def test_findings_follow_the_record():
+    """With honest digits the verdicts change: none of them is written down."""
+    record = published.load()
+
+    def change(text, *where):
+        nonlocal record
+        cell = record.get(replication.cell(*where))
+        record = record.replace(type(cell)(**{**vars(cell), "text": text}))
+
+    for method, t in (("k_nearest", "4.79"), ("caliper", "5.92"), ("k_nearest_in_caliper", "4.90")):
+        change(t, "table1", method, "ATT", "statistic")
+    change("0.123", "table5", "IL", "(8)", "coef")
+    change("19.000", "table2", "pgdp", "max", "value")
+    checked = witness.check(panel.load_witness().frame)
+    found = findings.findings(record, checked)["verdict"].tolist()
+    assert found[2:5] == ["consistent", "consistent", "undecided"]
+
+
+# --- tables ---
+
+
+def test_as_printed_joins_cells_and_keeps_the_worst_verdict():
+    cells = {
+        replication.cell("table4", "FTZ", "(5)", "coef"): 0.191,
+        replication.cell("table4", "FTZ", "(5)", "statistic"): 15.5,
+        replication.cell("table4", "N", "(5)", "value"): 85.0,
+    }
+    table = tables.as_printed(replication.compare(cells), caption="Two <lines>")
+    frame = table.frame.set_index("row")
+    assert frame.loc["FTZ", "estimate printed"] == "0.191***"
+    assert frame.loc["FTZ", "verdict"] == "not reproduced"
+    assert frame.loc["N", "estimate here"] == "85" and frame.loc["N", "verdict"] == "reproduced"
+    html = table._repr_html_()
+    assert "Two &lt;lines&gt;" in html and 'class="verdict verdict-reproduced"' in html
+    decided = tables.as_printed(
+        replication.compare(cells), verdicts={next(iter(cells)): "impossible"}
+    )
+    assert decided.frame["verdict"].tolist() == ["impossible", "reproduced"]
+
+
+def test_coefficients_table():
+    from ftz import did
+
+    result = did.twfe(panel.load_witness().matched, "lnHQD", "FTZ", ["fe"])
+    table = tables.coefficients(result)
+    assert table.frame["estimate"].iloc[0].endswith("***") and "lnHQD" in repr(table)

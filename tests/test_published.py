@@ -1,0 +1,249 @@
+"""The published record: exact rounding arithmetic, look-ups, malformed files."""
+
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftz import published
+from ftz.errors import RecordError
+from ftz.published import Interval, Printed, rounding_interval
+
+HEADER = "paper,table,row,column,statistic,printed,stars,kind,unit,where,note\n"
+
+
+@st.composite
+def printed_text(draw):
+    digits = draw(st.integers(0, 6))
+    return f"{draw(st.decimals(-1000, 1000, places=digits)):.{digits}f}"
+
+
+def number(text="0.191", kind="rounded", stars=""):
+    return Printed("p", "t", "r", "c", "coef", text, stars, kind, "", "somewhere", "")
+
+
+def intervals():
+    ends = st.tuples(st.decimals(-50, 50, places=3), st.decimals(-50, 50, places=3))
+    return ends.map(lambda pair: Interval(min(pair), max(pair)))
+
+
+# --- rounding ---
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("0.191", "0.1905", "0.1915"),
+        ("-0.018", "-0.0185", "-0.0175"),
+        ("13.05", "13.045", "13.055"),
+        ("85", "84.5", "85.5"),
+        ("28.920", "28.9195", "28.9205"),
+        ("0.000", "-0.0005", "0.0005"),
+    ],
+)
+def test_intervals_known_by_hand(text, low, high):
+    assert rounding_interval(text) == Interval(Decimal(low), Decimal(high))
+
+
+@given(printed_text())
+def test_an_interval_is_one_unit_wide_around_its_number(text):
+    interval = rounding_interval(text)
+    assert interval.width == Decimal(1).scaleb(-published.decimals(text))
+    assert (interval.low + interval.high) / 2 == Decimal(text)
+
+
+@given(st.decimals(-1000, 1000, places=9), st.integers(0, 6))
+def test_whatever_rounds_to_a_text_lies_in_its_interval(exact, digits):
+    for rule in (ROUND_HALF_EVEN, ROUND_HALF_UP):
+        text = str(exact.quantize(Decimal(1).scaleb(-digits), rounding=rule))
+        assert rounding_interval(text).contains(exact)
+
+
+@given(printed_text())
+def test_the_sign_mirrors_the_interval(text):
+    mirrored = text[1:] if text.startswith("-") else f"-{text}"
+    there, here = rounding_interval(mirrored), rounding_interval(text)
+    assert (there.low, there.high) == (-here.high, -here.low)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1/5", "inf", "nan", "0.1.2"])
+def test_what_is_no_number_is_refused(text):
+    with pytest.raises(RecordError, match="not a"):
+        rounding_interval(text)
+
+
+# --- interval arithmetic ---
+
+
+@given(intervals(), intervals(), st.fractions(0, 1), st.fractions(0, 1))
+def test_operations_contain_what_members_give(first, second, s, t):
+    def member(interval, share):
+        step = Decimal(share.numerator) / Decimal(share.denominator)
+        return interval.low + (interval.high - interval.low) * step.quantize(Decimal("0.001"))
+
+    x, y = member(first, s), member(second, t)
+    assert (first + second).contains(x + y)
+    assert (first - second).contains(x - y)
+    assert (first * second).contains(x * y)
+
+
+def test_a_quotient_is_rounded_outwards():
+    third = Interval(Decimal(1), Decimal(1)) / Interval(Decimal(3), Decimal(3))
+    assert Fraction(third.low) < Fraction(1, 3) < Fraction(third.high)
+
+
+def test_a_divisor_with_zero_is_refused():
+    with pytest.raises(RecordError, match="contains zero"):
+        rounding_interval("1.0") / rounding_interval("0.00")
+
+
+def test_ends_out_of_order_are_refused():
+    with pytest.raises(RecordError, match="low <= high"):
+        Interval(Decimal(2), Decimal(1))
+
+
+def test_formats_outwards():
+    assert f"{Interval(Decimal('0.12341'), Decimal('0.12349')):.3f}" == "[0.123, 0.124]"
+    assert f"{Interval(Decimal('-0.0004'), Decimal('0.0004')):.3f}" == "[-0.001, 0.001]"
+    with pytest.raises(ValueError, match=r"\.3f"):
+        format(rounding_interval("1"), "g")
+
+
+# --- one printed number ---
+
+
+def test_reproduced_means_the_same_digits():
+    cell = number("0.191")
+    assert cell.reproduced_by(0.1909) and cell.reproduced_by(0.1914999)
+    assert not cell.reproduced_by(0.18) and not cell.reproduced_by(0.1916)
+    assert cell.reproduced_by(0.1905)  # a tie counts for either digit
+    assert not cell.reproduced_by(float("nan")) and not cell.reproduced_by(float("inf"))
+    assert published.verdict(0.191, cell) == "reproduced"
+    assert published.verdict(0.192, cell) == "not reproduced"
+
+
+def test_formats_as_printed():
+    assert number("0.191").format(0.19149) == "0.191"
+    assert number("0.000").format(-0.0001) == "0.000"
+    assert number("28.92").format(28.916) == "28.92"
+
+
+def test_counts_are_exact():
+    cell = number("85", kind="count")
+    assert cell.interval == Interval(Decimal(85), Decimal(85))
+    assert cell.reproduced_by(85.0) and not cell.reproduced_by(85.4)
+
+
+def test_bounds_are_half_lines_and_about_has_none():
+    assert number("10500", kind="over").interval.contains(10**9)
+    assert not number("10500", kind="over").interval.contains(10499)
+    assert number("200", kind="under").interval.contains(199)
+    with pytest.raises(RecordError, match="about"):
+        _ = number("5.0", kind="about").interval
+    with pytest.raises(RecordError, match="fraction"):
+        _ = number("1/1000", kind="fraction").interval
+    assert number("1/1000", kind="fraction").value == Decimal("0.001")
+
+
+# --- the record ---
+
+
+@pytest.fixture(scope="module")
+def record():
+    return published.load()
+
+
+def test_cells_by_table(record):
+    """Known from the paper: 3 x 3; 12 x 5; 25 pairs and 5 N; 7 pairs and 6 N."""
+    paper = record.select(paper="yan_ye_wang")
+    tables = {t: len(paper.select(table=t)) for t in ("table1", "table2", "table4", "table5")}
+    assert tables == {"table1": 9, "table2": 60, "table4": 55, "table5": 20}
+
+
+def test_a_few_cells_read_from_the_paper(record):
+    cell = record.cell("yan_ye_wang", "table4", "FTZ", "(5)", "coef")
+    assert (cell.text, cell.stars) == ("0.191", "***")
+    assert record.get("yan_ye_wang/table2/IL/max/value").text == "28.920"
+    assert (
+        record.get("mi_2024/text/beijing_share_of_regional_investment/2014/value").text == "60.02"
+    )
+
+
+def test_transcription_agrees_with_itself(record):
+    """The text repeats numbers of the tables, and sums of figure 3 stand in the text."""
+    repeat = record.get("yan_ye_wang/text/effect/FTZ/coef").text
+    assert repeat == record.get("yan_ye_wang/table4/FTZ/(5)/coef").text
+    items = record.select(paper="qian_wang_2023", table="figure3")
+    direct = sum(n.value for n in items if n.column == "direct")
+    indirect = sum(n.value for n in items if n.column == "indirect")
+    replicated = {
+        n.column: n.value for n in record.select(paper="qian_wang_2023", row="replicated")
+    }
+    assert direct == replicated["direct"]
+    assert direct + indirect == replicated["direct and indirect"]
+
+
+def test_every_number_has_a_value_and_most_an_interval(record):
+    refused = 0
+    for cell in record:
+        assert cell.value == cell.value
+        try:
+            assert cell.interval.contains(cell.value)
+        except RecordError:
+            refused += 1
+            assert cell.kind in {"about", "fraction"}
+    assert 0 < refused < 15
+
+
+def test_frame_and_selection(record):
+    frame = record.frame
+    assert len(frame) == len(record) and frame.index.is_unique
+    assert set(record.select(table="table4", row="FTZ").frame["column"]) == {
+        f"({j})" for j in range(1, 6)
+    }
+    with pytest.raises(RecordError, match="no field tabel"):
+        record.select(tabel="table4")
+
+
+def test_a_wrong_name_is_met_with_near_ones(record):
+    with pytest.raises(RecordError, match=r"near it are .*table4/FTZ"):
+        record.get("yan_ye_wang/table4/FTZ/(6)/coef")
+    with pytest.raises(RecordError, match="no paper 'yan'"):
+        published.load("yan")
+
+
+def test_replace_changes_one_number(record):
+    cell = record.get("yan_ye_wang/table4/FTZ/(5)/coef")
+    changed = record.replace(type(cell)(**{**vars(cell), "text": "0.300"}))
+    assert changed.get(cell.id).text == "0.300" and len(changed) == len(record)
+    assert record.get(cell.id).text == "0.191"
+
+
+ROW = "p,t,r,c,coef,0.1,,rounded,,here,\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + ROW.replace("rounded", "guessed"), "row 2, column kind: 'guessed'"),
+        (HEADER + ROW.replace("coef", "mean"), "row 2, column statistic"),
+        (HEADER + ROW.replace("0.1,,", "0.1,****,"), "row 2, column stars"),
+        (HEADER + ROW + ROW, "row 3: p/t/r/c/coef stands in row 2"),
+        (HEADER + ROW.replace("0.1", "O.1"), "row 2, column printed"),
+        (HEADER + ROW.replace("p,t", "p,"), "row 2, column table: empty"),
+        ("paper,table\n", "the columns must be"),
+        ("", "cannot be read"),
+    ],
+)
+def test_malformed_files(tmp_path, text, message):
+    path = tmp_path / "p.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(RecordError, match=message):
+        published.read(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read"):
+        published.read(tmp_path / "none.csv")

@@ -1,0 +1,84 @@
+"""The register of zones and the coding of treatment."""
+
+import pandas as pd
+import pytest
+
+from ftz import register
+from ftz.errors import RecordError
+from ftz.register import Coding
+
+HEBEI = {"Shijiazhuang", "Tangshan", "Baoding", "Langfang"}
+
+
+def test_twenty_two_zones_each_with_a_city():
+    zones = register.load_register()
+    assert len(zones.zones) == 22
+    assert set(zones.cities["zone"]) == set(zones.zones["zone"])
+    assert zones.zones["launch"].min() == pd.Timestamp("2013-09-29")
+    assert zones.zones.set_index("zone").loc["Tianjin", "launch"] == pd.Timestamp("2015-04-21")
+
+
+def test_the_papers_coding():
+    found = register.cohorts(register.study_cities())
+    treated = {city: year for city, year in found.items() if year}
+    assert treated == {"Tianjin": 2015, "Beijing": 2020} | dict.fromkeys(HEBEI, 2019)
+    assert len(found) == 13
+
+
+@pytest.mark.parametrize(
+    ("coding", "changes"),
+    [
+        (Coding(baoding_treated=False), {"Baoding": None}),
+        (Coding(beijing_from_daxing=True), {"Beijing": 2019}),
+        (
+            Coding(late_opening="next_year"),
+            {"Tianjin": 2016, "Beijing": 2021} | dict.fromkeys(HEBEI, 2020),
+        ),
+        (Coding(late_opening="half_year"), {"Beijing": 2021} | dict.fromkeys(HEBEI, 2020)),
+    ],
+)
+def test_each_switch_changes_what_it_names(coding, changes):
+    base = register.cohorts(register.study_cities())
+    assert register.cohorts(register.study_cities(), coding) == base | changes
+
+
+def test_the_half_year_rule_tells_spring_from_autumn():
+    rule = Coding(late_opening="half_year")
+    assert rule.first_year(pd.Timestamp("2015-04-21")) == 2015
+    assert rule.first_year(pd.Timestamp("2015-06-30")) == 2015
+    assert rule.first_year(pd.Timestamp("2015-07-01")) == 2016
+
+
+def test_treatment_switches_on_and_stays():
+    frame = pd.DataFrame(
+        [(c, y) for c in ("Tianjin", "Handan") for y in range(2013, 2018)], columns=["city", "year"]
+    )
+    assert register.treatment(frame).tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
+
+
+def test_cities_outside_the_study_are_known_from_the_register():
+    assert register.cohorts(["Shanghai", "Ningbo"][:1]) == {"Shanghai": 2013}
+
+
+def test_unknown_city_and_rule():
+    with pytest.raises(RecordError, match="did you mean Baoding"):
+        register.cohorts(["Baodin"])
+    with pytest.raises(RecordError, match="must be one of"):
+        Coding(late_opening="sometime")
+
+
+def test_malformed_register(tmp_path, monkeypatch):
+    folder = tmp_path / "register"
+    folder.mkdir()
+    (folder / "zones.csv").write_text(
+        "zone,batch,launch,areas,area_km2,seen,source\nA,1,soon,,,page,\n", "utf-8"
+    )
+    (folder / "zone_cities.csv").write_text("zone,city\nA,X\n", "utf-8")
+    monkeypatch.setenv("FTZ_DATA", str(tmp_path))
+    with pytest.raises(RecordError, match=r"zones\.csv, row 2, column launch"):
+        register.load_register()
+    (folder / "zones.csv").write_text(
+        "zone,batch,launch,areas,area_km2,seen,source\nB,1,2015-01-01,,,page,\n", "utf-8"
+    )
+    with pytest.raises(RecordError, match=r"zone_cities\.csv, row 2, column zone"):
+        register.load_register()
