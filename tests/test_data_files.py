@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ftz import findings, panel, published, replication, tables, witness
-from ftz.errors import FtzError
+from ftz.errors import FtzError, RecordError
 from ftz.paths import data_dir
 
 
@@ -58,7 +60,7 @@ def test_findings_are_computed():
     record = published.load()
     checked = witness.check(panel.load_witness().frame)
     found = findings.findings(record, checked).set_index("claim")["verdict"]
-    assert found.tolist() == ["reproduced"] * 2 + ["impossible"] * 3 + ["undecided"]
+    assert found.tolist() == ["reproduced"] * 2 + ["impossible"] * 4 + ["undecided"]
 
 
 def test_findings_follow_the_record():
@@ -68,7 +70,7 @@ def test_findings_follow_the_record():
     def change(text, *where):
         nonlocal record
         cell = record.get(replication.cell(*where))
-        record = record.replace(type(cell)(**{**vars(cell), "text": text}))
+        record = record.replace(replace(cell, text=text))
 
     for method, t in (("k_nearest", "4.79"), ("caliper", "5.92"), ("k_nearest_in_caliper", "4.90")):
         change(t, "table1", method, "ATT", "statistic")
@@ -76,7 +78,48 @@ def test_findings_follow_the_record():
     change("19.000", "table2", "pgdp", "max", "value")
     checked = witness.check(panel.load_witness().frame)
     found = findings.findings(record, checked)["verdict"].tolist()
-    assert found[2:5] == ["consistent", "consistent", "undecided"]
+    assert found[2:] == ["consistent", "impossible", "consistent", "undecided", "undecided"]
+
+
+# --- which standard error ---
+
+
+def honest_record(record, seed):
+    """Print Table 4 from a least-squares fit with classical errors on a random sample."""
+    rng = np.random.default_rng(seed)
+    n, effects = 85, 20
+    basis = np.linalg.qr(np.column_stack([np.ones(n), rng.standard_normal((n, effects - 1))]))[0]
+    x = rng.standard_normal((n, 6)) + rng.standard_normal((n, 1))
+    y = x @ rng.normal(0, 0.2, 6) + 0.3 * rng.standard_normal(n)
+    x, y = (v - basis @ (basis.T @ v) for v in (x, y))
+    for column in range(1, 6):
+        part = x[:, : column + 1]
+        inverse = np.linalg.inv(part.T @ part)
+        b = inverse @ (part.T @ y)
+        variance = ((y - part @ b) ** 2).sum() / (n - effects - column - 1)
+        z = b / np.sqrt(variance * np.diag(inverse))
+        for row, estimate, statistic in zip(("FTZ", *replication.CONTROLS), b, z, strict=False):
+            for name, text in (("coef", f"{estimate:.3f}"), ("statistic", f"{statistic:.2f}")):
+                cell = record.get(replication.cell("table4", row, f"({column})", name))
+                record = record.replace(replace(cell, text=text))
+    return record
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_honest_classical_tables_are_never_called_impossible(seed):
+    record = honest_record(published.load("yan_ye_wang"), seed)
+    try:
+        verdicts = findings.classical_errors(record, absorbed=20)["verdict"]
+    except RecordError:  # a printed z of 0.00: the quotient has no bounds
+        return
+    assert (verdicts == "consistent").all()
+
+
+def test_the_printed_table_cannot_have_classical_errors():
+    record = published.load("yan_ye_wang")
+    for absorbed in range(41):
+        verdicts = findings.classical_errors(record, absorbed)["verdict"]
+        assert verdicts["(1) to (2)"] == "impossible"
 
 
 # --- tables ---

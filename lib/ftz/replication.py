@@ -134,7 +134,6 @@ def _column(numbers: Numbers, table: str, column: str, result, rows) -> None:
     for row in rows:
         numbers[cell(table, row, column, "coef")] = float(result.params[row])
         numbers[cell(table, row, column, "statistic")] = float(result.tstats[row])
-    numbers[cell(table, "N", column, "value")] = float(result.nobs)
 
 
 def table4(matched: pd.DataFrame) -> Numbers:
@@ -143,27 +142,25 @@ def table4(matched: pd.DataFrame) -> Numbers:
     for step in range(1, len(CONTROLS) + 1):
         controls, column = CONTROLS[:step], f"({step})"
         slopes = did.twfe(matched, OUTCOME, TREATMENT, controls)
+        constant = did.constant(matched, OUTCOME, TREATMENT, controls)
         _column(numbers, "table4", column, slopes, [TREATMENT, *controls])
-        _column(
-            numbers,
-            "table4",
-            column,
-            did.constant(matched, OUTCOME, TREATMENT, controls),
-            ["const"],
-        )
+        _column(numbers, "table4", column, constant, ["const"])
+        numbers[cell("table4", "N", column, "value")] = float(slopes.nobs)
     return numbers
 
 
 def table5(matched: pd.DataFrame) -> Numbers:
     """Table 5: mediation by linkage, columns (7) and (8), and the sub-indices (9)-(12)."""
     numbers: Numbers = {}
-    linkage = did.twfe(matched, MEDIATOR, TREATMENT, CONTROLS)
-    _column(numbers, "table5", "(7)", linkage, [TREATMENT])
-    both = did.twfe(matched, OUTCOME, TREATMENT, [MEDIATOR, *CONTROLS])
-    _column(numbers, "table5", "(8)", both, [TREATMENT, MEDIATOR])
-    for column, outcome in SUB_INDICES.items():
-        result = did.twfe(matched, outcome, TREATMENT, CONTROLS)
-        _column(numbers, "table5", column, result, [TREATMENT])
+    columns = {
+        "(7)": (MEDIATOR, CONTROLS, [TREATMENT]),
+        "(8)": (OUTCOME, (MEDIATOR, *CONTROLS), [TREATMENT, MEDIATOR]),
+    }
+    columns |= {c: (outcome, CONTROLS, [TREATMENT]) for c, outcome in SUB_INDICES.items()}
+    for column, (outcome, controls, printed) in columns.items():
+        result = did.twfe(matched, outcome, TREATMENT, controls)
+        _column(numbers, "table5", column, result, printed)
+        numbers[cell("table5", "N", column, "value")] = float(result.nobs)
     return numbers
 
 

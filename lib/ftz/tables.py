@@ -51,7 +51,8 @@ VERDICTS = ("reproduced", "not reproduced", "consistent", "impossible", "undecid
 def _cell(value: object) -> str:
     text = "" if pd.isna(value) else str(value)
     if text in VERDICTS:
-        return f'<td><span class="verdict verdict-{text.split()[-1]}">{text}</span></td>'
+        name = text.replace(" ", "-")
+        return f'<td><span class="verdict verdict-{name}">{text}</span></td>'
     return f"<td>{escape(text)}</td>"
 
 
@@ -111,7 +112,7 @@ def coefficients(result: object, *, caption: str = "", decimals: int = 3) -> Tab
     """Typeset the summary of a coefficient result."""
     summary = result.summary  # type: ignore[attr-defined]
     frame = summary[["estimate", "std_error", "statistic", "p_value"]].map(
-        lambda x: f"{x:.{decimals}f}"
+        lambda x: "" if pd.isna(x) else f"{x:.{decimals}f}"
     )
     frame["estimate"] = frame["estimate"] + summary["stars"]
     frame.columns = ["estimate", "standard error", "statistic", "p value"]
