@@ -54,7 +54,11 @@ DAMAGES = {
         "place, t",
         17,
     ),
-    "missing year": (lambda f: f.drop(index=7), "b has no row for 2002", "t", 7),
+    "missing year": (lambda f: f.drop(index=7), "b has no row for 2002", "t", 9),
+    "late start": (lambda f: f.drop(index=[5, 6]), "b has no row for 2000 to 2001", "t", 7),
+    "early end": (lambda f: f.drop(index=9), "b has no row for 2004", "t", 10),
+    "a year mistyped": (at(14, "t", 20044), "c has no row for 2004 to 20043", "t", 16),
+    "a year beyond counting": (at(14, "t", 1e300), "not a whole number", "t", 16),
     "text in a number": (at(3, "x", "n/k"), "'n/k' is not a number", "x", 5),
     "infinite": (at(6, "y", np.inf), "infinite value", "y", 8),
     "missing value": (at(9, "x", np.nan), "missing value", "x", 11),
@@ -64,6 +68,12 @@ DAMAGES = {
     "fractional year": (at(2, "t", 2002.5), "2002.5 is not a whole number", "t", 4),
     "empty name": (at(2, "place", ""), "empty", "place", 4),
     "missing column": (lambda f: f.drop(columns="x"), "missing column", "x", None),
+    "column twice": (
+        lambda f: pd.concat([f, f[["x"]]], axis=1),
+        "the column stands twice",
+        "x",
+        None,
+    ),
     "no rows": (lambda f: f.iloc[:0], "there are no rows", None, None),
 }
 
@@ -99,9 +109,52 @@ def test_files_that_cannot_be_read(tmp_path):
     path.write_text("place,t,d,y,x\n", "utf-8")
     with pytest.raises(PanelError, match="there are no rows"):
         panel.read_panel(path, SPEC)
-    path.write_bytes(good().to_csv(index=False).encode("utf-16"))
+    for encoding in ("utf-16", "gbk"):
+        path.write_bytes(good().assign(x="一").to_csv(index=False).encode(encoding))
+        with pytest.raises(PanelError, match=r"cannot be read as UTF-8 .*save as"):
+            panel.read_panel(path, SPEC)
+    path.write_text('place,t,d,y,x\n"a,2000,0,1,1\n', "utf-8")
     with pytest.raises(PanelError, match="cannot be read"):
         panel.read_panel(path, SPEC)
+    with pytest.raises(PanelError, match="cannot be read"):
+        panel.read_panel(tmp_path, SPEC)
+
+
+@pytest.mark.parametrize(("line", "fields"), [(4, "a,2002,1,0.5"), (9, "b,2002,0,0.5,1,")])
+def test_a_row_with_fields_too_few_or_too_many(tmp_path, line, fields):
+    path = tmp_path / "mine.csv"
+    lines = good().to_csv(index=False).splitlines()
+    lines[line - 1] = fields
+    path.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(PanelError, match=f"{fields.count(',') + 1} fields; expected 5") as caught:
+        panel.read_panel(path, SPEC)
+    assert caught.value.row == line
+
+
+def test_a_field_too_many_in_every_row_does_not_move_the_columns(tmp_path):
+    path = tmp_path / "mine.csv"
+    header, *rows = good().to_csv(index=False).splitlines()
+    path.write_text("\n".join([header, *(f"{row},9" for row in rows)]), "utf-8")
+    with pytest.raises(PanelError, match="6 fields; expected 5") as caught:
+        panel.read_panel(path, SPEC)
+    assert caught.value.row == 2
+
+
+def test_rows_are_counted_as_an_editor_counts(tmp_path):
+    """A byte order mark, empty lines and a quoted line break do not shift the row."""
+    path = tmp_path / "mine.csv"
+    lines = good().assign(note="").to_csv(index=False).splitlines()
+    lines[2] += '"over\ntwo lines"'
+    lines.insert(5, "")
+    path.write_text("\ufeff" + "\n".join(lines) + "\n\n", "utf-8")
+    assert len(panel.read_panel(path, SPEC).frame) == 15
+    text = path.read_text("utf-8").split("\n")
+    wrong = next(i for i, line in enumerate(text) if line.startswith("b,2001"))
+    text[wrong] = text[wrong].replace("b,2001,0,", "b,2001,no,")
+    path.write_text("\n".join(text), "utf-8")
+    with pytest.raises(PanelError, match="'no' is not a number") as caught:
+        panel.read_panel(path, SPEC)
+    assert caught.value.row == wrong + 1
 
 
 def test_hints_name_the_near_miss():
@@ -129,6 +182,23 @@ def test_a_cohort_must_agree_with_the_treatment():
     with pytest.raises(PanelError, match="d is 1 in 2002") as caught:
         panel.validate(frame, spec)
     assert caught.value.column == "first"
+    frame["first"] = frame["first"].astype(object)
+    frame.loc[frame.index[-1], "first"] = "never"
+    with pytest.raises(PanelError, match="'never' is not a number") as caught:
+        panel.validate(frame, spec)
+    assert (caught.value.column, caught.value.row) == ("first", 16)
+
+
+def test_a_cohort_read_from_a_file_is_a_number(tmp_path):
+    path = tmp_path / "mine.csv"
+    good().assign(first=["2002"] * 5 + [""] * 10).to_csv(path, index=False)
+    read = panel.read_panel(path, PanelSpec("place", "t", "y", "d", cohort="first")).frame
+    assert read["first"].dtype == float and read["first"].count() == 5
+
+
+def test_true_and_false_are_one_and_zero():
+    frame = good().astype({"d": bool})
+    assert panel.validate(frame, SPEC).frame["d"].tolist() == good()["d"].tolist()
 
 
 def test_the_schema_says_what_columns_hold_and_refuses_by_itself():
@@ -144,6 +214,34 @@ def test_the_schema_says_what_columns_hold_and_refuses_by_itself():
     ):
         with pytest.raises(pandera.errors.SchemaError):
             schema.validate(broken)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    row=st.integers(0, 14),
+    damage=st.sampled_from(
+        [
+            ("x", "n/k", "not a number"),
+            ("x", "", "missing value"),
+            ("y", "inf", "infinite"),
+            ("d", "2", "neither 0 nor 1"),
+            ("t", "2000.5", "not a whole number"),
+            ("place", "z", "unknown place"),
+        ]
+    ),
+    shuffle=st.booleans(),
+)
+def test_damage_anywhere_is_found_where_it_is(row, damage, shuffle, tmp_path_factory):
+    column, value, problem = damage
+    frame = good().astype(object)
+    if shuffle:
+        frame = frame.sample(frac=1, random_state=row).reset_index(drop=True)
+    frame.loc[row, column] = value
+    path = tmp_path_factory.mktemp("damage") / "mine.csv"
+    frame.to_csv(path, index=False)
+    with pytest.raises(PanelError, match=problem) as caught:
+        panel.read_panel(path, SPEC)
+    assert (caught.value.column, caught.value.row) == (column, row + 2)
 
 
 def test_the_witness_meets_the_contract_and_cannot_be_changed_through_it():

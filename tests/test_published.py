@@ -3,6 +3,7 @@
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +69,23 @@ def test_the_sign_mirrors_the_interval(text):
     assert (there.low, there.high) == (-here.high, -here.low)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1/5", "inf", "nan", "0.1.2"])
+@given(st.floats(-1000, 1000), st.integers(0, 6))
+def test_a_float_reproduces_the_text_it_prints(x, digits):
+    cell = number(f"{x:.{digits}f}")
+    assert cell.interval.contains(x) and cell.reproduced_by(x)
+    assert number(cell.format(x)).reproduced_by(x)
+
+
+def test_numbers_of_any_type_are_looked_for():
+    interval = rounding_interval("3")
+    for value in (3, 3.0, "3.4", Decimal("3.5"), np.int64(3), np.float64(2.5), np.float32(3.25)):
+        assert interval.contains(value)
+    assert not interval.contains(float("nan")) and not interval.contains("3.51")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1/5", "inf", "nan", "0.1.2", "1_000", " 0.1", "１", "1e3", "12,34", ".5"]
+)
 def test_what_is_no_number_is_refused(text):
     with pytest.raises(RecordError, match="not a"):
         rounding_interval(text)
@@ -87,6 +104,26 @@ def test_operations_contain_what_members_give(first, second, s, t):
     assert (first + second).contains(x + y)
     assert (first - second).contains(x - y)
     assert (first * second).contains(x * y)
+
+
+@given(intervals(), st.integers(0, 1000), st.booleans())
+def test_a_quotient_contains_the_quotients(first, place, mirrored):
+    second = Interval(Decimal("0.5"), Decimal("7.25"))
+    divisor = second.low + second.width * place / 1000
+    if mirrored:
+        second, divisor = Interval(-second.high, -second.low), -divisor
+    for value in (first.low, first.high):
+        exact = Fraction(value) / Fraction(divisor)
+        quotient = first / second
+        assert Fraction(quotient.low) <= exact <= Fraction(quotient.high)
+
+
+def test_half_lines_can_be_computed_with():
+    over = number("60", kind="over").interval
+    assert (over * over).low == 3600 and (over / over).low == 0
+    zero = Interval(Decimal(0), Decimal(2))
+    assert (over * zero).low == 0 and not (over * zero).high.is_finite()
+    assert not (over - over).low.is_finite() and not (over + over).high.is_finite()
 
 
 def test_a_quotient_is_rounded_outwards():
@@ -118,7 +155,10 @@ def test_reproduced_means_the_same_digits():
     cell = number("0.191")
     assert cell.reproduced_by(0.1909) and cell.reproduced_by(0.1914999)
     assert not cell.reproduced_by(0.18) and not cell.reproduced_by(0.1916)
-    assert cell.reproduced_by(0.1905)  # a tie counts for either digit
+    for tie in (0.1905, 0.1915):  # a tie counts for either digit, whatever its binary form
+        assert cell.reproduced_by(tie)
+    assert number("0.190").reproduced_by(0.1905) and number("0.192").reproduced_by(0.1915)
+    assert number("0.000").reproduced_by(-0.0004) and number("-0.000").reproduced_by(0.0004)
     assert not cell.reproduced_by(float("nan")) and not cell.reproduced_by(float("inf"))
     assert published.verdict(0.191, cell) == "reproduced"
     assert published.verdict(0.192, cell) == "not reproduced"
@@ -127,6 +167,7 @@ def test_reproduced_means_the_same_digits():
 def test_formats_as_printed():
     assert number("0.191").format(0.19149) == "0.191"
     assert number("0.000").format(-0.0001) == "0.000"
+    assert number("0.191").format(float("nan")) == "nan"
     assert number("28.92").format(28.916) == "28.92"
 
 
@@ -145,6 +186,9 @@ def test_bounds_are_half_lines_and_about_has_none():
     with pytest.raises(RecordError, match="fraction"):
         _ = number("1/1000", kind="fraction").interval
     assert number("1/1000", kind="fraction").value == Decimal("0.001")
+    for text, kind in (("60", "over"), ("200", "under"), ("5.0", "about"), ("1/5", "fraction")):
+        with pytest.raises(RecordError, match="no digits to reproduce"):
+            number(text, kind=kind).reproduced_by(60.0)
 
 
 # --- the record ---
@@ -160,6 +204,17 @@ def test_cells_by_table(record):
     paper = record.select(paper="yan_ye_wang")
     tables = {t: len(paper.select(table=t)) for t in ("table1", "table2", "table4", "table5")}
     assert tables == {"table1": 9, "table2": 60, "table4": 55, "table5": 20}
+
+
+def test_numbers_by_paper(record):
+    """A row that is lost or entered twice shows here, whatever table it stands in."""
+    assert record.frame.groupby("paper").size().to_dict() == {
+        "yan_ye_wang": 163,
+        "qian_wang_2023": 110,
+        "mi_2024": 4,
+        "chen_jiangsu": 24,
+        "zhou_2024": 10,
+    }
 
 
 def test_a_few_cells_read_from_the_paper(record):
@@ -183,6 +238,9 @@ def test_transcription_agrees_with_itself(record):
     }
     assert direct == replicated["direct"]
     assert direct + indirect == replicated["direct and indirect"]
+    read = record.get("qian_wang_2023/figure3/batch 6/indirect/value").value
+    extracted = record.get("qian_wang_2023/figure3/batch 6/indirect as extracted/value").value
+    assert direct + indirect - read + extracted != replicated["direct and indirect"]
 
 
 def test_every_number_has_a_value_and_most_an_interval(record):
@@ -232,6 +290,12 @@ ROW = "p,t,r,c,coef,0.1,,rounded,,here,\n"
         (HEADER + ROW.replace("0.1,,", "0.1,****,"), "row 2, column stars"),
         (HEADER + ROW + ROW, "row 3: p/t/r/c/coef stands in row 2"),
         (HEADER + ROW.replace("0.1", "O.1"), "row 2, column printed"),
+        (HEADER + ROW.replace("rounded", "count"), "row 2, column printed: a count is whole"),
+        (HEADER + ROW.replace("0.1,,rounded", "1/0,,fraction"), "row 2, column printed"),
+        (HEADER + ROW.replace("p,t", "q,t"), "row 2, column paper: 'q', expected 'p'"),
+        (HEADER + ROW + "p,t,r,d,coef,0.1\n", "row 3: fewer fields"),
+        (HEADER + ROW + "\n" + ROW.replace("c,", "d,"), "row 3: fewer fields"),
+        (HEADER + "x," + ROW, "cannot be read .*line 2"),
         (HEADER + ROW.replace("p,t", "p,"), "row 2, column table: empty"),
         ("paper,table\n", "the columns must be"),
         ("", "cannot be read"),

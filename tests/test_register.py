@@ -67,18 +67,37 @@ def test_unknown_city_and_rule():
         Coding(late_opening="sometime")
 
 
-def test_malformed_register(tmp_path, monkeypatch):
+ZONES = "zone,batch,launch,areas,area_km2,seen,source\n"
+CITIES = "zone,city\nA,X\n"
+
+
+@pytest.mark.parametrize(
+    ("zones", "cities", "message"),
+    [
+        (ZONES + "A,1,soon,,,page,\n", CITIES, r"zones\.csv, row 2, column launch"),
+        (ZONES + "B,1,2015-01-01,,,page,\n", CITIES, r"zone_cities\.csv, row 2, column zone"),
+        (ZONES + "A,one,2015-01-01,,,page,\n", CITIES, "row 2, column batch"),
+        (ZONES + "A,1,2015-01-01,,big,page,\n", CITIES, "row 2, column area_km2"),
+        (ZONES + "A,1,2015-01-01,,,heard,\n", CITIES, "row 2, column seen"),
+        (ZONES + "A,1,2015-01-01,,,page,\n" * 2, CITIES, "row 3, column zone: expected each"),
+        ("zone,launch\n", CITIES, r"zones\.csv: the columns must be zone, batch"),
+        (None, CITIES, r"zones\.csv: cannot be read"),
+    ],
+)
+def test_malformed_register(tmp_path, monkeypatch, zones, cities, message):
     folder = tmp_path / "register"
     folder.mkdir()
-    (folder / "zones.csv").write_text(
-        "zone,batch,launch,areas,area_km2,seen,source\nA,1,soon,,,page,\n", "utf-8"
-    )
-    (folder / "zone_cities.csv").write_text("zone,city\nA,X\n", "utf-8")
+    if zones is not None:
+        (folder / "zones.csv").write_text(zones, "utf-8")
+    (folder / "zone_cities.csv").write_text(cities, "utf-8")
     monkeypatch.setenv("FTZ_DATA", str(tmp_path))
-    with pytest.raises(RecordError, match=r"zones\.csv, row 2, column launch"):
+    with pytest.raises(RecordError, match=message):
         register.load_register()
-    (folder / "zones.csv").write_text(
-        "zone,batch,launch,areas,area_km2,seen,source\nB,1,2015-01-01,,,page,\n", "utf-8"
-    )
-    with pytest.raises(RecordError, match=r"zone_cities\.csv, row 2, column zone"):
-        register.load_register()
+
+
+def test_areas_are_whole_names():
+    areas = register.load_register().zones.set_index("zone")["areas"]
+    assert len(areas["Hebei"].split("; ")) == 4 and len(areas["Tianjin"].split("; ")) == 3
+    for names in areas:
+        assert names.count("(") == names.count(")")
+        assert all(name.count("(") == name.count(")") for name in names.split("; "))

@@ -8,8 +8,9 @@ was expected.
 
 from __future__ import annotations
 
+import csv
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The header is line 1 of a file, so the first row of a frame is line 2.
 _FIRST_LINE = 2
+#: What stands for "no value" in a file.
+_EMPTY = ("", "nan", "NaN", "NA")
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class Panel:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A copy of the panel, sorted by unit and time as they first occur in the file."""
+        """A copy of the panel, rows in the order of the file: writing to it changes nothing."""
         return self._frame.copy()
 
     @property
@@ -194,7 +197,8 @@ def read_panel(path: str | Path, spec: PanelSpec | None = None) -> Panel:
     Parameters
     ----------
     path : path
-        UTF-8, comma-separated, one header line.
+        UTF-8 (with or without a byte order mark), comma-separated, one header line;
+        empty lines are passed over.
     spec : PanelSpec, optional
         The study's contract by default.
 
@@ -204,18 +208,49 @@ def read_panel(path: str | Path, spec: PanelSpec | None = None) -> Panel:
         Naming file, column, row (the header is row 1) and what was expected.
     """
     path = Path(path)
-    name = path.name
     try:
-        frame = pd.read_csv(path, dtype=str, encoding="utf-8", keep_default_na=False)
+        frame, lines = _read_fields(path)
     except FileNotFoundError:
         raise PanelError("there is no such file", file=str(path)) from None
-    except pd.errors.EmptyDataError:
-        raise PanelError("the file is empty", file=name, expected="a header and rows") from None
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+    except UnicodeDecodeError as error:
         raise PanelError(
-            f"the file cannot be read ({error})", file=name, expected="a UTF-8 CSV file"
+            f"the file cannot be read as UTF-8 ({error.reason} at byte {error.start})",
+            file=path.name,
+            expected="a UTF-8 CSV file (in a spreadsheet: save as 'CSV UTF-8')",
         ) from None
-    return validate(frame, spec, source=name)
+    except (OSError, csv.Error) as error:
+        raise PanelError(
+            f"the file cannot be read ({error})", file=path.name, expected="a UTF-8 CSV file"
+        ) from None
+    return _validate(frame, spec, path.name, lines)
+
+
+def _read_fields(path: Path) -> tuple[pd.DataFrame, list[int]]:
+    """Return a file's fields as text, and the line on which each row begins.
+
+    pandas would take a field too many for an index, rename a column that stands twice and
+    not count empty lines; each of the three moves numbers to where they do not belong.
+    """
+    rows, lines, line = [], [], 1
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.reader(handle, strict=True)
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                rows.append(fields)
+                lines.append(line)
+            line = reader.line_num + 1
+    if not rows:
+        raise PanelError("the file is empty", file=path.name, expected="a header and rows")
+    header = rows[0]
+    for fields, line in zip(rows, lines, strict=True):
+        if len(fields) != len(header):
+            raise PanelError(
+                f"{len(fields)} fields",
+                file=path.name,
+                row=line,
+                expected=f"{len(header)} fields, as in the header",
+            )
+    return pd.DataFrame(rows[1:], columns=header, dtype=str), lines[1:]
 
 
 def validate(
@@ -235,13 +270,24 @@ def validate(
     Raises
     ------
     PanelError
-        Empty frame; missing column; text in a number; missing or infinite value; a
-        year that is not whole; treatment that is not 0/1 or switches off; a unit the
-        spec does not know; a key that stands twice; missing years; a cohort that
-        contradicts the treatment.
+        Empty frame; a column that is missing or stands twice; text in a number; missing
+        or infinite value; a year that is not whole; treatment that is not 0/1 or switches
+        off; a unit the spec does not know; a key that stands twice; missing years; a
+        cohort that is no number or contradicts the treatment.
     """
+    return _validate(frame, spec, source, range(_FIRST_LINE, len(frame) + _FIRST_LINE))
+
+
+def _validate(
+    frame: pd.DataFrame, spec: PanelSpec | None, source: str, lines: Sequence[int]
+) -> Panel:
     spec = study_spec() if spec is None else spec
-    place = _Place(source, spec)
+    place = _Place(source, spec, lines)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise place.error(
+            "the column stands twice", column=str(twice[0]), expected="each column once"
+        )
     if len(frame) == 0:
         raise place.error("there are no rows", expected="one row a unit and period")
     missing = [c for c in spec.columns if c not in frame.columns]
@@ -262,7 +308,7 @@ def validate(
     _check_rows(typed, spec, place)
     _check_paths(typed, spec, place)
     if spec.cohort is not None and spec.cohort in typed:
-        _check_cohort(typed, spec, place)
+        typed[spec.cohort] = _cohort(typed, spec, place)
     return Panel(spec.schema().validate(typed), spec, source)
 
 
@@ -272,6 +318,7 @@ class _Place:
 
     source: str
     spec: PanelSpec
+    lines: Sequence[int]
 
     def error(
         self,
@@ -281,7 +328,7 @@ class _Place:
         row: int | None = None,
         expected: str | None = None,
     ) -> PanelError:
-        line = None if row is None else int(row) + _FIRST_LINE
+        line = None if row is None else self.lines[row]
         return PanelError(problem, file=self.source, column=column, row=line, expected=expected)
 
 
@@ -299,29 +346,37 @@ def _names(frame: pd.DataFrame, column: str, place: _Place) -> pd.Series:
 
 def _numbers(frame: pd.DataFrame, column: str, place: _Place) -> pd.Series:
     """Return a column as finite floats, or say which cell is none."""
-    raw = frame[column]
     expected = place.spec.description(column) or "a number"
-    text = raw.astype("string").str.strip()
-    empty = text.isna() | text.isin(["", "nan", "NaN", "NA"])
+    numbers, empty = _parsed(frame, column, place, expected)
     if empty.any():
         raise place.error("missing value", column=column, row=_first(empty), expected=expected)
-    numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    bad = numbers.isna()
+    return numbers
+
+
+def _parsed(
+    frame: pd.DataFrame, column: str, place: _Place, expected: str
+) -> tuple[pd.Series, pd.Series]:
+    """Return a column as finite floats, and where it is empty."""
+    raw = frame[column]
+    text = (raw.astype(int) if raw.dtype == bool else raw).astype("string").str.strip()
+    empty = text.isna() | text.isin(_EMPTY)
+    numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype(float)
+    bad = numbers.isna() & ~empty
     if bad.any():
         row = _first(bad)
         raise place.error(
             f"{text.iloc[row]!r} is not a number", column=column, row=row, expected=expected
         )
-    infinite = ~np.isfinite(numbers)
+    infinite = np.isinf(numbers)
     if infinite.any():
         raise place.error(
             "infinite value", column=column, row=_first(infinite), expected=f"finite: {expected}"
         )
-    return numbers
+    return numbers, empty
 
 
 def _whole(numbers: pd.Series, column: str, place: _Place) -> pd.Series:
-    broken = numbers != numbers.round()
+    broken = (numbers != numbers.round()) | (numbers.abs() > 2**53)
     if broken.any():
         row = _first(broken)
         raise place.error(
@@ -372,34 +427,54 @@ def _check_rows(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
 def _check_paths(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
     """Refuse gaps in time and treatment that switches off."""
     first, last = int(frame[spec.time].min()), int(frame[spec.time].max())
-    for unit, rows in frame.groupby(spec.unit, sort=False):
-        ordered = rows.sort_values(spec.time)
-        times = ordered[spec.time].tolist()
-        start, end = (first, last) if spec.balanced else (times[0], times[-1])
-        gaps = sorted(set(range(start, end + 1)) - set(times))
-        if gaps:
+    units = {
+        unit: rows.sort_values(spec.time) for unit, rows in frame.groupby(spec.unit, sort=False)
+    }
+    for unit, rows in units.items():
+        times = rows[spec.time]
+        jump = times.diff() > 1
+        if jump.any():
+            at = _first(jump)
+            missing = _span(times.iloc[at - 1] + 1, times.iloc[at] - 1)
             raise place.error(
-                f"{unit} has no row for {', '.join(map(str, gaps[:5]))}"
-                + (" and more" if len(gaps) > 5 else ""),
+                f"{unit} has no row for {missing}",
                 column=spec.time,
-                row=int(rows.index[0]),
-                expected=f"every {spec.time} from {start} to {end}",
+                row=int(rows.index[at]),
+                expected=f"a row for every {spec.time}",
             )
-        off = ordered[spec.treatment].diff() < 0
+        off = rows[spec.treatment].diff() < 0
         if off.any():
-            row = int(ordered.index[_first(off)])
+            row = int(rows.index[_first(off)])
             raise place.error(
                 f"treatment of {unit} switches off in {frame.loc[row, spec.time]}",
                 column=spec.treatment,
                 row=row,
                 expected="once 1, always 1 (an absorbing treatment)",
             )
+    if not spec.balanced:
+        return
+    for unit, rows in units.items():
+        start, end = rows[spec.time].iloc[0], rows[spec.time].iloc[-1]
+        if start > first or end < last:
+            late = start > first
+            missing = _span(first, start - 1) if late else _span(end + 1, last)
+            raise place.error(
+                f"{unit} has no row for {missing}",
+                column=spec.time,
+                row=int(rows.index[0 if late else -1]),
+                expected=f"every {spec.time} from {first} to {last}",
+            )
 
 
-def _check_cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
-    """Refuse a cohort that contradicts the treatment column."""
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> pd.Series:
+    """Return the cohort as numbers; refuse one that contradicts the treatment column."""
     assert spec.cohort is not None
-    cohort = pd.to_numeric(frame[spec.cohort], errors="coerce")
+    expected = f"the first {spec.time} with {spec.treatment} = 1, empty if never"
+    cohort, _ = _parsed(frame, spec.cohort, place, expected)
     implied = (frame[spec.time] >= cohort).astype(int)
     wrong = implied != frame[spec.treatment]
     if wrong.any():
@@ -409,8 +484,9 @@ def _check_cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
             f"{frame[spec.time].iloc[row]}",
             column=spec.cohort,
             row=row,
-            expected=f"the first {spec.time} with {spec.treatment} = 1, empty if never",
+            expected=expected,
         )
+    return cohort
 
 
 def load_witness() -> Panel:

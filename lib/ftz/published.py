@@ -9,10 +9,12 @@ numbers is never the artefact of a float.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, Inexact
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
@@ -27,18 +29,21 @@ NOT_REPRODUCED = "not reproduced"
 KINDS = {
     "rounded": "a measurement rounded to the printed digits",
     "count": "a count or an identity: exact",
-    "over": "printed as more than this, or with a plus sign",
-    "under": "printed as less than this, or nearly this",
+    "over": "a lower bound: printed as more than this, or with a plus sign",
+    "under": "an upper bound: printed as at most this, or nearly this",
     "about": "printed as about this: no interval is defined",
     "fraction": "printed as a fraction of small numbers: no interval is defined",
 }
 STATISTICS = ("value", "coef", "se", "statistic")
 STARS = ("", "*", "**", "***")
 
+_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
+
 _INFINITY = Decimal("Infinity")
-_EXACT = Context(prec=200)
-_DOWN = Context(prec=40, rounding=ROUND_FLOOR)
-_UP = Context(prec=40, rounding=ROUND_CEILING)
+# Sums and products stay exact or fail; corners such as 0 * infinity become NaN and are left out.
+_EXACT = Context(prec=200, traps=[Inexact])
+_DOWN = Context(prec=40, rounding=ROUND_FLOOR, traps=[])
+_UP = Context(prec=40, rounding=ROUND_CEILING, traps=[])
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,9 @@ class Interval:
         return _EXACT.subtract(self.high, self.low)
 
     def contains(self, number: Decimal | float | int | str) -> bool:
-        """Say whether a number lies inside, ends included."""
-        return self.low <= _decimal(number) <= self.high
+        """Say whether a number lies inside, ends included; a float stands for its shortest form."""
+        value = _decimal(number)
+        return not value.is_nan() and self.low <= value <= self.high
 
     def overlaps(self, other: Interval) -> bool:
         """Say whether the two intervals share a point."""
@@ -78,18 +84,22 @@ class Interval:
         )
 
     def __mul__(self, other: Interval) -> Interval:
-        products = [
-            _EXACT.multiply(a, b) for a in (self.low, self.high) for b in (other.low, other.high)
-        ]
+        products = self._corners(_EXACT.multiply, other)
         return Interval(min(products), max(products))
 
     def __truediv__(self, other: Interval) -> Interval:
         if other.low <= 0 <= other.high:
             raise RecordError(f"the divisor {other} contains zero")
-        pairs = [(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
         return Interval(
-            min(_DOWN.divide(a, b) for a, b in pairs), max(_UP.divide(a, b) for a, b in pairs)
+            min(self._corners(_DOWN.divide, other)), max(self._corners(_UP.divide, other))
         )
+
+    def _corners(
+        self, operation: Callable[[Decimal, Decimal], Decimal], other: Interval
+    ) -> list[Decimal]:
+        """Apply an operation to each pair of ends where it is defined."""
+        ends = [operation(a, b) for a in (self.low, self.high) for b in (other.low, other.high)]
+        return [end for end in ends if not end.is_nan()]
 
     def __str__(self) -> str:
         return f"[{self.low}, {self.high}]"
@@ -109,26 +119,29 @@ class Interval:
 
 
 def _decimal(number: Decimal | float | int | str) -> Decimal:
-    """Return the exact decimal value; a float becomes the number it really is."""
-    return number if isinstance(number, Decimal) else Decimal(number)
+    """Return the decimal that a number is written as; a float's is its shortest form.
+
+    So the float 0.1905 is the tie 0.1905, and not the binary fraction a little beside it.
+    """
+    if isinstance(number, Decimal):
+        return number
+    if isinstance(number, str):
+        return _parse(number)
+    if isinstance(number, Integral):
+        return Decimal(int(number))
+    return Decimal(repr(float(number)))
 
 
 def _parse(text: str) -> Decimal:
-    try:
-        value = Decimal(text.replace(",", ""))
-    except InvalidOperation:
-        raise RecordError(f"{text!r} is not a printed number") from None
-    if not value.is_finite():
-        raise RecordError(f"{text!r} is not a finite number")
-    return value
+    if not _NUMBER.fullmatch(text):
+        raise RecordError(f"{text!r} is not a printed number")
+    return Decimal(text.replace(",", ""))
 
 
 def decimals(text: str) -> int:
     """Return how many decimals a number is printed with: 3 for "0.191", 0 for "85"."""
-    exponent = _parse(text).as_tuple().exponent
-    if not isinstance(exponent, int):  # pragma: no cover - _parse refuses non-finite numbers
-        raise RecordError(f"{text!r} has no decimals")
-    return max(0, -exponent)
+    _parse(text)
+    return len(text.partition(".")[2])
 
 
 def rounding_interval(text: str) -> Interval:
@@ -192,7 +205,9 @@ class Printed:
     def value(self) -> Decimal:
         """The printed number."""
         if self.kind == "fraction":
-            over, under = self.text.split("/")
+            over, _, under = self.text.partition("/")
+            if not under or _parse(under) == 0:
+                raise RecordError(f"{self.text!r} is not a fraction")
             return _DOWN.divide(_parse(over), _parse(under))
         return _parse(self.text.rstrip("+"))
 
@@ -221,22 +236,30 @@ class Printed:
         raise RecordError(f"{self.id}: {self.text!r} is {KINDS[self.kind]}")
 
     def format(self, number: float) -> str:
-        """Return a computed number rounded to the printed decimals."""
-        step = Decimal(1).scaleb(-self.decimals)
-        rounded = _decimal(float(number)).quantize(step, rounding=ROUND_HALF_UP)
+        """Return a computed number rounded to the printed decimals, ties away from zero."""
+        exact = _decimal(float(number))
+        if not exact.is_finite():
+            return str(float(number))
+        rounded = exact.quantize(Decimal(1).scaleb(-self.decimals), rounding=ROUND_HALF_UP)
         return str(abs(rounded) if rounded == 0 else rounded)
 
     def reproduced_by(self, number: float) -> bool:
         """Say whether a computed number prints the same digits.
 
         A number on the tie between two digits counts for either, because the paper's
-        rule for ties is not known.
+        rule for ties is not known (0.1905 prints as "0.190" or as "0.191").
+
+        Raises
+        ------
+        RecordError
+            For bounds, "about" and fractions: they have no digits to reproduce, and
+            :attr:`interval` says what a bound allows.
         """
-        if not abs(number) < float("inf"):
-            return False
-        if self.kind == "count":
-            return _decimal(float(number)) == self.value
-        return rounding_interval(self.text).contains(float(number))
+        if self.kind not in {"rounded", "count"}:
+            raise RecordError(
+                f"{self.id}: {self.text!r} has no digits to reproduce ({KINDS[self.kind]})"
+            )
+        return self.interval.contains(float(number))
 
 
 def verdict(number: float, printed: Printed) -> str:
@@ -346,19 +369,35 @@ def read(path: Path) -> list[Printed]:
     Raises
     ------
     RecordError
-        Missing file or column, a number that cannot be read, an unknown kind or
-        statistic, wrong stars, a cell that stands twice.
+        Missing file or column, a row that is too short or too long, a number that cannot
+        be read, an unknown kind or statistic, wrong stars, another paper's number, a cell
+        that stands twice.
     """
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        # Without `header=None` pandas takes a field too many for an index, and without
+        # `skip_blank_lines=False` it counts rows other than an editor does.
+        lines = pd.read_csv(
+            path,
+            dtype=str,
+            header=None,
+            keep_default_na=False,
+            skip_blank_lines=False,
+            encoding="utf-8",
+        )
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise RecordError(f"{path.name}: cannot be read ({error})") from None
-    if list(frame.columns) != _FILE_COLUMNS:
+    if lines.iloc[0].tolist() != _FILE_COLUMNS:
         raise RecordError(f"{path.name}: the columns must be {', '.join(_FILE_COLUMNS)}")
     numbers, seen = [], {}
-    for line, values in enumerate(frame.itertuples(index=False, name=None), start=2):
+    for line, values in enumerate(lines.iloc[1:].itertuples(index=False, name=None), start=2):
+        if not all(isinstance(value, str) for value in values):
+            raise RecordError(f"{path.name}, row {line}: fewer fields than the header has")
         number = Printed(*values)
         _check(number, f"{path.name}, row {line}")
+        if number.paper != path.stem:
+            raise RecordError(
+                f"{path.name}, row {line}, column paper: {number.paper!r}, expected {path.stem!r}"
+            )
         if number.id in seen:
             raise RecordError(
                 f"{path.name}, row {line}: {number.id} stands in row {seen[number.id]} already"
@@ -381,6 +420,8 @@ def _check(number: Printed, place: str) -> None:
         if not getattr(number, name):
             raise RecordError(f"{place}, column {name}: empty")
     try:
-        _ = number.value
-    except (RecordError, ValueError) as error:
+        value = number.value
+    except RecordError as error:
         raise RecordError(f"{place}, column printed: {error}") from None
+    if number.kind == "count" and value != value.to_integral_value():
+        raise RecordError(f"{place}, column printed: a count is whole, not {number.text!r}")

@@ -93,30 +93,45 @@ def load_register() -> Register:
     Raises
     ------
     RecordError
-        If a date cannot be read or a city belongs to no listed zone; file and row
+        If a file or column is missing, a zone stands twice, a batch, date, size or
+        ``seen`` cannot be read, or a city belongs to no listed zone; file, row and column
         are named.
     """
-    folder = data_dir() / "register"
-    zones = pd.read_csv(folder / "zones.csv", keep_default_na=False, dtype=str)
-    cities = pd.read_csv(folder / "zone_cities.csv", dtype=str)
+    zones = _table("zones.csv", ("zone", "batch", "launch", "areas", "area_km2", "seen", "source"))
+    cities = _table("zone_cities.csv", ("zone", "city"))
+    _refuse(zones["zone"].duplicated(), "zones.csv", "zone", "each zone once")
     launch = pd.to_datetime(zones["launch"], format="%Y-%m-%d", errors="coerce")
-    if launch.isna().any():
-        row = int(launch.isna().to_numpy().argmax()) + 2
-        raise RecordError(f"zones.csv, row {row}, column launch: expected a date as 2019-08-30")
-    orphans = ~cities["zone"].isin(zones["zone"])
-    if orphans.any():
-        row = int(orphans.to_numpy().argmax()) + 2
-        raise RecordError(f"zone_cities.csv, row {row}, column zone: no such zone in zones.csv")
-    zones = zones.assign(
-        launch=launch,
-        batch=zones["batch"].astype(int),
-        area_km2=pd.to_numeric(zones["area_km2"], errors="coerce"),
+    _refuse(launch.isna(), "zones.csv", "launch", "a date as 2019-08-30")
+    _refuse(~zones["batch"].str.fullmatch(r"[1-9]\d*"), "zones.csv", "batch", "a whole number")
+    area = pd.to_numeric(zones["area_km2"], errors="coerce")
+    _refuse(area.isna() & (zones["area_km2"] != ""), "zones.csv", "area_km2", "a number or nothing")
+    _refuse(~zones["seen"].isin(["page", "general"]), "zones.csv", "seen", "page or general")
+    _refuse(~cities["zone"].isin(zones["zone"]), "zone_cities.csv", "zone", "a zone of zones.csv")
+    return Register(
+        zones.assign(launch=launch, batch=zones["batch"].astype(int), area_km2=area), cities
     )
-    return Register(zones, cities)
+
+
+def _table(name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a file of the register as text."""
+    try:
+        frame = pd.read_csv(data_dir() / "register" / name, keep_default_na=False, dtype=str)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise RecordError(f"{name}: cannot be read ({error})") from None
+    if tuple(frame.columns) != columns:
+        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
+    return frame
+
+
+def _refuse(wrong: pd.Series, name: str, column: str, expected: str) -> None:
+    """Raise an error that names the first wrong row as a text editor counts."""
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax()) + 2
+        raise RecordError(f"{name}, row {row}, column {column}: expected {expected}")
 
 
 def _study() -> pd.DataFrame:
-    return pd.read_csv(data_dir() / "register" / "study_cities.csv", dtype=str)
+    return _table("study_cities.csv", ("city", "city_zh", "province"))
 
 
 def study_cities() -> list[str]:
