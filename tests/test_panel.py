@@ -110,7 +110,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(PanelError, match="there are no rows"):
         panel.read_panel(path, SPEC)
     for encoding in ("utf-16", "gbk"):
-        path.write_bytes(good().assign(x="一").to_csv(index=False).encode(encoding))
+        path.write_bytes(good().assign(x="北京").to_csv(index=False).encode(encoding))
         with pytest.raises(PanelError, match=r"cannot be read as UTF-8 .*save as"):
             panel.read_panel(path, SPEC)
     path.write_text('place,t,d,y,x\n"a,2000,0,1,1\n', "utf-8")

@@ -168,7 +168,7 @@ class Panel:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A copy of the panel, rows in the order of the file: writing to it changes nothing."""
+        """A copy of the panel in the order of the file; writing to it does not change the panel."""
         return self._frame.copy()
 
     @property

@@ -50,6 +50,38 @@ def interval_pairs(pairs: pd.DataFrame, labels: tuple[str, str], xlabel: str) ->
     return figure
 
 
+def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
+    """Draw one interval a line, with the two ends written beside it.
+
+    Parameters
+    ----------
+    intervals : pandas.Series
+        Of :class:`ftz.published.Interval`, indexed by what each belongs to.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.5 * len(intervals)))
+    for place, interval in enumerate(intervals):
+        ends = [float(interval.low), float(interval.high)]
+        axes.plot(ends, [place] * 2, color=BLUE, lw=9, solid_capstyle="butt")
+        axes.annotate(
+            f"{interval:.5f}",
+            (ends[1], place),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=9.5,
+        )
+    axes.set_yticks(range(len(intervals)), [f"column {name}" for name in intervals.index])
+    left, right = axes.get_xlim()  # room for the ends of the rightmost interval
+    axes.set(
+        xlim=(left, right + 0.25 * (right - left)), ylim=(len(intervals) - 0.4, -0.6), xlabel=xlabel
+    )
+    plt.close(figure)
+    return figure
+
+
 def zone_timeline(register: Register) -> Figure:
     """Draw the zones by date of launch, one line a batch."""
     import matplotlib.pyplot as plt
