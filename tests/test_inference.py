@@ -252,3 +252,19 @@ def test_too_few_observations():
         inference.slopes_by_projection(
             np.ones(3), np.ones((3, 1)), np.eye(3), np.array(["a", "b", "c"])
         )
+
+
+def test_known_answer_on_the_castle_doctrine_data():
+    """Cheng and Hoekstra (2013), as shipped: coefficient 0.069398, by projection as by PanelOLS."""
+    castle = pytest.importorskip("causaldata").castle.load_pandas().data
+    castle = castle.astype({"sid": int, "year": int})
+    keys = {"unit": "sid", "time": "year"}
+    result = inference.placebo(
+        castle, "l_homicide", "post", draws=999, seed=1, scheme="paths", **keys
+    )
+    book = did.twfe(castle, "l_homicide", "post", **keys)
+    assert result.observed_estimate == pytest.approx(0.069398, abs=5e-7)
+    assert result.observed_tstat == pytest.approx(book.tstats["post"], rel=1e-9)
+    assert not result.exact and len(result.estimates) == 999
+    beyond = int((np.abs(result.estimates) >= abs(result.observed_estimate)).sum())
+    assert result.p_value == (1 + beyond) / 1000
