@@ -6,6 +6,7 @@ with its place in the paper.  They are a reading, not a measurement.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,8 +18,27 @@ from ftz.paths import data_dir
 INSTRUMENTS = ("rule", "organisation", "platform", "finance", "law", "place")
 LEVELS = ("central", "joint", "provincial", "zone")
 MECHANISMS = ("opening", "linkage", "industry", "innovation", "finance", "green")
-#: What in this book bears on a proposal: nothing, or the linkage columns of Table 5.
-EVIDENCE = {"none": "no estimate", "linkage": "linkage columns of Table 5: impossible as printed"}
+GRAPHS = ("mechanisms", "ecosystem", "framework")
+
+#: The nearest thing to a proposal that the measuring paper estimated: the printed cell
+#: for the effect of *having a zone* on an outcome that the proposal is meant to move.
+#: No paper estimates the effect of a proposal itself.
+EVIDENCE = {
+    "none": "",
+    "linkage": "yan_ye_wang/table5/IL/(8)/coef",
+    "environment": "yan_ye_wang/table5/FTZ/(10)/coef",
+    "innovation": "yan_ye_wang/table5/FTZ/(11)/coef",
+    "synergy": "yan_ye_wang/table5/FTZ/(12)/coef",
+}
+
+_PROBLEMS = ("id", "paper", "group", "problem", "where")
+_PROPOSALS = (
+    *("id", "paper", "proposal", "instrument", "level", "place", "mechanism"),
+    *("problems", "evidence", "overlaps", "where"),
+)
+_RULES = ("area", "rule", "RCEP", "CPTPP", "USMCA")
+_FREEDOMS = ("name", "name_zh", "kind", "what_it_takes")
+_GRAPH = ("graph", "kind", "id", "label", "label_zh", "column", "row", "from", "to", "where")
 
 
 @dataclass(frozen=True)
@@ -31,27 +51,50 @@ class Policy:
         Indexed by ``id``: ``paper``, ``group``, ``problem``, ``where``.
     proposals : pandas.DataFrame
         Indexed by ``id``: ``paper``, ``proposal``, ``instrument``, ``level``, ``place``,
-        ``mechanism``, ``problems`` (a tuple of identifiers), ``evidence``, ``where``.
+        ``mechanism``, ``problems`` and ``overlaps`` (tuples of identifiers),
+        ``evidence`` (a key of :data:`EVIDENCE`), ``where``.
     """
 
     problems: pd.DataFrame
     proposals: pd.DataFrame
 
     def links(self) -> pd.DataFrame:
-        """Return one row a proposal and the problem that it answers."""
-        pairs = self.proposals["problems"].explode().dropna().rename("problem")
+        """Return one row a proposal and a problem that it answers."""
+        return self._pairs("problems", "problem")
+
+    def overlaps(self) -> pd.DataFrame:
+        """Return one row a proposal and a proposal of another paper that asks for the same."""
+        return self._pairs("overlaps", "other")
+
+    def _pairs(self, column: str, name: str) -> pd.DataFrame:
+        pairs = self.proposals[column].explode().dropna().rename(name)
         return pairs.rename_axis("proposal").reset_index()
 
     def unanswered(self) -> pd.DataFrame:
         """Return the problems that no proposal answers."""
         return self.problems[~self.problems.index.isin(self.links()["problem"])]
 
+    def unprompted(self) -> pd.DataFrame:
+        """Return the proposals that answer no problem the papers state."""
+        return self.proposals[self.proposals["problems"].map(len) == 0]
 
-def _read(name: str) -> pd.DataFrame:
-    return pd.read_csv(data_dir() / "policy" / name, dtype=str, keep_default_na=False)
+
+def _read(name: str, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a file of ``data/policy`` as text; only named columns may hold empty cells."""
+    try:
+        frame = pd.read_csv(data_dir() / "policy" / name, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise RecordError(f"{name}: cannot be read ({error})") from None
+    if tuple(frame.columns) != columns:
+        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
+    for column in columns:
+        if column not in may_be_empty:
+            _refuse(name, frame, column, frame[column].str.strip() == "", "some text")
+    return frame
 
 
 def _refuse(file: str, frame: pd.DataFrame, column: str, wrong: pd.Series, expected: str) -> None:
+    """Raise an error that names the first wrong row as a text editor counts."""
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
         raise RecordError(
@@ -60,59 +103,136 @@ def _refuse(file: str, frame: pd.DataFrame, column: str, wrong: pd.Series, expec
         )
 
 
+def _one_of(file: str, frame: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
+    wrong = ~frame[column].isin(allowed)
+    _refuse(file, frame, column, wrong, f"one of {', '.join(allowed)}")
+
+
+def _identifiers(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(";") if part)
+
+
+def _refuse_lists(
+    frame: pd.DataFrame, column: str, wrong: Callable[[str, str], bool], expected: str
+) -> None:
+    """Refuse the first row whose list names an identifier that is ``wrong`` for its paper."""
+    bad = pd.Series(
+        [
+            any(wrong(paper, name) for name in _identifiers(text))
+            for paper, text in zip(frame["paper"], frame[column], strict=True)
+        ],
+        dtype=bool,
+    )
+    _refuse("proposals.csv", frame, column, bad, expected)
+
+
 def load() -> Policy:
     """Read problems and proposals.
 
     Raises
     ------
     RecordError
-        An identifier that stands twice, an unknown paper, instrument, level, mechanism
-        or evidence, or a proposal that answers a problem nobody listed; file, row and
-        column are named.
+        A file or column that is missing, an empty cell, an identifier that stands twice,
+        an unknown paper, instrument, level, mechanism or evidence, a proposal that answers
+        a problem its paper does not list, or one that overlaps with its own paper; file,
+        row and column are named.
     """
-    papers = list(published.papers())
-    problems, proposals = _read("problems.csv"), _read("proposals.csv")
+    papers = tuple(published.papers())
+    problems = _read("problems.csv", _PROBLEMS)
+    proposals = _read("proposals.csv", _PROPOSALS, may_be_empty=("problems", "overlaps"))
     for file, frame in (("problems.csv", problems), ("proposals.csv", proposals)):
         _refuse(file, frame, "id", frame["id"].duplicated(), "an identifier of its own")
-        _refuse(file, frame, "paper", ~frame["paper"].isin(papers), f"one of {', '.join(papers)}")
-    for column, allowed in (
-        ("instrument", INSTRUMENTS),
-        ("level", LEVELS),
-        ("mechanism", MECHANISMS),
-        ("evidence", tuple(EVIDENCE)),
-    ):
-        wrong = ~proposals[column].isin(allowed)
-        _refuse("proposals.csv", proposals, column, wrong, f"one of {', '.join(allowed)}")
-    known = set(problems["id"])
-    answers = proposals["problems"].map(lambda text: tuple(p for p in text.split(";") if p))
-    stray = answers.map(lambda ids: not set(ids) <= known)
-    _refuse("proposals.csv", proposals, "problems", stray, "identifiers of problems.csv")
-    proposals = proposals.assign(problems=answers)
-    return Policy(problems.set_index("id"), proposals.set_index("id"))
+        _one_of(file, frame, "paper", papers)
+    _one_of("proposals.csv", proposals, "instrument", INSTRUMENTS)
+    _one_of("proposals.csv", proposals, "level", LEVELS)
+    _one_of("proposals.csv", proposals, "mechanism", MECHANISMS)
+    _one_of("proposals.csv", proposals, "evidence", tuple(EVIDENCE))
+    stated = dict(zip(problems["id"], problems["paper"], strict=True))
+    proposed = dict(zip(proposals["id"], proposals["paper"], strict=True))
+    _refuse_lists(
+        proposals,
+        "problems",
+        lambda paper, name: stated.get(name) != paper,
+        "identifiers of the same paper in problems.csv",
+    )
+    _refuse_lists(
+        proposals,
+        "overlaps",
+        lambda paper, name: proposed.get(name, paper) == paper,
+        "identifiers of another paper's proposals",
+    )
+    lists = {column: proposals[column].map(_identifiers) for column in ("problems", "overlaps")}
+    return Policy(problems.set_index("id"), proposals.assign(**lists).set_index("id"))
 
 
 def rule_comparison() -> pd.DataFrame:
-    """Return the comparison of three agreements (Qian and Wang 2023, Table 1)."""
-    return _read("rule_comparison.csv")
+    """Return the comparison of three agreements (Qian and Wang 2023, Table 1).
 
-
-def six_freedoms() -> pd.DataFrame:
-    """Return the six freedoms and one flow of free ports (Qian and Wang 2023, Table 2)."""
-    return _read("six_freedoms.csv")
-
-
-def framework() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return nodes and edges of "one base, two wings, three priorities" (Zhou 2024, figure 3).
+    An empty cell says that the paper's table has nothing there.
 
     Raises
     ------
     RecordError
-        If an edge names a node that is not there.
+        A file or column that is missing, or a row without a name.
     """
-    graph = _read("nqpf_graph.csv")
-    nodes = graph[graph["kind"] == "node"].set_index("id")
-    nodes = nodes.astype({"column": float, "row": float})
-    edges = graph[graph["kind"] == "edge"]
+    return _read("rule_comparison.csv", _RULES, may_be_empty=("RCEP", "CPTPP", "USMCA"))
+
+
+def six_freedoms() -> pd.DataFrame:
+    """Return the six freedoms and one flow of free ports (Qian and Wang 2023, Table 2).
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, or an unknown kind.
+    """
+    frame = _read("six_freedoms.csv", _FREEDOMS)
+    _one_of("six_freedoms.csv", frame, "kind", ("freedom", "flow"))
+    return frame
+
+
+def framework(graph: str = "framework") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return nodes and edges of one of Zhou's figures.
+
+    Parameters
+    ----------
+    graph : {"mechanisms", "ecosystem", "framework"}
+        Figure 1 (four mechanisms), figure 2 (ecosystem of innovation) or figure 3 ("one
+        base, two wings, three priorities") of Zhou (2024).  The text at hand holds the
+        captions and not the drawings: nodes and arrows are read from the text around them.
+
+    Returns
+    -------
+    nodes : pandas.DataFrame
+        Indexed by ``id``: ``label``, ``label_zh``, ``column`` (layer), ``row`` (place in
+        the layer), ``where``.
+    edges : pandas.DataFrame
+        ``from``, ``to``, ``where``.
+
+    Raises
+    ------
+    RecordError
+        An unknown graph or kind, a place that is no number, a node that stands twice, or
+        an edge to a node that is not there.
+    """
+    if graph not in GRAPHS:
+        raise RecordError(f"no graph {graph!r}: there are {', '.join(GRAPHS)}")
+    file = "nqpf_graph.csv"
+    whole = _read(file, _GRAPH, may_be_empty=_GRAPH[2:-1])
+    _one_of(file, whole, "graph", GRAPHS)
+    _one_of(file, whole, "kind", ("node", "edge"))
+    node = whole["kind"] == "node"
+    twice = node & whole[["graph", "kind", "id"]].duplicated()
+    _refuse(file, whole, "id", twice, "an identifier of its own in its graph")
+    for axis in ("column", "row"):
+        lost = node & pd.to_numeric(whole[axis], errors="coerce").isna()
+        _refuse(file, whole, axis, lost, "a number")
+    known = set(zip(whole.loc[node, "graph"], whole.loc[node, "id"], strict=True))
     for end in ("from", "to"):
-        _refuse("nqpf_graph.csv", graph, end, ~graph[end].isin(["", *nodes.index]), "a node")
-    return nodes, edges[["from", "to", "where"]]
+        named = pd.Series(zip(whole["graph"], whole[end], strict=True), index=whole.index)
+        _refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same graph")
+    mine = whole[whole["graph"] == graph]
+    nodes = mine[mine["kind"] == "node"].set_index("id")
+    nodes = nodes.astype({"column": float, "row": float})
+    edges = mine[mine["kind"] == "edge"]
+    return nodes[["label", "label_zh", "column", "row", "where"]], edges[["from", "to", "where"]]
