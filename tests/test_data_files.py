@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import findings, panel, published, replication, tables, witness
+from ftz import findings, index, panel, published, register, replication, tables, witness
 from ftz.errors import FtzError, RecordError
 from ftz.paths import data_dir
 
@@ -40,6 +40,26 @@ def test_official_ranges_are_ordered_and_hold_the_yearly_values():
     for row in yearly.itertuples():
         low, high = ranges.loc[(row.city, "pgdp")]
         assert 0.99 * low <= row.pgdp <= 1.01 * high
+
+
+def test_the_index_tree_has_three_levels_and_says_what_is_our_reading():
+    tree = index.load_tree()
+    assert tree.counts == {1: 6, 2: 12, 3: 61}
+    printed = {
+        row: published.load().get(f"yan_ye_wang/text/index/{row}/value").value
+        for row in ("first_level", "second_level", "third_level")
+    }
+    assert list(tree.counts.values()) == list(printed.values())
+    assert (tree.nodes["direction_is_our_reading"] == "1").all()
+    noted = tree.nodes.loc[tree.nodes["note"] != "", "note"]
+    assert "信用时间" in noted["credit_events_concentration"]
+
+
+def test_every_zone_has_a_city_and_every_treated_city_a_zone():
+    zones = register.load_register()
+    assert set(zones.zones["zone"]) == set(zones.cities["zone"])
+    treated = {city for city, year in register.cohorts(register.study_cities()).items() if year}
+    assert treated <= set(zones.cities["city"])
 
 
 def test_manifest_is_json_and_calls_the_panel_what_it_is():

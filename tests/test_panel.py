@@ -109,8 +109,8 @@ def test_files_that_cannot_be_read(tmp_path):
     path.write_text("place,t,d,y,x\n", "utf-8")
     with pytest.raises(PanelError, match="there are no rows"):
         panel.read_panel(path, SPEC)
-    for encoding in ("utf-16", "gbk"):
-        path.write_bytes(good().assign(x="北京").to_csv(index=False).encode(encoding))
+    for encoding, name in (("utf-16", "北京"), ("gbk", "北京"), ("latin-1", "São")):
+        path.write_bytes(good().assign(x=name).to_csv(index=False).encode(encoding))
         with pytest.raises(PanelError, match=r"cannot be read as UTF-8 .*save as"):
             panel.read_panel(path, SPEC)
     path.write_text('place,t,d,y,x\n"a,2000,0,1,1\n', "utf-8")
@@ -189,6 +189,29 @@ def test_a_cohort_must_agree_with_the_treatment():
     assert (caught.value.column, caught.value.row) == ("first", 16)
 
 
+@pytest.mark.parametrize(
+    ("cohorts", "row", "problem"),
+    [
+        ([2003.0, 2003.0, 2002.0, 2002.0, 2002.0], 4, "cohort of a is not the one of its first"),
+        ([np.nan, np.nan, 2002.0, 2002.0, 2002.0], 4, "cohort of a is not the one of its first"),
+        ([2001.5] * 5, 2, "2001.5 is not a whole number"),
+    ],
+)
+def test_a_cohort_is_one_whole_number_a_unit(cohorts, row, problem):
+    """Each of these agrees with the treatment row by row, and would date events wrongly."""
+    spec = PanelSpec("place", "t", "y", "d", cohort="first")
+    with pytest.raises(PanelError, match=problem) as caught:
+        panel.validate(good().assign(first=[*cohorts, *[np.nan] * 10]), spec)
+    assert (caught.value.column, caught.value.row) == ("first", row)
+
+
+def test_a_cohort_after_the_last_period_is_not_yet_treated():
+    spec = PanelSpec("place", "t", "y", "d", cohort="first")
+    frame = good().assign(first=[2002.0] * 5 + [2010.0] * 5 + [np.nan] * 5)
+    shuffled = frame.sample(frac=1, random_state=3)
+    assert panel.validate(shuffled, spec).frame["first"].count() == 10
+
+
 def test_a_cohort_read_from_a_file_is_a_number(tmp_path):
     path = tmp_path / "mine.csv"
     good().assign(first=["2002"] * 5 + [""] * 10).to_csv(path, index=False)
@@ -199,6 +222,12 @@ def test_a_cohort_read_from_a_file_is_a_number(tmp_path):
 def test_true_and_false_are_one_and_zero():
     frame = good().astype({"d": bool})
     assert panel.validate(frame, SPEC).frame["d"].tolist() == good()["d"].tolist()
+    nullable = frame.astype({"d": "boolean"})
+    assert panel.validate(nullable, SPEC).frame["d"].tolist() == good()["d"].tolist()
+    nullable.loc[3, "d"] = pd.NA
+    with pytest.raises(PanelError, match="missing value") as caught:
+        panel.validate(nullable, SPEC)
+    assert caught.value.row == 5
 
 
 def test_the_schema_says_what_columns_hold_and_refuses_by_itself():

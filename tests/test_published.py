@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftz import published
+from ftz import mediation, published
 from ftz.errors import RecordError
 from ftz.published import Interval, Printed, rounding_interval
 
@@ -137,8 +137,9 @@ def test_a_divisor_with_zero_is_refused():
 
 
 def test_ends_out_of_order_are_refused():
-    with pytest.raises(RecordError, match="low <= high"):
-        Interval(Decimal(2), Decimal(1))
+    for low, high in ((2, 1), ("nan", 1), (0, "nan")):
+        with pytest.raises(RecordError, match="low <= high"):
+            Interval(Decimal(low), Decimal(high))
 
 
 def test_formats_outwards():
@@ -169,6 +170,10 @@ def test_formats_as_printed():
     assert number("0.000").format(-0.0001) == "0.000"
     assert number("0.191").format(float("nan")) == "nan"
     assert number("28.92").format(28.916) == "28.92"
+    assert number("-0.000").format(-0.0004) == "0.000"
+    assert number("85", kind="count").format(85.0) == "85"
+    for tie, text in ((0.1905, "0.191"), (-0.1905, "-0.191"), (0.1895, "0.190")):
+        assert number("0.191").format(tie) == text  # away from zero, as by hand
 
 
 def test_counts_are_exact():
@@ -186,6 +191,10 @@ def test_bounds_are_half_lines_and_about_has_none():
     with pytest.raises(RecordError, match="fraction"):
         _ = number("1/1000", kind="fraction").interval
     assert number("1/1000", kind="fraction").value == Decimal("0.001")
+    plus = number("100+", kind="over")
+    assert (plus.value, plus.decimals, plus.interval.low) == (100, 0, 100)
+    with pytest.raises(RecordError, match="not a printed number"):
+        _ = number("100+").value
     for text, kind in (("60", "over"), ("200", "under"), ("5.0", "about"), ("1/5", "fraction")):
         with pytest.raises(RecordError, match="no digits to reproduce"):
             number(text, kind=kind).reproduced_by(60.0)
@@ -243,6 +252,40 @@ def test_transcription_agrees_with_itself(record):
     assert direct + indirect - read + extracted != replicated["direct and indirect"]
 
 
+def test_table_2_could_be_a_sample(record):
+    """Every mean lies within its range, and no sd exceeds what mean and range allow.
+
+    A sample with a given mean in [min, max] has its largest variance with all rows at the
+    two ends: (max - mean)(mean - min), times n / (n - 1) (Bhatia and Davis 2000).
+    """
+    table = record.select(paper="yan_ye_wang", table="table2")
+    for row in dict.fromkeys(n.row for n in table):
+        cell = {n.column: n.interval for n in table.select(row=row)}
+        n = float(cell["n"].low)
+        assert n == 85
+        assert cell["min"].low <= cell["mean"].low and cell["mean"].high <= cell["max"].high
+        most = (cell["max"] - cell["mean"]) * (cell["mean"] - cell["min"])
+        assert float(cell["sd"].low) <= (float(most.high) * n / (n - 1)) ** 0.5
+
+
+def test_signs_and_stars_of_the_regressions_agree_with_z(record):
+    """All but the one cell of which the chapter on mechanisms speaks."""
+    odd = []
+    for cell in record.select(paper="yan_ye_wang", statistic="coef"):
+        if cell.table in {"table4", "table5"}:
+            z = record.get(cell.id.replace("/coef", "/statistic"))
+            assert (cell.value < 0) == (z.value < 0), cell.id
+            if cell.stars not in mediation.stars_allowed(z.interval):
+                odd.append(cell.id)
+    assert odd == ["yan_ye_wang/table5/FTZ/(8)/coef"]
+
+
+def test_percentages_of_a_batch_add_up(record):
+    shares = record.select(paper="qian_wang_2023", table="figure3", unit="percent")
+    for batch in (f"batch {i}" for i in range(1, 7)):
+        assert sum(n.value for n in shares.select(row=batch)) == 100
+
+
 def test_every_number_has_a_value_and_most_an_interval(record):
     refused = 0
     for cell in record:
@@ -291,6 +334,9 @@ ROW = "p,t,r,c,coef,0.1,,rounded,,here,\n"
         (HEADER + ROW + ROW, "row 3: p/t/r/c/coef stands in row 2"),
         (HEADER + ROW.replace("0.1", "O.1"), "row 2, column printed"),
         (HEADER + ROW.replace("rounded", "count"), "row 2, column printed: a count is whole"),
+        (HEADER + ROW.replace("0.1", "100+"), "row 2, column printed: '100\\+' is not"),
+        (HEADER.replace(",note", "") + ROW[:-2] + "\n", "the columns must be"),
+        (HEADER + '"p,t,r\n', "cannot be read"),
         (HEADER + ROW.replace("0.1,,rounded", "1/0,,fraction"), "row 2, column printed"),
         (HEADER + ROW.replace("p,t", "q,t"), "row 2, column paper: 'q', expected 'p'"),
         (HEADER + ROW + "p,t,r,d,coef,0.1\n", "row 3, column kind"),
@@ -308,6 +354,11 @@ def test_malformed_files(tmp_path, text, message):
         published.read(path)
 
 
-def test_a_missing_file(tmp_path):
+def test_a_missing_file_and_one_in_another_encoding(tmp_path):
+    path = tmp_path / "p.csv"
+    for encoding in ("latin-1", "utf-16"):
+        path.write_bytes((HEADER + ROW.replace("here", "café")).encode(encoding))
+        with pytest.raises(RecordError, match=r"p\.csv: cannot be read"):
+            published.read(path)
     with pytest.raises(RecordError, match="cannot be read"):
         published.read(tmp_path / "none.csv")

@@ -1,7 +1,11 @@
 """The register of zones and the coding of treatment."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftz import register
 from ftz.errors import RecordError
@@ -56,6 +60,37 @@ def test_treatment_switches_on_and_stays():
     assert register.treatment(frame).tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
 
 
+codings = st.builds(Coding, baoding_treated=st.booleans(), beijing_from_daxing=st.booleans())
+
+
+@given(codings, st.permutations(register.study_cities()))
+def test_later_rules_start_later_whatever_the_other_switches(coding, cities):
+    years = [
+        register.cohorts(cities, replace(coding, late_opening=rule))
+        for rule in ("opening_year", "half_year", "next_year")
+    ]
+    assert all(list(found) == cities for found in years)
+    for opening, half, following in zip(*(found.values() for found in years), strict=True):
+        assert (opening is None) == (half is None) == (following is None)
+        if opening is not None:
+            assert opening <= half <= following == opening + 1
+
+
+@given(codings, st.randoms(use_true_random=False))
+def test_treatment_is_the_cohort_in_any_order_of_rows(coding, random):
+    rows = [(c, y) for c in register.study_cities() for y in range(2013, 2023)]
+    random.shuffle(rows)
+    first = register.cohorts(register.study_cities(), coding)
+    found = register.treatment(pd.DataFrame(rows, columns=["city", "year"]), coding)
+    assert found.tolist() == [int(first[c] is not None and y >= first[c]) for c, y in rows]
+
+
+def test_a_missing_year_is_not_an_untreated_one():
+    frame = pd.DataFrame({"city": ["Tianjin", "Tianjin"], "year": [2015, None]})
+    with pytest.raises(RecordError, match="column year: missing value"):
+        register.treatment(frame)
+
+
 def test_cities_outside_the_study_are_known_from_the_register():
     assert register.cohorts(["Shanghai", "Ningbo"][:1]) == {"Shanghai": 2013}
 
@@ -63,8 +98,13 @@ def test_cities_outside_the_study_are_known_from_the_register():
 def test_unknown_city_and_rule():
     with pytest.raises(RecordError, match="did you mean Baoding"):
         register.cohorts(["Baodin"])
+    with pytest.raises(RecordError, match=r"did you mean Baoding\?"):
+        register.cohorts(["保定"])
     with pytest.raises(RecordError, match="must be one of"):
         Coding(late_opening="sometime")
+    for switch in ("baoding_treated", "beijing_from_daxing"):
+        with pytest.raises(RecordError, match=f"{switch} is 'no'"):
+            Coding(**{switch: "no"})
 
 
 ZONES = "zone,batch,launch,areas,area_km2,seen,source\n"
@@ -78,7 +118,21 @@ CITIES = "zone,city\nA,X\n"
         (ZONES + "B,1,2015-01-01,,,page,\n", CITIES, r"zone_cities\.csv, row 2, column zone"),
         (ZONES + "A,one,2015-01-01,,,page,\n", CITIES, "row 2, column batch"),
         (ZONES + "A,1,2015-01-01,,big,page,\n", CITIES, "row 2, column area_km2"),
+        (ZONES + "A,1,2015-01-01,,-5,page,\n", CITIES, "row 2, column area_km2"),
+        (ZONES + "A,1,2015-01-01,,inf,page,\n", CITIES, "row 2, column area_km2"),
         (ZONES + "A,1,2015-01-01,,,heard,\n", CITIES, "row 2, column seen"),
+        (ZONES + "\nA,1,soon,,,page,\n", CITIES, "row 3, column launch"),
+        (ZONES + "A,1,2015-01-01,,,page\n", CITIES, "row 2: 6 fields, expected 7"),
+        (ZONES + "9,A,1,2015-01-01,,,page,\n", CITIES, "row 2: 8 fields, expected 7"),
+        (ZONES + "A,1,2015-01-01,,,page,\n", CITIES + "A,X\n", "row 3, column city"),
+        (ZONES + "A,1,2015-01-01,,,page,\n", "zone,city\nA,\n", "row 2, column city"),
+        (
+            ZONES + "A,1,2015-01-01,,,page,\nB,1,2015-01-01,,,page,\n",
+            CITIES,
+            r"zones\.csv, row 3, column zone: expected a zone with a city",
+        ),
+        (ZONES, CITIES, r"zones\.csv: there are no rows"),
+        ("", CITIES, r"zones\.csv: the columns must be"),
         (ZONES + "A,1,2015-01-01,,,page,\n" * 2, CITIES, "row 3, column zone: expected each"),
         ("zone,launch\n", CITIES, r"zones\.csv: the columns must be zone, batch"),
         (None, CITIES, r"zones\.csv: cannot be read"),

@@ -273,7 +273,7 @@ def validate(
         Empty frame; a column that is missing or stands twice; text in a number; missing
         or infinite value; a year that is not whole; treatment that is not 0/1 or switches
         off; a unit the spec does not know; a key that stands twice; missing years; a
-        cohort that is no number or contradicts the treatment.
+        cohort that is no whole number, changes within a unit or contradicts the treatment.
     """
     return _validate(frame, spec, source, range(_FIRST_LINE, len(frame) + _FIRST_LINE))
 
@@ -358,7 +358,9 @@ def _parsed(
 ) -> tuple[pd.Series, pd.Series]:
     """Return a column as finite floats, and where it is empty."""
     raw = frame[column]
-    text = (raw.astype(int) if raw.dtype == bool else raw).astype("string").str.strip()
+    if pd.api.types.is_bool_dtype(raw.dtype):  # pandas has one that can be missing, too
+        raw = raw.astype("Int64")
+    text = raw.astype("string").str.strip()
     empty = text.isna() | text.isin(_EMPTY)
     numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype(float)
     bad = numbers.isna() & ~empty
@@ -375,15 +377,17 @@ def _parsed(
     return numbers, empty
 
 
-def _whole(numbers: pd.Series, column: str, place: _Place) -> pd.Series:
+def _whole(
+    numbers: pd.Series, column: str, place: _Place, expected: str | None = None
+) -> pd.Series:
     broken = (numbers != numbers.round()) | (numbers.abs() > 2**53)
     if broken.any():
-        row = _first(broken)
+        row = int(numbers.index[_first(broken)])
         raise place.error(
-            f"{numbers.iloc[row]:g} is not a whole number",
+            f"{numbers.loc[row]:g} is not a whole number",
             column=column,
             row=row,
-            expected=place.spec.description(column) or "a whole number",
+            expected=expected or place.spec.description(column) or "a whole number",
         )
     return numbers.astype("int64")
 
@@ -474,7 +478,8 @@ def _cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> pd.Series:
     """Return the cohort as numbers; refuse one that contradicts the treatment column."""
     assert spec.cohort is not None
     expected = f"the first {spec.time} with {spec.treatment} = 1, empty if never"
-    cohort, _ = _parsed(frame, spec.cohort, place, expected)
+    cohort, empty = _parsed(frame, spec.cohort, place, expected)
+    _whole(cohort[~empty], spec.cohort, place, expected)
     implied = (frame[spec.time] >= cohort).astype(int)
     wrong = implied != frame[spec.treatment]
     if wrong.any():
@@ -485,6 +490,17 @@ def _cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> pd.Series:
             column=spec.cohort,
             row=row,
             expected=expected,
+        )
+    # Before treatment any later cohort agrees with it, and event time would be wrong.
+    first = cohort.groupby(frame[spec.unit]).transform(lambda values: values.iloc[0])
+    changes = (cohort != first) & ~(empty & first.isna())
+    if changes.any():
+        row = _first(changes)
+        raise place.error(
+            f"the cohort of {frame[spec.unit].iloc[row]} is not the one of its first row",
+            column=spec.cohort,
+            row=row,
+            expected=f"one cohort a unit: {expected}",
         )
     return cohort
 

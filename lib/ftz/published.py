@@ -58,7 +58,7 @@ class Interval:
     high: Decimal
 
     def __post_init__(self) -> None:
-        if not self.low <= self.high:
+        if self.low.is_nan() or self.high.is_nan() or self.low > self.high:
             raise RecordError(f"an interval needs low <= high, not [{self.low}, {self.high}]")
 
     @property
@@ -209,12 +209,17 @@ class Printed:
             if not under or _parse(under) == 0:
                 raise RecordError(f"{self.text!r} is not a fraction")
             return _DOWN.divide(_parse(over), _parse(under))
-        return _parse(self.text.rstrip("+"))
+        return _parse(self._digits)
 
     @property
     def decimals(self) -> int:
         """Printed decimals."""
-        return decimals(self.text.rstrip("+"))
+        return decimals(self._digits)
+
+    @property
+    def _digits(self) -> str:
+        """The text as a number: only a lower bound may be printed with a plus sign after it."""
+        return self.text.removesuffix("+") if self.kind == "over" else self.text
 
     @property
     def interval(self) -> Interval:

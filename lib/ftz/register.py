@@ -6,6 +6,7 @@ Who is treated from which year is a choice in three places, each a named switch 
 
 from __future__ import annotations
 
+import csv
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Coding:
     Raises
     ------
     RecordError
-        If the rule is none of the three.
+        If the rule is none of the three, or a switch is neither true nor false.
     """
 
     baoding_treated: bool = True
@@ -49,6 +50,9 @@ class Coding:
     late_opening: LateOpening = "opening_year"
 
     def __post_init__(self) -> None:
+        for name in ("baoding_treated", "beijing_from_daxing"):
+            if not isinstance(getattr(self, name), bool):  # a text such as "no" would count as yes
+                raise RecordError(f"{name} is {getattr(self, name)!r}; it must be True or False")
         rules = get_args(LateOpening)
         if self.late_opening not in rules:
             raise RecordError(
@@ -93,9 +97,9 @@ def load_register() -> Register:
     Raises
     ------
     RecordError
-        If a file or column is missing, a zone stands twice, a batch, date, size or
-        ``seen`` cannot be read, or a city belongs to no listed zone; file, row and column
-        are named.
+        If a file or column is missing, a row has fields too few or too many, a zone or a
+        city of a zone stands twice, a batch, date, size or ``seen`` cannot be read, a city
+        belongs to no listed zone, or a zone has no city; file, row and column are named.
     """
     zones = _table("zones.csv", ("zone", "batch", "launch", "areas", "area_km2", "seen", "source"))
     cities = _table("zone_cities.csv", ("zone", "city"))
@@ -104,30 +108,44 @@ def load_register() -> Register:
     _refuse(launch.isna(), "zones.csv", "launch", "a date as 2019-08-30")
     _refuse(~zones["batch"].str.fullmatch(r"[1-9]\d*"), "zones.csv", "batch", "a whole number")
     area = pd.to_numeric(zones["area_km2"], errors="coerce")
-    _refuse(area.isna() & (zones["area_km2"] != ""), "zones.csv", "area_km2", "a number or nothing")
+    sized = (area > 0) & (area < float("inf"))
+    _refuse(~sized & (zones["area_km2"] != ""), "zones.csv", "area_km2", "a size or nothing")
     _refuse(~zones["seen"].isin(["page", "general"]), "zones.csv", "seen", "page or general")
     _refuse(~cities["zone"].isin(zones["zone"]), "zone_cities.csv", "zone", "a zone of zones.csv")
-    return Register(
-        zones.assign(launch=launch, batch=zones["batch"].astype(int), area_km2=area), cities
-    )
+    _refuse(cities["city"] == "", "zone_cities.csv", "city", "a name")
+    _refuse(cities.duplicated(), "zone_cities.csv", "city", "each city of a zone once")
+    without = ~zones["zone"].isin(cities["zone"])
+    _refuse(without, "zones.csv", "zone", "a zone with a city in zone_cities.csv")
+    typed = zones.assign(launch=launch, batch=zones["batch"].astype(int), area_km2=area)
+    return Register(typed.reset_index(drop=True), cities.reset_index(drop=True))
 
 
 def _table(name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a file of the register as text."""
+    """Read a file of the register as text, indexed by the line on which a row stands.
+
+    pandas would take a field too many for an index, and not count empty lines.
+    """
     try:
-        frame = pd.read_csv(data_dir() / "register" / name, keep_default_na=False, dtype=str)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        with (data_dir() / "register" / name).open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, strict=True)
+            rows = [(reader.line_num, fields) for fields in reader if fields]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{name}: cannot be read ({error})") from None
-    if tuple(frame.columns) != columns:
+    if not rows or tuple(rows[0][1]) != columns:
         raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
-    return frame
+    for line, fields in rows[1:]:
+        if len(fields) != len(columns):
+            raise RecordError(f"{name}, row {line}: {len(fields)} fields, expected {len(columns)}")
+    if len(rows) == 1:
+        raise RecordError(f"{name}: there are no rows")
+    lines, values = zip(*rows[1:], strict=True)
+    return pd.DataFrame(values, columns=columns, index=lines, dtype=str)
 
 
 def _refuse(wrong: pd.Series, name: str, column: str, expected: str) -> None:
     """Raise an error that names the first wrong row as a text editor counts."""
     if wrong.any():
-        row = int(wrong.to_numpy().argmax()) + 2
-        raise RecordError(f"{name}, row {row}, column {column}: expected {expected}")
+        raise RecordError(f"{name}, row {wrong.idxmax()}, column {column}: expected {expected}")
 
 
 def _study() -> pd.DataFrame:
@@ -170,10 +188,12 @@ def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, i
         launch = register.zones.set_index("zone").loc[_DAXING_ZONE, "launch"]
         first["Beijing"] = min(first["Beijing"], coding.first_year(launch))
     known = {*first, *register.cities["city"], *study_cities()}
+    english = {chinese: name for name, chinese in chinese_names().items()}
     found: dict[str, int | None] = {}
     for city in cities:
         if city not in known:
             near = difflib.get_close_matches(str(city), sorted(known), n=3, cutoff=0.5)
+            near = [english[city]] if city in english else near
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
         found[city] = first.get(city)
@@ -188,8 +208,10 @@ def treatment(
     Raises
     ------
     RecordError
-        As :func:`cohorts`.
+        As :func:`cohorts`; and if a year is missing, which would count as untreated.
     """
+    if frame[time].isna().any():
+        raise RecordError(f"column {time}: missing value; whether it is treated is not known")
     start = cohorts(frame[unit].unique(), coding)
     first = frame[unit].map(start).astype(float)
     return (frame[time] >= first).astype(int).rename("FTZ")

@@ -153,6 +153,7 @@ def investment_shares(record: Record) -> Figure:
         for place, c in enumerate(cells):
             ax.text(place, values[place], c.text, ha="center", va="bottom")
         ax.set_title(title, fontsize=10)
+        ax.margins(y=0.1)  # room for the number above the tallest bar
         ax.grid(axis="x", visible=False)
     figure.tight_layout()
     plt.close(figure)
