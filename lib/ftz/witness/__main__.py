@@ -17,6 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m ftz.witness",
         description="Construct a panel on which the book's estimators return the printed tables.",
     )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument(
         "--seed", type=int, default=SEED, help="starting point (default: %(default)s)"
     )
@@ -26,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if the file would change"
     )
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build, check and write; return the exit code."""
     folder = options.out or data_dir() / "witness"
     try:
         witness = build(options.seed)

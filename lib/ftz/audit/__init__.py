@@ -1,0 +1,30 @@
+"""What printed numbers imply: checks with proofs.
+
+:func:`audit` runs every rule on the published record and returns a :class:`Ledger`, one
+row a check, each with the arithmetic that decided it.  An *impossible* comes with a
+certificate that :func:`verify` checks by a program of its own, in rational numbers.
+"""
+
+from __future__ import annotations
+
+from ftz.audit.certificate import certificate
+from ftz.audit.checker import CertificateError, verify
+from ftz.audit.ledger import Ledger, audit, load_studies
+from ftz.audit.statement import CONSISTENT, IMPOSSIBLE, UNDECIDED, Branch, Check, Statement
+from ftz.audit.study import Study
+
+__all__ = [
+    "CONSISTENT",
+    "IMPOSSIBLE",
+    "UNDECIDED",
+    "Branch",
+    "CertificateError",
+    "Check",
+    "Ledger",
+    "Statement",
+    "Study",
+    "audit",
+    "certificate",
+    "load_studies",
+    "verify",
+]

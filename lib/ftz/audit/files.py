@@ -1,0 +1,53 @@
+"""Write a ledger and its certificates."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftz.audit.certificate import certificate
+from ftz.audit.ledger import Ledger
+from ftz.audit.statement import IMPOSSIBLE
+
+
+def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:
+    """Write ``ledger.csv``, ``ledger.jsonl`` and one certificate for each impossible check.
+
+    Everything is rendered before anything is written, and old certificates go.
+    """
+    contents = {
+        "ledger.csv": _csv(ledger),
+        "ledger.jsonl": ledger.json_lines(),
+        **dict(_certificates(ledger)),
+    }
+    (folder / "certificates").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "certificates").glob("*.json"):
+        old.unlink()
+    for name, text in contents.items():
+        (folder / name).write_text(text, "utf-8")
+    return [folder / name for name in contents]
+
+
+def _csv(ledger: Ledger) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["paper", "rule", "title", "verdict", "reasoning", "cells"])
+    for c in ledger:
+        writer.writerow([c.paper, c.rule, c.title, c.verdict, c.reasoning, " ".join(c.cells)])
+    return out.getvalue()
+
+
+def _certificates(ledger: Ledger) -> Iterator[tuple[str, str]]:
+    number = 0
+    for check in ledger:
+        if check.verdict != IMPOSSIBLE:
+            continue
+        number += 1
+        proof = certificate(check, ledger.study(check.paper).record)
+        slug = re.sub(r"[^a-z0-9]+", "-", f"{check.rule} {check.title}".lower()).strip("-")[:60]
+        text = json.dumps(proof, indent=1, ensure_ascii=False) + "\n"
+        yield f"certificates/{number:02d}-{slug}.json", text

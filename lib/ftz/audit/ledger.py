@@ -1,0 +1,155 @@
+"""The ledger: every check of every paper, one row each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ftz import published
+from ftz.audit.rules import RULES
+from ftz.audit.statement import CONSISTENT, IMPOSSIBLE, UNDECIDED, Check
+from ftz.audit.study import Study
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+
+VERDICTS = (IMPOSSIBLE, UNDECIDED, CONSISTENT)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The outcome of an audit.
+
+    Attributes
+    ----------
+    checks : tuple of Check
+    studies : tuple of Study
+        What was audited, for certificates.
+    """
+
+    checks: tuple[Check, ...]
+    studies: tuple[Study, ...]
+
+    def __len__(self) -> int:
+        return len(self.checks)
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self.checks)
+
+    def select(self, **wanted: str) -> list[Check]:
+        """Return the checks whose fields (paper, rule, verdict) equal the given ones."""
+        return [c for c in self if all(getattr(c, k) == v for k, v in wanted.items())]
+
+    def study(self, paper: str) -> Study:
+        """Return the study of one paper."""
+        return next(s for s in self.studies if s.paper == paper)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of checks by verdict."""
+        found = Counter(check.verdict for check in self)
+        return {verdict: found[verdict] for verdict in VERDICTS}
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a check: paper, rule, title, verdict, reasoning, cells."""
+        columns = ["paper", "rule", "title", "verdict", "reasoning", "cells"]
+        rows = [{name: getattr(c, name) for name in columns} for c in self]
+        return pd.DataFrame(rows, columns=columns)
+
+    def json_lines(self) -> str:
+        """One JSON object a line: ``paper``, ``cells``, ``rule``, ``verdict``, ``reasoning``."""
+        return "".join(
+            json.dumps(
+                {
+                    "paper": c.paper,
+                    "cells": list(c.cells),
+                    "rule": c.rule,
+                    "verdict": c.verdict,
+                    "reasoning": c.reasoning,
+                    "title": c.title,
+                },
+                ensure_ascii=False,
+            )
+            + "\n"
+            for c in self
+        )
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{n} {verdict}" for verdict, n in self.counts.items())
+        return f"Ledger of {len(self)} checks: {words}"
+
+
+def audit(studies: list[Study] | None = None) -> Ledger:
+    """Run every rule on every study.
+
+    Parameters
+    ----------
+    studies : list of Study, optional
+        The five papers of ``data/published`` by default.
+
+    Raises
+    ------
+    RecordError
+        If a declaration cannot be read or names a cell that is not in the record.
+    """
+    chosen = load_studies() if studies is None else studies
+    checks = [check for study in chosen for rule in RULES.values() for check in rule(study)]
+    return Ledger(tuple(checks), tuple(chosen))
+
+
+def load_studies(folder: Path | None = None) -> list[Study]:
+    """Read the published record with what is declared about each paper.
+
+    Raises
+    ------
+    RecordError
+        If a file is malformed.
+    """
+    folder = folder or data_dir() / "published"
+    declared = _yaml(folder / "checks.yml")
+    claims = _claims(folder / "claims.csv")
+    known = published.papers(folder)
+    unknown = set(declared) - set(known)
+    if unknown:
+        raise RecordError(f"checks.yml: no paper {', '.join(sorted(unknown))} in papers.yml")
+    return [
+        Study(
+            key,
+            published.Record(published.read(folder / f"{key}.csv")),
+            declared.get(key, {}),
+            claims.get(key, {}),
+        )
+        for key in known
+    ]
+
+
+def _yaml(path: Path) -> dict:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecordError(f"{path.name}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise RecordError(f"{path.name}: expected one entry a paper")
+    return found
+
+
+def _claims(path: Path) -> dict[str, dict[str, tuple[str, str]]]:
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = frame[["paper", "claim", "text", "where"]].itertuples(index=False)
+    except (OSError, KeyError, ValueError) as error:
+        raise RecordError(f"{path.name}: cannot be read ({error})") from None
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row.paper, {})[row.claim] = (row.text, row.where)
+    return found
+
+
+__all__ = ["VERDICTS", "Ledger", "audit", "load_studies"]

@@ -1,0 +1,36 @@
+"""The rules of the audit, one family a module.
+
+Each rule is a function from a :class:`~ftz.audit.study.Study` to the checks that it can
+make there; where a paper prints nothing for it, it makes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ftz.audit.rules import columns, moments, numbers, official, ratios, words
+from ftz.audit.statement import Check
+from ftz.audit.study import Study
+
+Rule = Callable[[Study], Iterator[Check]]
+
+#: All rules in the order of the ledger.
+RULES: dict[str, Rule] = {
+    "statistic": ratios.statistic,
+    "stars": ratios.stars,
+    "order of moments": moments.order,
+    "spread": moments.spread,
+    "0/1 variable": moments.dummies,
+    "granularity": moments.granularity,
+    "domain": moments.domain,
+    "sample size": numbers.sample_sizes,
+    "arithmetic": numbers.relations,
+    "columns": columns.numbering,
+    "fit": columns.fit,
+    "classical errors": columns.classical,
+    "constant": columns.constant,
+    "mediation": columns.mediation,
+    "words": words.claims,
+    "official ranges": official.rows,
+    "not decidable": words.undecidable,
+}

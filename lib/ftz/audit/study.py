@@ -1,0 +1,242 @@
+"""What a rule needs to know of a paper beside its printed cells.
+
+The cells say which numbers stand where.  They do not say which columns are nested,
+which variable is a dummy, which numbers are parts of which total.  ``checks.yml``
+beside the record says so, one entry a paper, and another record brings its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from ftz.audit.exact import Expr, number
+from ftz.audit.exact import cell as cell_expr
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+from ftz.published import Printed, Record
+
+#: What may be said of a paper in ``checks.yml``.
+SECTIONS = (
+    "about",
+    "clusters",
+    "absorbed",
+    "errors",
+    "variables",
+    "same_sample",
+    "nested",
+    "mediation",
+    "relations",
+    "claims",
+    "columns",
+    "official",
+    "raw_sample",
+    "undecidable",
+)
+
+
+#: Names under which a constant is printed.
+CONSTANTS = ("const", "constant", "_cons", "Constant", "Intercept")
+#: Names under which a number of observations is printed.
+SIZES = ("N", "n", "Observations", "obs")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One paper: its printed cells and what is declared about them.
+
+    Attributes
+    ----------
+    paper : str
+    record : Record
+        Cells of this paper.
+    declared : mapping
+        Sections of ``checks.yml``; see :data:`SECTIONS`.
+    claims : mapping
+        Key of a claim to its words and place.
+    """
+
+    paper: str
+    record: Record
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.declared) - set(SECTIONS)
+        if unknown:
+            raise RecordError(
+                f"{self.paper}: checks have no section {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(SECTIONS)}"
+            )
+
+    def get(self, section: str, default: Any = None) -> Any:
+        """Return a declared section."""
+        return self.declared.get(section, default)
+
+    def id(self, place: str) -> str:
+        """Return a cell's identifier from its place, ``table/row/column/statistic``."""
+        return f"{self.paper}/{place}"
+
+    def has(self, identifier: str) -> bool:
+        """Say whether the record holds a cell."""
+        return identifier in self._ids
+
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        return frozenset(n.id for n in self.record)
+
+    @cached_property
+    def tables(self) -> dict[str, list[Printed]]:
+        """Cells by table."""
+        found: dict[str, list[Printed]] = {}
+        for printed in self.record:
+            found.setdefault(printed.table, []).append(printed)
+        return found
+
+    def where(self, table: str, row: str, column: str) -> dict[str, str]:
+        """Return the identifiers of one place by statistic."""
+        return self._places.get((table, row, column), {})
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str, str], dict[str, str]]:
+        places: dict[tuple[str, str, str], dict[str, str]] = {}
+        for p in self.record:
+            places.setdefault((p.table, p.row, p.column), {})[p.statistic] = p.id
+        return places
+
+    def places(self) -> Iterator[dict[str, str]]:
+        """Yield every place of the record: statistic to identifier."""
+        yield from self._places.values()
+
+    def count(self, identifier: str) -> int | None:
+        """Return a whole printed number, or ``None`` where it is missing or not exact."""
+        if not self.has(identifier):
+            return None
+        printed = self.record.get(identifier)
+        value = printed.value
+        return int(value) if value == value.to_integral_value() else None
+
+    def sample_size(self, table: str, column: str) -> int | None:
+        """Return the N printed under a column, or the one n of the moments."""
+        for row in SIZES:
+            found = self.where(table, row, column).get("value")
+            if found:
+                return self.count(found)
+        sizes = {self.count(p.id) for p in self.record if p.column in SIZES}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def regressors(self, table: str, column: str) -> list[str]:
+        """Return the rows of a column that hold coefficients, in print order."""
+        return [
+            p.row
+            for p in self.tables.get(table, ())
+            if p.column == column and p.statistic == "coef"
+        ]
+
+
+def formula(study: Study, text: str, names: Mapping[str, str]) -> Expr:
+    """Read a formula such as ``100 * part / whole`` over named cells.
+
+    Parameters
+    ----------
+    study : Study
+    text : str
+        Numbers, names, ``+ - * /`` and parentheses.
+    names : mapping
+        Name to the place of a cell, ``table/row/column/statistic``.
+
+    Raises
+    ------
+    RecordError
+        If the formula holds anything else or a name is not defined.
+    """
+    try:
+        tree = ast.parse(str(text), mode="eval").body
+    except SyntaxError:
+        raise RecordError(f"{study.paper}: {text!r} is not a formula") from None
+    return _read(tree, study, names, text)
+
+
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+def _read(node: ast.AST, study: Study, names: Mapping[str, str], text: str) -> Expr:
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = (_read(part, study, names, text) for part in (node.left, node.right))
+        return Expr((_OPERATORS[type(node.op)], left.tree, right.tree))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return number(0) - _read(node.operand, study, names, text)
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        written = ast.get_source_segment(str(text), node) or str(node.value)
+        return number(written)
+    if isinstance(node, ast.Name):
+        if node.id not in names:
+            raise RecordError(f"{study.paper}: {text!r} uses {node.id!r}, which names no cell")
+        place = str(names[node.id])
+        if place.startswith("@"):
+            return number(open_fact(place))
+        identifier = study.id(place)
+        study.record.get(identifier)
+        return cell_expr(identifier)
+    raise RecordError(f"{study.paper}: {text!r} holds more than numbers, names and + - * / ( )")
+
+
+def open_fact(name: str) -> int:
+    """Return an open fact that a formula may name beside printed cells.
+
+    ``@register/zones by YEAR``, ``@register/treated city-years`` (of the study's cities,
+    2013-2022, coded as the paper codes them) and ``@tree/level 1`` to ``3`` (indicators
+    of the index).
+
+    Raises
+    ------
+    RecordError
+        If there is no such fact.
+    """
+    from ftz import register
+
+    if match := re.fullmatch(r"@register/zones by (\d{4})", name):
+        return int((register.load_register().zones["launch"].dt.year <= int(match[1])).sum())
+    if name == "@register/treated city-years":
+        rows = [(c, y) for c in register.study_cities() for y in range(*_WINDOW)]
+        frame = pd.DataFrame(rows, columns=["city", "year"])
+        return int(register.treatment(frame).sum())
+    if match := re.fullmatch(r"@tree/level ([123])", name):
+        return _tree_count(int(match[1]))
+    raise RecordError(f"there is no open fact {name!r}")
+
+
+#: First year of the study and the year after its last.
+_WINDOW = (2013, 2023)
+
+
+def _tree_count(level: int) -> int:
+    with (data_dir() / "index" / "tree.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    parents = {row["id"]: row.get("parent", "") for row in rows}
+
+    def depth(node: str) -> int:
+        return 1 + depth(parents[node]) if parents.get(node) in parents else 1
+
+    return sum(depth(node) == level for node in parents)
+
+
+def declared_list(study: Study, section: str) -> Sequence[Mapping[str, Any]]:
+    """Return a section that is a list of mappings.
+
+    Raises
+    ------
+    RecordError
+        If it is something else.
+    """
+    items = study.get(section, [])
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise RecordError(f"{study.paper}: {section} must be a list of entries")
+    return items

@@ -1,0 +1,483 @@
+"""The audit: verdicts on the five papers, exact arithmetic, certificates, honest tables."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import re
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from ftz import audit, cli
+from ftz.audit import checker, exact, trial
+from ftz.audit.exact import Span, cell, number
+from ftz.audit.reading import read_file
+from ftz.audit.reading import study as read_study
+from ftz.audit.rules import columns, official
+from ftz.audit.statement import Branch, Statement, decide, related
+from ftz.errors import RecordError
+from ftz.published import Record
+
+PAPER = "yan_ye_wang"
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    return audit.audit()
+
+
+@pytest.fixture(scope="module")
+def study(ledger):
+    return ledger.study(PAPER)
+
+
+def impossible(ledger, **wanted):
+    return [c.title for c in ledger.select(verdict="impossible", **wanted)]
+
+
+# --- what a careful referee finds by hand -------------------------------------------------------
+
+FOUND = {
+    ("yan_ye_wang", "statistic"): 3,  # every t of Table 1
+    ("yan_ye_wang", "stars"): 1,  # *** beside 2.25
+    ("yan_ye_wang", "domain"): 1,  # a negative amount
+    ("yan_ye_wang", "repeated numbers"): 1,  # one t, two standard errors
+    ("yan_ye_wang", "classical errors"): 2,  # Table 4, and the mediator's column
+    ("yan_ye_wang", "mediation"): 1,
+    ("yan_ye_wang", "words"): 2,  # a sign that changes; a column that is not printed
+    ("yan_ye_wang", "official ranges"): 1,  # Beijing
+    ("qian_wang_2023", "shares"): 2,  # batch 2; digital services
+}
+
+
+def test_the_ledger_holds_the_findings_and_no_others(ledger):
+    found: dict = {}
+    for check in ledger.select(verdict="impossible"):
+        key = check.paper, check.rule
+        found[key] = found.get(key, 0) + 1
+    assert found == FOUND
+
+
+def test_every_check_names_cells_that_stand_in_the_record(ledger):
+    for check in ledger:
+        record = ledger.study(check.paper).record
+        for identifier in check.cells:
+            assert record.get(identifier).paper == check.paper
+        assert check.reasoning.endswith((".", "?"))
+        assert check.title
+
+
+def test_stars_of_column_8_are_the_only_ones_that_no_distribution_bears(ledger):
+    (check,) = ledger.select(paper=PAPER, rule="stars", verdict="impossible")
+    assert f"{PAPER}/table5/FTZ/(8)/coef" in check.cells
+    undecided = ledger.select(paper=PAPER, rule="stars", verdict="undecided")
+    assert {c.cells[0].split("/")[3] for c in undecided} <= {"(4)", "(5)", "(8)", "(11)", "(12)"}
+
+
+def test_a_statistic_that_fits_its_stars_is_consistent(study):
+    printed = study.record.get(f"{PAPER}/table5/FTZ/(8)/statistic")
+    changed = replace(study, record=study.record.replace(replace(printed, text="3.55")))
+    assert not impossible(audit.audit([changed]), rule="stars")
+
+
+def test_the_path_coefficient_that_the_other_three_force(ledger):
+    (check,) = ledger.select(rule="mediation")
+    low, high = (0.1905 - 0.1045) / 0.7075, (0.1915 - 0.1035) / 0.7065
+    assert f"[{low:.5f}"[:8] in check.reasoning
+    assert abs(high - 0.124558) < 1e-6 and "0.124558" in check.reasoning
+
+
+def test_eleven_treated_rows_and_the_divisor_n_minus_1(ledger):
+    (check,) = ledger.select(rule="0/1 variable")
+    assert check.verdict == "consistent"
+    assert "Possible: a count of 11 and divisor 84." in check.reasoning
+
+
+# --- official ranges -----------------------------------------------------------------------------
+
+
+def test_official_ranges_say_who_can_be_in_the_sample(study):
+    frame = official.city_years(study)
+    assert len(frame) == 130 and int(frame["treated"].sum()) == 27
+    assert (frame.loc[frame["city"] == "Beijing", "slack"] > 10).all()
+    tianjin = frame[frame["city"] == "Tianjin"].set_index("year")["slack"]
+    assert tianjin[2013] == 0 and tianjin[2014] > 0
+    assert official.cohorts_at(frame, 0) == [2019]
+    assert official.cohorts_at(frame, 1) == [2015, 2019]
+
+
+def test_the_least_slack_is_exactly_where_a_row_enters(study):
+    for city, year in (("Tianjin", 2015), ("Tangshan", 2018), ("Beijing", 2013)):
+        needed = official.least_slack(study, "table2", city, year)
+        assert needed > 0
+        assert official.admissible(study, "table2", city, year, needed)
+        assert not official.admissible(study, "table2", city, year, needed * Fraction(999, 1000))
+
+
+# --- exact arithmetic ---------------------------------------------------------------------------
+
+fractions = st.fractions(-50, 50, max_denominator=997)
+
+
+@st.composite
+def spans(draw):
+    a, b = sorted((draw(fractions), draw(fractions)))
+    share = draw(st.fractions(0, 1, max_denominator=50))
+    return Span(a, b), a + share * (b - a)
+
+
+def inside(x, span):
+    return span.low <= x <= span.high
+
+
+@settings(max_examples=200, deadline=None)
+@given(spans(), spans())
+def test_interval_arithmetic_holds_what_numbers_inside_do(one, other):
+    (a, x), (b, y) = one, other
+    assert inside(x + y, a + b)
+    assert inside(x - y, a - b)
+    assert inside(x * y, a * b)
+    assert inside(x * x, a.square())
+    assert inside(abs(x), a.magnitude())
+    if not b.low <= 0 <= b.high:
+        assert inside(x / y, a / b)
+
+
+@settings(max_examples=200, deadline=None)
+@given(spans(), spans())
+def test_relations_are_possible_where_some_numbers_obey_them(one, other):
+    (a, x), (b, y) = one, other
+    if x == y:
+        assert related(a, "equals", b)
+    if x <= y:
+        assert related(a, "at most", b)
+    if x < y:
+        assert related(a, "less than", b)
+    if x.denominator == 1:
+        assert related(a, "is whole", None)
+
+
+def test_dividing_by_an_interval_around_zero_is_refused():
+    with pytest.raises(RecordError, match="contains zero"):
+        Span(Fraction(1), Fraction(2)) / Span(Fraction(-1), Fraction(1))
+
+
+def test_rounding_of_ends_is_outwards():
+    third = Fraction(1, 3)
+    assert exact.decimal(third, up=False, digits=3) == "0.333"
+    assert exact.decimal(third, up=True, digits=3) == "0.334"
+
+
+def test_an_about_has_no_interval_and_leaves_a_check_undecided(ledger):
+    record = ledger.study("qian_wang_2023").record
+    about = next(p.id for p in record if p.kind == "about")
+    statement = Statement(cell(about), "at most", number(3))
+    check = decide(record, "p", "r", "t", [Branch("", (statement,))])
+    assert check.verdict == "undecided" and "no interval" in check.reasoning
+
+
+# --- the algebra of nested columns ----------------------------------------------------------------
+
+
+def ols(y, x):
+    inverse = np.linalg.inv(x.T @ x)
+    b = inverse @ x.T @ y
+    e = y - x @ b
+    s2 = e @ e / (len(y) - x.shape[1])
+    return b, np.sqrt(s2 * np.diag(inverse))
+
+
+def test_the_standard_error_identity_holds_in_every_regression():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        x = np.column_stack([np.ones(40), rng.standard_normal((40, 4))])
+        x[:, 4] += x[:, 1]
+        y = x @ rng.standard_normal(5) + rng.standard_normal(40)
+        (b_short, se_short), (b_long, se_long) = ols(y, x[:, :4]), ols(y, x)
+        t2, df = (b_long[4] / se_long[4]) ** 2, 35
+        ratio = (1 + t2 / df) * df / (df + 1)
+        implied = se_short**2 / ratio + (b_short - b_long[:4]) ** 2 / t2
+        np.testing.assert_allclose(implied, se_long[:4] ** 2, rtol=1e-10)
+
+
+def test_the_rule_writes_that_identity(study):
+    statement = columns.classical_step(
+        study.where("table4", "FTZ", "(1)"),
+        study.where("table4", "FTZ", "(2)"),
+        study.where("table4", "lnstru", "(2)"),
+        60,
+    )
+    b1, z1, b2, t = 0.205, 13.05, 0.191, 3.49
+    ratio = (1 + t**2 / 60) * 60 / 61
+    wanted = (b1 / z1) ** 2 / ratio + (b1 - b2) ** 2 / t**2
+    span = statement.left.span(study.record)
+    assert float(span.low) < wanted < float(span.high)
+
+
+def test_the_classical_reading_fails_for_every_count_of_effects(study):
+    (group,) = columns.groups(study)
+    branches = columns.classical_branches(study, group)
+    assert len(branches) == 41
+    assert all(b.failing(study.record) is not None for b in branches)
+    table = columns.classical_table(study, group, 22)
+    assert set(table["step"]) == {"(1) to (2)", "(2) to (3)", "(3) to (4)", "(4) to (5)"}
+    assert (table.loc[table["verdict"] == "consistent", "miss"] == 1).all()
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def proofs(ledger):
+    return [
+        (audit.certificate(c, ledger.study(c.paper).record), ledger.study(c.paper).record)
+        for c in ledger.select(verdict="impossible")
+    ]
+
+
+def test_every_impossible_has_a_certificate_that_the_checker_accepts(proofs, ledger):
+    assert len(proofs) == ledger.counts["impossible"]
+    for proof, record in proofs:
+        audit.verify(json.loads(json.dumps(proof)), record)
+
+
+def test_the_checker_shares_no_code_with_the_audit():
+    tree = ast.parse(Path(checker.__file__).read_text("utf-8"))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert {m for m in imported if m.startswith("ftz")} == {"ftz.errors", "ftz.published"}
+
+
+def digits_of(text):
+    return [i for i, c in enumerate(text) if c.isdigit()]
+
+
+def test_any_altered_digit_makes_a_certificate_fail(proofs):
+    rng = np.random.default_rng(0)
+    for proof, record in proofs:
+        text = json.dumps(proof)
+        places = digits_of(text)
+        for place in rng.choice(places, min(25, len(places)), replace=False):
+            digit = str((int(text[place]) + int(rng.integers(1, 10))) % 10)
+            try:
+                altered = json.loads(text[:place] + digit + text[place + 1 :])
+            except json.JSONDecodeError:
+                continue
+            with pytest.raises(RecordError):
+                audit.verify(altered, record)
+
+
+def numeric_strings(node, path=()):
+    """Yield the paths of all numbers in expressions and intervals."""
+    if isinstance(node, str) and digits_of(node) and not any(c.isalpha() for c in node):
+        yield path
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from numeric_strings(value, (*path, key))
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            yield from numeric_strings(value, (*path, i))
+
+
+def test_a_forged_digest_does_not_help(proofs):
+    """Whoever alters a number and signs anew is caught by the arithmetic."""
+    rng = np.random.default_rng(1)
+    for proof, record in proofs:
+        paths = [
+            p
+            for i, branch in enumerate(proof["branches"])
+            for side in ("left", "right")
+            # a neighbouring enclosure of a critical value is as good a proof
+            if branch[side] and branch[side]["expression"][0] != "critical"
+            for p in numeric_strings(branch[side], ("branches", i, side))
+        ]
+        for k in rng.choice(len(paths), min(12, len(paths)), replace=False):
+            forged = copy.deepcopy(proof)
+            node = forged
+            for key in paths[k][:-1]:
+                node = node[key]
+            text = node[paths[k][-1]]
+            place = digits_of(text)[-1]
+            digit = str((int(text[place]) + 1) % 10)
+            node[paths[k][-1]] = text[:place] + digit + text[place + 1 :]
+            forged["sha256"] = checker.digest({a: b for a, b in forged.items() if a != "sha256"})
+            with pytest.raises(RecordError):
+                audit.verify(forged, record)
+
+
+def test_a_certificate_does_not_fit_another_record(proofs):
+    proof, record = proofs[0]
+    first = next(iter(proof["cells"]))
+    printed = record.get(first)
+    text = printed.text[:-1] + str((int(printed.text[-1]) + 1) % 10)
+    with pytest.raises(audit.CertificateError, match=r"prints .* otherwise"):
+        audit.verify(proof, record.replace(replace(printed, text=text)))
+
+
+def test_a_certificate_with_a_missing_case_fails(proofs):
+    proof, record = next(p for p in proofs if p[0]["rule"] == "classical errors")
+    short = copy.deepcopy(proof)
+    del short["branches"][7]
+    short["sha256"] = checker.digest({a: b for a, b in short.items() if a != "sha256"})
+    with pytest.raises(audit.CertificateError, match="left out"):
+        audit.verify(short, record)
+
+
+def test_nothing_is_certified_that_is_possible(ledger):
+    check = next(c for c in ledger if c.verdict == "consistent" and c.branches)
+    with pytest.raises(RecordError, match="not impossible"):
+        audit.certificate(check, ledger.study(check.paper).record)
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 9, 12, 57, 84])
+@pytest.mark.parametrize("x", ["0.3", "1.5", "2.5", "4.78"])
+def test_the_checkers_t_tail_encloses_scipys(df, x):
+    low, high = checker._t_tail(Fraction(x), df)
+    wanted = 2 * stats.t.sf(float(x), df)
+    assert float(low) <= wanted * (1 + 1e-12) and float(high) >= wanted * (1 - 1e-12)
+    assert high - low < Fraction(1, 10**25)
+
+
+@pytest.mark.parametrize("x", ["0.3", "1.645", "2.576", "4.78"])
+def test_the_checkers_normal_tail_encloses_scipys(x):
+    low, high = checker._normal_tail(Fraction(x))
+    wanted = 2 * stats.norm.sf(float(x))
+    assert float(low) <= wanted * (1 + 1e-9) and float(high) >= wanted * (1 - 1e-9)
+
+
+# --- honest tables, altered digits ---------------------------------------------------------------
+
+
+def test_no_rule_calls_honest_tables_impossible():
+    table = trial.false_positives(120)
+    assert (table["impossible"] == 0).all()
+    assert set(table.index) >= {"statistic", "stars", "spread", "mediation", "classical errors"}
+
+
+@pytest.mark.slow
+def test_no_rule_calls_thousands_of_honest_tables_impossible():
+    table = trial.false_positives(2000, seed=10_000)
+    assert (table["impossible"] == 0).all()
+    assert table.loc["mediation", "checks"] == 2000
+
+
+def test_single_altered_digits_are_noticed():
+    found = trial.power(12)
+    rate = found.groupby("rule")[["by_rule", "by_any"]].mean()
+    assert (rate["by_any"] >= rate["by_rule"]).all()
+    for rule in ("shares", "parts and totals", "sample size", "0/1 variable"):
+        assert rate.loc[rule, "by_rule"] >= 0.9
+    assert rate.loc["mediation", "by_rule"] > 0.5
+
+
+# --- another record ------------------------------------------------------------------------------
+
+
+def test_a_file_in_the_shape_of_the_print_is_audited(tmp_path):
+    tables = {
+        "table1": {
+            "columns": ["att", "stars", "se", "t"],
+            "rows": {
+                "good": ["0.163", "***", "0.034", "4.80"],
+                "bad": ["0.200", "***", "0.100", "3.00"],
+            },
+        },
+        "batches": [{"batch": "1", "direct": "7", "indirect": "12", "pct": ["37", "63"]}],
+        "text": {"direct": "7"},
+    }
+    path = tmp_path / "paper.yml"
+    path.write_text(yaml.safe_dump({"some_paper": tables}), "utf-8")
+    ledger = audit.audit(read_file(path))
+    by_rule = {(c.rule, c.verdict) for c in ledger}
+    assert ("statistic", "consistent") in by_rule and ("statistic", "impossible") in by_rule
+    assert ("shares", "consistent") in by_rule and ("parts and totals", "consistent") in by_rule
+
+
+def test_nested_columns_and_a_mediator_are_recognised():
+    tables = trial.honest_tables(np.random.default_rng(5))
+    study = read_study("p", tables)
+    (group,) = study.get("nested")
+    assert group == {"table": "table4", "columns": ["(1)", "(2)", "(3)"]} or len(group["columns"])
+    (entry,) = study.get("mediation")
+    assert entry["total"] == "table4/treat/(3)" and entry["path"] == "table5/m/(5)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected papers"),
+        ("- 1\n", "expected papers"),
+        ("p: {table1: {columns: [att, se], rows: {a: ['0.1']}}}", "expected 2 entries"),
+        ("p: {text: {growth: 0.10}}", "in quotes"),
+        ("p: {note: {author: somebody}}", "no table or number"),
+        ("p: {table4: {'(1)': {x: ['0.1', '****', '2']}}}", "stars|number"),
+        ("p: {table1: {columns: [mean], rows: {a: ['1']}}, checks: {nonsense: 1}}", "no section"),
+        ("p: [", "cannot be read"),
+    ],
+)
+def test_a_bad_file_gets_one_clear_error(tmp_path, text, message, capsys):
+    path = tmp_path / "bad.yml"
+    path.write_text(text, "utf-8")
+    assert cli.main(["audit", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ftz audit: ") and error.count("\n") == 1
+    assert re.search(message, error)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"left": "a +", "right": "1"}, "is not a formula"),
+        ({"left": "b", "right": "1"}, "names no cell"),
+        ({"left": "__import__('os')", "right": "1"}, "holds more than"),
+        ({"left": "1"}, "needs left and right"),
+        ({"left": "1", "relation": "near", "right": "1"}, "no relation"),
+        ({"left": "a", "right": "1", "cells": {"a": "text/x/y/value"}}, "no cell"),
+    ],
+)
+def test_a_bad_relation_is_refused(study, entry, message):
+    broken = replace(study, declared={"relations": [entry]})
+    with pytest.raises(RecordError, match=message):
+        audit.audit([broken])
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_json_lines_have_the_keys_that_are_promised(capsys):
+    assert cli.main(["audit", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) > 100
+    for line in lines:
+        assert {"paper", "cells", "rule", "verdict", "reasoning"} <= line.keys()
+        assert line["verdict"] in {"consistent", "impossible", "undecided"}
+        assert isinstance(line["cells"], list)
+
+
+def test_the_ledger_and_its_certificates_are_written_and_verified(tmp_path, capsys):
+    assert cli.main(["audit", "--out", str(tmp_path), "--strict"]) == 1
+    certificates = sorted(str(p) for p in (tmp_path / "certificates").glob("*.json"))
+    assert len(certificates) == sum(FOUND.values())
+    assert cli.main(["verify", *certificates]) == 0
+    path = tmp_path / "certificates" / "forged.json"
+    path.write_text(Path(certificates[0]).read_text("utf-8").replace("0.163", "0.164"), "utf-8")
+    assert cli.main(["verify", str(path)]) == 1
+    assert cli.main(["verify", str(tmp_path / "none.json")]) == 2
+    capsys.readouterr()
+
+
+def test_an_unknown_rule_is_named(capsys):
+    assert cli.main(["audit", "--rule", "magic"]) == 2
+    assert "no rule 'magic'" in capsys.readouterr().err
+
+
+def test_an_empty_record_makes_an_empty_ledger():
+    assert len(audit.audit([audit.Study("p", Record([]))])) == 0
