@@ -177,7 +177,7 @@ def test_arithmetic_index_by_hand(tree):
 def test_geometric_mean_of_three_dimensions(tree):
     """The human development index is the cube root of a product; here with unequal weights."""
     values = pd.DataFrame({"x": [0.5], "z": [0.8]})
-    joined = index._join(values, pd.Series({"x": 1.0, "z": 3.0}), "geometric", 0.0)
+    joined = index.aggregate(values, pd.Series({"x": 1.0, "z": 3.0}), "geometric")
     assert joined.iloc[0] == pytest.approx(0.5**0.25 * 0.8**0.75)
     with pytest.raises(EstimationError, match="positive"):
         index.build(indicators(), tree, aggregation="geometric", shift=0.0)

@@ -1,0 +1,115 @@
+r"""A composite index from a tree of indicators, every choice named, logged and replayed.
+
+The index of Yan, Ye and Wang has six first-level, twelve second-level and sixty-one
+third-level indicators (Table 3).  Weights, signs, normalisation and aggregation are not
+printed, so each is an argument here.  The steps follow the handbook of OECD and JRC (2008):
+
+* the **tree** (:func:`ftz.index.load_tree`);
+* **denomination, imputation, outliers** (:func:`ftz.index.denominate`,
+  :func:`ftz.index.impute`, :func:`ftz.index.treat_outliers`);
+* **direction and normalisation** (:func:`ftz.index.normalise`);
+* **multivariate analysis** (:func:`ftz.index.coherence`);
+* **weights** at any level (:func:`ftz.index.tree_shares`, :func:`ftz.index.data_weights`);
+* **aggregation** (:func:`ftz.index.aggregate`);
+* all of them as one :class:`ftz.index.Recipe`, run by :func:`ftz.index.build` and replayed
+  from its log by :func:`ftz.index.replay`;
+* what the recipe does to an estimate: :func:`ftz.index.weigh_effects`,
+  :func:`ftz.index.factorial`, :func:`ftz.index.sobol_indices`,
+  :func:`ftz.index.uncertainty`.
+"""
+
+from ftz.index.coherence import coherence, cronbach_alpha
+from ftz.index.effects import (
+    LogRange,
+    WeighedEffects,
+    WeightRange,
+    linear_functional,
+    weigh_effects,
+)
+from ftz.index.files import IndicatorPanel, load_indicators, load_tiles, read_indicators
+from ftz.index.joining import aggregate
+from ftz.index.pipeline import IndexResult, Pipeline, Recipe, build, replay
+from ftz.index.preparation import denominate, impute, is_outlying, treat_outliers
+from ftz.index.scaling import normalise
+from ftz.index.sensitivity import (
+    AttModel,
+    Factor,
+    FactorialResult,
+    SobolResult,
+    UncertaintyResult,
+    att_model,
+    combinations,
+    factorial,
+    sobol_indices,
+    sobol_of_choices,
+    uncertainty,
+)
+from ftz.index.simulation import (
+    FLAT_MEANS,
+    Moments,
+    simulate_indicators,
+    simulate_like,
+    with_moments,
+)
+from ftz.index.tree import IndexTree, Node, load_tree
+from ftz.index.weights import (
+    data_weights,
+    entropy_weights,
+    equal_weights,
+    leaf_weights,
+    tree_shares,
+)
+
+__all__ = [
+    "FLAT_MEANS",
+    "AttModel",
+    "Factor",
+    "FactorialResult",
+    "IndexResult",
+    "IndexTree",
+    "IndicatorPanel",
+    "LogRange",
+    "Moments",
+    "Node",
+    "Pipeline",
+    "Recipe",
+    "SobolResult",
+    "UncertaintyResult",
+    "WeighedEffects",
+    "WeightRange",
+    "aggregate",
+    "att_model",
+    "build",
+    "coherence",
+    "combinations",
+    "cronbach_alpha",
+    "data_weights",
+    "denominate",
+    "entropy_weights",
+    "equal_weights",
+    "factorial",
+    "impute",
+    "is_outlying",
+    "leaf_weights",
+    "linear_functional",
+    "load_indicators",
+    "load_tiles",
+    "load_tree",
+    "normalise",
+    "read_indicators",
+    "replay",
+    "simulate_indicators",
+    "simulate_like",
+    "sobol_indices",
+    "sobol_of_choices",
+    "treat_outliers",
+    "tree_shares",
+    "uncertainty",
+    "weigh_effects",
+    "with_moments",
+]
+
+# Public names are known by the package, wherever in it they are written.
+for _name in __all__:
+    if callable(globals()[_name]):
+        globals()[_name].__module__ = __name__
