@@ -258,7 +258,7 @@ def test_abadie_imbens_by_brute_force():
     sample = np.sqrt(variance[:20].sum() + (k**2 * variance[20:]).sum()) / 20
     population = ((effects - effects.mean()) ** 2).sum()
     population += ((k**2 - (weights**2).sum(axis=0)) * variance[20:]).sum()
-    options = {"se": "abadie_imbens", "neighbours": neighbours}
+    options = {"se": "abadie_imbens", "neighbours": neighbours, "variance": "difference"}
     got = matching.att(y, found, target="sample", **options).std_error
     assert got == pytest.approx(sample)
     got = matching.att(y, found, target="population", **options).std_error

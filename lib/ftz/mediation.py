@@ -28,6 +28,8 @@ from ftz import did
 from ftz.errors import EstimationError
 from ftz.published import Interval
 
+Array = np.ndarray
+
 #: |z| beyond which the normal distribution is significant, ten digits, by level.
 _CRITICAL = {
     "***": Decimal("2.5758293035"),
@@ -161,6 +163,520 @@ def mediate(
         treatment,
         mediator,
     )
+
+
+# ----------------------------------------------------------- intervals of the product
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Numbers of the three regressions on one sample, by least squares with dummies.
+
+    Attributes
+    ----------
+    a, b, direct : float
+    a_error, b_error, direct_error : float
+        Classical standard errors.
+    a_df, b_df : int
+        Residual degrees of freedom.
+    outcome_sd, mediator_sd : float
+        Residual standard deviations of outcome and mediator given the treatment, with
+        the degrees of freedom of their columns.
+    correlation : float
+        Of these residuals.
+    """
+
+    a: float
+    b: float
+    direct: float
+    a_error: float
+    b_error: float
+    direct_error: float
+    a_df: int
+    b_df: int
+    outcome_sd: float
+    mediator_sd: float
+    correlation: float
+
+
+def _columns(y: Array, d: Array, m: Array, x: Array, unit: Array) -> _Columns:
+    """Regress outcome and mediator on the treatment, by projecting the rest out first.
+
+    ``x`` holds period dummies and controls, ``unit`` codes from zero: unit means are
+    taken off, and what is left of ``x`` is projected out.
+    """
+    size = np.bincount(unit)
+    data = np.column_stack([y, d, m, x])
+    means = np.stack([np.bincount(unit, column) for column in data.T], axis=1)
+    data = data - (means / size[:, None])[unit]
+    left, length, _ = np.linalg.svd(data[:, 3:], full_matrices=False)
+    left = left[:, length > 1e-10 * max(length[0], 1e-300)]
+    y, d, m = (v - left @ (left.T @ v) for v in data[:, :3].T)
+    df = len(y) - len(size) - left.shape[1] - 1
+    if df < 2 or d @ d < 1e-10 * len(y):
+        raise EstimationError("the treatment does not vary once effects and controls are out")
+    a, c = (d @ m) / (d @ d), (d @ y) / (d @ d)
+    m_left, y_left = m - a * d, y - c * d
+    if m_left @ m_left <= 1e-20 + 1e-12 * (m @ m):
+        raise EstimationError("the mediator does not vary once treatment and controls are out")
+    b = (m_left @ y_left) / (m_left @ m_left)
+    rest = y_left - b * m_left
+    a_variance, rest_variance = (m_left @ m_left) / df, (rest @ rest) / (df - 1)
+    spread = np.sqrt((m_left @ m_left) * (y_left @ y_left))
+    return _Columns(
+        a=float(a),
+        b=float(b),
+        direct=float(c - a * b),
+        a_error=float(np.sqrt(a_variance / (d @ d))),
+        b_error=float(np.sqrt(rest_variance / (m_left @ m_left))),
+        direct_error=float(np.sqrt(rest_variance * (1 / (d @ d) + a**2 / (m_left @ m_left)))),
+        a_df=df,
+        b_df=df - 1,
+        outcome_sd=float(np.sqrt((y_left @ y_left) / df)),
+        mediator_sd=float(np.sqrt(a_variance)),
+        correlation=float((m_left @ y_left) / spread) if spread > 0 else 0.0,
+    )
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """The sample of a mediation as arrays; ``x`` holds period dummies and controls."""
+
+    y: Array
+    d: Array
+    m: Array
+    x: Array
+    unit: Array
+
+    def columns(self, rows: Array | None = None, unit: Array | None = None) -> _Columns:
+        """Estimate on some rows, under the units given or their own."""
+        rows = np.arange(len(self.y)) if rows is None else rows
+        if unit is None:
+            unit = np.unique(self.unit[rows], return_inverse=True)[1]
+        return _columns(self.y[rows], self.d[rows], self.m[rows], self.x[rows], unit)
+
+
+def _panel(
+    frame: pd.DataFrame,
+    outcome: str,
+    treatment: str,
+    mediator: str,
+    controls: Sequence[str],
+    unit: str,
+    time: str,
+) -> _Panel:
+    names = [outcome, treatment, mediator, *controls]
+    missing = [c for c in [*names, unit, time] if c not in frame.columns]
+    if missing:
+        raise EstimationError(f"the frame has no column {', '.join(missing)}")
+    values = frame[names].to_numpy(float)
+    if not np.isfinite(values).all():
+        bad = [n for n, ok in zip(names, np.isfinite(values).all(axis=0), strict=True) if not ok]
+        raise EstimationError(f"missing or infinite values in {', '.join(bad)}")
+    units, periods = (pd.factorize(frame[k])[0] for k in (unit, time))
+    x = np.column_stack([np.eye(periods.max() + 1)[periods], values[:, 3:]])
+    return _Panel(values[:, 0], values[:, 1], values[:, 2], x, units)
+
+
+@dataclass(frozen=True)
+class IndirectBootstrap:
+    """The bootstrap distribution of the indirect effect.
+
+    Attributes
+    ----------
+    indirect : float
+        The product *ab* on the sample.
+    draws : numpy.ndarray
+        On the resampled data.
+    jackknife : numpy.ndarray
+        Leaving out one cluster (or row) at a time, for the acceleration of BCa; without
+        those that leave no treated unit.
+    resampled : str
+        What was drawn: the unit's column name, or ``rows``.
+    n_failed : int
+        Resamples without an answer, as where no treated city was drawn; left out.
+    """
+
+    indirect: float
+    draws: Array
+    jackknife: Array
+    resampled: str
+    n_failed: int
+
+    @property
+    def std_error(self) -> float:
+        """Standard deviation of the draws."""
+        return float(np.std(self.draws, ddof=1))
+
+    def percentile(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the interval between two quantiles of the draws."""
+        low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+
+    def bca(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the bias-corrected and accelerated interval (Efron 1987)."""
+        return bca_interval(self.indirect, self.draws, self.jackknife, level)
+
+    def intervals(self, level: float = 0.95) -> pd.DataFrame:
+        """Return both intervals, one row each, columns ``lower`` and ``upper``."""
+        rows = {"percentile": self.percentile(level), "BCa": self.bca(level)}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["lower", "upper"])
+
+    def __repr__(self) -> str:
+        head = f"indirect effect {self.indirect:.4f}, {len(self.draws)} draws of {self.resampled}"
+        return (
+            f"{head} ({self.n_failed} without an answer)\n{self.intervals().round(4).to_string()}"
+        )
+
+
+def bca_interval(
+    estimate: float, draws: Array, jackknife: Array, level: float = 0.95
+) -> tuple[float, float]:
+    r"""Return Efron's (1987) bias-corrected and accelerated interval.
+
+    Parameters
+    ----------
+    estimate : float
+    draws : numpy.ndarray
+        Bootstrap estimates.
+    jackknife : numpy.ndarray
+        Estimates leaving out one observation or cluster at a time.
+    level : float
+
+    Raises
+    ------
+    EstimationError
+        If the estimate lies outside all draws, where the bias correction is infinite.
+
+    Notes
+    -----
+    With :math:`z_0 = \Phi^{-1}` of the share of draws below the estimate and the
+    acceleration *a* from the skewness of the jackknife, the ends are the draws' quantiles
+    at :math:`\Phi\big(z_0 + \frac{z_0 + z_\alpha}{1 - a (z_0 + z_\alpha)}\big)`.
+    """
+    below = float(np.mean(draws < estimate) + np.mean(draws <= estimate)) / 2
+    if not 0 < below < 1:
+        raise EstimationError("the estimate lies outside all bootstrap draws: no BCa interval")
+    shift = stats.norm.ppf(below)
+    gaps = np.mean(jackknife) - jackknife
+    scale = (gaps**2).sum() ** 1.5
+    acceleration = (gaps**3).sum() / (6 * scale) if scale > 0 else 0.0
+    tails = shift + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    shares = stats.norm.cdf(shift + tails / (1 - acceleration * tails))
+    low, high = np.quantile(draws, shares)
+    return float(low), float(high)
+
+
+def bootstrap_indirect(
+    frame: pd.DataFrame,
+    outcome: str,
+    treatment: str,
+    mediator: str,
+    controls: Sequence[str] = (),
+    *,
+    draws: int = 999,
+    seed: int | np.random.Generator,
+    resample: str = "unit",
+    unit: str = "city",
+    time: str = "year",
+    most_failures: float = 0.2,
+) -> IndirectBootstrap:
+    """Draw cities (or rows) again and again and multiply the two coefficients anew.
+
+    A product of two estimates is not normal; intervals from its own distribution need
+    not be symmetric.  Drawing whole cities keeps their years together.
+
+    Parameters
+    ----------
+    frame, outcome, treatment, mediator, controls, unit, time
+        As :func:`mediate`.
+    draws : int
+    seed : int or numpy.random.Generator
+        The same seed gives the same draws.
+    resample : {"unit", "rows"}
+        Whole units, each copy with an effect of its own; or rows, which is right only if
+        the years of a city are independent.
+    most_failures : float
+        Share of resamples without an answer beyond which the result is refused.
+
+    Returns
+    -------
+    IndirectBootstrap
+
+    Raises
+    ------
+    EstimationError
+        Unusable input, too few draws, too many resamples without an answer.
+
+    Notes
+    -----
+    With three to five treated cities a resample often holds two of them, or none: the
+    interval is a description of what the sample can say, not a guarantee of coverage.
+    """
+    if draws < 2 or draws != int(draws):
+        raise EstimationError(f"draws must be a whole number from 2, not {draws}")
+    if resample not in ("unit", "rows"):
+        raise EstimationError(f"unknown resample {resample!r}: use unit or rows")
+    sample = _panel(frame, outcome, treatment, mediator, controls, unit, time)
+    whole = sample.columns()
+    labels = sample.unit if resample == "unit" else np.arange(len(sample.y))
+    members = [np.flatnonzero(labels == g) for g in np.unique(labels)]
+    rng, values = np.random.default_rng(seed), []
+    for _ in range(int(draws)):
+        chosen = [members[g] for g in rng.integers(len(members), size=len(members))]
+        rows = np.concatenate(chosen)
+        copies = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
+        try:
+            found = sample.columns(rows, copies if resample == "unit" else None)
+        except EstimationError:
+            continue
+        values.append(found.a * found.b)
+    failed = int(draws) - len(values)
+    if failed > most_failures * draws or len(values) < 2:
+        raise EstimationError(
+            f"{failed} of {draws} resamples have no answer: too few treated units"
+        )
+    return IndirectBootstrap(
+        indirect=whole.a * whole.b,
+        draws=np.array(values),
+        jackknife=_jackknife(sample, members),
+        resampled=unit if resample == "unit" else "rows",
+        n_failed=failed,
+    )
+
+
+def _jackknife(sample: _Panel, members: list[Array]) -> Array:
+    """Leave out one member at a time; without the only treated unit there is no answer."""
+    values = []
+    for left_out in members:
+        rows = np.setdiff1d(np.arange(len(sample.y)), left_out)
+        try:
+            found = sample.columns(rows)
+        except EstimationError:
+            continue
+        values.append(found.a * found.b)
+    return np.array(values)
+
+
+# ------------------------------------------------------- confounding of the mediator
+
+
+@dataclass(frozen=True)
+class MediatorSensitivity:
+    r"""How the indirect effect changes with a confounder of mediator and outcome.
+
+    Attributes
+    ----------
+    curve : pandas.Series
+        Indirect effect by :math:`\rho`, the correlation of what moves the mediator and
+        what moves the outcome, given treatment and controls.
+    rho_at_zero : float
+        The correlation at which the indirect effect is nil.
+    indirect : float
+        At :math:`\rho = 0`, where there is no confounder: the product *ab*.
+    """
+
+    curve: pd.Series
+    rho_at_zero: float
+    indirect: float
+
+    @property
+    def r2_product_at_zero(self) -> float:
+        """Share of the mediator's residual variance times share of the outcome's.
+
+        A confounder that explains these two shares makes the indirect effect nil; the
+        product is what the assumption stands on.
+        """
+        return self.rho_at_zero**2
+
+    def __repr__(self) -> str:
+        return (
+            f"indirect effect {self.indirect:.4f} without confounding; nil at "
+            f"rho = {self.rho_at_zero:.3f}"
+        )
+
+
+def sensitivity(
+    frame: pd.DataFrame,
+    outcome: str,
+    treatment: str,
+    mediator: str,
+    controls: Sequence[str] = (),
+    *,
+    rho: Sequence[float] | None = None,
+    unit: str = "city",
+    time: str = "year",
+) -> MediatorSensitivity:
+    r"""Trace the indirect effect over the correlation that no regression can estimate.
+
+    .. math::
+        \delta(\rho) = \frac{a\,\sigma_1}{\sigma_2}
+        \Big( \tilde\rho - \rho \sqrt{\frac{1 - \tilde\rho^2}{1 - \rho^2}} \Big)
+
+    with :math:`\sigma_1, \sigma_2` the residual deviations of outcome and mediator given
+    the treatment and :math:`\tilde\rho` the correlation of these residuals.
+
+    Parameters
+    ----------
+    frame, outcome, treatment, mediator, controls, unit, time
+        As :func:`mediate`.
+    rho : sequence of float, optional
+        Values strictly between -1 and 1; a grid in steps of 0.05 if not given.
+
+    Returns
+    -------
+    MediatorSensitivity
+
+    Raises
+    ------
+    EstimationError
+        Unusable input, a correlation outside (-1, 1).
+
+    Notes
+    -----
+    Imai, Keele and Yamamoto (2010).  At :math:`\rho = 0` it is the product
+    *ab*; it is nil exactly at :math:`\rho = \tilde\rho`.
+    """
+    grid = np.round(np.arange(-0.95, 0.951, 0.05), 10) if rho is None else np.asarray(rho, float)
+    if not (np.abs(grid) < 1).all():
+        raise EstimationError("rho is a correlation: strictly between -1 and 1")
+    found = _panel(frame, outcome, treatment, mediator, controls, unit, time).columns()
+    seen = found.correlation
+    scale = found.a * found.outcome_sd / found.mediator_sd
+    effect = scale * (seen - grid * np.sqrt((1 - seen**2) / (1 - grid**2)))
+    return MediatorSensitivity(
+        pd.Series(effect, pd.Index(grid, name="rho"), name="indirect"), seen, found.a * found.b
+    )
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """How strong a confounder would have to be to explain a coefficient away.
+
+    Attributes
+    ----------
+    statistic : float
+        Classical t.
+    df : int
+        Residual degrees of freedom.
+    partial_r2 : float
+        Share of the outcome's residual variance that the regressor explains.
+    value : float
+        Robustness value: a confounder that explains this share of the residual variance
+        of *both* regressor and outcome makes the coefficient ``1 - q`` times itself.
+    value_at_level : float
+        The same for making it insignificant.
+    """
+
+    statistic: float
+    df: int
+    partial_r2: float
+    value: float
+    value_at_level: float
+
+
+def robustness_value(statistic: float, df: int, q: float = 1.0, level: float = 0.05) -> Robustness:
+    r"""Return the robustness values of Cinelli and Hazlett (2020) for one coefficient.
+
+    .. math:: RV_q = \tfrac12 \Big( \sqrt{f_q^4 + 4 f_q^2} - f_q^2 \Big), \qquad
+              f_q = q \frac{|t|}{\sqrt{df}}
+
+    and, for losing significance, the same with :math:`f_q` less the critical value of *t*
+    over :math:`\sqrt{df - 1}`.
+
+    Parameters
+    ----------
+    statistic : float
+        Classical t of the coefficient; partial R squared has no cluster-robust version.
+    df : int
+        Residual degrees of freedom.
+    q : float
+        Share of the coefficient to be explained away.
+    level : float
+        Significance level.
+
+    Raises
+    ------
+    EstimationError
+        Fewer than two degrees of freedom, a share that is not positive, a level outside
+        (0, 1).
+
+    Notes
+    -----
+    Cinelli and Hazlett (2020).
+    """
+    if df < 2 or not q > 0 or not 0 < level < 1 or not np.isfinite(statistic):
+        raise EstimationError("needs a finite t, df from 2, q above 0 and a level in (0, 1)")
+    f = q * abs(statistic) / np.sqrt(df)
+    critical = stats.t.ppf(1 - level / 2, df - 1) / np.sqrt(df - 1)
+    less = f - critical
+    if less <= 0:
+        at_level = 0.0
+    elif f < 1 / critical:
+        at_level = _robustness(less)
+    else:  # the confounder binds through the mediator alone
+        at_level = (f**2 - critical**2) / (1 + f**2)
+    share = statistic**2 / (statistic**2 + df)
+    return Robustness(float(statistic), int(df), float(share), _robustness(f), float(at_level))
+
+
+def _robustness(f: float) -> float:
+    return float((np.sqrt(f**4 + 4 * f**2) - f**2) / 2)
+
+
+def robustness(
+    frame: pd.DataFrame,
+    outcome: str,
+    treatment: str,
+    mediator: str,
+    controls: Sequence[str] = (),
+    *,
+    q: float = 1.0,
+    level: float = 0.05,
+    unit: str = "city",
+    time: str = "year",
+) -> pd.DataFrame:
+    """Return robustness values of *a*, *b* and the direct effect.
+
+    Parameters
+    ----------
+    frame, outcome, treatment, mediator, controls, unit, time
+        As :func:`mediate`.
+    q, level : float
+        As :func:`robustness_value`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``a``, ``b``, ``direct``; columns ``estimate``, ``t``, ``partial_r2``,
+        ``robustness_value``, ``robustness_value_at_level``.
+
+    Raises
+    ------
+    EstimationError
+        Unusable input.
+    """
+    found = _panel(frame, outcome, treatment, mediator, controls, unit, time).columns()
+    rows = {}
+    for name, error, df in (
+        ("a", found.a_error, found.a_df),
+        ("b", found.b_error, found.b_df),
+        ("direct", found.direct_error, found.b_df),
+    ):
+        estimate = getattr(found, name)
+        value = robustness_value(estimate / error, df, q, level)
+        rows[name] = (
+            estimate,
+            value.statistic,
+            value.partial_r2,
+            value.value,
+            value.value_at_level,
+        )
+    columns = ["estimate", "t", "partial_r2", "robustness_value", "robustness_value_at_level"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+# ------------------------------------------------------------- printed columns
 
 
 @dataclass(frozen=True)

@@ -158,3 +158,140 @@ def caliper_path(
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.17), ncols=2)
     plt.close(figure)
     return figure
+
+
+def overlap(
+    score: pd.Series,
+    treated: pd.Series,
+    support: pd.Series | None = None,
+    label: str = "Propensity score",
+    bins: int = 20,
+) -> Figure:
+    """Draw counts by score, treated above the axis and controls below it.
+
+    Parameters
+    ----------
+    score : pandas.Series
+        Score or linear index.
+    treated : pandas.Series of 0/1
+        On the same index.
+    support : pandas.Series of bool, optional
+        Rows on the common support; its range is shaded.
+    label : str
+        Name of the horizontal axis.
+    bins : int
+    """
+    import matplotlib.pyplot as plt
+
+    values, status = score.to_numpy(float), treated.astype(bool).to_numpy()
+    edges = np.linspace(values.min(), values.max(), bins + 1)
+    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    if support is not None:
+        inside = values[support.reindex(score.index).to_numpy(bool)]
+        axes.axvspan(inside.min(), inside.max(), color=GREY, alpha=0.15, lw=0, label="support")
+    for group, sign, name, colour in (
+        (status, 1, "treated", ORANGE),
+        (~status, -1, "controls", BLUE),
+    ):
+        counts = np.histogram(values[group], edges)[0]
+        axes.bar(
+            edges[:-1],
+            sign * counts,
+            np.diff(edges),
+            align="edge",
+            color=colour,
+            label=name,
+            edgecolor="white",
+            lw=0.5,
+        )
+    axes.axhline(0, color=INK, lw=1)
+    axes.yaxis.set_major_formatter(lambda height, _: f"{abs(height):.0f}")
+    axes.set(xlabel=label, ylabel="Number of rows")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3)
+    plt.close(figure)
+    return figure
+
+
+def estimates(
+    table: pd.DataFrame, printed: tuple[float, float] | None = None, label: str = "Effect"
+) -> Figure:
+    """Draw estimates with 95% intervals, one line each.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Indexed by what is drawn; columns ``estimate`` and ``std_error``.
+    printed : (float, float), optional
+        Bounds of a printed number, drawn as a band.
+    label : str
+        Name of the horizontal axis.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = np.arange(len(table))[::-1]
+    figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.36 * len(table)))
+    axes.axvline(0, color=GREY, lw=1)
+    if printed is not None:
+        axes.axvspan(*printed, color=ORANGE, alpha=0.35, lw=0, label="printed")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.5 / len(table)))
+    half = 1.96 * table["std_error"].to_numpy(float)
+    middle = table["estimate"].to_numpy(float)
+    axes.hlines(rows, middle - half, middle + half, color=BLUE, lw=2)
+    axes.plot(middle, rows, "o", color=BLUE)
+    axes.set_yticks(rows, list(table.index))
+    axes.set(ylim=(-0.7, len(table) - 0.3), xlabel=label)
+    plt.close(figure)
+    return figure
+
+
+def error_ratios(ratios: pd.DataFrame) -> Figure:
+    """Draw mean estimated standard errors over the true one, by sample design.
+
+    Parameters
+    ----------
+    ratios : pandas.DataFrame
+        Rows are standard errors, columns designs; one is right.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = np.arange(len(ratios))[::-1]
+    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(ratios)))
+    axes.axvline(1, color=INK, lw=1, ls="--")
+    for (name, column), colour, marker in zip(
+        ratios.items(), (BLUE, ORANGE, GREY), "os^", strict=False
+    ):
+        axes.plot(column, rows, marker, color=colour, ms=8, label=name)
+    axes.set_yticks(rows, list(ratios.index))
+    axes.set(ylim=(-0.6, len(ratios) - 0.4), xlabel="Mean standard error / true standard error")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.28), ncols=ratios.shape[1])
+    plt.close(figure)
+    return figure
+
+
+def rosenbaum(table: pd.DataFrame, level: float = 0.05) -> Figure:
+    """Draw the bounds on p value and estimate as hidden bias grows.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`ftz.matching.rosenbaum_bounds`.
+    level : float
+        Drawn as a line in the upper panel.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 1, figsize=(7.0, 5.0), sharex=True)
+    gamma = table.index.to_numpy(float)
+    axes[0].fill_between(gamma, table["p_lower"], table["p_upper"], color=BLUE, alpha=0.2, lw=0)
+    axes[0].plot(gamma, table["p_upper"], color=BLUE, label="upper bound")
+    axes[0].axhline(level, color=ORANGE, lw=1, ls="--", label=f"{level:g}")
+    axes[0].set(title="One-sided p value", ylabel="p value")
+    axes[0].legend()
+    axes[1].fill_between(gamma, table["hl_lower"], table["hl_upper"], color=BLUE, alpha=0.2, lw=0)
+    axes[1].plot(gamma, table[["hl_lower", "hl_upper"]], color=BLUE)
+    axes[1].axhline(0, color=GREY, lw=1)
+    axes[1].set(title="Hodges-Lehmann estimate", ylabel="Effect")
+    axes[1].set_xlabel("Largest ratio of the odds of treatment within a pair")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, ORANGE
+import numpy as np
+
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ftz.did import DidResult
-    from ftz.mediation import IdentityCheck
+    from ftz.mediation import IdentityCheck, IndirectBootstrap, MediatorSensitivity
 
 
 def identity_gap(check: IdentityCheck) -> Figure:
@@ -65,5 +67,49 @@ def outcome_effects(
     axes.set_yticks(range(len(results)), list(results))
     axes.set(ylim=(len(results) - 0.5, -0.5), xlabel="Coefficient of the zone (log points)")
     axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.8))
+    plt.close(figure)
+    return figure
+
+
+def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Figure:
+    """Draw the resampled indirect effects with both intervals and the product itself."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    low, high = np.quantile(result.draws, [0.005, 0.995])
+    counts, *_ = axes.hist(result.draws, bins=np.linspace(low, high, 41), color=BLUE, alpha=0.35)
+    axes.axvline(0, color=GREY, lw=1)
+    axes.axvline(result.indirect, color=INK, lw=1.5, label="estimate")
+    lines = zip(result.intervals(level).iterrows(), (ORANGE, GREEN), (-0.06, -0.14), strict=True)
+    for (name, bounds), colour, place in lines:
+        axes.plot(
+            list(bounds),
+            [place * counts.max()] * 2,
+            color=colour,
+            lw=5,
+            solid_capstyle="butt",
+            label=f"{name} interval",
+        )
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= counts.max()])
+    axes.set(xlabel="Indirect effect a·b", ylabel="Resamples")
+    axes.legend(loc="upper right")
+    plt.close(figure)
+    return figure
+
+
+def confounding_curve(result: MediatorSensitivity) -> Figure:
+    """Draw the indirect effect over the correlation of the two columns' errors."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    axes.axhline(0, color=GREY, lw=1)
+    axes.plot(result.curve.index, result.curve, color=BLUE, lw=2)
+    axes.plot(0, result.indirect, "o", color=BLUE, label="no confounding: the product a·b")
+    axes.plot(result.rho_at_zero, 0, "s", color=ORANGE, label="no indirect effect")
+    axes.set(
+        xlabel="Correlation of what moves the mediator and what moves the outcome",
+        ylabel="Indirect effect",
+    )
+    axes.legend()
     plt.close(figure)
     return figure

@@ -1,0 +1,72 @@
+r"""Propensity-score matching: score, common support, matches, effect, balance.
+
+The parameter is the average effect of treatment on the treated, equation (2) of
+Yan, Ye and Wang,
+
+.. math:: ATT = \frac{1}{N_1} \sum_{i: D_i = 1} (y_i - \hat y_{0i}),
+          \qquad \hat y_{0i} = \sum_{j: D_j = 0} w_{ij} y_j ,
+
+where every row of the weights :math:`w` sums to one.  All methods of this room
+are one idea: a treated unit uses the controls around its score.  They differ in how
+far they look and in how the weight falls with distance: nearest neighbours, caliper,
+kernel, strata.  Weighting by the inverse probability and doubly robust estimation use
+the same score without matching anybody.
+
+In nearest-neighbour matching controls may serve more than once, and all controls at
+the same distance are used, unless asked otherwise, so that no estimate depends on the
+order of the rows.
+"""
+
+from ftz.matching.balance import (
+    balance,
+    effective_sample_size,
+    ks_statistic,
+    overall_balance,
+)
+from ftz.matching.bootstrap import BootstrapResult, bootstrap
+from ftz.matching.covariates import METRICS, match_covariates
+from ftz.matching.effect import STANDARD_ERRORS, AttResult, ate, att
+from ftz.matching.matches import KERNELS, METHODS, Matches, kernel_match, match, stratify
+from ftz.matching.panels import SCHEMES, PanelMatches, match_panel
+from ftz.matching.score import ScoreResult, propensity_score
+from ftz.matching.search import TIE
+from ftz.matching.sensitivity import RosenbaumBounds, rosenbaum_bounds
+from ftz.matching.support import RULES, caliper_width, common_support, crump_cutoff
+from ftz.matching.weighting import WeightingResult, doubly_robust, doubly_robust_did, ipw
+
+__all__ = [
+    "KERNELS",
+    "METHODS",
+    "METRICS",
+    "RULES",
+    "SCHEMES",
+    "STANDARD_ERRORS",
+    "TIE",
+    "AttResult",
+    "BootstrapResult",
+    "Matches",
+    "PanelMatches",
+    "RosenbaumBounds",
+    "ScoreResult",
+    "WeightingResult",
+    "ate",
+    "att",
+    "balance",
+    "bootstrap",
+    "caliper_width",
+    "common_support",
+    "crump_cutoff",
+    "doubly_robust",
+    "doubly_robust_did",
+    "effective_sample_size",
+    "ipw",
+    "kernel_match",
+    "ks_statistic",
+    "match",
+    "match_covariates",
+    "match_panel",
+    "overall_balance",
+    "propensity_score",
+    "rosenbaum_bounds",
+    "stratify",
+]
