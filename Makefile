@@ -60,8 +60,12 @@ serve: book  ## build the book and serve it on localhost (PORT=8000)
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 .PHONY: witness
-witness: $(READY)  ## make the witness panel again, byte for byte, in data/witness
-	$(BIN)/python -m ftz.witness
+witness: $(READY)  ## make the witness panel again; N=200 SEED=1 draws an ensemble
+	$(BIN)/python -m ftz.witness $(if $(N),--ensemble $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: audit
+audit: $(READY)  ## check all printed numbers; ledger and certificates in _build/audit
+	$(BIN)/ftz audit --out _build/audit
 
 .PHONY: bench
 bench: $(READY)  ## measure a cold and a warm build and print the README's table

@@ -67,6 +67,23 @@ def test_projection_reproduces_the_slope():
     assert within.groupby(frame["year"]).sum().abs().to_numpy().max() < 1e-9
 
 
+def test_effect_basis_spans_the_dummies_also_where_the_panel_falls_apart():
+    """Two groups of units that share no period: one dummy more is redundant."""
+    frame = panel(3)
+    apart = frame[(frame.city < "u4") == (frame.year < 2013)]
+    for rows in (frame, apart):
+        basis = did.effect_dummies(rows)
+        dummies = np.hstack([pd.get_dummies(rows[c], dtype=float) for c in ("city", "year")])
+        assert basis.T @ basis == pytest.approx(np.eye(basis.shape[1]), abs=1e-10)
+        assert basis @ (basis.T @ dummies) == pytest.approx(dummies, abs=1e-10)
+        assert basis.shape[1] == np.linalg.matrix_rank(dummies)
+
+
+def test_a_basis_too_large_is_refused_in_words():
+    with pytest.raises(EstimationError, match=r"1,000,000 rows of 1,000,000 units are too many"):
+        did.effect_basis(np.arange(1_000_000), np.zeros(1_000_000, dtype=int))
+
+
 def test_constant_is_the_mean_of_the_base_year_prediction():
     """Base period, unit effects averaged over the rows: computed here from statsmodels."""
     frame = panel(1)
@@ -112,9 +129,9 @@ def test_event_study_bins_the_ends():
 def test_pretrend_wald_statistic():
     """On a well-conditioned covariance the statistic is b'V^-1 b."""
     b, covariance = np.array([1.0, -2.0]), np.array([[2.0, 0.3], [0.3, 1.0]])
-    wald, rank = did._wald(b, covariance)
+    wald, rank = did.wald(b, covariance)
     assert wald == pytest.approx(b @ np.linalg.solve(covariance, b)) and rank == 2
-    assert did._wald(np.array([]), np.empty((0, 0)))[1] == 0
+    assert did.wald(np.array([]), np.empty((0, 0)))[1] == 0
 
 
 def test_stepwise_adds_one_control_a_column():

@@ -221,7 +221,7 @@ def test_summary_and_repr():
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda f: f, {"scheme": "dates"}, "unknown scheme"),
+        (lambda f: f, {"scheme": "weeks"}, "unknown scheme"),
         (lambda f: f, {"draws": 0}, "at least 1"),
         (lambda f: f.assign(d=0.0), {}, "d is constant"),
         (lambda f: f.assign(y=1.0), {}, "y is constant"),

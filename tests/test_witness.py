@@ -17,7 +17,7 @@ from ftz.witness.moments import mean_and_sd, regression, two_way_design
 from ftz.witness.solver import Block, Equation, solve
 
 FOLDER = data_dir() / "witness"
-build_module = importlib.import_module("ftz.witness.build")
+build_module = importlib.import_module("ftz.witness.stages")
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,9 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _ROOMS = (
+    "audit",
+    "cli",
+    "design_study",
     "did",
     "errors",
     "findings",

@@ -22,10 +22,14 @@ class Table:
         What is shown; the index is not.
     caption : str
         One sentence above the table.
+    filters : tuple of str
+        Columns by which a reader can filter the lines; ``ftz-filter.js`` adds a choice
+        for each and a field for words.  Without scripts, and in print, all lines show.
     """
 
     frame: pd.DataFrame
     caption: str = ""
+    filters: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         body = self.frame.to_string(index=False)
@@ -38,8 +42,10 @@ class Table:
             for row in self.frame.itertuples(index=False)
         )
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        places = ",".join(str(list(self.frame.columns).index(name)) for name in self.filters)
+        marks = f' data-ftz-filter="{places}"' if places else ""
         return (
-            f'<div class="ftz-table"><table class="table">{caption}'
+            f'<div class="ftz-table"{marks}><table class="table">{caption}'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 

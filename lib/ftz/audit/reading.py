@@ -49,7 +49,7 @@ _MOMENTS = {
     "min": ("min", "minimum"),
     "max": ("max", "maximum"),
 }
-_RESERVED = {"checks", "claims", "about"}
+_RESERVED = {"checks", "claims", "about", "witness"}
 _PERCENT = ("pct", "percent", "shares")
 _DUMMY_NAMES = {"ftz", "did", "treat", "treated", "treatment", "post", "policy", "d", "dummy"}
 
@@ -278,7 +278,8 @@ def study(paper: str, tables: Mapping[str, Any]) -> Study:
     claims = {str(k): (str(v), "") for k, v in raw.items()}
     found = Study(paper, Record(reader.cells), {}, claims)
     inferred = _infer(found, reader)
-    declared = {**inferred, **(tables.get("checks", {}) or {})}
+    outcomes = {"/".join(place): name for place, name in reader.outcomes.items()}
+    declared = {**inferred, "outcomes": outcomes, **(tables.get("checks", {}) or {})}
     return Study(paper, found.record, declared, claims)
 
 

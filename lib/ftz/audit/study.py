@@ -31,6 +31,7 @@ SECTIONS = (
     "errors",
     "variables",
     "same_sample",
+    "outcomes",
     "nested",
     "mediation",
     "relations",

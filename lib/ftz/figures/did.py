@@ -5,25 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ftz.did import DidResult, EventStudyResult
+    from ftz.did import BaconDecomposition, DidResult, EventStudyResult, HonestBounds
 
 
-def event_study_plot(result: EventStudyResult, level: float = 0.95) -> Figure:
+def event_study_plot(
+    result: EventStudyResult, level: float = 0.95, band: pd.DataFrame | None = None
+) -> Figure:
     """Draw event-study coefficients with confidence intervals.
 
     The reference period is a hollow point at zero; a dotted line separates before
     and after.
+
+    Parameters
+    ----------
+    result : EventStudyResult
+    level : float
+        Of the pointwise intervals.
+    band : pandas.DataFrame, optional
+        Simultaneous band (:meth:`ftz.did.EventStudyResult.simultaneous_band`), drawn as
+        thin whiskers behind.
     """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()
     interval = result.conf_int(level)
+    if band is not None:
+        known = band.dropna()
+        axes.errorbar(
+            known.index,
+            known.mean(axis=1),
+            yerr=(known["upper"] - known["lower"]) / 2,
+            fmt="none",
+            ecolor=GREY,
+            elinewidth=1,
+            capsize=4,
+            label="simultaneous",
+        )
+        axes.legend(loc="upper left")
     for step in result.event_times:
         estimate = result.params[step]
         if step == result.reference:
@@ -113,5 +137,111 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
         bbox_to_anchor=(0.45, -0.08),
         ncols=2,
     )
+    plt.close(figure)
+    return figure
+
+
+def interval_plot(
+    table: pd.DataFrame, xlabel: str, zero: bool = True, mark: float | None = None
+) -> Figure:
+    """Draw estimates with intervals, one a row: a family of errors, or several estimators.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``estimate``, ``lower``, ``upper``; infinite ends become arrows.
+    xlabel : str
+    zero : bool
+        Whether to draw a line at zero.
+    mark : float, optional
+        Value at a dotted line.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(table) + 1.0))
+    ends = table[["lower", "upper"]].to_numpy(float)
+    seen = np.r_[ends[np.isfinite(ends)], table["estimate"], 0.0 if zero else table["estimate"]]
+    reach = 0.12 * (seen.max() - seen.min())
+    left, right = seen.min() - reach, seen.max() + reach
+    for place, (_, row) in zip(range(len(table))[::-1], table.iterrows(), strict=True):
+        low, high = max(row["lower"], left), min(row["upper"], right)
+        axes.hlines(place, low, high, color=BLUE, lw=2)
+        if row["lower"] < left:
+            axes.plot(left, place, "<", color=BLUE)
+        if row["upper"] > right:
+            axes.plot(right, place, ">", color=BLUE)
+        axes.plot(row["estimate"], place, "o", color=ORANGE)
+    if zero:
+        axes.axvline(0, color=GREY, lw=1)
+    if mark is not None:
+        axes.axvline(mark, color=INK, lw=1, ls=":")
+    axes.set_yticks(range(len(table))[::-1], table.index)
+    axes.set(xlabel=xlabel, xlim=(left - 0.2 * reach, right + 0.2 * reach))
+    axes.grid(axis="y", visible=False)
+    plt.close(figure)
+    return figure
+
+
+def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
+    """Draw several event studies side by side, one colour and mark each."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    width = 0.7 / max(len(results), 1)
+    marks = ("o", "s", "^", "D", "v", "P", "X")
+    for number, (name, result) in enumerate(results.items()):
+        shift = (number - (len(results) - 1) / 2) * width
+        interval = result.conf_int()
+        places = [k + shift for k in result.event_times]
+        colour, mark = PALETTE[number % len(PALETTE)], marks[number % len(marks)]
+        axes.vlines(places, interval["lower"], interval["upper"], color=colour, lw=1)
+        axes.plot(places, result.params, mark, color=colour, ms=5, label=name)
+    axes.axhline(0, color=GREY, lw=1)
+    axes.axvline(-0.5, color=GREY, lw=1, ls=":")
+    axes.set(xlabel="Years since adoption", ylabel="Coefficient")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    plt.close(figure)
+    return figure
+
+
+def honest_plot(bounds: HonestBounds, xlabel: str) -> Figure:
+    """Draw robust confidence sets against the bound on trends, the original one first."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    summary = bounds.summary
+    for place, (name, row) in enumerate(summary.iterrows()):
+        colour = ORANGE if name == "parallel" else BLUE
+        axes.vlines(place, row["lower"], row["upper"], color=colour, lw=3)
+    axes.axhline(0, color=GREY, lw=1)
+    axes.set_xticks(
+        range(len(summary)),
+        ["parallel\ntrends", *(f"{bound:g}" for bound in bounds.table.index)],
+    )
+    axes.set(xlabel=xlabel, ylabel="Effect", xlim=(-0.6, len(summary) - 0.4))
+    plt.close(figure)
+    return figure
+
+
+def bacon_plot(parts: BaconDecomposition) -> Figure:
+    """Draw each two-by-two comparison: its weight and its estimate."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    marks = ("o", "s", "^", "D")
+    for number, (kind, part) in enumerate(parts.comparisons.groupby("kind", sort=False)):
+        axes.plot(
+            part["weight"],
+            part["estimate"],
+            marks[number],
+            color=PALETTE[number],
+            ms=7,
+            label=kind,
+        )
+    axes.axhline(parts.estimate, color=INK, lw=1, ls="--")
+    axes.axhline(0, color=GREY, lw=1)
+    axes.set(xlabel="Weight", ylabel="Estimate of the comparison", xlim=(0, None))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     plt.close(figure)
     return figure

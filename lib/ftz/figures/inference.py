@@ -12,7 +12,7 @@ from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ftz.inference import PlaceboResult
+    from ftz.inference import LeaveOneOutResult, PlaceboResult, WildBootstrapResult
 
 
 def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
@@ -85,5 +85,48 @@ def rejection_curves(pvalues: Mapping[str, np.ndarray], upto: float = 0.3) -> Fi
     axes.set(xlabel="Level of the test", ylabel="Share of true nulls rejected", xlim=(0, upto))
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
+    plt.close(figure)
+    return figure
+
+
+def bootstrap_plot(results: Mapping[str, WildBootstrapResult]) -> Figure:
+    """Draw bootstrap distributions of t statistics, and the observed one, one panel each."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(
+        len(results), 1, figsize=(7.0, 1.9 * len(results) + 0.6), sharex=True, squeeze=False
+    )
+    reach = 1.1 * max(abs(r.tstat) for r in results.values())
+    bins = np.linspace(-reach, reach, 61)
+    for axis, (name, result) in zip(axes[:, 0], results.items(), strict=True):
+        axis.hist(np.clip(result.tstats, -reach, reach), bins=bins, color=BLUE, alpha=0.5)
+        for side in (-1, 1):
+            axis.axvline(side * result.tstat, color=ORANGE, lw=2, ls="-" if side == 1 else ":")
+        axis.set_title(f"{name}: p = {result.p_value:.4f}", fontsize=10)
+        axis.set_ylabel("Draws")
+    axes[-1, 0].set_xlabel("t statistic")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def leave_one_out_plot(result: LeaveOneOutResult) -> Figure:
+    """Draw the estimate without each cluster; treated clusters are marked."""
+    import matplotlib.pyplot as plt
+
+    table = result.table.sort_values("without")
+    figure, axes = plt.subplots(figsize=(7.0, 0.32 * len(table) + 1.0))
+    for place, (_, row) in enumerate(table.iterrows()):
+        treated = row["treated_rows"] > 0
+        axes.plot(
+            row["without"], place, "o" if treated else "s", color=ORANGE if treated else BLUE, ms=7
+        )
+    axes.axvline(result.estimate, color=INK, lw=1, ls="--")
+    axes.set_yticks(
+        range(len(table)),
+        [f"{name} (treated)" if rows else name for name, rows in table["treated_rows"].items()],
+    )
+    axes.set(xlabel="Coefficient without this city")
+    axes.grid(axis="y", visible=False)
     plt.close(figure)
     return figure

@@ -9,7 +9,7 @@ byte for byte.
 
 from __future__ import annotations
 
-from ftz.witness.build import SEED, Witness, build
 from ftz.witness.files import check, manifest, panel_bytes, write
+from ftz.witness.stages import SEED, Witness, build
 
 __all__ = ["SEED", "Witness", "build", "check", "manifest", "panel_bytes", "write"]

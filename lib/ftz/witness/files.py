@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ftz import did, published, replication
-from ftz.witness.build import DECIMALS, Witness
+from ftz.witness.stages import DECIMALS, Witness
 
 #: Cells that the witness is asked to meet, by table; what is missing here is said in
 #: :data:`NOT_ASKED`.

@@ -35,10 +35,17 @@ LEFT_OUT = (
     | {("Chengde", year) for year in range(2013, 2019)}
     | {("Zhangjiakou", year) for year in range(2013, 2018)}
 )
+Row = tuple[str, int]
 #: The treated row that marks the lower end of the support and the control that
 #: marks the upper end.
-LOWEST_TREATED = ("Baoding", 2019)
-HIGHEST_CONTROL = ("Langfang", 2018)
+LOWEST_TREATED: Row = ("Baoding", 2019)
+HIGHEST_CONTROL: Row = ("Langfang", 2018)
+#: Extremes of Table 2 and the rows that official statistics make their natural place.
+EXTREMES = {
+    "fe": (("Baoding", 2013), ("Langfang", 2021)),
+    "pgdp": (("Xingtai", 2013), ("Tangshan", 2016)),
+    "lnstru": (("Baoding", 2013), ("Shijiazhuang", 2022)),
+}
 #: Bounds of the covariates of off-support rows where no official range is known.
 OFF_SUPPORT_BOUNDS = {
     "fe": (0.3, 1.3),
@@ -57,9 +64,18 @@ class Layout:
     ----------
     rows : pandas.DataFrame
         ``city``, ``year``, ``FTZ`` (0/1) and ``matched`` (0/1).
+    lowest_treated, highest_control : tuple
+        The rows that mark the two ends of the common support.
     """
 
     rows: pd.DataFrame
+    lowest_treated: Row = LOWEST_TREATED
+    highest_control: Row = HIGHEST_CONTROL
+
+    @property
+    def extremes(self) -> dict[str, tuple[Row, Row]]:
+        """The rows that hold the printed minimum and maximum of a control."""
+        return EXTREMES | {"fdi": (self.lowest_treated, self.highest_control)}
 
     @property
     def on(self) -> pd.DataFrame:
@@ -84,6 +100,50 @@ def layout() -> Layout:
         for city, year in zip(frame["city"], frame["year"], strict=True)
     ]
     return Layout(frame)
+
+
+#: City-years that official figures admit with the stated slack only (see
+#: :mod:`ftz.audit.rules.official`), and how often a random sample holds each.
+_SLACK_ROWS = {
+    ("Tianjin", 2013): 0.5,
+    ("Tianjin", 2014): 0.3,
+    ("Tianjin", 2015): 0.1,
+    ("Tangshan", 2017): 0.2,
+}
+_MATCHED, _TREATED_MATCHED = 85, 11
+
+
+def random_layout(rng: np.random.Generator) -> Layout:
+    """Draw another sample that the printed ranges admit, and other ends of the support.
+
+    Eleven treated rows and seventy-four controls are drawn from the city-years that
+    official figures admit; which control is the most like a zone city, and which
+    treated row the least, is drawn too.
+    """
+    rows = layout().rows.drop(columns="matched")
+    place = list(zip(rows["city"], rows["year"], strict=True))
+    weight = {r: rng.random() + 1e-9 for r in place}
+    for row, chance in _SLACK_ROWS.items():
+        weight[row] = 2.0 if rng.random() < chance else 0.0
+    held = {row for ends in EXTREMES.values() for row in ends}
+    admitted = [r for r in place if r[1] <= _LAST_YEAR.get(r[0], YEARS[-1]) or weight[r] == 2.0]
+    treated = dict(zip(place, rows["FTZ"], strict=True))
+    ranked = sorted(admitted, key=lambda r: -(weight[r] + 9 * (r in held)))
+    chosen = set(
+        [r for r in ranked if treated[r]][:_TREATED_MATCHED]
+        + [r for r in ranked if not treated[r]][: _MATCHED - _TREATED_MATCHED]
+    )
+    lowest = _draw([r for r in ranked if r in chosen and treated[r]], rng)
+    open_cities = {"Langfang", "Shijiazhuang", "Qinhuangdao", "Cangzhou", "Baoding"}
+    highest = _draw(
+        [r for r in ranked if r in chosen and not treated[r] and r[0] in open_cities], rng
+    )
+    rows["matched"] = [int(r in chosen) for r in place]
+    return Layout(rows, lowest, highest)
+
+
+def _draw(rows: list[Row], rng: np.random.Generator) -> Row:
+    return rows[int(rng.integers(len(rows)))]
 
 
 def position(rows: pd.DataFrame, city: str, year: int) -> int:

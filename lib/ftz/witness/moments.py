@@ -16,6 +16,7 @@ against finite differences.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,31 @@ class Design:
         Orthonormal basis of the absorbed effects.
     clusters : ndarray of int, n
         Cluster codes 0 .. G-1.
+    factor : float
+        Multiple of the clustered variance beside ``n / (n - k - r)``.
+    transform : ndarray, n x n, optional
+        Symmetric matrix applied before the effects are projected out: quasi-demeaning
+        for random effects, weights for feasible least squares.
     """
 
     effects: Array
     clusters: NDArray[np.int64]
+    factor: float = 1.0
+    transform: Array | None = None
 
     def within(self, values: Array) -> Array:
         """Project the effects out of a vector or of the columns of a matrix."""
+        if self.transform is not None:
+            values = self.transform @ values
         return values - self.effects @ (self.effects.T @ values)
+
+    def within_rows(self, gradients: Array) -> Array:
+        """Project gradients (a x n x k) along their second axis, the rows of the panel."""
+        turned = gradients.transpose(0, 2, 1)
+        projected = turned - (turned @ self.effects) @ self.effects.T
+        if self.transform is not None:
+            projected = projected @ self.transform
+        return projected.transpose(0, 2, 1)
 
     def cluster_sums(self, values: Array) -> Array:
         """Sum a vector by cluster."""
@@ -93,42 +111,171 @@ def regression(outcome: Array, regressors: Array, design: Design) -> list[Coeffi
     design : Design
         Effects (r of them) and clusters; the variance carries ``n / (n - k - r)``.
     """
+    found = columns(outcome, regressors, design)
+    return [
+        Coefficient(
+            value=float(found.value[j]),
+            statistic=float(found.statistic[j]),
+            value_by_outcome=found.value_by_outcome[j],
+            value_by_regressors=found.value_by_regressors[j],
+            statistic_by_outcome=found.statistic_by_outcome[j],
+            statistic_by_regressors=found.statistic_by_regressors[j],
+        )
+        for j in range(len(found.value))
+    ]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Coefficients of one regression, stacked; gradients in the raw panel.
+
+    ``value``, ``error`` and ``statistic`` have shape a (the coefficients asked for),
+    ``*_by_outcome`` a x n and ``*_by_regressors`` a x n x k.
+    """
+
+    value: Array
+    error: Array
+    value_by_outcome: Array
+    value_by_regressors: Array
+    error_by_outcome: Array
+    error_by_regressors: Array
+
+    @property
+    def statistic(self) -> Array:
+        """Coefficient over standard error."""
+        return self.value / self.error
+
+    @property
+    def statistic_by_outcome(self) -> Array:
+        """Gradient of the statistic in the outcome."""
+        error, slope = self.error[:, None], (self.value / self.error**2)[:, None]
+        return self.value_by_outcome / error - slope * self.error_by_outcome
+
+    @property
+    def statistic_by_regressors(self) -> Array:
+        """Gradient of the statistic in the regressors."""
+        error = self.error[:, None, None]
+        slope = (self.value / self.error**2)[:, None, None]
+        return self.value_by_regressors / error - slope * self.error_by_regressors
+
+
+#: Standard errors whose gradients are known.
+ERRORS = ("clustered", "robust", "jackknife", "classical", "likelihood")
+
+
+def columns(
+    outcome: Array,
+    regressors: Array,
+    design: Design,
+    errors: str = "clustered",
+    asked: Sequence[int] | None = None,
+) -> Column:
+    """Return coefficients and standard errors with exact gradients.
+
+    Parameters
+    ----------
+    outcome : ndarray, n
+    regressors : ndarray, n x k
+    design : Design
+    errors : {"clustered", "robust", "jackknife", "classical", "likelihood"}
+        The first two carry the factor ``n / (n - k - r)`` (HC1 for "robust"), times
+        :attr:`Design.factor`; "jackknife" is HC3; the last two divide the residual sum
+        of squares by ``n - k - r`` and by ``n``.
+    asked : sequence of int, optional
+        Positions of the coefficients wanted; all by default.
+    """
     y, x = design.within(outcome), design.within(regressors)
     n, k = x.shape
-    scale = n / (n - k - design.effects.shape[1])
+    df = n - k - design.effects.shape[1]
     inverse = np.linalg.inv(x.T @ x)
     b = inverse @ (x.T @ y)
     e = y - x @ b
-    weights = x @ inverse
-    return [_coefficient(j, x, b, e, weights[:, j], inverse, scale, design) for j in range(k)]
+    rows = np.arange(k) if asked is None else np.asarray(asked)
+    w, own = (x @ inverse)[:, rows], inverse[rows]
+    by_regressors = e[None, :, None] * own[:, None, :] - w.T[:, :, None] * b
+    if errors in {"classical", "likelihood"}:
+        divisor = df if errors == "classical" else n
+        variance, by_y, by_x = _classical(b, e, w, own, np.diag(inverse)[rows], divisor)
+    elif errors == "jackknife":
+        variance, by_y, by_x = _jackknife(x, b, e, w, own, inverse, design)
+    else:
+        clusters = design.clusters if errors == "clustered" else np.arange(n)
+        scale = design.factor * n / df
+        variance, by_y, by_x = _sandwich(x, b, e, w, own, inverse, clusters, scale)
+    error = np.sqrt(variance)
+    by_y, by_x = by_y / (2 * error)[:, None], by_x / (2 * error)[:, None, None]
+    vectors = design.within_rows(np.concatenate([w.T, by_y])[:, :, None])[:, :, 0]
+    matrices = design.within_rows(np.concatenate([by_regressors, by_x]))
+    a = len(rows)
+    return Column(b[rows], error, vectors[:a], matrices[:a], vectors[a:], matrices[a:])
 
 
-def _coefficient(
-    j: int, x: Array, b: Array, e: Array, w: Array, inverse: Array, scale: float, design: Design
-) -> Coefficient:
-    scores = design.cluster_sums(w * e)
-    error = np.sqrt(scale * (scores**2).sum())
-    value_by_outcome = w
-    value_by_regressors = np.outer(e, inverse[:, j]) - np.outer(w, b)
-    # d(sum of squared scores)/2 = u'dw + v'de with these two vectors
-    u, v = scores[design.clusters] * e, scores[design.clusters] * w
+def _sandwich(
+    x: Array,
+    b: Array,
+    e: Array,
+    w: Array,
+    own: Array,
+    inverse: Array,
+    clusters: NDArray,
+    scale: float,
+) -> tuple[Array, Array, Array]:
+    """Return squared errors (a) and their derivatives in outcome (a x n) and regressors."""
+    scores = np.zeros((int(clusters.max()) + 1, w.shape[1]))
+    np.add.at(scores, clusters, w * e[:, None])
+    variance = scale * (scores**2).sum(axis=0)
+    # d(sum of squared scores)/2 = u'dw + v'de with these two matrices, a column a coefficient
+    spread = scores[clusters]
+    u, v = spread * e[:, None], spread * w
     z, h = inverse @ (x.T @ u), inverse @ (x.T @ v)
-    by_outcome = 2 * scale * (v - x @ h)
+    rest_u, rest_v = u - x @ z, v - x @ h
+    by_outcome = 2 * scale * rest_v.T
     by_regressors = (2 * scale) * (
-        np.outer(u - x @ z, inverse[:, j])
-        - np.outer(w, z)
-        - np.outer(v - x @ h, b)
-        - np.outer(e, h)
+        rest_u.T[:, :, None] * own[:, None, :]
+        - w.T[:, :, None] * z.T[:, None, :]
+        - rest_v.T[:, :, None] * b
+        - e[None, :, None] * h.T[:, None, :]
     )
-    slope = b[j] / (2 * error**3)
-    return Coefficient(
-        value=float(b[j]),
-        statistic=float(b[j] / error),
-        value_by_outcome=design.within(value_by_outcome),
-        value_by_regressors=design.within(value_by_regressors),
-        statistic_by_outcome=design.within(value_by_outcome / error - slope * by_outcome),
-        statistic_by_regressors=design.within(value_by_regressors / error - slope * by_regressors),
+    return variance, by_outcome, by_regressors
+
+
+def _jackknife(
+    x: Array, b: Array, e: Array, w: Array, own: Array, inverse: Array, design: Design
+) -> tuple[Array, Array, Array]:
+    """Return HC3's squared errors and derivatives: residuals over one less leverage."""
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x) + (design.effects**2).sum(axis=1)
+    room = 1 - leverage
+    a = e / room
+    variance = ((w * a[:, None]) ** 2).sum(axis=0)
+    u, v = w * (a**2)[:, None], w**2 * (a / room)[:, None]
+    by_leverage = w**2 * (a * a / room)[:, None]
+    z, h = inverse @ (x.T @ u), inverse @ (x.T @ v)
+    rest_u, rest_v = u - x @ z, v - x @ h
+    by_outcome = 2 * rest_v.T
+    by_regressors = 2 * (
+        rest_u.T[:, :, None] * own[:, None, :]
+        - w.T[:, :, None] * z.T[:, None, :]
+        - rest_v.T[:, :, None] * b
+        - e[None, :, None] * h.T[:, None, :]
     )
+    # d(leverage of x) = 2 (M dX inv X')_ii, weighted by what each leverage does to the variance
+    w_all = x @ inverse
+    for j in range(w.shape[1]):
+        weighted = by_leverage[:, j][:, None] * w_all
+        by_regressors[j] += 4 * (weighted - x @ (inverse @ (x.T @ weighted)))
+    return variance, by_outcome, by_regressors
+
+
+def _classical(
+    b: Array, e: Array, w: Array, own: Array, diagonal: Array, df: int
+) -> tuple[Array, Array, Array]:
+    s2 = e @ e / df
+    by_outcome = 2 / df * diagonal[:, None] * e
+    by_regressors = (
+        -2 / df * diagonal[:, None, None] * (e[:, None] * b)
+        - 2 * s2 * w.T[:, :, None] * own[:, None, :]
+    )
+    return s2 * diagonal, by_outcome, by_regressors
 
 
 def mean_and_sd(values: Array) -> tuple[float, Array, float, Array]:

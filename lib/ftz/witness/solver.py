@@ -144,6 +144,7 @@ def solve(
     *,
     tolerance: float = 0.4,
     max_iterations: int = 3000,
+    patience: int | None = None,
 ) -> Solution:
     """Find cells that meet all equations, near the start.
 
@@ -160,11 +161,15 @@ def solve(
         six decimals.
     max_iterations : int
         Steps tried before giving up; the solution then says ``converged=False``.
+    patience : int, optional
+        Give up after so many steps in which the sum of squares has not fallen by a
+        tenth; by default only ``max_iterations`` counts.
     """
     system = _System(blocks, equations)
     unknowns = system.start()
     residuals, jacobian, values = system.evaluate(unknowns)
     damping, iteration = 10.0, 0
+    best, since = float(residuals @ residuals), 0
     while (worst := float(np.abs(residuals).max())) >= tolerance and iteration < max_iterations:
         iteration += 1
         gram = jacobian @ jacobian.T + damping * np.eye(len(residuals))
@@ -174,6 +179,11 @@ def solve(
             step *= LONGEST_STEP / longest
         trial = _snap(unknowns + step)
         trial_residuals, trial_jacobian, trial_values = system.evaluate(trial)
+        since += 1
+        if trial_residuals @ trial_residuals < 0.9 * best:
+            best, since = float(trial_residuals @ trial_residuals), 0
+        if patience is not None and since > patience:
+            break
         if trial_residuals @ trial_residuals < residuals @ residuals:
             unknowns, residuals = trial, trial_residuals
             jacobian, values = trial_jacobian, trial_values

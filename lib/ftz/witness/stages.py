@@ -15,8 +15,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -40,8 +40,6 @@ from ftz.replication import (
     support,
 )
 from ftz.witness.layout import (
-    HIGHEST_CONTROL,
-    LOWEST_TREATED,
     OFF_SUPPORT_BOUNDS,
     OFFICIAL,
     Layout,
@@ -49,7 +47,7 @@ from ftz.witness.layout import (
     official_bounds,
     position,
 )
-from ftz.witness.moments import Array, Design, mean_and_sd, regression, two_way_design
+from ftz.witness.moments import Array, Design, columns, mean_and_sd, regression, two_way_design
 from ftz.witness.solver import Block, Equation, Solution, Values, solve
 
 #: Decimals written to the file.
@@ -99,13 +97,6 @@ _URBAN = {
     "Chengde": 0.49,
     "Hengshui": 0.49,
 }
-#: Extremes of Table 2 and the rows that official statistics make their natural place.
-_EXTREMES = {
-    "fe": (("Baoding", 2013), ("Langfang", 2021)),
-    "pgdp": (("Xingtai", 2013), ("Tangshan", 2016)),
-    "lnstru": (("Baoding", 2013), ("Shijiazhuang", 2022)),
-    "fdi": (LOWEST_TREATED, HIGHEST_CONTROL),
-}
 
 
 @dataclass(frozen=True)
@@ -128,14 +119,41 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How a witness is grown.
+
+    Attributes
+    ----------
+    figure2 : bool
+        Whether the event study has to say what the text says of figure 2.  The shipped
+        witness does; the ensemble does not, because figure 2 prints no number.
+    dispersion : float
+        Spread of the starting levels around our rough guesses; 0 keeps the guesses.
+    max_iterations, patience
+        As :func:`ftz.witness.solver.solve`, for each stage.
+    """
+
+    figure2: bool = True
+    dispersion: float = 0.0
+    max_iterations: int = 3000
+    patience: int | None = None
+
+
+SHIPPED = Settings()
+
+
+@dataclass(frozen=True)
 class _Targets:
     """Printed numbers with half a unit of their last digit."""
 
     record: Record
+    _known: dict[tuple[str, ...], tuple[float, float]] = field(default_factory=dict)
 
     def number(self, *where: str) -> tuple[float, float]:
-        printed = self.record.get(cell(*where))
-        return float(printed.value), float(printed.interval.width) / 2
+        if where not in self._known:  # asked for in every step of the search
+            printed = self.record.get(cell(*where))
+            self._known[where] = float(printed.value), float(printed.interval.width) / 2
+        return self._known[where]
 
     def moment(self, variable: str, column: str) -> float:
         return self.number("table2", variable, column, "value")[0]
@@ -163,28 +181,17 @@ def _column_equations(
     asked: Iterable[str],
 ) -> Iterator[Equation]:
     """Yield the equations of one printed column, for the rows that are asked for."""
-    names = list(regressors)
-    found = regression(y, np.column_stack(list(regressors.values())), design)
-    for row in asked:
-        coefficient = found[names.index(row)]
-        for statistic, value, by_outcome, by_regressors in (
-            (
-                "coef",
-                coefficient.value,
-                coefficient.value_by_outcome,
-                coefficient.value_by_regressors,
-            ),
-            (
-                "statistic",
-                coefficient.statistic,
-                coefficient.statistic_by_outcome,
-                coefficient.statistic_by_regressors,
-            ),
-        ):
-            gradient = {name: by_regressors[:, i] for i, name in enumerate(names)}
-            yield targets.meet(
-                (table, row, column, statistic), value, gradient | {outcome: by_outcome}
-            )
+    names, wanted = list(regressors), list(asked)
+    positions = [names.index(row) for row in wanted]
+    found = columns(y, np.column_stack(list(regressors.values())), design, asked=positions)
+    for which, value, by_y, by_x in (
+        ("coef", found.value, found.value_by_outcome, found.value_by_regressors),
+        ("statistic", found.statistic, found.statistic_by_outcome, found.statistic_by_regressors),
+    ):
+        for j, row in enumerate(wanted):
+            gradient = {name: by_x[j, :, i] for i, name in enumerate(names)}
+            where = (table, row, column, which)
+            yield targets.meet(where, float(value[j]), gradient | {outcome: by_y[j]})
 
 
 def _table4_equations(
@@ -257,11 +264,17 @@ def _outcome_start(targets: _Targets, rows: pd.DataFrame, rng: np.random.Generat
     )
 
 
-def _pins(targets: _Targets, rows: pd.DataFrame, variable: str, start: Array) -> dict[int, float]:
+def _pins(
+    targets: _Targets,
+    rows: pd.DataFrame,
+    variable: str,
+    start: Array,
+    places: Mapping[str, tuple[tuple[str, int], tuple[str, int]]] | None = None,
+) -> dict[int, float]:
     """Hold one row at each printed extreme."""
     ends = (targets.moment(variable, "min"), targets.moment(variable, "max"))
-    if variable in _EXTREMES:
-        places = [position(rows, *row) for row in _EXTREMES[variable]]
+    if places and variable in places:
+        places = [position(rows, *row) for row in places[variable]]
     else:
         places = [int(np.argmin(start)), int(np.argmax(start))]
     return dict(zip(places, ends, strict=True))
@@ -272,8 +285,15 @@ def _off(variable: str) -> str:
     return f"{variable} off support"
 
 
+def _levels(rows: pd.DataFrame, variable: str, spread: float, rng: np.random.Generator) -> Array:
+    """Return random city levels on top of our guesses, in standard deviations."""
+    cities = sorted(set(rows["city"]))
+    drawn = dict(zip(cities, spread * rng.standard_normal(len(cities)), strict=True))
+    return rows["city"].map(drawn).to_numpy(float)
+
+
 def _covariate_blocks(
-    targets: _Targets, plan: Layout, rng: np.random.Generator
+    targets: _Targets, plan: Layout, rng: np.random.Generator, dispersion: float = 0.0
 ) -> dict[str, Block]:
     blocks = {}
     for variable in CONTROLS:
@@ -281,9 +301,16 @@ def _covariate_blocks(
             on = name == variable
             low, high = _bounds(targets, rows, variable, on)
             start = _start(targets, rows, variable, low, high, rng)
-            pins = _pins(targets, rows, variable, start) if on else {}
+            if dispersion:
+                sd = targets.moment(variable, "sd")
+                start = start + sd * _levels(rows, variable, dispersion, rng)
+                start = start + 0.5 * dispersion * sd * rng.standard_normal(len(rows))
+                start = np.clip(start, low + 0.02 * (high - low), high - 0.02 * (high - low))
+            pins = _pins(targets, rows, variable, start, plan.extremes) if on else {}
             blocks[name] = Block(start, low, high, pins)
     start = _outcome_start(targets, plan.on, rng)
+    if dispersion:
+        start = start + 0.1 * _levels(plan.on, OUTCOME, 2 * dispersion, rng)
     low, high = (np.full(len(plan.on), targets.moment(OUTCOME, c)) for c in ("min", "max"))
     blocks[OUTCOME] = Block(start, low, high, _pins(targets, plan.on, OUTCOME, start))
     # the logit's constant and its slopes on standardised covariates
@@ -334,37 +361,48 @@ class _Logit:
 
     def _order(self, b: Array, x_on: Array, x_off: Array) -> Iterator[Equation]:
         """Keep matched rows between the two ends of the support and the others outside."""
-        lowest = position(self.plan.on, *LOWEST_TREATED)
-        highest = position(self.plan.on, *HIGHEST_CONTROL)
-        treated_off = self.plan.off["FTZ"].to_numpy()
-        for i in range(len(x_on)):
-            if i != lowest:
-                yield from self._gap(b, x_on, x_on, i, lowest, +1, "on")
-            if i != highest:
-                yield from self._gap(b, x_on, x_on, i, highest, -1, "on")
-        for i in range(len(x_off)):
-            end, side = (highest, +1) if treated_off[i] else (lowest, -1)
-            yield from self._gap(b, x_on, x_off, i, end, side, "off")
+        lowest = position(self.plan.on, *self.plan.lowest_treated)
+        highest = position(self.plan.on, *self.plan.highest_control)
+        index_on, index_off = x_on @ b, x_off @ b
+        treated_off = self.plan.off["FTZ"].to_numpy() == 1
+        above = index_on - index_on[lowest] - _MARGIN["on"]
+        below = index_on[highest] - index_on - _MARGIN["on"]
+        above[lowest] = below[highest] = 0.0
+        for i in np.flatnonzero(above < 0):
+            yield self._gap(b, x_on, x_on, int(i), lowest, +1, "on", above[i])
+        for i in np.flatnonzero(below < 0):
+            yield self._gap(b, x_on, x_on, int(i), highest, -1, "on", below[i])
+        ends = np.where(treated_off, highest, lowest)
+        sides = np.where(treated_off, 1, -1)
+        outside = sides * (index_off - index_on[ends]) - _MARGIN["off"]
+        for i in np.flatnonzero(outside < 0):
+            side, end = int(sides[i]), int(ends[i])
+            yield self._gap(b, x_on, x_off, int(i), end, side, "off", outside[i])
 
     def _gap(
-        self, b: Array, x_on: Array, x: Array, i: int, end: int, side: int, where: str
-    ) -> Iterator[Equation]:
-        """Yield an equation while row i lies on the wrong side of an end, or too near it."""
-        difference = side * (x[i] - x_on[end])
-        short = difference @ b - _MARGIN[where]
-        if short >= 0:
-            return
-        gradient: dict[str, Array] = {"logit": difference / _MARGIN_SCALE}
+        self,
+        b: Array,
+        x_on: Array,
+        x: Array,
+        i: int,
+        end: int,
+        side: int,
+        where: str,
+        short: float,
+    ) -> Equation:
+        """Return the equation of a row i on the wrong side of an end, or too near it."""
+        gradient: dict[str, Array] = {"logit": side * (x[i] - x_on[end]) / _MARGIN_SCALE}
         for k, variable in enumerate(CONTROLS):
             pull = side * b[1 + k] / self.targets.moment(variable, "sd") / _MARGIN_SCALE
             gradient[variable] = np.zeros(len(x_on))
             gradient[variable][end] -= pull
             name = variable if where == "on" else _off(variable)
             gradient.setdefault(name, np.zeros(len(x)))[i] += pull
-        yield Equation(short / _MARGIN_SCALE, gradient)
+        return Equation(float(short) / _MARGIN_SCALE, gradient)
 
 
-def _covariates(targets: _Targets, plan: Layout, seed: int) -> Solution:
+def _covariate_equations(targets: _Targets, plan: Layout) -> Callable[[Values], Iterator[Equation]]:
+    """Return the equations of stage 1: Table 4, Table 2, the logit and its support."""
     treated = plan.on["FTZ"].to_numpy(float)
     design = two_way_design(plan.on["city"].to_numpy(), plan.on["year"].to_numpy())
     logit = _Logit(targets, plan)
@@ -375,7 +413,18 @@ def _covariates(targets: _Targets, plan: Layout, seed: int) -> Solution:
             yield from _moment_equations(targets, variable, values[variable])
         yield from logit.equations(values)
 
-    return solve(_covariate_blocks(targets, plan, np.random.default_rng(seed)), equations)
+    return equations
+
+
+def _covariates(
+    targets: _Targets, plan: Layout, rng: np.random.Generator, settings: Settings
+) -> Solution:
+    return solve(
+        _covariate_blocks(targets, plan, rng, settings.dispersion),
+        _covariate_equations(targets, plan),
+        max_iterations=settings.max_iterations,
+        patience=settings.patience,
+    )
 
 
 # --- stage 2: the outcome, with Table 1 and figure 2 ------------------------------------------
@@ -428,7 +477,9 @@ def _event_equations(
         yield Equation(excess / 0.5, {OUTCOME: sign * gradient / 0.5})
 
 
-def _outcome(targets: _Targets, plan: Layout, values: Values, frame: pd.DataFrame) -> Solution:
+def _outcome(
+    targets: _Targets, plan: Layout, values: Values, frame: pd.DataFrame, settings: Settings
+) -> Solution:
     rows = plan.on
     treated = rows["FTZ"].to_numpy(float)
     design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
@@ -446,9 +497,15 @@ def _outcome(targets: _Targets, plan: Layout, values: Values, frame: pd.DataFram
         for method, weights in contrasts.items():
             where = ("table1", method, "ATT", "coef")
             yield targets.meet(where, float(weights @ y), {OUTCOME: weights})
-        yield from _event_equations(y, dummies, list(fixed.values()), design)
+        if settings.figure2:
+            yield from _event_equations(y, dummies, list(fixed.values()), design)
 
-    return solve({OUTCOME: block}, equations)
+    return solve(
+        {OUTCOME: block},
+        equations,
+        max_iterations=settings.max_iterations,
+        patience=settings.patience,
+    )
 
 
 # --- stages 3 to 5: sub-indices, linkage, rows off the support --------------------------------
@@ -478,6 +535,7 @@ def _single(
     rows: pd.DataFrame,
     equations: Callable[[Array], Iterator[Equation]],
     max_iterations: int = 3000,
+    patience: int | None = None,
 ) -> Solution:
     """Solve for one variable of the matched rows under its line of Table 2 and more."""
     low, high = (np.full(len(rows), targets.moment(variable, c)) for c in ("min", "max"))
@@ -487,7 +545,7 @@ def _single(
         yield from _moment_equations(targets, variable, values[variable])
         yield from equations(values[variable])
 
-    return solve({variable: block}, system, max_iterations=max_iterations)
+    return solve({variable: block}, system, max_iterations=max_iterations, patience=patience)
 
 
 def _sub_index(
@@ -511,7 +569,15 @@ def _sub_index(
     )
 
 
-def _linkage(targets: _Targets, plan: Layout, values: Values, rng: np.random.Generator) -> Solution:
+def _linkage(
+    targets: _Targets,
+    plan: Layout,
+    values: Values,
+    rng: np.random.Generator,
+    patience: int | None = None,
+    near: Array | None = None,
+) -> Solution:
+    """Solve for linkage, from ``near`` first where another witness's is given."""
     rows = plan.on
     treated = rows["FTZ"].to_numpy(float)
     design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
@@ -535,8 +601,11 @@ def _linkage(targets: _Targets, plan: Layout, values: Values, rng: np.random.Gen
             targets, "table5", "(8)", OUTCOME, both, values[OUTCOME], design, [TREATMENT]
         )
 
-    for _ in range(_LINKAGE_STARTS):
-        found = _single(targets, MEDIATOR, start(), rows, equations, max_iterations=400)
+    for attempt in range(_LINKAGE_STARTS):
+        first = start() if near is None or attempt else near
+        found = _single(
+            targets, MEDIATOR, first, rows, equations, max_iterations=400, patience=patience
+        )
         if found.converged:
             break
     return found
@@ -574,7 +643,14 @@ def _assemble(plan: Layout, on: Values, off: Values) -> pd.DataFrame:
     return frame
 
 
-def build(seed: int = SEED, record: Record | None = None) -> Witness:
+def build(
+    seed: int = SEED,
+    record: Record | None = None,
+    *,
+    plan: Layout | None = None,
+    settings: Settings = SHIPPED,
+    entropy: tuple[int, ...] | None = None,
+) -> Witness:
     """Construct a witness panel.
 
     Parameters
@@ -583,6 +659,13 @@ def build(seed: int = SEED, record: Record | None = None) -> Witness:
         Starting point; another seed gives another witness, or none.
     record : Record, optional
         The measuring paper's printed cells; read from ``data/published`` by default.
+    plan : Layout, optional
+        Which city-years are matched; the book's choice by default.
+    settings : Settings
+        How far starts are spread, and what is asked beside the printed cells.
+    entropy : tuple of int, optional
+        Where the random numbers come from, if not from ``seed`` alone: the ensemble
+        gives each member its own.
 
     Returns
     -------
@@ -594,18 +677,19 @@ def build(seed: int = SEED, record: Record | None = None) -> Witness:
         If a stage does not converge from this seed, naming the stage and how far off.
     """
     targets = _Targets(published.load(PAPER) if record is None else record)
-    plan = layout()
-    rng = np.random.default_rng([seed, 1])
+    plan = layout() if plan is None else plan
+    first = np.random.default_rng(seed if entropy is None else [*entropy, 0])
+    rng = np.random.default_rng([seed, 1] if entropy is None else [*entropy, 1])
     iterations = {}
 
-    found = _covariates(targets, plan, seed)
+    found = _covariates(targets, plan, first, settings)
     _require(found, "covariates")
     iterations["covariates"] = found.iterations
     values = {name: np.round(found.values[name], DECIMALS) for name in (OUTCOME, *CONTROLS)}
     off = {name: np.round(found.values[_off(name)], DECIMALS) for name in CONTROLS}
     off |= _off_support_outcomes(targets, plan, rng)
 
-    found = _outcome(targets, plan, values, _assemble(plan, values, off))
+    found = _outcome(targets, plan, values, _assemble(plan, values, off), settings)
     _require(found, "outcome")
     iterations["outcome"] = found.iterations
     values[OUTCOME] = found.values[OUTCOME]
@@ -616,7 +700,7 @@ def build(seed: int = SEED, record: Record | None = None) -> Witness:
         iterations[variable] = found.iterations
         values[variable] = found.values[variable]
 
-    found = _linkage(targets, plan, values, rng)
+    found = _linkage(targets, plan, values, rng, settings.patience)
     _require(found, "linkage")
     iterations["linkage"] = found.iterations
     values[MEDIATOR] = found.values[MEDIATOR]

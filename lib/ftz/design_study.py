@@ -1,0 +1,927 @@
+r"""Do the tools work on a panel of this shape?  A Monte Carlo study, all panels at once.
+
+A :class:`Shape` is a panel without outcomes: who is observed when, who is treated from
+when, which controls stand beside.  Outcomes are drawn, thousands of times, as
+
+.. math:: y_{it} = \tau_{it} D_{it} + \epsilon_{it}, \qquad
+          \epsilon_{it} = \rho\, \epsilon_{i,t-1} + \sqrt{1 - \rho^2}\, \sigma\, \eta_{it},
+
+with known effects :math:`\tau` (unit and period effects would be projected out, so none
+are drawn).  The design never changes, so that residual maker, reassignments and weights are
+found once and each test of ``TESTS`` is a few products of matrices for all panels
+together.
+
+A test of the true effect tells the *size* of the test and the *coverage* of the interval
+that inverts it; a test of zero tells *power*, and among its rejections how often the sign
+is wrong (*type S*) and by how much the size is exaggerated (*type M*; Gelman and Carlin
+2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, stats
+
+from ftz import did
+from ftz.errors import EstimationError
+from ftz.inference.assignments import adoption_starts, scheme_of
+from ftz.inference.bootstrap import sign_vectors
+from ftz.inference.projection import (
+    Design,
+    membership,
+    prepare,
+    residual,
+    small_sample_factor,
+)
+
+#: Panels worked on at a time; bounds the memory.
+_BLOCK = 250
+#: No more reassignments, sign vectors or combinations of donors than this are used.
+_MOST = 999
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A panel without outcomes, with what its tests need, found once.
+
+    Attributes
+    ----------
+    design : Design
+        Checked arrays; its outcome is a stand-in.
+    frame : pandas.DataFrame
+        Unit, period and treatment of each row.
+    unit, time, treatment : str
+    starts : array, shape (N,)
+        First treated period of each unit, infinite for never.
+    draws : int
+        Reassignments and combinations where there are more than that.
+    seed : int
+        Of those draws.
+    """
+
+    design: Design
+    frame: pd.DataFrame
+    unit: str
+    time: str
+    treatment: str
+    starts: np.ndarray
+    draws: int = _MOST
+    seed: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        treatment: str,
+        controls: Sequence[str] = (),
+        *,
+        adoption: Mapping[Hashable, float | None] | None = None,
+        unit: str = "city",
+        time: str = "year",
+        draws: int = _MOST,
+        seed: int = 0,
+    ) -> Shape:
+        """Read the shape of a panel.
+
+        Parameters
+        ----------
+        frame, treatment, controls, adoption, unit, time
+            As in :func:`ftz.inference.placebo`; the frame needs no outcome.
+        draws, seed : int
+            Of reassignments and combinations where there are more than ``draws``.
+
+        Raises
+        ------
+        EstimationError
+            As :func:`ftz.inference.placebo`; a treatment that is not 0/1 or switches off.
+        """
+        design = prepare(frame, treatment, treatment, controls, unit=unit, time=time)
+        _ = design.d_within
+        starts = adoption_starts(design, adoption)
+        kept = frame[[unit, time, treatment]].reset_index(drop=True)
+        return cls(design, kept, unit, time, treatment, starts, draws, seed)
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.frame)
+
+    @property
+    def treated(self) -> np.ndarray:
+        """The treatment, shape (n,)."""
+        return self.design.d
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """The treatment after effects and controls."""
+        return self.design.d_within
+
+    @cached_property
+    def member(self) -> np.ndarray:
+        """Clusters by rows."""
+        return membership(self.design.codes)
+
+    @property
+    def factor(self) -> float:
+        """The small-sample factor n / (n - k)."""
+        return small_sample_factor(self.design.basis)
+
+    def describe(self) -> pd.Series:
+        """Return the counts that a reader wants to know."""
+        return pd.Series(
+            {
+                "rows": self.n,
+                "units": len(self.design.names),
+                "periods": len(np.unique(self.design.periods)),
+                "treated units": self.design.n_treated,
+                "treated rows": int(self.treated.sum()),
+                "parameters": self.design.basis.shape[1] + 1,
+            }
+        )
+
+    def errors(
+        self,
+        panels: int,
+        *,
+        rho: float,
+        sigma: float = 1.0,
+        treated_sigma: float | None = None,
+        seed: int | np.random.Generator,
+    ) -> np.ndarray:
+        """Draw stationary AR(1) errors, shape (panels, n).
+
+        Parameters
+        ----------
+        panels : int
+        rho : float
+            Correlation from one period to the next, between -1 and 1.
+        sigma, treated_sigma : float
+            Standard deviation, and that of treated units where it differs.
+        seed : int or numpy.random.Generator
+        """
+        if not -1 < rho < 1:
+            raise EstimationError(f"rho must lie between -1 and 1, not {rho:g}")
+        if panels < 1:
+            raise EstimationError(f"panels must be at least 1, not {panels}")
+        times = np.unique(self.design.periods)
+        gaps = np.diff(times, prepend=times[0])
+        rng = np.random.default_rng(seed)
+        shocks = rng.standard_normal((panels, len(self.design.names), len(times)))
+        for t in range(1, len(times)):
+            carried = rho ** gaps[t]
+            shocks[:, :, t] *= np.sqrt(1 - carried**2)
+            shocks[:, :, t] += carried * shocks[:, :, t - 1]
+        scale = np.full(len(self.design.names), float(sigma))
+        if treated_sigma is not None:
+            scale[np.isfinite(self.starts)] = treated_sigma
+        columns = np.searchsorted(times, self.design.periods)
+        return (shocks * scale[:, None])[:, self.design.units, columns]
+
+    def autocorrelation(self, outcomes: np.ndarray) -> np.ndarray:
+        """Return the correlation of residuals in neighbouring periods, one a panel.
+
+        Residuals are those of the two-way fixed-effects equation, outcomes (panels by
+        rows).  Effects fitted to few periods bias it downwards; :meth:`persistence`
+        takes that into account.
+        """
+        residuals = _residuals(self, np.atleast_2d(outcomes))
+        now, before = self._neighbours
+        pairs = np.einsum("ri,ri->r", residuals[:, now], residuals[:, before])
+        power = np.square(residuals[:, now]).sum(axis=1) + np.square(residuals[:, before]).sum(
+            axis=1
+        )
+        return 2 * pairs / power
+
+    @cached_property
+    def _neighbours(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows whose unit was observed one period before, and the rows of then."""
+        place = {
+            key: i for i, key in enumerate(zip(self.design.units, self.design.periods, strict=True))
+        }
+        pairs = [(i, place[u, t - 1]) for (u, t), i in place.items() if (u, t - 1) in place]
+        if not pairs:
+            raise EstimationError("no unit is observed in two neighbouring periods")
+        now, before = np.array(pairs).T
+        return now, before
+
+    def persistence(self, outcome: np.ndarray, *, panels: int = 500, seed: int) -> float:
+        """Estimate rho from one outcome, corrected for what the effects take away.
+
+        The rho is returned under which panels of this shape have, on average, the residual
+        autocorrelation that this outcome has (indirect inference); it lies between -0.95
+        and 0.95.
+
+        Parameters
+        ----------
+        outcome : array, shape (n,)
+            In the order of the rows.
+        panels : int
+            Behind each average; the same shocks serve for all.
+        seed : int
+        """
+        from scipy.optimize import brentq
+
+        outcome = np.asarray(outcome, dtype=float)
+        if outcome.shape != (self.n,) or not np.isfinite(outcome).all():
+            raise EstimationError(f"the outcome must be {self.n} finite numbers")
+        wanted = float(self.autocorrelation(outcome)[0])
+
+        def excess(rho: float) -> float:
+            return (
+                float(self.autocorrelation(self.errors(panels, rho=rho, seed=seed)).mean()) - wanted
+            )
+
+        low, high = excess(-0.95), excess(0.95)
+        if low >= 0:
+            return -0.95
+        return 0.95 if high <= 0 else float(brentq(excess, -0.95, 0.95, xtol=1e-4))
+
+    def covariance(self, *, rho: float, sigma: float = 1.0) -> np.ndarray:
+        """Return the covariance of :meth:`errors`, shape (n, n)."""
+        apart = np.abs(self.design.periods[:, None] - self.design.periods)
+        same = self.design.units[:, None] == self.design.units
+        return np.where(same, sigma**2 * float(rho) ** apart, 0.0)
+
+    def estimate(self, outcomes: np.ndarray) -> np.ndarray:
+        """Return the two-way fixed-effects coefficient of each panel."""
+        return outcomes @ self.x / (self.x @ self.x)
+
+    @cached_property
+    def _reassigned(self) -> Mapping[str, np.ndarray]:
+        """Treatment columns under each scheme, after projection, and whether they are all."""
+        found = {}
+        for name in ("paths", "cells"):
+            named = dict(zip(self.design.names, self.starts, strict=True))
+            scheme = scheme_of(name, self.design, named if name == "paths" else None)
+            exact = scheme.count <= self.draws
+            rng = np.random.default_rng(self.seed)
+            assigned = scheme.enumerate() if exact else scheme.draw(self.draws, rng)
+            designs = scheme.treatment(assigned)
+            x = residual(designs, self.design.basis)
+            power = np.einsum("ib,ib->b", x, x)
+            found[name] = (x[:, power > 1e-12 * len(x)], exact)
+        return found
+
+
+# --------------------------------------------------------------------------- the tests
+
+PValues = np.ndarray
+
+
+def _student(shape: Shape, outcomes: np.ndarray, variance: np.ndarray, df: float) -> PValues:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(shape.estimate(outcomes)) / np.sqrt(variance)
+    # A negative two-way variance is no variance: the test does not reject.
+    return np.where(np.isfinite(t), 2 * stats.t(df).sf(np.where(np.isfinite(t), t, 0.0)), 1.0)
+
+
+def _residuals(shape: Shape, outcomes: np.ndarray) -> np.ndarray:
+    within = residual(outcomes.T, shape.design.basis).T
+    return within - np.outer(shape.estimate(outcomes), shape.x)
+
+
+def _rows(shape: Shape, outcomes: np.ndarray, weights: np.ndarray, df: float) -> PValues:
+    squares = np.square(_residuals(shape, outcomes))
+    variance = squares @ (shape.x**2 * weights) / (shape.x @ shape.x) ** 2
+    return _student(shape, outcomes, variance, df)
+
+
+def _degrees(shape: Shape) -> int:
+    return shape.n - shape.design.basis.shape[1] - 1
+
+
+def classical(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by the classical t statistic."""
+    variance = np.square(_residuals(shape, outcomes)).sum(axis=1)
+    variance = variance / _degrees(shape) / (shape.x @ shape.x)
+    return _student(shape, outcomes, variance, _degrees(shape))
+
+
+def hc1(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by a heteroskedasticity-robust t statistic."""
+    return _rows(shape, outcomes, np.full(shape.n, shape.factor), _degrees(shape))
+
+
+def hc3(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by the jackknife's heteroskedasticity-robust t statistic."""
+    rest = 1 - np.square(shape.design.basis).sum(axis=1) - shape.x**2 / (shape.x @ shape.x)
+    weights = np.where(rest > 1e-10, 1 / np.maximum(rest, 1e-10) ** 2, 0.0)
+    return _rows(shape, outcomes, weights, _degrees(shape))
+
+
+def _clustered(shape: Shape, outcomes: np.ndarray, member: np.ndarray, factor: float):
+    sums = (_residuals(shape, outcomes) * shape.x) @ member.T
+    return factor * np.square(sums).sum(axis=1) / (shape.x @ shape.x) ** 2
+
+
+def cr1(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by the clustered z statistic, as the book's tables print it."""
+    return _student(
+        shape, outcomes, _clustered(shape, outcomes, shape.member, shape.factor), np.inf
+    )
+
+
+def cr1_stata(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by Stata's clustered t statistic with G - 1 degrees of freedom."""
+    g, n = shape.design.n_clusters, shape.n
+    factor = shape.factor * (n - 1) / n * g / (g - 1)
+    return _student(shape, outcomes, _clustered(shape, outcomes, shape.member, factor), g - 1)
+
+
+def cr2(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by bias-reduced clustered errors with Satterthwaite's degrees of freedom."""
+    adjusted, df = _bias_reduced(shape)
+    sums = _residuals(shape, outcomes) @ adjusted
+    variance = np.square(sums).sum(axis=1) / (shape.x @ shape.x) ** 2
+    return _student(shape, outcomes, variance, df)
+
+
+def _bias_reduced(shape: Shape) -> tuple[np.ndarray, float]:
+    """Return the adjusted regressors, a cluster a column, and the degrees of freedom."""
+    unit = shape.x / np.sqrt(shape.x @ shape.x)
+    directions = np.column_stack([shape.design.basis, unit])
+    adjusted = np.zeros((shape.n, shape.design.n_clusters))
+    for g in range(shape.design.n_clusters):
+        rows = np.flatnonzero(shape.design.codes == g)
+        values, vectors = np.linalg.eigh(np.eye(len(rows)) - directions[rows] @ directions[rows].T)
+        root = np.where(values > 1e-10, np.maximum(values, 1e-10) ** -0.5, 0.0)
+        adjusted[rows, g] = vectors @ (root * (vectors.T @ shape.x[rows]))
+    spread = adjusted - directions @ (directions.T @ adjusted)
+    cross = spread.T @ spread
+    return adjusted, float(np.trace(cross) ** 2 / np.square(cross).sum())
+
+
+def driscoll_kraay(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by Driscoll and Kraay's errors, Bartlett kernel, the usual bandwidth."""
+    periods = pd.factorize(shape.design.periods, sort=True)[0]
+    sums = (_residuals(shape, outcomes) * shape.x) @ membership(periods).T
+    length = sums.shape[1]
+    lags = int(4 * (length / 100) ** (2 / 9))
+    meat = np.square(sums).sum(axis=1)
+    for lag in range(1, lags + 1):
+        weight = 2 * (1 - lag / (lags + 1))
+        meat += weight * np.einsum("rt,rt->r", sums[:, lag:], sums[:, :-lag])
+    variance = shape.factor * meat / (shape.x @ shape.x) ** 2
+    return _student(shape, outcomes, variance, np.inf)
+
+
+def two_way(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by errors clustered by unit and by period."""
+    scores = _residuals(shape, outcomes) * shape.x
+    periods = membership(pd.factorize(shape.design.periods, sort=True)[0])
+    meat = sum(np.square(scores @ m.T).sum(axis=1) for m in (shape.member, periods))
+    variance = shape.factor * (meat - np.square(scores).sum(axis=1)) / (shape.x @ shape.x) ** 2
+    return _student(shape, outcomes, variance, np.inf)
+
+
+def _ranked(observed: np.ndarray, placebos: np.ndarray, exact: bool) -> PValues:
+    count = (np.abs(placebos) >= np.abs(observed)[:, None] * (1 - 1e-10)).sum(axis=1)
+    n = placebos.shape[1]
+    return count / n if exact else (1 + count) / (1 + n)
+
+
+def _placebo(name: str, studentised: bool) -> Callable[[Shape, np.ndarray], PValues]:
+    def test(shape: Shape, outcomes: np.ndarray) -> PValues:
+        x, exact = shape._reassigned[name]
+        within = residual(outcomes.T, shape.design.basis).T
+        if not studentised:
+            placebos = within @ (x / np.einsum("ib,ib->b", x, x))
+            return _ranked(shape.estimate(outcomes), placebos, exact)
+        observed = _tstats(within, shape.x[:, None], shape.member)[:, 0]
+        return _ranked(observed, _tstats(within, x, shape.member), exact)
+
+    kind = "studentised coefficient" if studentised else "coefficient"
+    test.__doc__ = f"Test by the rank of the {kind} among reassigned {name}."
+    return test
+
+
+def _tstats(within: np.ndarray, x: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """Return t statistics, panels by regressors, up to one constant factor.
+
+    The score of a cluster is linear in the outcome: no residual is formed.
+    """
+    power = np.einsum("ib,ib->b", x, x)
+    estimates = within @ (x / power)
+    by_cluster = member @ (x * x)
+    meat = np.zeros_like(estimates)
+    for g, rows in enumerate(member.astype(bool)):
+        scores = within[:, rows] @ x[rows]
+        scores -= estimates * by_cluster[g]
+        meat += scores * scores
+    return estimates * power / np.sqrt(meat)
+
+
+def _bootstrap(impose_null: bool) -> Callable[[Shape, np.ndarray], PValues]:
+    def test(shape: Shape, outcomes: np.ndarray) -> PValues:
+        signs = _signs(shape)
+        x, basis, member = shape.x, shape.design.basis, shape.member
+        power, power_by = x @ x, member @ (x * x)
+        within = residual(outcomes.T, basis).T
+        estimate = within @ x / power
+        u = within if impose_null else within - np.outer(estimate, x)
+        slope = (u * x) @ member.T
+        by_cluster = (member * x) @ basis
+        matrix = np.zeros((len(u), len(member), len(member)))
+        for h, rows in enumerate(member.astype(bool)):
+            matrix[:, :, h] = -(u[:, rows] @ basis[rows]) @ by_cluster.T
+            matrix[:, h, h] += slope[:, h]
+        observed = np.square((within - np.outer(estimate, x)) * x @ member.T).sum(axis=1)
+        threshold = np.abs(estimate) * power / np.sqrt(observed) * (1 - 1e-10)
+        shift = slope @ signs.T / power
+        scores = signs @ matrix.transpose(0, 2, 1)
+        scores -= shift[:, :, None] * power_by
+        meat = np.einsum("rbg,rbg->rb", scores, scores)
+        large = np.square(shift * power) >= np.square(threshold)[:, None] * meat
+        count, n = large.sum(axis=1), len(signs)
+        # A pair of mirrored vectors counts twice; without the null the observed one is extra.
+        if impose_null and _all_signs(shape):
+            return count / n
+        return (1 + 2 * count) / (1 + 2 * n)
+
+    test.__doc__ = (
+        f"Test by the wild cluster bootstrap, null {'imposed' if impose_null else 'free'}."
+    )
+    return test
+
+
+def _signs(shape: Shape) -> np.ndarray:
+    """Return sign vectors, one of each mirrored pair: their statistics differ in sign only."""
+    g = shape.design.n_clusters
+    if _all_signs(shape):
+        return sign_vectors(g - 1) @ np.eye(g - 1, g) + np.eye(g)[-1]
+    return np.random.default_rng(shape.seed).choice([-1.0, 1.0], size=(shape.draws, g))
+
+
+def _all_signs(shape: Shape) -> bool:
+    return shape.design.n_clusters <= 12
+
+
+def conley_taber(shape: Shape, outcomes: np.ndarray) -> PValues:
+    """Test by the errors that untreated units would have put in the place of the treated."""
+    donors = _donor_map(shape)
+    n_treated, n_donors = donors.shape[1:]
+    swaps = np.einsum("rn,ngj->rgj", _residuals(shape, outcomes), donors)
+    rng = np.random.default_rng(shape.seed)
+    if n_donors**n_treated <= shape.draws:
+        picks = np.indices((n_donors,) * n_treated).reshape(n_treated, -1)
+    else:
+        picks = rng.integers(n_donors, size=(n_treated, shape.draws))
+    errors = sum(swaps[:, g, picks[g]] for g in range(n_treated))
+    return _ranked(shape.estimate(outcomes), errors, exact=False)
+
+
+def _donor_map(shape: Shape) -> np.ndarray:
+    """Return the weights of a treated unit laid on a donor's rows, rows by treated by donors."""
+    design = shape.design
+    starts = shape.starts
+    treated = np.flatnonzero(np.isfinite(starts))
+    times, columns = np.unique(design.periods, return_inverse=True)
+    row = np.full((len(design.names), len(times)), -1)
+    row[design.units, columns] = np.arange(shape.n)
+    needed = (row[treated] >= 0).any(axis=0)
+    donors = np.flatnonzero(~np.isfinite(starts) & (row[:, needed] >= 0).all(axis=1))
+    if len(donors) < 2:
+        raise EstimationError("fewer than two untreated units can stand in for the treated")
+    weights = shape.x / (shape.x @ shape.x)
+    found = np.zeros((shape.n, len(treated), len(donors)))
+    for g, unit in enumerate(treated):
+        seen = row[unit] >= 0
+        for j, donor in enumerate(donors):
+            found[row[donor, seen], g, j] = weights[row[unit, seen]]
+    return found
+
+
+#: Tests of no effect, by name: a shape and outcomes (panels by rows) to p values.
+TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
+    "classical t": classical,
+    "HC1 t": hc1,
+    "HC3 t": hc3,
+    "clustered z (CR1)": cr1,
+    "clustered t (Stata)": cr1_stata,
+    "clustered t (CR2)": cr2,
+    "Driscoll-Kraay z": driscoll_kraay,
+    "two-way z": two_way,
+    "wild bootstrap, null imposed": _bootstrap(True),
+    "wild bootstrap, null free": _bootstrap(False),
+    "paths, coefficient": _placebo("paths", False),
+    "paths, t": _placebo("paths", True),
+    "cells, coefficient": _placebo("cells", False),
+    "cells, t": _placebo("cells", True),
+    "Conley-Taber": conley_taber,
+}
+
+
+# --------------------------------------------------------------------------- the study
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """What the tests said on panels whose effect is known.
+
+    Attributes
+    ----------
+    estimates : numpy.ndarray, shape (panels,)
+        The two-way fixed-effects coefficient.
+    truth : float
+        The average effect on treated rows.
+    zero, true : pandas.DataFrame
+        P values, panels by tests: of no effect, and of the true average effect.
+    rho, sigma : float
+        Of the errors.
+    """
+
+    estimates: np.ndarray
+    truth: float
+    zero: pd.DataFrame
+    true: pd.DataFrame
+    rho: float
+    sigma: float
+
+    @property
+    def panels(self) -> int:
+        """How many were drawn."""
+        return len(self.estimates)
+
+    @property
+    def bias(self) -> float:
+        """Mean estimate less truth."""
+        return float(self.estimates.mean() - self.truth)
+
+    def size(self, level: float = 0.05) -> pd.Series:
+        """Return how often each test rejects the truth."""
+        return (self.true <= level + 1e-12).mean()
+
+    def coverage(self, level: float = 0.95) -> pd.Series:
+        """Return how often the interval that inverts each test holds the truth."""
+        return 1 - self.size(1 - level)
+
+    def power(self, level: float = 0.05) -> pd.Series:
+        """Return how often each test rejects no effect."""
+        return (self.zero <= level + 1e-12).mean()
+
+    def type_s(self, level: float = 0.05) -> pd.Series:
+        """Return the share of rejections of no effect whose estimate has the wrong sign."""
+        wrong = np.sign(self.estimates) != np.sign(self.truth)
+        return self._among_rejections(wrong.astype(float), level)
+
+    def type_m(self, level: float = 0.05) -> pd.Series:
+        """Return by what factor the estimates among the rejections exaggerate the truth."""
+        return self._among_rejections(np.abs(self.estimates / self.truth), level)
+
+    def _among_rejections(self, values: np.ndarray, level: float) -> pd.Series:
+        if self.truth == 0:
+            raise EstimationError("without an effect there is no sign and no size to get wrong")
+        rejected = self.zero <= level + 1e-12
+        return rejected.mul(values, axis=0).sum() / rejected.sum().where(rejected.sum() > 0)
+
+    def standard_error(self, share: float) -> float:
+        """Return the simulation error of a share."""
+        return float(np.sqrt(share * (1 - share) / self.panels))
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row a test, at the five per cent level."""
+        table = pd.DataFrame({"size": self.size(), "coverage": self.coverage()})
+        if self.truth != 0:
+            table = table.assign(power=self.power(), type_s=self.type_s(), type_m=self.type_m())
+        return table.rename_axis("test")
+
+    def __repr__(self) -> str:
+        head = (
+            f"{self.panels:,} panels, effect {self.truth:.4g}, errors with correlation "
+            f"{self.rho:g} and standard deviation {self.sigma:.4g}"
+        )
+        return f"{head}\n{self.summary.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{repr(self).splitlines()[0]}</p>{self.summary.round(4).to_html(border=0)}"
+
+
+def study(
+    shape: Shape,
+    *,
+    effect: float | np.ndarray = 0.0,
+    rho: float,
+    sigma: float = 1.0,
+    treated_sigma: float | None = None,
+    panels: int = 1_000,
+    tests: Sequence[str] | None = None,
+    seed: int,
+) -> StudyResult:
+    """Run the tests on panels whose effect is known.
+
+    Parameters
+    ----------
+    shape : Shape
+    effect : float or array, shape (n,)
+        On treated rows, in units of the outcome; the truth is its mean over them.
+    rho, sigma, treated_sigma
+        Of the errors: :meth:`Shape.errors`.
+    panels : int
+    tests : sequence of str, optional
+        Names from ``TESTS``; all, if not given.
+    seed : int
+        The same seed gives the same panels, whatever the tests.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    EstimationError
+        Unknown tests, no panel, correlation outside (-1, 1), or effects that are not one a
+        row.
+    """
+    names = list(TESTS) if tests is None else list(tests)
+    unknown = [n for n in names if n not in TESTS]
+    if unknown:
+        raise EstimationError(f"unknown tests {', '.join(unknown)}: use {', '.join(TESTS)}")
+    effects = np.broadcast_to(np.asarray(effect, dtype=float), np.shape(effect) or (shape.n,))
+    if effects.shape != (shape.n,):
+        raise EstimationError(f"effects must be one number, or one for each of {shape.n} rows")
+    truth = float(effects[shape.treated == 1].mean())
+    noise = shape.errors(panels, rho=rho, sigma=sigma, treated_sigma=treated_sigma, seed=seed)
+    outcomes = noise + effects * shape.treated
+    zero = _pvalues(shape, outcomes, names)
+    true = zero if truth == 0 else _pvalues(shape, outcomes - truth * shape.treated, names)
+    return StudyResult(
+        estimates=shape.estimate(outcomes), truth=truth, zero=zero, true=true, rho=rho, sigma=sigma
+    )
+
+
+def _pvalues(shape: Shape, outcomes: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    parts = [
+        {name: TESTS[name](shape, outcomes[start : start + _BLOCK]) for name in names}
+        for start in range(0, len(outcomes), _BLOCK)
+    ]
+    return pd.DataFrame({n: np.concatenate([p[n] for p in parts]) for n in names})
+
+
+# ------------------------------------------------------------------------ event studies
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventCoverage:
+    """How an event study's intervals and its pre-trend test do where nothing happens.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        Indexed by event time: ``coverage`` of the pointwise interval, ``length`` of it in
+        standard deviations of the errors, ``treated_units``.
+    band : float
+        Share of panels in which the simultaneous band holds all coefficients.
+    pretrend : float
+        Share of panels in which the joint pre-trend test rejects.
+    honest : pandas.Series
+        Share of panels in which the set of :func:`ftz.did.relative_magnitudes` holds the
+        effect in the period of adoption, by bound.
+    panels : int
+    level : float
+    rho : float
+    """
+
+    table: pd.DataFrame
+    band: float
+    pretrend: float
+    honest: pd.Series
+    panels: int
+    level: float
+    rho: float
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table."""
+        return self.table
+
+    def __repr__(self) -> str:
+        head = (
+            f"{self.panels:,} panels, correlation {self.rho:g}: band {self.band:.3f}, pre-trend "
+            f"test rejects {self.pretrend:.3f}"
+        )
+        return f"{head}\n{self.table.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{repr(self).splitlines()[0]}</p>{self.table.round(4).to_html(border=0)}"
+
+
+def event_coverage(
+    shape: Shape,
+    *,
+    rho: float,
+    window: tuple[int, int] | None = None,
+    reference: int = -1,
+    level: float = 0.95,
+    panels: int = 1_000,
+    draws: int = 2_000,
+    bounds: Sequence[float] = (),
+    honest_panels: int = 200,
+    seed: int,
+) -> EventCoverage:
+    """Count how often the intervals of :func:`ftz.did.event_study` hold the truth.
+
+    Parameters
+    ----------
+    shape : Shape
+    rho : float
+        Of the errors; their scale does not matter.
+    window, reference
+        As in :func:`ftz.did.event_study`.
+    level : float
+        Of intervals and band; the pre-trend test has the level one less it.
+    panels, draws : int
+        Panels, and draws behind the critical value of the band in each.
+    bounds : sequence of float
+        Bounds on relative magnitudes for which sets are formed, too; none by default.
+    honest_panels : int
+        Panels for them: they take longer.
+    seed : int
+
+    Returns
+    -------
+    EventCoverage
+
+    Raises
+    ------
+    EstimationError
+        As :meth:`Shape.errors`; nobody is observed at the reference, or coefficients are
+        collinear.
+    """
+    times, dummies = _event_dummies(shape, window, reference)
+    x = residual(dummies, shape.design.basis)
+    if np.linalg.matrix_rank(x, tol=1e-8) < x.shape[1]:
+        raise EstimationError("the event-time indicators are collinear: name a shorter window")
+    outcomes = shape.errors(panels, rho=rho, seed=seed)
+    params, covariance = _event_fits(shape, x, outcomes)
+    errors = np.sqrt(np.einsum("rkk->rk", covariance))
+    reach = np.abs(params) / errors
+    z = stats.norm.ppf(0.5 + level / 2)
+    before = [k < reference for k in times]
+    walds = [
+        did.wald(b[before], v[np.ix_(before, before)])
+        for b, v in zip(params, covariance, strict=True)
+    ]
+    rejected = [stats.chi2.sf(w, r) <= 1 - level if r else False for w, r in walds]
+    seen = [len(np.unique(shape.design.units[dummies[:, j] == 1])) for j in range(len(times))]
+    table = pd.DataFrame(
+        {
+            "coverage": (reach <= z).mean(axis=0),
+            "length": 2 * z * errors.mean(axis=0),
+            "treated_units": seen,
+        },
+        index=pd.Index(times, name="event time"),
+    )
+    critical = _critical_values(covariance, level, draws, seed)
+    fits = list(zip(params, covariance, strict=True))[:honest_panels]
+    honest = {
+        bound: np.mean(
+            [
+                did.contains((b, v, sum(before)), 0.0, bound, level=level, draws=1_000)
+                for b, v in fits
+            ]
+        )
+        for bound in bounds
+    }
+    return EventCoverage(
+        table=table,
+        band=float((reach.max(axis=1) <= critical).mean()),
+        pretrend=float(np.mean(rejected)),
+        honest=pd.Series(honest, dtype=float, name="coverage").rename_axis("bound"),
+        panels=panels,
+        level=level,
+        rho=rho,
+    )
+
+
+def _event_dummies(
+    shape: Shape, window: tuple[int, int] | None, reference: int
+) -> tuple[list[int], np.ndarray]:
+    since = shape.design.periods - shape.starts[shape.design.units]
+    if window is not None:
+        since = np.where(np.isfinite(since), np.clip(since, *window), since)
+    steps = sorted(int(s) for s in np.unique(since[np.isfinite(since)]))
+    if reference not in steps:
+        raise EstimationError(f"no unit is observed at the reference event time {reference}")
+    times = [s for s in steps if s != reference]
+    return times, np.column_stack([(since == s).astype(float) for s in times])
+
+
+def _event_fits(shape: Shape, x: np.ndarray, outcomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients and clustered covariances, panels by coefficients (squared)."""
+    bread = np.linalg.inv(x.T @ x)
+    within = residual(outcomes.T, shape.design.basis).T
+    params = within @ x @ bread
+    errors = within - params @ x.T
+    meat = np.zeros((len(outcomes), x.shape[1], x.shape[1]))
+    for rows in shape.member.astype(bool):
+        scores = errors[:, rows] @ x[rows]
+        meat += scores[:, :, None] * scores[:, None, :]
+    factor = shape.n / (shape.n - shape.design.basis.shape[1] - x.shape[1])
+    return params, factor * bread @ meat @ bread
+
+
+def _critical_values(covariance: np.ndarray, level: float, draws: int, seed: int) -> np.ndarray:
+    """Return the sup-t critical value of each panel, from the same normal draws."""
+    scale = np.sqrt(np.einsum("rkk->rk", covariance))
+    values, vectors = np.linalg.eigh(covariance / (scale[:, :, None] * scale[:, None, :]))
+    roots = vectors * np.sqrt(np.clip(values, 0, None))[:, None, :]
+    normal = np.random.default_rng(seed).standard_normal((draws, covariance.shape[1]))
+    return np.array([np.quantile(np.abs(normal @ r.T).max(axis=1), level) for r in roots])
+
+
+# ------------------------------------------------------------------- estimators as weights
+
+
+def weights_of(shape: Shape, estimator: str) -> np.ndarray:
+    """Return the weights with which an estimator of ``ftz.did.ESTIMATORS`` sums outcomes.
+
+    All of them but synthetic DID are linear in the outcome when there are no controls, so
+    that the weights are found by giving each row in turn an outcome of one.  With them,
+    mean and variance under any effects and errors are known without a simulation.
+
+    Parameters
+    ----------
+    shape : Shape
+        Without controls.
+    estimator : str
+
+    Returns
+    -------
+    array, shape (n,)
+
+    Raises
+    ------
+    EstimationError
+        If the estimator is synthetic DID or unknown, or has no answer on this shape.
+    """
+    if estimator not in did.ESTIMATORS or estimator == "synthetic":
+        raise EstimationError(f"{estimator!r} is no linear estimator of ftz.did.ESTIMATORS")
+    starts = shape.starts[shape.design.units]
+    frame = pd.DataFrame(
+        {
+            "u": shape.design.units,
+            "t": shape.design.periods.astype(int),
+            "g": np.where(np.isfinite(starts), starts, np.nan),
+        }
+    )
+    if estimator == "two_way":
+        return shape.x / (shape.x @ shape.x)
+    run = did.ESTIMATORS[estimator]
+    weights = np.empty(shape.n)
+    # Units of one cohort with the same periods are exchangeable: one of them stands for all.
+    for rows in _exchangeable(frame):
+        row = np.zeros(shape.n)
+        row[rows[0]] = 1.0
+        weights[rows] = run(frame.assign(y=row), "y", "g", unit="u", time="t").att
+    return weights
+
+
+def _exchangeable(frame: pd.DataFrame) -> list[np.ndarray]:
+    """Return the rows of one period in units of one cohort with the same periods."""
+    seen = frame.groupby("u")["t"].transform(lambda t: hash(tuple(sorted(t))))
+    return list(frame.groupby([frame["g"].fillna(0), seen, "t"]).indices.values())
+
+
+def bias_and_spread(
+    shape: Shape,
+    effects: Mapping[str, np.ndarray],
+    estimators: Mapping[str, np.ndarray],
+    *,
+    rho: float,
+    sigma: float,
+) -> pd.DataFrame:
+    """Return mean, bias and spread of linear estimators, exactly.
+
+    Parameters
+    ----------
+    shape : Shape
+    effects : mapping
+        Name of a scenario to effects, shape (n,); what is not treated is left out.
+    estimators : mapping
+        Name to weights: :func:`weights_of`.
+    rho, sigma : float
+        Of the errors.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a scenario and estimator: ``truth`` (mean effect on treated rows),
+        ``mean``, ``bias``, ``sd``, ``rmse``.
+    """
+    root = linalg.cholesky(shape.covariance(rho=rho, sigma=sigma), lower=True)
+    rows = []
+    for scenario, effect in effects.items():
+        truth = float(effect[shape.treated == 1].mean())
+        for name, weights in estimators.items():
+            mean = float(weights @ (effect * shape.treated))
+            spread = float(np.linalg.norm(weights @ root))
+            bias = mean - truth
+            rows.append((scenario, name, truth, mean, bias, spread, float(np.hypot(bias, spread))))
+    columns = ["scenario", "estimator", "truth", "mean", "bias", "sd", "rmse"]
+    return pd.DataFrame(rows, columns=columns).set_index(["scenario", "estimator"])

@@ -1,0 +1,83 @@
+r"""Difference-in-differences: two-way fixed effects, event studies, staggered adoption.
+
+The estimating equation is equation (1) of Yan, Ye and Wang,
+
+.. math:: y_{it} = \alpha + \beta D_{it} + x_{it}'\gamma + \lambda_i + \mu_t + \epsilon_{it},
+
+estimated by ``linearmodels.PanelOLS`` with unit and period effects.  Standard
+errors are clustered by unit under linearmodels' own small-sample convention: the
+factor :math:`n/(n-k)`, where *k* counts slopes and effects alike, and no factor
+for the number of clusters.  :func:`ftz.did.cluster_factor` gives the ratio to
+Stata's ``regress ..., vce(cluster)``; :func:`ftz.did.standard_errors` lays the whole
+family side by side.
+
+What the coefficient averages is shown by :func:`ftz.did.twfe_weights` and
+:func:`ftz.did.bacon`; estimators that average something else are laid beside it by
+:func:`ftz.did.compare`; how far trends may diverge before a conclusion falls, by
+:func:`ftz.did.relative_magnitudes` and :func:`ftz.did.smoothness`.
+"""
+
+from ftz.did.covariance import FAMILY, StandardErrors, standard_errors, stepwise_errors
+from ftz.did.events import EventStudyResult, assemble, event_study, event_time, wald
+from ftz.did.honest import HonestBounds, contains, relative_magnitudes, smoothness
+from ftz.did.intertemporal import SwitchersResult, switchers
+from ftz.did.projection import effect_basis, effect_dummies, nuisance_basis, project
+from ftz.did.regression import DidResult, cluster_factor, constant, stepwise, twfe
+from ftz.did.staggered import (
+    AGGREGATES,
+    ESTIMATORS,
+    AttResult,
+    Comparison,
+    callaway_santanna,
+    compare,
+    dechaisemartin_dhaultfoeuille,
+    imputation,
+    stacked,
+    sun_abraham,
+    synthetic,
+    two_way,
+)
+from ftz.did.weights import BaconDecomposition, TwfeWeights, bacon, twfe_weights
+
+__all__ = [
+    "AGGREGATES",
+    "ESTIMATORS",
+    "FAMILY",
+    "AttResult",
+    "BaconDecomposition",
+    "Comparison",
+    "DidResult",
+    "EventStudyResult",
+    "HonestBounds",
+    "StandardErrors",
+    "SwitchersResult",
+    "TwfeWeights",
+    "assemble",
+    "bacon",
+    "callaway_santanna",
+    "cluster_factor",
+    "compare",
+    "constant",
+    "contains",
+    "dechaisemartin_dhaultfoeuille",
+    "effect_basis",
+    "effect_dummies",
+    "event_study",
+    "event_time",
+    "imputation",
+    "nuisance_basis",
+    "project",
+    "relative_magnitudes",
+    "smoothness",
+    "stacked",
+    "standard_errors",
+    "stepwise",
+    "stepwise_errors",
+    "sun_abraham",
+    "switchers",
+    "synthetic",
+    "twfe",
+    "twfe_weights",
+    "two_way",
+    "wald",
+]

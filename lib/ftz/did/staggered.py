@@ -1,0 +1,706 @@
+"""Estimators for staggered adoption, in one vocabulary.
+
+Each takes a frame, an outcome and the column of first treated periods (missing for never
+treated) and returns an :class:`AttResult`: the average effect on the treated, the event
+study where there is one, and notes on what the estimator did to the sample.  Two-way fixed
+effects and the stacked regression are the book's own; the others are those of ``diff-diff``
+(its digits are held against published ones in ``tests/known_answers``).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ftz.did.events import EventStudyResult, assemble, event_study
+from ftz.did.projection import check_design, require
+from ftz.did.regression import twfe
+from ftz.errors import EstimationError
+from ftz.results import CoefficientResult
+
+#: How an effect is averaged in :func:`callaway_santanna`.
+AGGREGATES = ("simple", "group", "dynamic")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AttResult(CoefficientResult):
+    """An average effect on the treated.
+
+    Attributes
+    ----------
+    estimator : str
+        Its name.
+    event_study : EventStudyResult or None
+        Effects by periods since adoption.
+    by_cohort : pandas.DataFrame or None
+        Effects by first treated period: ``estimate``, ``std_error``.
+    n_units, n_treated : int
+        Units, and how many of them are ever treated.
+    notes : tuple of str
+        What the estimator says about the sample.
+    """
+
+    estimator: str
+    n_units: int
+    n_treated: int
+    event_study: EventStudyResult | None = None
+    by_cohort: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def att(self) -> float:
+        """The average effect on the treated."""
+        return float(self.params["ATT"])
+
+    @property
+    def std_error(self) -> float:
+        """Its standard error, clustered by unit."""
+        return float(self.std_errors["ATT"])
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A checked panel under fixed names: ``u``, ``t``, ``y``, ``first`` (0 for never), controls."""
+
+    frame: pd.DataFrame
+    outcome: str
+    controls: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_units(self) -> int:
+        return self.frame["u"].nunique()
+
+    @property
+    def cohorts(self) -> list[int]:
+        return sorted(int(g) for g in self.frame["first"].unique() if g > 0)
+
+    @property
+    def n_treated(self) -> int:
+        return self.frame.loc[self.frame["first"] > 0, "u"].nunique()
+
+    @property
+    def has_never(self) -> bool:
+        return bool((self.frame["first"] == 0).any())
+
+    @property
+    def balanced(self) -> bool:
+        return len(self.frame) == self.n_units * self.frame["t"].nunique()
+
+    @property
+    def treated_units(self) -> dict[int, int]:
+        """Event time to treated units observed there."""
+        on = self.frame[self.frame["first"] > 0]
+        return on.groupby(on["t"] - on["first"])["u"].nunique().to_dict()
+
+    @property
+    def keys(self) -> dict[str, str]:
+        return {"outcome": "y", "unit": "u", "time": "t"}
+
+    def result(self, estimator: str, att: float, std_error: float, **more) -> AttResult:
+        if not np.isfinite(att):
+            raise EstimationError(f"{estimator}: no effect is identified on this sample")
+        notes = tuple(dict.fromkeys((*self.notes, *more.pop("notes", ()))))
+        return AttResult(
+            params=pd.Series({"ATT": float(att)}),
+            std_errors=pd.Series({"ATT": float(std_error)}),
+            nobs=len(self.frame),
+            title=f"{estimator}: effect on {self.outcome}",
+            estimator=estimator,
+            n_units=self.n_units,
+            n_treated=self.n_treated,
+            notes=notes,
+            **more,
+        )
+
+
+def _sample(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str],
+    unit: str,
+    time: str,
+) -> _Sample:
+    """Check a panel; drop units treated throughout, which have no before, and say so."""
+    require(frame, [unit, time, outcome, *controls])
+    if cohort not in frame.columns:
+        raise EstimationError(f"the frame has no column {cohort}")
+    if frame.duplicated([unit, time]).any():
+        raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
+    if frame[outcome].nunique() < 2:
+        raise EstimationError(f"{outcome} is constant")
+    if (frame.groupby(unit)[cohort].nunique(dropna=False) > 1).any():
+        raise EstimationError(f"{cohort} changes within a {unit}")
+    if frame[unit].nunique() < 2:
+        raise EstimationError(f"one {unit} only: there is nobody to compare it with")
+    first = frame[cohort].astype(float)
+    first = first.where(np.isfinite(first) & (first <= frame[time].max()), 0.0)
+    plain = pd.DataFrame(
+        {
+            "u": pd.factorize(frame[unit], sort=True)[0],
+            "t": frame[time].astype(int),
+            "y": frame[outcome].astype(float),
+            "first": first.astype(int),
+            **{c: frame[c].astype(float) for c in controls},
+        }
+    ).reset_index(drop=True)
+    notes = ()
+    always = (plain["first"] > 0) & (plain["first"] <= plain["t"].min())
+    if always.any():
+        gone = plain.loc[always, "u"].nunique()
+        plain = plain[~always].reset_index(drop=True)
+        notes = (f"{gone} {unit} treated from the first {time} on left out: no before",)
+    if not (plain["first"] > 0).any():
+        raise EstimationError(f"{cohort} names no {unit} that is treated within the panel")
+    if len(plain["first"].unique()) < 2:
+        raise EstimationError("all units are treated at once: there is nothing to compare")
+    return _Sample(plain, outcome, tuple(controls), notes)
+
+
+def _fit(estimator: str, fit: Callable[[], object]) -> tuple[object, tuple[str, ...]]:
+    """Run another package; its warnings become notes, its refusals our errors."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = fit()
+        except (ValueError, KeyError, np.linalg.LinAlgError, RuntimeError) as error:
+            raise EstimationError(f"{estimator}: {error}") from error
+    kept = [w for w in caught if issubclass(w.category, UserWarning)]
+    return found, tuple(dict.fromkeys(str(w.message) for w in kept))
+
+
+def two_way(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Estimate by :func:`ftz.did.twfe` and :func:`ftz.did.event_study`.
+
+    Parameters
+    ----------
+    frame, outcome, controls
+        As in :func:`ftz.did.twfe`.
+    cohort : str
+        Column with the first treated period, missing for never-treated units.
+    unit, time : str
+        Columns of the effects; clusters are the units.
+
+    Returns
+    -------
+    AttResult
+
+    Raises
+    ------
+    EstimationError
+        As :func:`ftz.did.twfe`; no unit treated within the panel, or all at once.
+    """
+    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    plain = sample.frame.assign(
+        d=((sample.frame["first"] > 0) & (sample.frame["t"] >= sample.frame["first"])).astype(
+            float
+        ),
+        start=sample.frame["first"].where(sample.frame["first"] > 0).astype(float),
+    )
+    fit = twfe(plain, "y", "d", sample.controls, unit="u", time="t")
+    try:
+        events = event_study(plain, "y", "start", sample.controls, unit="u", time="t")
+    except EstimationError:  # everyone is treated at last, or nobody is seen a year before
+        events = None
+    return sample.result("two-way fixed effects", fit.att, fit.std_errors["d"], event_study=events)
+
+
+def callaway_santanna(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    control_group: str = "never",
+    aggregate: str = "simple",
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Estimate the effect of each cohort in each period, and average.
+
+    Parameters
+    ----------
+    frame, outcome, cohort, controls, unit, time
+        As in :func:`two_way`; controls enter by their value in the base period, doubly
+        robust.
+    control_group : {"never", "not_yet"}
+        Compare with never-treated units, or with those not treated yet.
+    aggregate : {"simple", "group", "dynamic"}
+        Average over treated cells, over cohorts by their size (no standard error), or
+        over event times.
+
+    Returns
+    -------
+    AttResult
+
+    Raises
+    ------
+    EstimationError
+        As :func:`two_way`; an unknown choice; no never-treated unit where they are asked
+        for.
+
+    Notes
+    -----
+    Callaway and Sant'Anna (2021); base period of the event study: the last before adoption
+    ("universal").  On an unbalanced panel, by the units seen in both periods.
+    """
+    if aggregate not in AGGREGATES:
+        raise EstimationError(f"unknown aggregate {aggregate!r}: use {', '.join(AGGREGATES)}")
+    groups = {"never": "never_treated", "not_yet": "not_yet_treated"}
+    if control_group not in groups:
+        raise EstimationError(f"unknown control group {control_group!r}: use never or not_yet")
+    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    if control_group == "never" and not sample.has_never:
+        raise EstimationError("no unit is never treated: use control_group='not_yet'")
+    from diff_diff import CallawaySantAnna
+
+    name = "Callaway-Sant'Anna"
+    model = CallawaySantAnna(control_group=groups[control_group], base_period="universal")
+    fit, notes = _fit(
+        name,
+        lambda: model.fit(
+            sample.frame, **sample.keys, first_treat="first", covariates=list(controls) or None
+        ),
+    )
+    (cohorts, events), _ = _fit(
+        name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
+    )
+    by_cohort = _by_cohort(cohorts.to_dataframe())
+    study = _events(events.to_dataframe(), sample, name, events.vcov, events.vcov_index)
+    att, error = fit.att, fit.se
+    if aggregate == "dynamic":
+        att, error = study.average()
+    elif aggregate == "group":
+        size = sample.frame.drop_duplicates("u")["first"].value_counts()
+        size = size.reindex(by_cohort.index)
+        att, error = float((by_cohort["estimate"] * size).sum() / size.sum()), np.nan
+    return sample.result(name, att, error, event_study=study, by_cohort=by_cohort, notes=notes)
+
+
+def sun_abraham(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Estimate an event study by cohort in one regression, and weight cohorts by their size.
+
+    Parameters, returns and errors as :func:`two_way`; never-treated units are the controls.
+
+    Notes
+    -----
+    Sun and Abraham (2021), the interaction-weighted estimator.
+    """
+    from diff_diff import SunAbraham
+
+    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    if not sample.has_never:
+        raise EstimationError("no unit is never treated: Sun-Abraham has nobody to compare with")
+    name = "Sun-Abraham"
+    fit, notes = _fit(
+        name,
+        lambda: SunAbraham().fit(
+            sample.frame, **sample.keys, first_treat="first", covariates=list(controls) or None
+        ),
+    )
+    effects = pd.DataFrame(fit.event_study_effects).T
+    table = pd.DataFrame(
+        {
+            "event_time": [int(k) for k in effects.index],
+            "att": effects["effect"].astype(float).to_numpy(),
+            "se": effects["se"].astype(float).to_numpy(),
+        }
+    )
+    study = _events(table, sample, name, fit.event_study_vcov, fit.event_study_vcov_index)
+    return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
+
+
+def imputation(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Impute the untreated outcome of treated cells from all untreated ones; average the gap.
+
+    Parameters, returns and errors as :func:`two_way`.  The comparison uses all periods
+    before adoption, so its event study has no coefficient before.
+
+    Notes
+    -----
+    Borusyak, Jaravel and Spiess (2024).
+    """
+    from diff_diff import ImputationDiD
+
+    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    name = "imputation"
+    fit, notes = _fit(
+        name,
+        lambda: ImputationDiD().fit(
+            sample.frame, **sample.keys, first_treat="first", covariates=list(controls) or None
+        ),
+    )
+    (cohorts, events), _ = _fit(
+        name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
+    )
+    study = _events(events.to_dataframe(), sample, name)
+    return sample.result(
+        name,
+        fit.att,
+        fit.se,
+        event_study=study,
+        by_cohort=_by_cohort(cohorts.to_dataframe()),
+        notes=notes,
+    )
+
+
+def dechaisemartin_dhaultfoeuille(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Compare switchers with units whose treatment has not changed yet, horizon by horizon.
+
+    Parameters, returns and errors as :func:`two_way`.
+
+    Notes
+    -----
+    De Chaisemartin and D'Haultfoeuille (2020, 2024), without controls; the average effect
+    weights horizons by their switchers.  Units need every period between the first and
+    last in which they are seen.
+    """
+    from diff_diff import ChaisemartinDHaultfoeuille
+
+    if controls:
+        raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without controls here")
+    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    name = "de Chaisemartin-D'Haultfoeuille"
+    plain = sample.frame
+    late = sample.n_units - plain.loc[plain["t"] == plain["t"].min(), "u"].nunique()
+    if late:
+        raise EstimationError(
+            f"{name} needs every {unit} in the first {time} of the panel: {late} have no row there"
+        )
+    plain = plain.assign(d=((plain["first"] > 0) & (plain["t"] >= plain["first"])).astype(int))
+    horizon = int((plain["t"].max() - plain.loc[plain["first"] > 0, "first"].min()) + 1)
+    if not sample.has_never:  # after the last adoption nobody is left to compare with
+        horizon = int(plain["first"].max() - plain["first"].min())
+    fit, notes = _fit(
+        name,
+        lambda: ChaisemartinDHaultfoeuille().fit(
+            plain, **sample.keys, treatment="d", L_max=max(horizon, 1)
+        ),
+    )
+    found = {int(k) - 1: e for k, e in (fit.event_study_effects or {}).items()}
+    found |= {int(k) - 1: e for k, e in (fit.placebo_event_study or {}).items()}
+    found = {k: e for k, e in found.items() if np.isfinite(e["effect"])}
+    table = pd.DataFrame(
+        {
+            "event_time": list(found),
+            "att": [float(e["effect"]) for e in found.values()],
+            "se": [float(e["se"]) for e in found.values()],
+        }
+    )
+    study = _events(table, sample, name)
+    return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
+
+
+def stacked(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    window: tuple[int, int] | None = None,
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Stack one clean experiment a cohort; regress with effects of their own for each.
+
+    Parameters
+    ----------
+    frame, outcome, cohort, controls, unit, time
+        As in :func:`two_way`.
+    window : (int, int), optional
+        First and last event time of an experiment.  Controls are the units that are not
+        treated by its end.  Default: the whole panel, so that controls are never treated.
+
+    Returns
+    -------
+    AttResult
+
+    Raises
+    ------
+    EstimationError
+        As :func:`two_way`; no experiment has a clean control.
+
+    Notes
+    -----
+    Cengiz, Dube, Lindner and Zipperer (2019).  Variance weights average the experiments,
+    as in any regression.  Clusters are the units, across experiments.
+    """
+    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    pile = _pile(sample, window)
+    fit = _stacked_fit(pile, ["d", *controls])
+    since = pile["since"]
+    steps = sorted(int(s) for s in since.dropna().unique())
+    study = None
+    if -1 in steps:
+        names = {f"event {s:+d}": s for s in steps if s != -1}
+        dummies = pd.DataFrame({n: (since == s).astype(float) for n, s in names.items()})
+        events = _stacked_fit(pd.concat([pile, dummies], axis=1), [*names, *controls])
+        pick, times = list(names), list(names.values())
+        study = assemble(
+            {s: float(events.params[n]) for n, s in names.items()},
+            pd.DataFrame(events.cov.loc[pick, pick].to_numpy(), index=times, columns=times),
+            reference=-1,
+            treated_units=pile.groupby("since")["u"].nunique().to_dict(),
+            nobs=len(pile),
+            title=f"stacked event study of {outcome}",
+        )
+    return sample.result(
+        "stacked regression", fit.params["d"], fit.std_errors["d"], event_study=study
+    )
+
+
+def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
+    """Return one experiment a cohort, with numbers for its own units and periods."""
+    plain, parts = sample.frame, []
+    last = int(plain["t"].max())
+    for number, g in enumerate(sample.cohorts):
+        low, high = (
+            (int(plain["t"].min()), last) if window is None else (g + window[0], g + window[1])
+        )
+        clean = (plain["first"] == 0) | (plain["first"] > high)
+        rows = plain[((plain["first"] == g) | clean) & plain["t"].between(low, high)]
+        if clean.any() and (rows["first"] == g).any() and (rows["first"] != g).any():
+            mine = rows["first"] == g
+            parts.append(
+                rows.assign(
+                    stack=number,
+                    d=(mine & (rows["t"] >= g)).astype(float),
+                    since=(rows["t"] - g).where(mine).astype(float),
+                )
+            )
+    if not parts:
+        raise EstimationError("no cohort has a clean control: name a shorter window")
+    pile = pd.concat(parts, ignore_index=True)
+    return pile.assign(
+        su=pile.groupby(["stack", "u"]).ngroup(), st=pile.groupby(["stack", "t"]).ngroup()
+    )
+
+
+def _stacked_fit(pile: pd.DataFrame, slopes: Sequence[str]):
+    from linearmodels.panel import PanelOLS
+
+    check_design(pile, slopes, "su", "st")
+    indexed = pile.set_index(["su", "st"])
+    model = PanelOLS(indexed["y"], indexed[list(slopes)], entity_effects=True, time_effects=True)
+    return model.fit(cov_type="clustered", clusters=indexed[["u"]])
+
+
+def synthetic(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    *,
+    seed: int = 0,
+    draws: int = 200,
+    unit: str = "city",
+    time: str = "year",
+) -> AttResult:
+    """Estimate by synthetic difference-in-differences: weighted controls, weighted periods.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A balanced panel whose treated units all start at once.
+    outcome, cohort, unit, time
+        As in :func:`two_way`.
+    seed, draws : int
+        Of the placebo standard error.
+
+    Returns
+    -------
+    AttResult
+
+    Raises
+    ------
+    EstimationError
+        As :func:`two_way`; an unbalanced panel, or several cohorts.
+
+    Notes
+    -----
+    Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), algorithms 1 and 4.  The
+    placebo variance needs more controls than treated units.
+    """
+    from diff_diff import SyntheticDiD
+
+    sample = _sample(frame, outcome, cohort, (), unit, time)
+    name = "synthetic DID"
+    if not sample.balanced:
+        raise EstimationError(f"{name} needs a balanced panel: every unit in every period")
+    if len(sample.cohorts) > 1 or not sample.has_never:
+        raise EstimationError(f"{name} needs one cohort and units that are never treated")
+    plain = sample.frame.assign(ever=(sample.frame["first"] > 0).astype(int))
+    after = [int(t) for t in sorted(plain["t"].unique()) if t >= sample.cohorts[0]]
+    model = SyntheticDiD(seed=seed, n_bootstrap=draws)
+    fit, notes = _fit(
+        name,
+        lambda: model.fit(plain, **sample.keys, treatment="ever", post_periods=after),
+    )
+    return sample.result(name, fit.att, fit.se, notes=notes)
+
+
+def _by_cohort(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"estimate": table["att"].to_numpy(float), "std_error": table["se"].to_numpy(float)},
+        index=pd.Index(table["label"].astype(float).astype(int), name="cohort"),
+    )
+
+
+def _events(
+    table: pd.DataFrame,
+    sample: _Sample,
+    name: str,
+    covariance: np.ndarray | None = None,
+    labels: Sequence[int] | None = None,
+) -> EventStudyResult:
+    """Turn another package's event study into ours; the reference is the period before."""
+    kept = table[(table["event_time"] != -1) & np.isfinite(table["att"].astype(float))]
+    times = [int(t) for t in kept["event_time"]]
+    known = pd.DataFrame(np.nan, index=times, columns=times)
+    if covariance is not None and labels is not None:
+        named = [int(k) for k in labels]
+        full = pd.DataFrame(np.asarray(covariance, float), index=named, columns=named)
+        known = full.reindex(index=times, columns=times)
+    return assemble(
+        dict(zip(times, kept["att"].astype(float), strict=True)),
+        known,
+        std_errors=dict(zip(times, kept["se"].astype(float), strict=True)),
+        reference=-1,
+        treated_units=sample.treated_units,
+        nobs=len(sample.frame),
+        title=f"{name}: event study of {sample.outcome}",
+    )
+
+
+#: The estimators by the name of their function.
+ESTIMATORS: Mapping[str, Callable[..., AttResult]] = {
+    "two_way": two_way,
+    "callaway_santanna": callaway_santanna,
+    "sun_abraham": sun_abraham,
+    "imputation": imputation,
+    "stacked": stacked,
+    "dechaisemartin_dhaultfoeuille": dechaisemartin_dhaultfoeuille,
+    "synthetic": synthetic,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Several estimators on one sample.
+
+    Attributes
+    ----------
+    results : dict of str to AttResult
+        Those that had an answer, by the name of their function.
+    refusals : dict of str to str
+        Why the others had none.
+    title : str
+    """
+
+    results: dict[str, AttResult]
+    refusals: dict[str, str] = field(default_factory=dict)
+    title: str = ""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an estimator that had an answer: estimate, error, p value, interval."""
+        rows = {r.estimator: r.summary.loc["ATT"] for r in self.results.values()}
+        table = pd.DataFrame(rows).T.drop(columns="stars").astype(float)
+        return table.rename_axis("estimator")
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table."""
+        return self.table
+
+    def __repr__(self) -> str:
+        told = "".join(f"\n{name}: {why}" for name, why in self.refusals.items())
+        return f"{self.title}\n{self.table.round(4).to_string()}{told}"
+
+    def _repr_html_(self) -> str:
+        told = "".join(f"<p>{name}: {why}</p>" for name, why in self.refusals.items())
+        return f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}{told}"
+
+
+def compare(
+    frame: pd.DataFrame,
+    outcome: str,
+    cohort: str,
+    controls: Sequence[str] = (),
+    *,
+    estimators: Sequence[str] | None = None,
+    unit: str = "city",
+    time: str = "year",
+) -> Comparison:
+    """Run several estimators on one sample; a refusal is kept with its reason.
+
+    Parameters
+    ----------
+    frame, outcome, cohort, controls, unit, time
+        As in :func:`two_way`; estimators that know no controls are left out where there
+        are some.
+    estimators : sequence of str, optional
+        Names from :data:`ESTIMATORS`; all, if not given.
+
+    Raises
+    ------
+    EstimationError
+        If a name is unknown, or no estimator has an answer.
+    """
+    names = list(ESTIMATORS) if estimators is None else list(estimators)
+    unknown = [n for n in names if n not in ESTIMATORS]
+    if unknown:
+        raise EstimationError(
+            f"unknown estimators {', '.join(unknown)}: use {', '.join(ESTIMATORS)}"
+        )
+    results, refusals = {}, {}
+    for name in names:
+        more = {} if name == "synthetic" else {"controls": controls}
+        if name == "synthetic" and controls:
+            refusals[name] = "synthetic DID is offered without controls here"
+            continue
+        try:
+            results[name] = ESTIMATORS[name](frame, outcome, cohort, unit=unit, time=time, **more)
+        except EstimationError as error:
+            refusals[name] = str(error)
+    if not results:
+        raise EstimationError("; ".join(f"{n}: {why}" for n, why in refusals.items()))
+    return Comparison(
+        results=results, refusals=refusals, title=f"effect on {outcome}, by estimator"
+    )

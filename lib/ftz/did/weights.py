@@ -1,0 +1,278 @@
+"""What a two-way fixed-effects coefficient averages: cells, and two-by-two comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ftz.did.projection import check_design, nuisance_basis, require
+from ftz.errors import EstimationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwfeWeights:
+    """The weights that two-way fixed effects put on the effects of treated cells.
+
+    Attributes
+    ----------
+    cells : pandas.DataFrame
+        One row a treated cell: unit, period and ``weight``; the weights sum to one.
+    estimate : float or None
+        The coefficient, where an outcome was given.
+    sigma_fe : float or None
+        ``sigma_fe``: the smallest standard deviation of effects across treated cells with
+        which the coefficient could be what it is though the average effect is zero.
+    title : str
+    """
+
+    cells: pd.DataFrame
+    estimate: float | None
+    sigma_fe: float | None
+    title: str
+
+    @property
+    def n_negative(self) -> int:
+        """Treated cells with a negative weight."""
+        return int((self.cells["weight"] < 0).sum())
+
+    @property
+    def sum_negative(self) -> float:
+        """Sum of the negative weights."""
+        return float(self.cells["weight"].clip(upper=0).sum())
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Counts and sums in one column."""
+        entries = {
+            "treated cells": len(self.cells),
+            "with a negative weight": self.n_negative,
+            "sum of the negative weights": self.sum_negative,
+            "largest weight": float(self.cells["weight"].max()),
+        }
+        if self.estimate is not None:
+            entries |= {
+                "coefficient": self.estimate,
+                "spread of effects that could hide zero": self.sigma_fe,
+            }
+        return pd.Series(entries, name="weights").to_frame()
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{self.summary.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.title}</p>{self.summary.round(4).to_html(border=0)}"
+
+
+def twfe_weights(
+    frame: pd.DataFrame,
+    treatment: str,
+    controls: Sequence[str] = (),
+    *,
+    outcome: str | None = None,
+    unit: str = "city",
+    time: str = "year",
+) -> TwfeWeights:
+    """Return the weights of treated cells in the coefficient of :func:`ftz.did.twfe`.
+
+    If trends are parallel (and controls matter linearly), the coefficient's expectation is
+    the sum of weights times effects.  Effects of cells with a negative weight enter with
+    the wrong sign.
+
+    Parameters
+    ----------
+    frame, treatment, controls
+        As in :func:`ftz.did.twfe`; the treatment must not be negative.
+    outcome : str, optional
+        Adds the coefficient and ``sigma_fe``.
+    unit, time : str
+        Columns of the effects.
+
+    Returns
+    -------
+    TwfeWeights
+
+    Raises
+    ------
+    EstimationError
+        As :func:`ftz.did.twfe`; a negative treatment.
+
+    Notes
+    -----
+    De Chaisemartin and D'Haultfoeuille (2020), theorem 1 and corollary 1 (one observation
+    a cell): weights proportional to the treatment after effects and controls.
+    """
+    require(frame, [unit, time, treatment, *controls, *([outcome] if outcome else [])])
+    check_design(frame, [treatment, *controls], unit, time)
+    d = frame[treatment].to_numpy(float)
+    if (d < 0).any():
+        raise EstimationError(f"{treatment} is negative somewhere: its cells have no weights")
+    basis = nuisance_basis(frame, controls, unit, time)
+    within = d - basis @ (basis.T @ d)
+    on = d > 0
+    weights = (within * d)[on] / (within @ d)
+    estimate = sigma_fe = None
+    if outcome is not None:
+        estimate = float(within @ frame[outcome].to_numpy(float) / (within @ d))
+        share = d[on] / d[on].sum()
+        spread = np.sqrt(share @ np.square(weights / share - 1))
+        sigma_fe = float(abs(estimate) / spread) if spread > 1e-12 else float("inf")
+    cells = frame.loc[on, [unit, time]].assign(weight=weights).reset_index(drop=True)
+    return TwfeWeights(
+        cells=cells,
+        estimate=estimate,
+        sigma_fe=sigma_fe,
+        title=f"weights of the treated cells in two-way fixed effects: {treatment}",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaconDecomposition:
+    """A two-way fixed-effects coefficient as a weighted mean of two-by-two comparisons.
+
+    Attributes
+    ----------
+    comparisons : pandas.DataFrame
+        One row a comparison: ``kind``, ``treated`` (its cohort), ``control`` (a cohort, or
+        NaN for never treated), ``weight``, ``estimate``.
+    estimate : float
+        Their weighted mean, the coefficient.
+    title : str
+    """
+
+    comparisons: pd.DataFrame
+    estimate: float
+    title: str
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Weight and mean estimate by kind of comparison."""
+        table = self.comparisons.assign(
+            product=self.comparisons["weight"] * self.comparisons["estimate"]
+        )
+        sums = table.groupby("kind")[["weight", "product"]].sum()
+        return pd.DataFrame(
+            {"weight": sums["weight"], "estimate": sums["product"] / sums["weight"]}
+        ).sort_values("weight", ascending=False)
+
+    @property
+    def forbidden_weight(self) -> float:
+        """Weight on comparisons whose control is treated already."""
+        kinds = self.comparisons["kind"].isin([LATER_EARLIER, ALWAYS])
+        return float(self.comparisons.loc[kinds, "weight"].sum())
+
+    def __repr__(self) -> str:
+        return f"{self.title}: {self.estimate:.4f}\n{self.summary.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.title}: {self.estimate:.4f}</p>{self.summary.round(4).to_html(border=0)}"
+
+
+NEVER = "treated against never treated"
+EARLIER_LATER = "earlier against later"
+LATER_EARLIER = "later against already treated"
+ALWAYS = "treated against always treated"
+
+
+def bacon(
+    frame: pd.DataFrame, outcome: str, cohort: str, *, unit: str = "city", time: str = "year"
+) -> BaconDecomposition:
+    """Decompose the two-way fixed-effects coefficient into two-by-two comparisons.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A balanced panel.
+    outcome : str
+    cohort : str
+        Column with the first treated period, missing for never-treated units.
+    unit, time : str
+
+    Returns
+    -------
+    BaconDecomposition
+
+    Raises
+    ------
+    EstimationError
+        Missing columns or values; an unbalanced panel; no treated unit, or nothing to
+        compare it with.
+
+    Notes
+    -----
+    Goodman-Bacon (2021), theorem 1.  Units treated from the first
+    period on serve as controls only; they count as "always treated".
+    """
+    require(frame, [unit, time, outcome])
+    if cohort not in frame.columns:
+        raise EstimationError(f"the frame has no column {cohort}")
+    wide = frame.pivot_table(index=unit, columns=time, values=outcome, aggfunc="size")
+    if (wide != 1).any().any() or wide.isna().any().any():
+        raise EstimationError(
+            "the decomposition needs a balanced panel: every unit once in every period"
+        )
+    wide = frame.pivot(index=unit, columns=time, values=outcome)
+    starts = frame.groupby(unit)[cohort].first().reindex(wide.index).astype(float)
+    periods = wide.columns.to_numpy(float)
+    starts = starts.where(starts <= periods[-1])  # treated after the last period: never here
+    means, groups = _cohort_means(wide, starts.fillna(np.inf).to_numpy())
+    timing = [g for g in groups if periods[0] < g < np.inf]
+    if not timing:
+        raise EstimationError(f"{cohort} names no unit that is treated within the panel")
+    rows = _comparisons(means, groups, timing, periods)
+    if not rows:
+        raise EstimationError("all units are treated at once: there is nothing to compare")
+    table = pd.DataFrame(rows, columns=["kind", "treated", "control", "weight", "estimate"])
+    table["weight"] /= table["weight"].sum()
+    return BaconDecomposition(
+        comparisons=table,
+        estimate=float(table["weight"] @ table["estimate"]),
+        title=f"{outcome} by Goodman-Bacon's comparisons",
+    )
+
+
+def _cohort_means(wide: pd.DataFrame, starts: np.ndarray):
+    """Return mean paths by first treated period, and each group's share of units."""
+    means = {g: wide.to_numpy(float)[starts == g].mean(axis=0) for g in np.unique(starts)}
+    return means, {g: float((starts == g).mean()) for g in np.unique(starts)}
+
+
+def _comparisons(means, shares, timing, periods) -> list[tuple]:
+    def change(group: float, after: np.ndarray, before: np.ndarray) -> float:
+        return means[group][after].mean() - means[group][before].mean()
+
+    rows = []
+    for k in timing:
+        after, before = periods >= k, periods < k
+        treated_share = after.mean()
+        for control in (g for g in means if not periods[0] < g < np.inf):
+            kind, label = (NEVER, np.nan) if control == np.inf else (ALWAYS, control)
+            weight = shares[k] * shares[control] * treated_share * (1 - treated_share)
+            estimate = change(k, after, before) - change(control, after, before)
+            rows.append((kind, k, label, weight, estimate))
+        for j in (g for g in timing if g > k):
+            late = periods >= j
+            middle = after & ~late
+            share_k, share_j = treated_share, late.mean()
+            product = shares[k] * shares[j]
+            rows.append(
+                (
+                    EARLIER_LATER,
+                    k,
+                    j,
+                    product * (share_k - share_j) * (1 - share_k),
+                    change(k, middle, before) - change(j, middle, before),
+                )
+            )
+            rows.append(
+                (
+                    LATER_EARLIER,
+                    j,
+                    k,
+                    product * share_j * (share_k - share_j),
+                    change(j, late, middle) - change(k, late, middle),
+                )
+            )
+    return rows

@@ -1,0 +1,115 @@
+"""Figures of the witnesses: what the tables force and what they leave open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def interval_plot(
+    ranges: pd.DataFrame, xlabel: str, *, zero: bool = True, marks: tuple[float, ...] = ()
+) -> Figure:
+    """Draw one line a quantity: its range over the ensemble, and the range that was reached.
+
+    Parameters
+    ----------
+    ranges : pandas.DataFrame
+        Indexed by name: ``low``, ``high`` (ensemble) and, where known, ``reached_low``
+        and ``reached_high``, drawn thin and cut at the edge of the figure.
+    xlabel : str
+    zero : bool
+        Whether to mark zero.
+    marks : tuple of float
+        Further vertical lines, such as critical values.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.34 * len(ranges)))
+    low, high = float(ranges["low"].min()), float(ranges["high"].max())
+    room = 0.35 * (high - low) or 0.1
+    left, right = low - room, high + room
+    for place, (_, row) in enumerate(ranges.iterrows()):
+        reached = [row.get("reached_low", np.nan), row.get("reached_high", np.nan)]
+        if np.isfinite(reached).all():
+            ends = np.clip(reached, left, right)
+            axes.plot(ends, [place, place], color=GREY, lw=1.5, zorder=1)
+            for end, value, marker in zip(ends, reached, ("<", ">"), strict=True):
+                beyond = value < left or value > right
+                axes.plot(end, place, marker if beyond else "|", color=GREY, ms=6)
+        axes.plot([row["low"], row["high"]], [place, place], color=BLUE, lw=7, zorder=2)
+    if zero:
+        axes.axvline(0, color=INK, lw=0.8)
+    for mark in marks:
+        axes.axvline(mark, color=ORANGE, lw=1, ls="--")
+    axes.set_yticks(range(len(ranges)), [str(n) for n in ranges.index])
+    axes.set(xlim=(left, right), ylim=(len(ranges) - 0.4, -0.6), xlabel=xlabel)
+    axes.plot([], [], color=BLUE, lw=7, label="ensemble")
+    if "reached_low" in ranges:
+        axes.plot([], [], color=GREY, lw=1.5, label="reached by search")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.45, 1.0 + 0.5 / len(ranges)), ncols=2)
+    plt.close(figure)
+    return figure
+
+
+def coverage(frame: pd.DataFrame) -> Figure:
+    """Draw for each study where the truth lies inside the reported range.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        ``quantity``, ``truth``, ``low``, ``high``, ``inside``, one row a study and quantity.
+    """
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(frame["quantity"]))
+    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.5 * len(names)))
+    for place, name in enumerate(names):
+        part = frame[frame["quantity"] == name]
+        share = ((part["truth"] - part["low"]) / (part["high"] - part["low"])).to_numpy()
+        jitter = place + 0.32 * np.sin(np.arange(len(share)) * 12.9898)
+        colours = [GREEN if inside else ORANGE for inside in part["inside"]]
+        axes.scatter(share, jitter, s=7, c=colours, alpha=0.6, linewidths=0)
+    for end in (0, 1):
+        axes.axvline(end, color=INK, lw=1)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(
+        xlim=(-0.08, 1.08),
+        ylim=(len(names) - 0.4, -0.6),
+        xlabel="where the truth lies: 0 and 1 are the ends of the reported range",
+    )
+    axes.grid(axis="y", visible=False)
+    plt.close(figure)
+    return figure
+
+
+def paths(panels: pd.DataFrame, outcome: str) -> Figure:
+    """Draw one city's outcome in several witnesses.
+
+    Parameters
+    ----------
+    panels : pandas.DataFrame
+        ``member``, ``city``, ``year`` and the outcome, matched rows.
+    outcome : str
+    """
+    import matplotlib.pyplot as plt
+
+    cities = list(dict.fromkeys(panels["city"]))
+    figure, grid = plt.subplots(
+        1, len(cities), figsize=(7.0, 2.9), sharey=True, constrained_layout=True
+    )
+    for axes, city in zip(np.atleast_1d(grid), cities, strict=True):
+        for _, line in panels[panels["city"] == city].groupby("member"):
+            axes.plot(line["year"], line[outcome], color=BLUE, alpha=0.35, lw=1)
+        axes.axvline(2018.5, color=ORANGE, lw=1, ls="--")
+        axes.set_title(city, fontsize=10)
+        axes.set_xticks([2014, 2018, 2022])
+    np.atleast_1d(grid)[0].set_ylabel(outcome)
+    plt.close(figure)
+    return figure

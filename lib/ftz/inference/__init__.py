@@ -1,0 +1,55 @@
+"""Inference for few clusters, of which fewer are treated.
+
+Four questions, each with its own kind of answer:
+
+* What would chance alone have given?  :func:`placebo` reassigns the treatment over
+  cells, whole adoption paths or dates, by enumeration where that is possible.
+* How does the t statistic of this design behave?  :func:`wild_cluster_bootstrap`
+  recomputes it under residuals whose signs are redrawn.
+* What do the untreated say about the noise of the treated?  :func:`conley_taber` and
+  :func:`ferman_pinto`.
+* On which city does it hang, and how many questions were asked?
+  :func:`leave_one_cluster_out` and :func:`romano_wolf`.
+
+All work on one projection (:func:`nuisance_basis`), after which a thousand regressions
+are one matrix product.
+"""
+
+from ftz.did.projection import nuisance_basis
+from ftz.inference.assignments import SCHEMES, count_assignments, enumerate_assignments
+from ftz.inference.bootstrap import (
+    WEIGHTS,
+    WildBootstrapResult,
+    sign_vectors,
+    wild_cluster_bootstrap,
+)
+from ftz.inference.few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
+from ftz.inference.jackknife import LeaveOneOutResult, leave_one_cluster_out
+from ftz.inference.multiple import MultipleTestingResult, holm, romano_wolf, step_down
+from ftz.inference.projection import slopes_by_projection
+from ftz.inference.randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo
+
+__all__ = [
+    "ENUMERATE_UP_TO",
+    "SCHEMES",
+    "WEIGHTS",
+    "FewTreatedResult",
+    "LeaveOneOutResult",
+    "MultipleTestingResult",
+    "PlaceboResult",
+    "WildBootstrapResult",
+    "caution",
+    "conley_taber",
+    "count_assignments",
+    "enumerate_assignments",
+    "ferman_pinto",
+    "holm",
+    "leave_one_cluster_out",
+    "nuisance_basis",
+    "placebo",
+    "romano_wolf",
+    "sign_vectors",
+    "slopes_by_projection",
+    "step_down",
+    "wild_cluster_bootstrap",
+]

@@ -1,0 +1,151 @@
+"""The jackknife by cluster: on which of them an estimate hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ftz.errors import EstimationError
+from ftz.inference.projection import Design, membership, prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaveOneOutResult:
+    """An estimate without each of its clusters in turn.
+
+    Attributes
+    ----------
+    estimate : float
+        With all clusters.
+    table : pandas.DataFrame
+        One row a cluster: ``without`` (the estimate without it, NaN where the treatment
+        is not identified any more), ``change``, ``rows``, ``treated_rows``, and
+        ``leverage``, the cluster's share of the treatment's variation.
+    nobs : int
+    title : str
+    """
+
+    estimate: float
+    table: pd.DataFrame
+    nobs: int
+    title: str
+
+    @property
+    def std_error(self) -> float:
+        """Jackknife standard error, CV3J of MacKinnon, Nielsen and Webb (2023).
+
+        The root of ``(G - 1) / G`` times the sum of squared deviations from the
+        estimate with all clusters, over the clusters that can be left out.
+        """
+        changes = self.table["change"].dropna().to_numpy()
+        g = len(changes)
+        return float(np.sqrt((g - 1) / g * (changes @ changes))) if g > 1 else float("nan")
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p value of no effect, t with G - 1 degrees of freedom."""
+        g = int(self.table["change"].notna().sum())
+        return float(2 * stats.t(g - 1).sf(abs(self.estimate / self.std_error)))
+
+    @property
+    def n_effective(self) -> float:
+        """Clusters that would carry as much, were leverage shared equally: 1 / sum of squares."""
+        return float(1 / np.square(self.table["leverage"]).sum())
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table, the most influential cluster first."""
+        order = self.table["change"].abs().sort_values(ascending=False, kind="stable").index
+        return self.table.loc[order]
+
+    def __repr__(self) -> str:
+        head = f"{self.title}: {self.estimate:.4f}, jackknife standard error {self.std_error:.4f}"
+        return f"{head}\n{self.summary.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        head = repr(self).splitlines()[0]
+        return f"<p>{head}</p>{self.summary.round(4).to_html(border=0)}"
+
+
+def leave_one_cluster_out(
+    frame: pd.DataFrame,
+    outcome: str,
+    treatment: str,
+    controls: Sequence[str] = (),
+    *,
+    clusters: str | None = None,
+    unit: str = "city",
+    time: str = "year",
+) -> LeaveOneOutResult:
+    """Estimate again without each cluster in turn.
+
+    Parameters
+    ----------
+    frame, outcome, treatment, controls
+        As in :func:`ftz.inference.placebo`.
+    clusters : str, optional
+        Column of the clusters; the units, if not given.
+    unit, time : str
+        Columns of the effects.
+
+    Returns
+    -------
+    LeaveOneOutResult
+
+    Raises
+    ------
+    EstimationError
+        As :func:`ftz.inference.placebo`; fewer than two clusters can be left out.
+
+    Notes
+    -----
+    MacKinnon, Nielsen and Webb (2023), "Leverage, influence, and the jackknife in
+    clustered regression models".  A cluster whose own effects are nuisance terms is left
+    out with them.
+    """
+    design = prepare(frame, outcome, treatment, controls, clusters=clusters, unit=unit, time=time)
+    x, y = design.d_within, design.y_within
+    estimate = float((x @ y) / (x @ x))
+    without = np.array([_without(design, x, y, g) for g in range(design.n_clusters)])
+    if np.isfinite(without).sum() < 2:
+        raise EstimationError(
+            f"{treatment} is identified without at most one of the clusters: there is nothing "
+            "to compare"
+        )
+    member = membership(design.codes)
+    table = pd.DataFrame(
+        {
+            "without": without,
+            "change": without - estimate,
+            "rows": member.sum(axis=1).astype(int),
+            "treated_rows": (member @ (design.d != 0)).astype(int),
+            "leverage": member @ (x * x) / (x @ x),
+        },
+        index=pd.Index(design.clusters, name=clusters or unit),
+    )
+    return LeaveOneOutResult(
+        estimate=estimate,
+        table=table,
+        nobs=len(frame),
+        title=f"{outcome} on {treatment}, without one {clusters or unit} at a time",
+    )
+
+
+def _without(design: Design, x: np.ndarray, y: np.ndarray, cluster: int) -> float:
+    """Return the slope on the rows outside a cluster.
+
+    Leaving rows out is adding a dummy for each: with *M* the residual maker of the other
+    nuisance terms, the sum of products of *x* and *y* falls by ``x_g' (M_gg)^+ y_g``.
+    """
+    rows = np.flatnonzero(design.codes == cluster)
+    block = np.eye(len(rows)) - design.basis[rows] @ design.basis[rows].T
+    values, vectors = np.linalg.eigh(block)
+    kept = values > 1e-10
+    left, right = (vectors[:, kept].T @ v[rows] for v in (x, y))
+    power = x @ x - left @ (left / values[kept])
+    product = x @ y - left @ (right / values[kept])
+    return float(product / power) if power > 1e-12 * (design.d @ design.d) else float("nan")

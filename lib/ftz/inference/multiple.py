@@ -1,0 +1,177 @@
+"""Several outcomes, one question: p values that count how often it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ftz.errors import EstimationError
+from ftz.inference.bootstrap import wild_cluster_bootstrap
+from ftz.inference.randomisation import placebo
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultipleTestingResult:
+    """P values of several outcomes, alone and adjusted.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row an outcome: ``estimate``, ``statistic``, ``p_value`` (alone),
+        ``p_romano_wolf``, ``p_holm``, ``p_bonferroni``.
+    method : str
+        ``paths`` or ``bootstrap``.
+    n_draws : int
+        Draws of the joint distribution.
+    title : str
+    """
+
+    table: pd.DataFrame
+    method: str
+    n_draws: int
+    title: str
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table."""
+        return self.table
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{self.table.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}"
+
+
+def step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) -> np.ndarray:
+    """Return p values adjusted by the step-down of Romano and Wolf.
+
+    Parameters
+    ----------
+    observed : array, shape (S,)
+        Statistics; large in absolute value speaks against the null.
+    draws : array, shape (B, S)
+        Their joint distribution if all nulls are true.
+    exact : bool
+        Whether the draws are all there are, the observed one among them; else the
+        p value counts the observed one as a further draw.
+
+    Returns
+    -------
+    array, shape (S,)
+
+    Notes
+    -----
+    Romano and Wolf (2016), "Efficient computation of adjusted p-values for
+    resampling-based stepdown multiple testing": the largest statistic is held against the
+    largest of all, the second against the largest of the rest, and so on; p values may not
+    fall.
+    """
+    size = np.abs(np.asarray(observed, dtype=float))
+    draws = np.abs(np.asarray(draws, dtype=float))
+    if draws.ndim != 2 or draws.shape[1] != len(size):
+        raise EstimationError(f"draws must have {len(size)} columns, one a statistic")
+    order = np.argsort(-size, kind="stable")
+    # The largest among this and all smaller ones, from the smallest up.
+    largest = np.maximum.accumulate(draws[:, order[::-1]], axis=1)[:, ::-1]
+    count = (largest >= size[order] * (1 - 1e-10)).sum(axis=0)
+    n = len(draws)
+    steps = count / n if exact else (1 + count) / (1 + n)
+    adjusted = np.empty(len(size))
+    adjusted[order] = np.maximum.accumulate(steps)
+    return adjusted
+
+
+def holm(pvalues: np.ndarray) -> np.ndarray:
+    """Return p values adjusted by Holm's (1979) step-down, valid under any dependence."""
+    pvalues = np.asarray(pvalues, dtype=float)
+    order = np.argsort(pvalues, kind="stable")
+    steps = pvalues[order] * np.arange(len(pvalues), 0, -1)
+    adjusted = np.empty(len(pvalues))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return adjusted
+
+
+def romano_wolf(
+    frame: pd.DataFrame,
+    outcomes: Sequence[str],
+    treatment: str,
+    controls: Sequence[str] = (),
+    *,
+    seed: int | np.random.Generator,
+    method: str = "bootstrap",
+    draws: int = 9_999,
+    adoption: Mapping[Hashable, float | None] | None = None,
+    unit: str = "city",
+    time: str = "year",
+) -> MultipleTestingResult:
+    """Test the effect on several outcomes at once.
+
+    Parameters
+    ----------
+    frame, treatment, controls
+        As in :func:`ftz.inference.placebo`.
+    outcomes : sequence of str
+        Numeric columns, two or more.
+    seed : int or numpy.random.Generator
+        All outcomes share the draws, so that their dependence is kept.
+    method : {"bootstrap", "paths"}
+        The joint null distribution of the t statistics: the wild cluster bootstrap with
+        the null imposed, or reassigned adoption paths.
+    draws : int
+        Where they are not enumerated.
+    adoption : mapping, optional
+        As in :func:`ftz.inference.placebo`.
+    unit, time : str
+        Columns of the effects.
+
+    Returns
+    -------
+    MultipleTestingResult
+        With Holm's and Bonferroni's p values beside; they ignore the dependence.
+
+    Raises
+    ------
+    EstimationError
+        As :func:`ftz.inference.placebo`; an unknown method, fewer than two outcomes, or
+        one that is named twice.
+    """
+    outcomes = list(outcomes)
+    if len(outcomes) < 2 or len(set(outcomes)) < len(outcomes):
+        raise EstimationError("multiple testing needs two outcomes or more, each named once")
+    if method not in ("bootstrap", "paths"):
+        raise EstimationError(f"unknown method {method!r}: use bootstrap or paths")
+    start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
+    keys = {"seed": start, "draws": draws, "unit": unit, "time": time}
+    if method == "bootstrap":
+        each = [wild_cluster_bootstrap(frame, o, treatment, controls, **keys) for o in outcomes]
+        observed, alone = [r.tstat for r in each], [r.p_value for r in each]
+        drawn = np.column_stack([r.tstats for r in each])
+        estimates = [r.estimate for r in each]
+    else:
+        keys |= {"scheme": "paths", "adoption": adoption}
+        each = [placebo(frame, o, treatment, controls, **keys) for o in outcomes]
+        observed, alone = [r.observed_tstat for r in each], [r.p_value_t for r in each]
+        drawn = np.column_stack([r.tstats[r.valid] for r in each])
+        estimates = [r.observed_estimate for r in each]
+    exact = each[0].exact
+    table = pd.DataFrame(
+        {
+            "estimate": estimates,
+            "statistic": observed,
+            "p_value": alone,
+            "p_romano_wolf": step_down(np.array(observed), drawn, exact=exact),
+            "p_holm": holm(np.array(alone)),
+            "p_bonferroni": np.minimum(1.0, len(outcomes) * np.array(alone)),
+        },
+        index=pd.Index(outcomes, name="outcome"),
+    )
+    return MultipleTestingResult(
+        table=table,
+        method=method,
+        n_draws=len(drawn),
+        title=f"{len(outcomes)} outcomes on {treatment}, by {method}",
+    )

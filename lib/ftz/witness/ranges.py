@@ -1,0 +1,120 @@
+"""What Tables 2 and 4 force of the numbers that they do not print.
+
+:func:`run` moves each smooth quantity as far as it goes while every printed cell of the
+two tables is met, on the shipped witness's sample, and writes the ends.  Each end is
+attained by a panel, so that a range is never too wide; whether it is as wide as it can
+be, search cannot prove: the column ``agreement`` says how many starts came to the same
+end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ftz.errors import EstimationError
+from ftz.paths import data_dir
+from ftz.witness import quantities, study
+from ftz.witness.layout import layout
+from ftz.witness.problem import Found, Problem, Range
+
+#: Steps of each climb.
+_STEPS = 200
+
+
+def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list[Found]:
+    """Return ``n`` feasible panels: the given witness, and others found around it.
+
+    Raises
+    ------
+    EstimationError
+        If the witness itself does not meet the problem.
+    """
+    values = study.values(frame)
+    first = problem.find(np.random.default_rng(seed), start=values)
+    if not first.feasible:
+        raise EstimationError(
+            f"the panel misses {first.where} by {first.worst:.2f} half units of its last digit"
+        )
+    found = [first]
+    for attempt in range(10 * n):
+        if len(found) == n:
+            break
+        rng = np.random.default_rng([seed, attempt])
+        moved = problem.find(rng, start=problem.near(values, rng, 0.25))
+        if moved.feasible:
+            found.append(moved)
+    return found
+
+
+def _one(index: int, n_starts: int, steps: int) -> Range:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    problem = study.problem()
+    frame = pd.read_csv(data_dir() / "witness" / "panel.csv")
+    rows = layout().on
+    quantity = quantities.smooth(problem, rows["city"].to_numpy(), rows["year"].to_numpy())[index]
+    panels = starts(problem, frame, n_starts)
+    return problem.ranges([quantity], panels, max_iterations=steps)[0]
+
+
+def run(
+    path: Path | None = None,
+    *,
+    n_starts: int = 2,
+    steps: int = _STEPS,
+    workers: int | None = None,
+    progress: bool = True,
+    only: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """Compute the range of every smooth quantity and write it.
+
+    Parameters
+    ----------
+    path : Path, optional
+        CSV to write.
+    n_starts, steps : int
+        Panels to set out from, and steps of each climb.
+    workers : int, optional
+        Processes; the result does not depend on them.
+    progress : bool
+        Whether to show a bar.
+    only : sequence of int, optional
+        Positions of the quantities wanted; all by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``quantity``, ``low``, ``high``, ``starts``, ``agreement``.
+    """
+    from tqdm import tqdm
+
+    problem, rows = study.problem(), layout().on
+    names = quantities.smooth(problem, rows["city"].to_numpy(), rows["year"].to_numpy())
+    wanted = list(range(len(names))) if only is None else list(only)
+    job = partial(_one, n_starts=n_starts, steps=steps)
+    workers = workers or os.cpu_count() or 1
+    if workers == 1 or len(wanted) == 1:
+        found = [job(i) for i in tqdm(wanted, desc="ranges", disable=not progress)]
+    else:
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            bar = tqdm(
+                pool.map(job, wanted), total=len(wanted), desc="ranges", disable=not progress
+            )
+            found = list(bar)
+    frame = pd.DataFrame(
+        [(r.name, r.low, r.high, r.starts, r.agreement) for r in found],
+        columns=["quantity", "low", "high", "starts", "agreement"],
+    )
+    if path is not None:
+        path.write_text(
+            frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"), "utf-8"
+        )
+    return frame
