@@ -71,6 +71,11 @@ audit: $(READY)  ## check all printed numbers; ledger and certificates in _build
 bench: $(READY)  ## measure a cold and a warm build and print the README's table
 	$(BIN)/python benchmarks/build.py $(ARGS)
 
+.PHONY: peers
+peers: $(READY)  ## time matching, inference and the index against their peers
+	$(BIN)/python -m pytest benchmarks/matching.py benchmarks/inference.py benchmarks/index.py \
+	  --benchmark-columns=min,median,rounds --benchmark-sort=name $(ARGS)
+
 .PHONY: lock
 lock: $(READY)  ## write requirements.lock from pyproject.toml (ARGS=--upgrade for new versions)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \

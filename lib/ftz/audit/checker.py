@@ -40,7 +40,7 @@ def verify(proof: dict[str, Any], record: Record) -> None:
     Parameters
     ----------
     proof : dict
-        From :func:`ftz.audit.certificate.certificate`, or read from JSON.
+        From ``ftz.audit.certificate``, or read from JSON.
     record : Record
         The published record: the printed strings are taken from here.
 

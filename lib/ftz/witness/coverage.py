@@ -95,7 +95,7 @@ def truth(problem: Problem, frame: pd.DataFrame) -> Values:
     }
 
 
-def one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 120) -> pd.DataFrame:
+def one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 400) -> pd.DataFrame:
     """Run one study.
 
     Returns

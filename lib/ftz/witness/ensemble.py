@@ -173,7 +173,7 @@ def member(seed: int, number: int, parent: Parent) -> pd.DataFrame:
     raise EstimationError(f"no member {number} of seed {seed} after {_ATTEMPTS} attempts")
 
 
-#: Cells that no witness is asked to meet; see :data:`ftz.witness.files.NOT_ASKED`.
+#: Cells that no witness is asked to meet; see ``ftz.witness.files.NOT_ASKED``.
 NOT_MET = {
     *(cell("table1", m, "ATT", s) for m in replication.METHODS for s in ("se", "statistic")),
     *(cell("table5", MEDIATOR, "(8)", s) for s in ("coef", "statistic")),

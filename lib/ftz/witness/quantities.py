@@ -191,7 +191,7 @@ def smooth(problem: Problem, cities: np.ndarray, years: np.ndarray) -> list[Quan
     Parameters
     ----------
     problem : Problem
-        From :func:`ftz.witness.study.problem`: it holds the event dummies.
+        From ``ftz.witness.study.problem``: it holds the event dummies.
     cities, years : ndarray
         Of the matched rows.
     """
