@@ -119,7 +119,7 @@ def _tables(options: argparse.Namespace) -> int:
         ranges.run(folder / "ranges.csv", workers=workers, progress=progress)
         print(f"wrote {folder / 'ranges.csv'}")
     if options.readings:
-        readings.run(folder / "readings.csv", workers=workers)
+        readings.run(folder / "readings.csv", workers=workers, progress=progress)
         print(f"wrote {folder / 'readings.csv'}")
     if options.coverage is not None:
         path = folder / "coverage.csv"

@@ -7,11 +7,8 @@ lie inside the range that the search reports.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +26,7 @@ from ftz.witness.problem import (
     RSquared,
     Values,
 )
+from ftz.witness.workers import one_thread, spread
 
 #: Columns that each study prints.
 COLUMNS = {"(1)": ("y", ["d"]), "(2)": ("y", ["d", "x"])}
@@ -103,7 +101,7 @@ def one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 400) -> pd.
     pandas.DataFrame
         One row a quantity: ``study``, ``quantity``, ``truth``, ``low``, ``high``, ``inside``.
     """
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    one_thread()
     rng = np.random.default_rng([seed, number])
     frame = draw(rng)
     sample = Sample(frame["unit"].to_numpy(), frame["period"].to_numpy())
@@ -129,20 +127,10 @@ def run(
     progress: bool = True,
 ) -> pd.DataFrame:
     """Run many studies; the result does not depend on the number of workers."""
-    from tqdm import tqdm
-
-    numbers = list(range(studies)) if isinstance(studies, int) else list(studies)
+    numbers = range(studies) if isinstance(studies, int) else studies
     job = partial(one, seed=seed)
-    workers = workers or os.cpu_count() or 1
-    if workers == 1:
-        found = [job(i) for i in tqdm(numbers, desc="studies", disable=not progress)]
-    else:
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            bar = tqdm(
-                pool.map(job, numbers), total=len(numbers), desc="studies", disable=not progress
-            )
-            found = list(bar)
+    jobs = [(number,) for number in numbers]
+    found = spread(job, jobs, workers=workers, what="studies", progress=progress)
     frame = pd.concat(found, ignore_index=True)
     if path is not None:
         text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")

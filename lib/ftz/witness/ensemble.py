@@ -13,10 +13,8 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +37,7 @@ from ftz.witness.files import panel_bytes
 from ftz.witness.layout import Layout, random_layout
 from ftz.witness.moments import columns, two_way_design
 from ftz.witness.solver import Block, Values, solve
+from ftz.witness.workers import spread
 
 #: Attempts from new random numbers before a member or a parent is given up.
 _ATTEMPTS = 40
@@ -274,10 +273,6 @@ def _same_pins(block: Block, values: np.ndarray) -> Block:
 _STATE: dict[int, Parent] = {}
 
 
-def _init_worker() -> None:
-    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-
-
 def _grow_job(folder: Path, seed: int, number: int) -> int:
     save_parent(grow(seed, number), _parent_path(folder, number))
     return number
@@ -355,11 +350,12 @@ def run(
     for part in ("parents", "panels", "quantities"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     _claim(folder, {"seed": seed, "record": _record_digest()})
-    workers = workers or os.cpu_count() or 1
     missing = [p for p in parents_for(n) if not _parent_path(folder, p).exists()]
-    _map(_grow_job, [(folder, seed, p) for p in missing], workers, "parents", progress)
+    jobs = [(folder, seed, p) for p in missing]
+    spread(_grow_job, jobs, workers=workers, what="parents", progress=progress)
     missing = [i for i in range(n) if not _panel_path(folder, i).exists()]
-    _map(_member_job, [(folder, seed, i) for i in missing], workers, "witnesses", progress)
+    jobs = [(folder, seed, i) for i in missing]
+    spread(_member_job, jobs, workers=workers, what="witnesses", progress=progress)
     return collect(n, seed, folder)
 
 
@@ -380,35 +376,6 @@ def _claim(folder: Path, about: dict) -> None:
             )
         return
     _replace(path, (json.dumps(about) + "\n").encode())
-
-
-def _map(
-    job: Callable[..., int], jobs: Sequence[tuple], workers: int, what: str, progress: bool
-) -> None:
-    """Run jobs in processes, in any order, with a bar."""
-    from tqdm import tqdm
-
-    bar = tqdm(total=len(jobs), desc=what, unit="", disable=not progress or not jobs)
-    with bar:
-        for _ in _results(job, jobs, workers):
-            bar.update()
-
-
-def _results(job: Callable[..., int], jobs: Sequence[tuple], workers: int) -> Iterator[int]:
-    if workers == 1 or len(jobs) < 2:
-        for arguments in jobs:
-            yield job(*arguments)
-        return
-    _init_worker()  # inherited by the processes, read when they load numpy
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_init_worker) as pool:
-        futures = [pool.submit(job, *arguments) for arguments in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def collect(n: int, seed: int, folder: Path) -> Path:

@@ -9,21 +9,19 @@ end.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.paths import data_dir
+from ftz.panel import load_witness
 from ftz.witness import quantities, study
 from ftz.witness.layout import layout
-from ftz.witness.problem import Found, Problem, Range
+from ftz.witness.problem import Found, Problem, Quantity, Range
+from ftz.witness.workers import one_thread, spread
 
 #: Steps of each climb.
 _STEPS = 200
@@ -54,14 +52,24 @@ def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list
     return found
 
 
+def _declared() -> tuple[Problem, list[Quantity]]:
+    """Return Tables 2 and 4 on the shipped sample, and the smooth quantities there."""
+    problem, rows = study.problem(), layout().on
+    cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
+    return problem, quantities.smooth(problem, cities, years)
+
+
+@cache
+def _prepared(n_starts: int) -> tuple[Problem, list[Quantity], list[Found]]:
+    """Find the panels to set out from, once in each process."""
+    one_thread()
+    problem, smooth = _declared()
+    return problem, smooth, starts(problem, load_witness().frame, n_starts)
+
+
 def _one(index: int, n_starts: int, steps: int) -> Range:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    problem = study.problem()
-    frame = pd.read_csv(data_dir() / "witness" / "panel.csv")
-    rows = layout().on
-    quantity = quantities.smooth(problem, rows["city"].to_numpy(), rows["year"].to_numpy())[index]
-    panels = starts(problem, frame, n_starts)
-    return problem.ranges([quantity], panels, max_iterations=steps)[0]
+    problem, smooth, panels = _prepared(n_starts)
+    return problem.ranges([smooth[index]], panels, max_iterations=steps)[0]
 
 
 def run(
@@ -93,22 +101,9 @@ def run(
     pandas.DataFrame
         ``quantity``, ``low``, ``high``, ``starts``, ``agreement``.
     """
-    from tqdm import tqdm
-
-    problem, rows = study.problem(), layout().on
-    names = quantities.smooth(problem, rows["city"].to_numpy(), rows["year"].to_numpy())
-    wanted = list(range(len(names))) if only is None else list(only)
-    job = partial(_one, n_starts=n_starts, steps=steps)
-    workers = workers or os.cpu_count() or 1
-    if workers == 1 or len(wanted) == 1:
-        found = [job(i) for i in tqdm(wanted, desc="ranges", disable=not progress)]
-    else:
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            bar = tqdm(
-                pool.map(job, wanted), total=len(wanted), desc="ranges", disable=not progress
-            )
-            found = list(bar)
+    wanted = range(len(_declared()[1])) if only is None else only
+    jobs = [(index, n_starts, steps) for index in wanted]
+    found = spread(_one, jobs, workers=workers, what="ranges", progress=progress)
     frame = pd.DataFrame(
         [(r.name, r.low, r.high, r.starts, r.agreement) for r in found],
         columns=["quantity", "low", "high", "starts", "agreement"],

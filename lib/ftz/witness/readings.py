@@ -9,10 +9,7 @@ have printed the table.  None found proves nothing by itself: there the verdict 
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +18,14 @@ from numpy.typing import NDArray
 
 from ftz import published
 from ftz.audit.rules.columns import classical_step
-from ftz.paths import data_dir
+from ftz.panel import load_witness
 from ftz.published import Record
 from ftz.replication import CONTROLS, PAPER, TREATMENT, cell
 from ftz.witness import study
 from ftz.witness.layout import layout
 from ftz.witness.moments import Array, Design, two_way_design
 from ftz.witness.problem import Problem
+from ftz.witness.workers import one_thread, spread
 
 #: Smallest and largest ratio of the variance of city effects to that of the noise that a
 #: search under random effects draws for a column.
@@ -171,7 +169,7 @@ def _transformed(
 
 
 def _shipped() -> pd.DataFrame:
-    return pd.read_csv(data_dir() / "witness" / "panel.csv")
+    return load_witness().frame
 
 
 def city_weights() -> Array:
@@ -283,20 +281,32 @@ def excluded(reading: str, record: Record | None = None) -> bool:
     return not any(classical_step(short, long, entering, df).possible(record) for df in freedoms)
 
 
-def _job(index: int, starts: int, steps: int) -> tuple[str, str, int, bool, float, str, str]:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    found = search(readings()[index], starts=starts, steps=steps)
-    r = found.reading
-    proved = excluded(r.name)
+def _job(reading: Reading, starts: int, steps: int) -> tuple[str, str, int, bool, float, str, str]:
+    one_thread()
+    found = search(reading, starts=starts, steps=steps)
+    proved = excluded(reading.name)
     verdict = "possible" if found.met else "impossible" if proved else "undecided"
-    return r.name, r.about, found.starts, found.met, found.worst, found.where, verdict
+    return (
+        reading.name,
+        reading.about,
+        found.starts,
+        found.met,
+        found.worst,
+        found.where,
+        verdict,
+    )
 
 
 _COLUMNS = ["reading", "about", "starts", "met", "worst", "where", "verdict"]
 
 
 def run(
-    path: Path | None = None, *, starts: int = 8, steps: int = 1500, workers: int | None = None
+    path: Path | None = None,
+    *,
+    starts: int = 8,
+    steps: int = 1500,
+    workers: int | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Search under every reading and write what was found.
 
@@ -305,11 +315,8 @@ def run(
     pandas.DataFrame
         ``reading``, ``about``, ``starts``, ``met``, ``worst``, ``where``, ``verdict``.
     """
-    names = range(len(readings()))
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_job, i, starts, steps) for i in names]
-        rows = [job.result() for job in jobs]
+    jobs = [(reading, starts, steps) for reading in readings()]
+    rows = spread(_job, jobs, workers=workers, what="readings", progress=progress)
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     if path is not None:
         path.write_text(
