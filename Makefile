@@ -15,7 +15,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Chapters that hold code: MyST text notebooks name their kernel in the header.
 CODE_CHAPTERS = $(shell grep -ls '^kernelspec:' book/*.md notebooks/*.md)
-SOURCES := lib tests benchmarks book/_ext
+SOURCES := lib tests tools benchmarks book/_ext
+# Tests that build or execute the book, or start commands that do: not measured for
+# coverage, because every kernel would be traced.
+HOUSE := $(addprefix tests/test_,$(addsuffix .py,book notebooks toolchain editor reruns own \
+  provenance students browser secrets))
+WORDS := lib tests tools benchmarks book notebooks reruns README.md CHANGELOG.md CONTRIBUTING.md \
+  data/DATASHEET.md Makefile pyproject.toml
 
 .DEFAULT_GOAL := help
 
@@ -27,10 +33,19 @@ help:  ## list the targets
 	@echo "           FTZ_JOBS=2 (chapters executed at a time), ARGS='-k did' (passed to pytest)."
 
 .PHONY: book
-book: $(READY)  ## execute all chapters and write the web book to _build/html
+ifdef PANEL
+book: $(READY)  ## execute all chapters, write _build/html; PANEL=p.csv SPEC=s.yml: your panel's book
+	@test -n "$(SPEC)" || { echo "make book PANEL=... needs SPEC=spec.yml beside it (ftz new-panel writes one)"; exit 2; }
+	@echo "==> building the book of $(PANEL), described by $(SPEC)"
+	@$(BIN)/ftz check "$(PANEL)" --spec "$(SPEC)"
+	$(BIN)/ftz book "$(PANEL)" --spec "$(SPEC)"
+else
+book: $(READY)
+	@test -z "$(SPEC)" || { echo "make book SPEC=... needs PANEL=panel.csv beside it"; exit 2; }
 	@echo "==> building the book: chapters that changed are executed, warnings are errors"
 	$(BIN)/jb build . -n -W --keep-going
 	@echo "==> the book: _build/html/index.html  (make serve shows it at http://localhost:$(PORT))"
+endif
 
 .PHONY: test
 test: $(READY)  ## run all tests: library, notebooks, the built book, the repository
@@ -50,8 +65,39 @@ lint: $(READY)  ## check style and format of the library, the tests and the chap
 	    | $(BIN)/ruff check --quiet --ignore D,E402,E501,B018 --stdin-filename $$chapter.py - || status=1; \
 	done; exit $$status
 
+.PHONY: spelling
+spelling: $(READY)  ## look for misspelt words in code, prose and settings
+	$(BIN)/codespell $(WORDS)
+
+.PHONY: types
+types: $(READY)  ## check the library's types (mypy, strict)
+	$(BIN)/mypy
+
+.PHONY: links
+links: $(READY)  ## check every link inside the built book
+	@$(BIN)/python tools/links.py
+
+.PHONY: cover
+cover: $(READY)  ## unit and property tests; at least 95% of the library's lines must run
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(HOUSE)) \
+	  --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+.PHONY: pages
+pages: $(READY)  ## tests of the notebooks, the built book, its toolchain and the browser
+	$(BIN)/python -m pytest $(HOUSE) $(ARGS)
+
+.PHONY: chapter
+chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md
+	@test -n "$(CHAPTER)" || { echo "name a chapter: make chapter CHAPTER=notebooks/robustness.md"; exit 2; }
+	@$(BIN)/python tools/chapter.py $(CHAPTER) $(ARGS)
+
+.PHONY: release
+release: $(READY)  ## zip site, notebooks and witness with checksums: VERSION=1.2.3
+	@test -n "$(VERSION)" || { echo "name a version: make release VERSION=1.2.3"; exit 2; }
+	$(BIN)/python tools/release.py $(VERSION) $(ARGS)
+
 .PHONY: check
-check: $(READY)  ## all that CI runs: book, lint, test
+check: $(READY)  ## all that CI runs: lint, spelling, types, book, links, tests with coverage
 	bash .ci/run
 
 .PHONY: serve
@@ -66,6 +112,22 @@ witness: $(READY)  ## make the witness panel again; N=200 SEED=1 draws an ensemb
 .PHONY: audit
 audit: $(READY)  ## check all printed numbers; ledger and certificates in _build/audit
 	$(BIN)/ftz audit --out _build/audit
+
+.PHONY: rerun
+rerun: $(READY)  ## run chapters anew with the parameters of reruns/*.yml (ARGS='--only NAME')
+	$(BIN)/ftz rerun $(ARGS)
+
+.PHONY: multiverse
+multiverse: $(READY)  ## estimate every defensible specification; PANEL=, SPEC=, ARGS='--workers 2'
+	$(BIN)/ftz multiverse $(if $(PANEL),--panel "$(PANEL)") $(if $(SPEC),--spec "$(SPEC)") $(ARGS)
+
+.PHONY: students
+students: $(READY)  ## write notebooks without solutions and a checker to _build/students
+	$(BIN)/python -m ftz.students --out _build/students $(ARGS)
+
+.PHONY: exercises
+exercises: $(READY)  ## say which exercises pass in _build/students (ARGS=robustness: only that)
+	$(BIN)/python _build/students/check.py $(ARGS)
 
 .PHONY: bench
 bench: $(READY)  ## measure a cold and a warm build and print the README's table
@@ -84,7 +146,7 @@ lock: $(READY)  ## write requirements.lock from pyproject.toml (ARGS=--upgrade f
 
 .PHONY: clean
 clean:  ## delete what builds and tests wrote; keep .venv
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis .mypy_cache .coverage .coverage.*
 	find lib tests benchmarks book -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: distclean

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
 
 # Before numpy is imported: one thread for each test, and no window for a figure.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["MPLBACKEND"] = "agg"
+
+# A loaded machine must not fail a property.
+settings.register_profile("book", deadline=None)
+settings.load_profile("book")
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))

@@ -3,9 +3,10 @@
 import re
 import shutil
 
+import pandas as pd
 import pytest
 
-from ftz import policy, published
+from ftz import policy, published, register
 from ftz.errors import RecordError
 from ftz.figures import policy as figures
 from ftz.paths import data_dir
@@ -97,6 +98,81 @@ def test_numbers_of_the_rule_comparison_are_those_of_the_record(agreement):
     shown = set(re.findall(r"\d+", " ".join(policy.rule_comparison()[agreement])))
     assert shown <= printed
     assert {number.text for number in record} <= shown
+
+
+def test_each_zone_has_a_square_of_its_own():
+    """The mainland has 31 province-level divisions: 22 provinces, 5 regions, 4 cities."""
+    tiles, zones = policy.province_tiles(), register.load_register().zones
+    assert len(tiles) == 22 + 5 + 4
+    assert set(zones["zone"]) <= set(tiles.index)
+    texts = [text.get_text() for text in figures.zone_grid(zones, tiles).axes[0].texts]
+    years = [text.split("\n")[-1] for text in texts]
+    assert len(texts) == len(tiles)
+    assert sum(year.isdigit() for year in years) == len(zones)
+    assert "Shanghai\n2013" in texts and "Jilin" in texts
+
+
+def test_the_surveys_disagree_in_one_entry():
+    """Zhou's reference 16 is the one study that either survey reports as negative."""
+    studies = policy.literature()
+    (negative,) = studies[studies["direction"] == "negative"].to_dict("records")
+    assert negative["paper"] == "zhou_2024" and "reference 16" in negative["where"]
+    by_zhou = studies[studies["paper"] == "zhou_2024"]
+    assert by_zhou["where"].str.fullmatch(r"Part \d\.\d, reference \d+").all()
+    assert set(by_zhou["strand"]) - {"coordination"} <= set(policy.MECHANISMS)
+
+
+def test_trends_are_drawn_as_printed():
+    trends = policy.trends()
+    axes = figures.trend_pairs(trends).axes
+    drawn = {text.get_text().strip() for panel in axes for text in panel.texts}
+    assert drawn == {number.text for number in trends["printed"]}
+    same_unit = [panel for panel in axes if panel.get_xlabel() == "new measures a year"]
+    assert len(same_unit) == 2
+    assert same_unit[0].get_xlim() == same_unit[1].get_xlim()
+
+
+def test_every_place_has_every_step_of_the_chain():
+    chain = policy.industrial_chain()
+    assert tuple(chain.index) == policy.STEPS
+    assert list(chain.columns) == ["Beijing", "Tianjin", "Hebei"]
+
+
+def test_a_network_has_one_arrow_a_flow():
+    flows = pd.DataFrame([[9, 2, 0], [1, 0, 0], [0, 3, 0]], list("abc"), list("abc"))
+    (axes,) = figures.flow_networks({"one": flows, "two": 0 * flows}).axes[:1]
+    widths = sorted(arrow.get_linewidth() for arrow in axes.patches)
+    assert len(widths) == 3 and widths[0] < widths[1] < widths[2]
+
+
+@pytest.mark.parametrize(
+    ("read", "file", "old", "new", "message"),
+    [
+        (
+            policy.literature,
+            "literature",
+            ",argument,open,",
+            ",opinion,open,",
+            "row 2, column kind",
+        ),
+        (policy.literature, "literature", "argument,open,", "argument,good,", "column direction"),
+        (policy.literature, "literature", "yan_ye_wang,", "nobody,", "row 2, column paper"),
+        (policy.trends, "trends", "1,Services trade outgrew", "1,Trade outgrew", "column title"),
+        (policy.trends, "trends", ",trade_growth_2010_2022,", ",trade_growth,", "trade_growth"),
+        (policy.industrial_chain, "industrial_chain", ",research,", ",sale,", "row 2, column step"),
+        (policy.industrial_chain, "industrial_chain", "Beijing,digital", "Hebei,digital", "once"),
+        (policy.industrial_chain, "industrial_chain", "Beijing,digital", "Macau,digital", "needs"),
+        (policy.province_tiles, "tiles", "Xinjiang,新疆,0,1", "Xinjiang,新疆,7,0", "row 3"),
+        (policy.province_tiles, "tiles", "Xinjiang,", "Heilongjiang,", "row 3, column province"),
+        (policy.province_tiles, "tiles", "新疆,0,1", "新疆,west,1", "row 3, column column"),
+    ],
+)
+def test_malformed_files_of_the_first_chapters(
+    tmp_path, monkeypatch, read, file, old, new, message
+):
+    change(tmp_path, monkeypatch, file, old, new)
+    with pytest.raises(RecordError, match=re.escape(message)):
+        read()
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,20 @@ and the name of the kernel.  A new number in ``data/`` or a new line in
 * forgets the Sphinx environment of a build that warned, or the next build
   would find nothing to do and pass;
 * executes the chapters that need it side by side before Sphinx reads them one
-  by one; what is not in the cache by then, MyST-NB executes itself;
+  by one, and keeps each as soon as it is done;
+* ends the build at the first cell that fails, with chapter, line, cell, traceback
+  and the command that runs this chapter alone;
 * gives all kernels the same environment, whoever started the build.
 
 ``FTZ_JOBS`` sets how many kernels run at a time (the number of cores, unless
-set); with ``FTZ_JOBS=1`` MyST-NB executes the chapters one by one.
+set).  ``FTZ_JOBS=0`` leaves the chapters to MyST-NB, which executes each when Sphinx
+comes to it: what a plain ``jb build`` does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import os
 import re
@@ -29,9 +33,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -122,21 +128,86 @@ def forget_if_warned(app, exception: Exception | None) -> None:
 # -- chapters side by side --------------------------------------------------------------
 
 
+class ChapterError(SphinxError):
+    """A cell of a chapter failed: the build ends here."""
+
+    category = "A chapter failed"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A page that holds code.
+
+    Attributes
+    ----------
+    name : str
+        Path from the root of the book, as ``make chapter`` takes it.
+    path : pathlib.Path
+    notebook : nbformat.NotebookNode
+        Its cells.  Executed in place.
+    """
+
+    name: str
+    path: Path
+    notebook: object
+
+
 def jobs() -> int:
-    """Return how many kernels may run at a time."""
-    return max(1, int(os.environ.get("FTZ_JOBS") or os.cpu_count() or 1))
+    """Return how many kernels may run at a time; 0 leaves the chapters to MyST-NB."""
+    return max(0, int(os.environ.get("FTZ_JOBS") or os.cpu_count() or 1))
 
 
-def _chapters(env, docnames: Iterable[str]) -> Iterator[tuple[str, Path, object]]:
-    """Yield name, path and notebook of the pages that hold code."""
+def failure(chapter: Chapter, index: int, error: Exception) -> str:
+    """Say where a chapter failed, with its cell, the traceback and the command to run it alone.
+
+    Parameters
+    ----------
+    chapter : Chapter
+    index : int
+        The cell that ran when the error came.
+    error : Exception
+        What ``nbclient`` raised: an error in the cell, a time out, a dead kernel.
+    """
+    from nbclient.exceptions import CellExecutionError
+
+    cell = chapter.notebook.cells[index]
+    lines = chapter.notebook.metadata.get("source_map", ())
+    place = f"{chapter.name}:{lines[index] + 1}" if index < len(lines) else chapter.name
+    told = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
+    trace = "\n".join(told[0].traceback) if told else ""
+    if not isinstance(error, CellExecutionError):  # too slow, or the kernel died
+        trace = f"{type(error).__name__}: {str(error).splitlines()[0]}\n\n{trace}"
+    source = cell.source.strip().replace("\n", "\n    ")
+    return (
+        f"{place}: the cell\n\n    {source}\n\nfailed:\n\n{_COLOURS.sub('', trace).strip()}\n\n"
+        f"Run this chapter alone:  make chapter CHAPTER={chapter.name}"
+    )
+
+
+#: What a kernel puts into a traceback to colour it.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def read_chapter(path: Path, name: str) -> Chapter | None:
+    """Read a text notebook without Sphinx; ``None`` where the page holds no code."""
+    from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
+
+    text = path.read_text(encoding="utf-8")
+    if not is_myst_markdown_notebook(text):
+        return None
+    return Chapter(name, path, read_myst_markdown_notebook(text, add_source_map=True))
+
+
+def _chapters(env, docnames: Iterable[str]) -> Iterator[Chapter]:
+    """Yield the pages that hold code."""
     from myst_nb.core.read import create_nb_reader
 
-    for name in docnames:
-        path = Path(env.doc2path(name))
+    for docname in docnames:
+        path = Path(env.doc2path(docname))
         text = path.read_text(encoding="utf-8")
         reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
         if reader is not None:
-            yield name, path, reader.read(text)
+            yield Chapter(env.doc2path(docname, base=False), path, reader.read(text))
 
 
 def _is_cached(cache, notebook) -> bool:
@@ -147,63 +218,90 @@ def _is_cached(cache, notebook) -> bool:
     return True
 
 
-async def _execute(name: str, path: Path, notebook, connection: Path, timeout: int) -> float | None:
-    """Execute a notebook in place; return the seconds, or None where it failed."""
+async def _execute(chapter: Chapter, connection: Path, timeout: int) -> float:
+    """Execute a chapter in place and return the seconds."""
     from nbclient import NotebookClient
     from traitlets.config import Config
+
+    running = 0
+
+    def note(cell, cell_index: int) -> None:
+        nonlocal running
+        running = cell_index
 
     # Sockets in a folder of our own: no port to race for.
     transport = {"transport": "ipc", "connection_file": str(connection)}
     client = NotebookClient(
-        notebook,
+        chapter.notebook,
         timeout=timeout,
+        on_cell_start=note,
         record_timing=False,  # the cache's key holds the cells' metadata
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(chapter.path.parent)}},
         config=Config({"KernelManager": transport}),
     )
     start = time.perf_counter()
     try:
         await client.async_execute()
     except Exception as error:
-        # MyST-NB executes the chapter again and reports as it is configured to.
-        logger.info("  %s: %s", name, type(error).__name__)
-        return None
+        raise ChapterError(failure(chapter, running, error)) from None
+    finally:
+        atexit.unregister(client._cleanup_kernel)  # done; after an error it would fail aloud
     seconds = time.perf_counter() - start
-    logger.info("  %s: %.1f s", name, seconds)
+    logger.info("  %s: %.1f s", chapter.name, seconds)
     return seconds
 
 
-async def _execute_all(chapters: list, timeout: int) -> list[float | None]:
-    gate = asyncio.Semaphore(jobs())
+async def execute_all(
+    chapters: Iterable[Chapter],
+    keep: Callable[[Chapter, float], None],
+    *,
+    at_a_time: int,
+    timeout: int,
+) -> None:
+    """Execute chapters side by side; ``keep`` each with its seconds; stop at the first error."""
+    gate = asyncio.Semaphore(at_a_time)
     with tempfile.TemporaryDirectory(prefix="ftz-") as sockets:
 
-        async def run(number: int, name: str, path: Path, notebook) -> float | None:
+        async def run(number: int, chapter: Chapter) -> None:
             async with gate:
-                connection = Path(sockets, f"{number}.json")
-                return await _execute(name, path, notebook, connection, timeout)
+                seconds = await _execute(chapter, Path(sockets, f"{number}.json"), timeout)
+            keep(chapter, seconds)
 
-        return await asyncio.gather(*(run(n, *chapter) for n, chapter in enumerate(chapters)))
+        tasks = [asyncio.create_task(run(n, chapter)) for n, chapter in enumerate(chapters)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # after an error the others are told to stop, and shut down their kernels
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def execute_side_by_side(app, env, docnames: list[str]) -> None:
     """Fill the cache with the chapters that Sphinx is about to read."""
-    if jobs() == 1 or env.mystnb_config.execution_mode != "cache":
+    if jobs() == 0 or env.mystnb_config.execution_mode != "cache":
         return
     from jupyter_cache import get_cache
     from jupyter_cache.base import CacheBundleIn
 
     cache = get_cache(env.mystnb_config.execution_cache_path)
-    chapters = [c for c in _chapters(env, docnames) if not _is_cached(cache, c[2])]
-    if len(chapters) < 2:
+    chapters = [c for c in _chapters(env, docnames) if not _is_cached(cache, c.notebook)]
+    if not chapters:
         return
-    logger.info("executing %d chapters, %d at a time", len(chapters), jobs())
+    count = f"{len(chapters)} chapter{'s' if len(chapters) > 1 else ''}"
+    logger.info("executing %s, %d at a time", count, jobs())
+
+    def keep(chapter: Chapter, seconds: float) -> None:
+        data = {"execution_seconds": seconds}
+        bundle = CacheBundleIn(chapter.notebook, str(chapter.path), data=data)
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
     timeout = env.mystnb_config.execution_timeout
-    for (_, path, notebook), seconds in zip(
-        chapters, asyncio.run(_execute_all(chapters, timeout)), strict=True
-    ):
-        if seconds is not None:
-            bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
-            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    try:
+        asyncio.run(execute_all(chapters, keep, at_a_time=jobs(), timeout=timeout))
+    except ChapterError:
+        # Sphinx prints the report; the traceback of ``jb`` that follows would hide it
+        sys.excepthook = lambda *_: None
+        raise
 
 
 def setup(app) -> dict:

@@ -5,10 +5,13 @@ MathJax comes from the package ``sphinx-mathjax-offline`` (the files of MathJax
 tenth of it that a browser can ask for.  Thebe, which Jupyter Book switches on,
 would fetch its code and its kernels from public servers, and its script runs
 twice on every page: it is taken out.
+
+A page is light, too.  One without a formula does not load MathJax (1.2 MB).
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from importlib.metadata import distribution
 from pathlib import Path
@@ -50,8 +53,21 @@ def drop_thebe(app, config) -> None:
     app.registry.css_files[:] = [css for css in app.registry.css_files if "thebe" not in css[0]]
 
 
+#: What marks a formula in a page: written in the text, or put out by a cell.
+_FORMULA = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[|\$\$|text_latex')
+
+
+def spare_mathjax(app, pagename: str, template: str, context: dict, doctree) -> None:
+    """Leave MathJax out of a page that holds no formula."""
+    if not _FORMULA.search(context.get("body") or ""):
+        scripts = context["script_files"]
+        scripts[:] = [script for script in scripts if "mathjax/" not in str(script.filename or "")]
+
+
 def setup(app) -> dict:
     """Connect the hooks to Sphinx."""
     app.connect("config-inited", drop_thebe)
+    # after Sphinx has put MathJax into every page
+    app.connect("html-page-context", spare_mathjax, priority=900)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -60,6 +60,12 @@
     apply();
   }
 
+  /* The theme takes the focus from its colour switch; whoever pressed a key keeps it. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".theme-switch-button");
+    if (button && event.detail === 0) setTimeout(() => button.focus());
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll(".ftz-table[data-ftz-filter]").forEach(enhance);
   });

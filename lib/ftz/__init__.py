@@ -7,8 +7,12 @@ The rooms of the library, lowest floor first (imports point downwards only):
   that every city-year panel has to meet;
 * ``index``, ``matching``, ``did``, ``inference``, ``mediation``: estimators
   that take frames and return frozen result objects;
-* ``witness``: panels constructed so that the estimators return the printed
-  tables;
+* ``audit``, ``witness``, ``own``: what printed numbers imply, panels constructed so
+  that the estimators return them, and a reader's own panel;
+* ``findings``, ``evidence``, ``other_studies``, ``provenance``: what the book found,
+  what others did, and what made each figure and table;
+* ``multiverse``, ``reruns``, ``students``, ``cli``: many specifications, many runs,
+  notebooks without solutions, and the command;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
 Rooms are imported when first used, so ``import ftz`` stays light.
@@ -27,19 +31,26 @@ _ROOMS = (
     "design_study",
     "did",
     "errors",
+    "evidence",
     "findings",
     "figures",
     "index",
     "inference",
     "matching",
     "mediation",
+    "multiverse",
+    "other_studies",
+    "own",
     "panel",
     "paths",
     "policy",
+    "provenance",
     "published",
     "register",
     "replication",
+    "reruns",
     "results",
+    "students",
     "tables",
     "witness",
 )

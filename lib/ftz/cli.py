@@ -8,8 +8,12 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftz.errors import FtzError
+
+if TYPE_CHECKING:
+    from ftz.audit import Ledger
 
 #: Exit codes: all well; a wanted verdict was not met; bad input.
 OK, NOT_MET, BAD_INPUT = 0, 1, 2
@@ -17,8 +21,8 @@ OK, NOT_MET, BAD_INPUT = 0, 1, 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given).parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)
@@ -30,28 +34,31 @@ def main(arguments: list[str] | None = None) -> int:
         return OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """Return the parser; only the command that is called brings its options and imports."""
     parser = argparse.ArgumentParser(
-        prog="ftz", description="Audit printed tables and build panels that reproduce them."
+        prog="ftz",
+        description=(
+            "Check and run your own panel, run chapters and specifications anew, audit printed "
+            "tables, build panels that reproduce them."
+        ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _audit_parser(commands)
-    _verify_parser(commands)
-    _witness_parser(commands)
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    for name, (text, fill) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == called:
+            fill(command)
     return parser
 
 
 # --- audit ------------------------------------------------------------------------------------
 
 
-def _audit_parser(commands) -> None:
-    parser = commands.add_parser(
-        "audit",
-        help="decide which printed numbers can all be true together",
-        description=(
-            "Check every printed number of the five papers, or of FILE.yml, by exact interval "
-            "arithmetic, and print the ledger: one row a check, with the deciding arithmetic."
-        ),
+def _audit_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Check every printed number of the five papers, or of FILE.yml, by exact interval "
+        "arithmetic, and print the ledger: one row a check, with the deciding arithmetic."
     )
     parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE.yml", help="another paper's printed tables"
@@ -95,7 +102,7 @@ def _audit(options: argparse.Namespace) -> int:
     return NOT_MET if options.strict and ledger.counts["impossible"] else OK
 
 
-def _print_ledger(ledger) -> None:
+def _print_ledger(ledger: Ledger) -> None:
     for verdict in ledger.counts:
         for check in ledger.select(verdict=verdict):
             print(f"{verdict.upper()}  {check.paper}  {check.rule}")
@@ -109,11 +116,9 @@ def _print_ledger(ledger) -> None:
 # --- verify -----------------------------------------------------------------------------------
 
 
-def _verify_parser(commands) -> None:
-    parser = commands.add_parser(
-        "verify",
-        help="check certificates of impossibility by a program of their own",
-        description="Check certificates (written by `ftz audit --out`) against the printed record.",
+def _verify_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Check certificates (written by `ftz audit --out`) against the printed record."
     )
     parser.add_argument("certificates", nargs="+", type=Path, metavar="CERTIFICATE.json")
     parser.add_argument(
@@ -150,12 +155,124 @@ def _verify(options: argparse.Namespace) -> int:
 # --- witness ----------------------------------------------------------------------------------
 
 
-def _witness_parser(commands) -> None:
+def _witness_parser(parser: argparse.ArgumentParser) -> None:
     from ftz.witness.__main__ import add_arguments, run
 
-    parser = commands.add_parser("witness", help="build panels that reproduce printed tables")
     add_arguments(parser)
     parser.set_defaults(run=run)
+
+
+# --- a reader's own panel ---------------------------------------------------------------------
+
+
+def _panel_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
+    parser.add_argument(
+        "--spec", type=Path, required=True, metavar="SPEC.yml", help="which column plays which part"
+    )
+
+
+def _check_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Say everything that is wrong with a panel and its spec, in words, with rows; exit with "
+        "2 if it cannot be used.  What is only thin is remarked on."
+    )
+    _panel_arguments(parser)
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ftz import own
+
+    problems, study = own.check(options.panel, options.spec)
+    for problem in problems:
+        stream = sys.stderr if problem.fatal else sys.stdout
+        print(f"{'wrong' if problem.fatal else 'note'}  {problem}", file=stream)
+    if study is None:
+        count = sum(problem.fatal for problem in problems)
+        print(f"{count} problem{'s' if count > 1 else ''}: not usable", file=sys.stderr)
+        return BAD_INPUT
+    for section, reason in own.missing(study).items():
+        if section not in own.VARIANTS:
+            print(f"note  the book will leave out {section}: {reason}")
+    print(f"usable: {study}")
+    return OK
+
+
+def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write panel.csv with the columns of the example spec and one filled-in row, and "
+        "spec.yml with every key explained."
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where; default: here")
+    parser.add_argument(
+        "--full", action="store_true", help="all rows of the simulated example, ready to run"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that are there")
+    parser.set_defaults(run=_new_panel)
+
+
+def _new_panel(options: argparse.Namespace) -> int:
+    from ftz import own
+
+    rows = None if options.full else 1
+    for path in own.write_template(options.folder, rows=rows, force=options.force):
+        print(f"wrote {path}")
+    return OK
+
+
+def _book_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run the computed chapters on your panel and write the book of it.  What the panel "
+        "cannot fill is left out, with the reason in its place."
+    )
+    _panel_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("_build/own"),
+        metavar="FOLDER",
+        help="for sources and pages; default: _build/own",
+    )
+    parser.set_defaults(run=_book)
+
+
+def _book(options: argparse.Namespace) -> int:
+    from ftz.own.book import build
+
+    page = build(options.panel, options.spec, options.out)
+    print(f"the book of your panel: {page}")
+    return OK
+
+
+# --- many runs --------------------------------------------------------------------------------
+
+
+def _rerun_parser(parser: argparse.ArgumentParser) -> None:
+    from ftz.reruns.__main__ import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
+    from ftz.multiverse.__main__ import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+#: Name of a command to what it does in a line, and what adds its options.
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "check": ("say everything that is wrong with a panel and its spec", _check_parser),
+    "new-panel": ("write a template of a panel and its spec", _new_panel_parser),
+    "book": ("make the book of your own panel", _book_parser),
+    "rerun": ("run chapters anew with other parameters", _rerun_parser),
+    "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
+    "audit": ("decide which printed numbers can all be true together", _audit_parser),
+    "verify": ("check certificates of impossibility by a program of their own", _verify_parser),
+    "witness": ("build panels that reproduce printed tables", _witness_parser),
+}
 
 
 if __name__ == "__main__":

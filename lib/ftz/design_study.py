@@ -180,7 +180,8 @@ class Shape:
         if treated_sigma is not None:
             scale[np.isfinite(self.starts)] = treated_sigma
         columns = np.searchsorted(times, self.design.periods)
-        return (shocks * scale[:, None])[:, self.design.units, columns]
+        errors: np.ndarray = (shocks * scale[:, None])[:, self.design.units, columns]
+        return errors
 
     def autocorrelation(self, outcomes: np.ndarray) -> np.ndarray:
         """Return the correlation of residuals in neighbouring periods, one a panel.
@@ -195,7 +196,8 @@ class Shape:
         power = np.square(residuals[:, now]).sum(axis=1) + np.square(residuals[:, before]).sum(
             axis=1
         )
-        return 2 * pairs / power
+        correlation: np.ndarray = 2 * pairs / power
+        return correlation
 
     @cached_property
     def _neighbours(self) -> tuple[np.ndarray, np.ndarray]:
@@ -249,10 +251,11 @@ class Shape:
 
     def estimate(self, outcomes: np.ndarray) -> np.ndarray:
         """Return the two-way fixed-effects coefficient of each panel."""
-        return outcomes @ self.x / (self.x @ self.x)
+        coefficients: np.ndarray = outcomes @ self.x / (self.x @ self.x)
+        return coefficients
 
     @cached_property
-    def _reassigned(self) -> Mapping[str, np.ndarray]:
+    def _reassigned(self) -> Mapping[str, tuple[np.ndarray, bool]]:
         """Treatment columns under each scheme, after projection, and whether they are all."""
         found = {}
         for name in ("paths", "cells"):
@@ -292,7 +295,7 @@ def _rows(shape: Shape, outcomes: np.ndarray, weights: np.ndarray, df: float) ->
 
 
 def _degrees(shape: Shape) -> int:
-    return shape.n - shape.design.basis.shape[1] - 1
+    return int(shape.n - shape.design.basis.shape[1] - 1)
 
 
 def classical(shape: Shape, outcomes: np.ndarray) -> PValues:
@@ -314,9 +317,10 @@ def hc3(shape: Shape, outcomes: np.ndarray) -> PValues:
     return _rows(shape, outcomes, weights, _degrees(shape))
 
 
-def _clustered(shape: Shape, outcomes: np.ndarray, member: np.ndarray, factor: float):
+def _clustered(shape: Shape, outcomes: np.ndarray, member: np.ndarray, factor: float) -> np.ndarray:
     sums = (_residuals(shape, outcomes) * shape.x) @ member.T
-    return factor * np.square(sums).sum(axis=1) / (shape.x @ shape.x) ** 2
+    variance: np.ndarray = factor * np.square(sums).sum(axis=1) / (shape.x @ shape.x) ** 2
+    return variance
 
 
 def cr1(shape: Shape, outcomes: np.ndarray) -> PValues:
@@ -382,7 +386,8 @@ def two_way(shape: Shape, outcomes: np.ndarray) -> PValues:
 def _ranked(observed: np.ndarray, placebos: np.ndarray, exact: bool) -> PValues:
     count = (np.abs(placebos) >= np.abs(observed)[:, None] * (1 - 1e-10)).sum(axis=1)
     n = placebos.shape[1]
-    return count / n if exact else (1 + count) / (1 + n)
+    pvalues: PValues = count / n if exact else (1 + count) / (1 + n)
+    return pvalues
 
 
 def _placebo(name: str, studentised: bool) -> Callable[[Shape, np.ndarray], PValues]:
@@ -413,7 +418,8 @@ def _tstats(within: np.ndarray, x: np.ndarray, member: np.ndarray) -> np.ndarray
         scores = within[:, rows] @ x[rows]
         scores -= estimates * by_cluster[g]
         meat += scores * scores
-    return estimates * power / np.sqrt(meat)
+    tstats: np.ndarray = estimates * power / np.sqrt(meat)
+    return tstats
 
 
 def _bootstrap(impose_null: bool) -> Callable[[Shape, np.ndarray], PValues]:
@@ -439,9 +445,9 @@ def _bootstrap(impose_null: bool) -> Callable[[Shape, np.ndarray], PValues]:
         large = np.square(shift * power) >= np.square(threshold)[:, None] * meat
         count, n = large.sum(axis=1), len(signs)
         # A pair of mirrored vectors counts twice; without the null the observed one is extra.
-        if impose_null and _all_signs(shape):
-            return count / n
-        return (1 + 2 * count) / (1 + 2 * n)
+        whole = impose_null and _all_signs(shape)
+        pvalues: PValues = count / n if whole else (1 + 2 * count) / (1 + 2 * n)
+        return pvalues
 
     test.__doc__ = (
         f"Test by the wild cluster bootstrap, null {'imposed' if impose_null else 'free'}."
@@ -453,7 +459,8 @@ def _signs(shape: Shape) -> np.ndarray:
     """Return sign vectors, one of each mirrored pair: their statistics differ in sign only."""
     g = shape.design.n_clusters
     if _all_signs(shape):
-        return sign_vectors(g - 1) @ np.eye(g - 1, g) + np.eye(g)[-1]
+        signs: np.ndarray = sign_vectors(g - 1) @ np.eye(g - 1, g) + np.eye(g)[-1]
+        return signs
     return np.random.default_rng(shape.seed).choice([-1.0, 1.0], size=(shape.draws, g))
 
 
@@ -871,7 +878,8 @@ def weights_of(shape: Shape, estimator: str) -> np.ndarray:
         }
     )
     if estimator == "two_way":
-        return shape.x / (shape.x @ shape.x)
+        functional: np.ndarray = shape.x / (shape.x @ shape.x)
+        return functional
     run = did.ESTIMATORS[estimator]
     weights = np.empty(shape.n)
     # Units of one cohort with the same periods are exchangeable: one of them stands for all.
@@ -885,7 +893,8 @@ def weights_of(shape: Shape, estimator: str) -> np.ndarray:
 def _exchangeable(frame: pd.DataFrame) -> list[np.ndarray]:
     """Return the rows of one period in units of one cohort with the same periods."""
     seen = frame.groupby("u")["t"].transform(lambda t: hash(tuple(sorted(t))))
-    return list(frame.groupby([frame["g"].fillna(0), seen, "t"]).indices.values())
+    groups = frame.groupby([frame["g"].fillna(0), seen, "t"]).indices
+    return [np.asarray(rows) for rows in groups.values()]
 
 
 def bias_and_spread(

@@ -151,7 +151,7 @@ def _parallel_trends() -> tuple[str, str]:
     ensemble = pd.read_csv(data_dir() / "witness" / "ensemble.csv")
     early = [
         name
-        for name in ensemble.filter(like="event statistic: ")
+        for name in ensemble.filter(like="event statistic: ").columns
         if int(name.split(": ")[1]) < _FIRST_YEAR
     ]
     flat = (ensemble[early].abs() < _TEN_PERCENT).all(axis=1)

@@ -747,7 +747,8 @@ def stars_allowed(statistic: Interval) -> tuple[str, ...]:
     if statistic.low <= 0 <= statistic.high:
         ends = (Decimal(0), max(-statistic.low, statistic.high))
     else:
-        ends = tuple(sorted((abs(statistic.low), abs(statistic.high))))
+        sizes = abs(statistic.low), abs(statistic.high)
+        ends = (min(sizes), max(sizes))
     words = ("", "*", "**", "***")
 
     def rank(size: Decimal) -> int:

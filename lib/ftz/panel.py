@@ -432,7 +432,8 @@ def _check_paths(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
     """Refuse gaps in time and treatment that switches off."""
     first, last = int(frame[spec.time].min()), int(frame[spec.time].max())
     units = {
-        unit: rows.sort_values(spec.time) for unit, rows in frame.groupby(spec.unit, sort=False)
+        str(unit): rows.sort_values(spec.time)
+        for unit, rows in frame.groupby(spec.unit, sort=False)
     }
     for unit, rows in units.items():
         times = rows[spec.time]
@@ -450,7 +451,7 @@ def _check_paths(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
         if off.any():
             row = int(rows.index[_first(off)])
             raise place.error(
-                f"treatment of {unit} switches off in {frame.loc[row, spec.time]}",
+                f"treatment of {unit} switches off in {frame.loc[row, spec.time]!s}",
                 column=spec.treatment,
                 row=row,
                 expected="once 1, always 1 (an absorbing treatment)",

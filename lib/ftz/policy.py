@@ -1,4 +1,4 @@
-"""What the five papers argue, coded by us: problems, proposals, rules, a framework.
+"""What the five papers argue, coded by us: problems, proposals, rules, studies, graphs.
 
 The files of ``data/policy`` hold the papers' arguments in this book's words, each line
 with its place in the paper.  They are a reading, not a measurement.
@@ -18,7 +18,10 @@ from ftz.paths import data_dir
 INSTRUMENTS = ("rule", "organisation", "platform", "finance", "law", "place")
 LEVELS = ("central", "joint", "provincial", "zone")
 MECHANISMS = ("opening", "linkage", "industry", "innovation", "finance", "green")
-GRAPHS = ("mechanisms", "ecosystem", "framework")
+GRAPHS = ("mechanisms", "ecosystem", "framework", "strategies")
+KINDS = ("estimate", "case", "argument")
+DIRECTIONS = ("positive", "negative", "open")
+STEPS = ("research", "conversion", "manufacture", "digital")
 
 #: The nearest thing to a proposal that the measuring paper estimated: the printed cell
 #: for the effect of *having a zone* on an outcome that the proposal is meant to move.
@@ -38,6 +41,10 @@ _PROPOSALS = (
 )
 _RULES = ("area", "rule", "RCEP", "CPTPP", "USMCA")
 _FREEDOMS = ("name", "name_zh", "kind", "what_it_takes")
+_LITERATURE = ("paper", "strand", "study", "kind", "direction", "finding", "where")
+_TRENDS = ("trend", "title", "unit", "label", "row", "column")
+_CHAIN = ("paper", "place", "step", "part", "where")
+_TILES = ("province", "province_zh", "column", "row")
 _GRAPH = ("graph", "kind", "id", "label", "label_zh", "column", "row", "from", "to", "where")
 
 
@@ -191,15 +198,118 @@ def six_freedoms() -> pd.DataFrame:
     return frame
 
 
+def literature() -> pd.DataFrame:
+    """Return the studies that two of the papers survey, as these papers report them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``paper`` (whose survey), ``strand``, ``study``, ``kind`` (one of :data:`KINDS`:
+        what the survey reports of the study), ``direction`` (one of
+        :data:`DIRECTIONS`), ``finding`` and ``where``.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, or an unknown paper, kind or
+        direction.
+    """
+    file = "literature.csv"
+    frame = _read(file, _LITERATURE)
+    _one_of(file, frame, "paper", tuple(published.papers()))
+    _one_of(file, frame, "kind", KINDS)
+    _one_of(file, frame, "direction", DIRECTIONS)
+    return frame
+
+
+def trends() -> pd.DataFrame:
+    """Return the pairs of printed numbers that show a trend (Qian and Wang 2023, part 1).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Two rows a title: ``trend`` (its number in the paper), ``title``, ``unit``,
+        ``label``, and ``printed`` (:class:`ftz.published.Printed`), in reading order.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, a title without exactly two
+        rows, or a number that is not in the record.
+    """
+    file, paper = "trends.csv", "qian_wang_2023"
+    frame = _read(file, _TRENDS)
+    alone = frame.groupby("title")["title"].transform("size") != 2
+    _refuse(file, frame, "title", alone, "two rows of the same title")
+    record = published.load(paper)
+    printed = [
+        record.cell(paper, "text", row, column, "value")
+        for row, column in zip(frame["row"], frame["column"], strict=True)
+    ]
+    cells = pd.Series(printed, frame.index, dtype=object)
+    return frame[["trend", "title", "unit", "label"]].assign(printed=cells)
+
+
+def industrial_chain() -> pd.DataFrame:
+    """Return what Mi (2024) asks of three places at each step of the chain.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a step of :data:`STEPS`, one column a place.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, an unknown step, or a place
+        that has a step twice or not at all.
+    """
+    file = "industrial_chain.csv"
+    frame = _read(file, _CHAIN)
+    _one_of(file, frame, "step", STEPS)
+    _refuse(file, frame, "step", frame.duplicated(["place", "step"]), "each step of a place once")
+    wide = frame.pivot(index="step", columns="place", values="part")
+    if wide.isna().any(axis=None):
+        raise RecordError(f"{file}: each place needs the steps {', '.join(STEPS)}")
+    return wide.loc[list(STEPS), list(dict.fromkeys(frame["place"]))]
+
+
+def province_tiles() -> pd.DataFrame:
+    """Return a grid with a square for each province-level division of the mainland.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``province``: ``province_zh``, ``column`` and ``row`` (whole numbers,
+        from the north-west).
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, a province that stands twice,
+        a place that is no whole number, or two provinces on one square.
+    """
+    file = "tiles.csv"
+    frame = _read(file, _TILES)
+    _refuse(file, frame, "province", frame["province"].duplicated(), "each province once")
+    for axis in ("column", "row"):
+        lost = ~frame[axis].str.fullmatch(r"\d+")
+        _refuse(file, frame, axis, lost, "a whole number")
+    taken = frame.duplicated(["column", "row"])
+    _refuse(file, frame, "row", taken, "a square of its own")
+    return frame.astype({"column": int, "row": int}).set_index("province")
+
+
 def framework(graph: str = "framework") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return nodes and edges of one of Zhou's figures.
+    """Return nodes and edges of one of Zhou's figures, or of his strategies.
 
     Parameters
     ----------
-    graph : {"mechanisms", "ecosystem", "framework"}
+    graph : {"mechanisms", "ecosystem", "framework", "strategies"}
         Figure 1 (four mechanisms), figure 2 (ecosystem of innovation) or figure 3 ("one
-        base, two wings, three priorities") of Zhou (2024).  The text at hand holds the
-        captions and not the drawings: nodes and arrows are read from the text around them.
+        base, two wings, three priorities") of Zhou (2024), or part 4 (strategies at three
+        distances), which the paper does not draw.  The text at hand holds the captions
+        and not the drawings: nodes and arrows are read from the text around them.
 
     Returns
     -------

@@ -339,7 +339,8 @@ def papers(folder: Path | None = None) -> dict[str, dict[str, str]]:
     import yaml
 
     path = (folder or data_dir() / "published") / "papers.yml"
-    return yaml.safe_load(path.read_text("utf-8"))
+    known: dict[str, dict[str, str]] = yaml.safe_load(path.read_text("utf-8"))
+    return known
 
 
 def load(paper: str | None = None) -> Record:
@@ -393,7 +394,8 @@ def read(path: Path) -> list[Printed]:
         raise RecordError(f"{path.name}: cannot be read ({error})") from None
     if lines.iloc[0].tolist() != _FILE_COLUMNS:
         raise RecordError(f"{path.name}: the columns must be {', '.join(_FILE_COLUMNS)}")
-    numbers, seen = [], {}
+    numbers: list[Printed] = []
+    seen: dict[str, int] = {}
     for line, values in enumerate(lines.iloc[1:].itertuples(index=False, name=None), start=2):
         number = Printed(*values)
         _check(number, f"{path.name}, row {line}")

@@ -179,13 +179,14 @@ def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, i
     """
     register = load_register()
     first: dict[str, int] = {}
-    for row in register.launches().itertuples():
-        year = coding.first_year(row.launch)
-        first[row.city] = min(year, first.get(row.city, year))
+    launches = register.launches()
+    for city, launch in zip(launches["city"], launches["launch"], strict=True):
+        year = coding.first_year(launch)
+        first[city] = min(year, first.get(city, year))
     if not coding.baoding_treated:
         first.pop("Baoding", None)
     if coding.beijing_from_daxing:
-        launch = register.zones.set_index("zone").loc[_DAXING_ZONE, "launch"]
+        launch = register.zones.set_index("zone")["launch"][_DAXING_ZONE]
         first["Beijing"] = min(first["Beijing"], coding.first_year(launch))
     known = {*first, *register.cities["city"], *study_cities()}
     english = {chinese: name for name, chinese in chinese_names().items()}

@@ -15,13 +15,15 @@ Conventions that the paper does not print, and the book's choices:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from ftz import did, matching, published
 from ftz.published import Record
+from ftz.results import CoefficientResult
 
 PAPER = "yan_ye_wang"
 OUTCOME = "lnHQD"
@@ -92,7 +94,7 @@ def matches(
     """Match the rows on the common support by the three methods of Table 1."""
     on = support(frame, fitted, setup)
     index, treated = fitted.linear_index[on], frame.loc[on, TREATMENT]
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "k_nearest": {"k": setup.neighbours},
         "caliper": {"caliper": setup.caliper},
         "k_nearest_in_caliper": {"k": setup.neighbours, "caliper": setup.caliper},
@@ -130,7 +132,9 @@ def table2(matched: pd.DataFrame) -> Numbers:
     return numbers
 
 
-def _column(numbers: Numbers, table: str, column: str, result, rows) -> None:
+def _column(
+    numbers: Numbers, table: str, column: str, result: CoefficientResult, rows: Sequence[str]
+) -> None:
     for row in rows:
         numbers[cell(table, row, column, "coef")] = float(result.params[row])
         numbers[cell(table, row, column, "statistic")] = float(result.tstats[row])

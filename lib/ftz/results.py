@@ -8,6 +8,7 @@ who knows either package knows these.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from scipy import stats
@@ -42,7 +43,7 @@ class CoefficientResult:
     title: str = ""
 
     @property
-    def _distribution(self):
+    def _distribution(self) -> Any:
         return stats.norm if self.df is None else stats.t(self.df)
 
     @property

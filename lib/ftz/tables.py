@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import pandas as pd
 
@@ -54,7 +55,7 @@ class Table:
 VERDICTS = ("reproduced", "not reproduced", "consistent", "impossible", "undecided")
 
 
-def _cell(value: object) -> str:
+def _cell(value: Any) -> str:
     text = "" if pd.isna(value) else str(value)
     if text in VERDICTS:
         name = text.replace(" ", "-")
@@ -107,7 +108,8 @@ def as_printed(
 
 
 def _line_verdict(part: pd.DataFrame, verdicts: Mapping[str, str]) -> str:
-    words = [verdicts.get(cell, word) for cell, word in part["verdict"].items()]
+    found = zip(part.index, part["verdict"], strict=True)
+    words = [verdicts.get(cell, word) for cell, word in found]
     for word in ("impossible", "not reproduced", "undecided"):
         if word in words:
             return word

@@ -98,7 +98,7 @@ def _verify_branch(branch: dict[str, Any], cells: dict[str, Ends]) -> None:
     if relation == "is whole":
         low, high = left
         _demand(low is not None and high is not None, "an end is missing")
-        _demand(ceil(low) > high, "a whole number lies in the interval")  # type: ignore
+        _demand(ceil(low) > high, "a whole number lies in the interval")  # type: ignore[arg-type, operator]
         return
     right = _side(branch["right"], cells)
     apart = {
@@ -125,11 +125,11 @@ def _side(side: dict[str, Any], cells: dict[str, Ends]) -> Ends:
     return found
 
 
-def _has_critical(tree: list) -> bool:
-    return tree[0] == "critical"
+def _has_critical(tree: list[Any]) -> bool:
+    return bool(tree[0] == "critical")
 
 
-def _evaluate(tree: list, cells: dict[str, Ends]) -> Ends:
+def _evaluate(tree: list[Any], cells: dict[str, Ends]) -> Ends:
     head, *parts = tree
     if head == "cell":
         _demand(parts[0] in cells, f"the cell {parts[0]} is not listed")
@@ -145,13 +145,13 @@ def _evaluate(tree: list, cells: dict[str, Ends]) -> Ends:
     if head in {"square", "size"}:
         (a, b) = ends[0]
         inside = a <= 0 <= b  # type: ignore[operator]
-        values = [a * a, b * b] if head == "square" else [abs(a), abs(b)]  # type: ignore
+        values = [a * a, b * b] if head == "square" else [abs(a), abs(b)]  # type: ignore[operator, arg-type]
         return (Fraction(0) if inside else min(values)), max(values)
     _demand(head in {"*", "/"} and len(ends) == 2, f"{head!r} is no operation")
     (a, b), (c, d) = ends
     if head == "/":
         _demand(not c <= 0 <= d, "a divisor contains zero")  # type: ignore[operator]
-        c, d = 1 / d, 1 / c  # type: ignore[operator]
+        c, d = 1 / Fraction(d), 1 / Fraction(c)  # type: ignore[arg-type]
     products = [x * y for x in (a, b) for y in (c, d)]  # type: ignore[operator]
     return min(products), max(products)
 
@@ -167,7 +167,7 @@ def _add(x: Fraction | None, y: Fraction | None) -> Fraction | None:
 # --- critical values, bounded by series in rational numbers ---------------------------------
 
 
-def _prove_critical(tree: list, low: Fraction | None, high: Fraction | None) -> None:
+def _prove_critical(tree: list[Any], low: Fraction | None, high: Fraction | None) -> None:
     """Prove that a critical value lies between two rational numbers.
 
     The two-sided tail beyond ``low`` must exceed the level, that beyond ``high`` must
@@ -178,7 +178,7 @@ def _prove_critical(tree: list, low: Fraction | None, high: Fraction | None) -> 
     tail = _normal_tail if df is None else _t_tail
     # shorter numbers, rounded to the side on which the claim is harder
     grid = 10**12
-    low, high = Fraction(ceil(low * grid), grid), Fraction(floor(high * grid), grid)  # type: ignore
+    low, high = Fraction(ceil(low * grid), grid), Fraction(floor(high * grid), grid)  # type: ignore[operator]
     _demand(tail(low, df)[0] > level, "the lower end is above the critical value")
     _demand(tail(high, df)[1] < level, "the upper end is below the critical value")
 
@@ -355,12 +355,12 @@ def _check_degrees(proof: dict[str, Any]) -> None:
         _demand(totals.setdefault(column, whole) == whole, "degrees of freedom do not add up")
 
 
-def _variance_tree(coefficient: str) -> list:
+def _variance_tree(coefficient: str) -> list[Any]:
     statistic = coefficient.rsplit("/", 1)[0] + "/statistic"
     return ["square", ["/", ["cell", coefficient], ["cell", statistic]]]
 
 
-def _identity_cells(tree: list) -> tuple[str, str, str, int]:
+def _identity_cells(tree: list[Any]) -> tuple[str, str, str, int]:
     """Read short coefficient, long coefficient, entering statistic and df from the left side."""
     try:
         moved = tree[2]
@@ -371,12 +371,12 @@ def _identity_cells(tree: list) -> tuple[str, str, str, int]:
         raise CertificateError("the certificate fails: the identity cannot be read") from None
 
 
-def _df(tree: list) -> int:
+def _df(tree: list[Any]) -> int:
     # ((1 + t^2/df) * df/(df+1)) stands under the short column's variance
     return int(tree[1][2][1][2][2][1])
 
 
-def _identity(tree: list) -> list:
+def _identity(tree: list[Any]) -> list[Any]:
     """Rebuild the left side from the cells that it names."""
     short, long, entering, df = _identity_cells(tree)
     t2 = ["square", ["cell", entering]]

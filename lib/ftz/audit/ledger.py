@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -128,7 +129,7 @@ def load_studies(folder: Path | None = None) -> list[Study]:
     ]
 
 
-def _yaml(path: Path) -> dict:
+def _yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
@@ -143,12 +144,12 @@ def _yaml(path: Path) -> dict:
 def _claims(path: Path) -> dict[str, dict[str, tuple[str, str]]]:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        rows = frame[["paper", "claim", "text", "where"]].itertuples(index=False)
+        rows = frame[["paper", "claim", "text", "where"]].to_numpy().tolist()
     except (OSError, KeyError, ValueError) as error:
         raise RecordError(f"{path.name}: cannot be read ({error})") from None
     found: dict[str, dict[str, tuple[str, str]]] = {}
-    for row in rows:
-        found.setdefault(row.paper, {})[row.claim] = (row.text, row.where)
+    for paper, claim, text, where in rows:
+        found.setdefault(paper, {})[claim] = (text, where)
     return found
 
 

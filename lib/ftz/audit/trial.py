@@ -117,7 +117,9 @@ def honest_tables(rng: np.random.Generator, *, clustered: bool = False) -> dict[
         text = f"{value:.{places}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
-    def column(outcome: str, regressors: list[str], outcome_name: str | None = None) -> dict:
+    def column(
+        outcome: str, regressors: list[str], outcome_name: str | None = None
+    ) -> dict[str, Any]:
         fit = _ols(panel, outcome, regressors, clustered)
         rows: dict[str, Any] = {"outcome": outcome_name or outcome}
         for name, b, se in zip(["const", *regressors], fit.coef, fit.se, strict=True):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -187,7 +188,12 @@ def stepwise_errors(
     -------
     tuple of StandardErrors
     """
-    keys = {"clusters": clusters, "bandwidth": bandwidth, "unit": unit, "time": time}
+    keys: dict[str, Any] = {
+        "clusters": clusters,
+        "bandwidth": bandwidth,
+        "unit": unit,
+        "time": time,
+    }
     return tuple(
         standard_errors(frame, outcome, treatment, controls[:j], **keys)
         for j in range(1, len(controls) + 1)
@@ -207,7 +213,16 @@ class _Fit:
     periods: np.ndarray
 
     @classmethod
-    def of(cls, frame, outcome, treatment, controls, clusters, unit, time) -> _Fit:
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        outcome: str,
+        treatment: str,
+        controls: Sequence[str],
+        clusters: str | None,
+        unit: str,
+        time: str,
+    ) -> _Fit:
         keys = [unit, time, *([clusters] if clusters else [])]
         require(frame, [*keys, outcome, treatment, *controls])
         if frame.duplicated([unit, time]).any():
@@ -238,7 +253,7 @@ class _Fit:
 
     @property
     def k(self) -> int:
-        return self.basis.shape[1] + 1
+        return int(self.basis.shape[1]) + 1
 
     @property
     def n_clusters(self) -> int:
@@ -284,10 +299,10 @@ class _Fit:
 
     def kernel(self, lags: int) -> float:
         scores = np.bincount(self.periods, weights=self.x * self.e)
-        meat = scores @ scores
+        meat = float(scores @ scores)
         for lag in range(1, min(lags, len(scores) - 1) + 1):
-            meat += 2 * (1 - lag / (lags + 1)) * (scores[lag:] @ scores[:-lag])
-        return float(meat) / self.power**2
+            meat += 2 * (1 - lag / (lags + 1)) * float(scores[lag:] @ scores[:-lag])
+        return meat / self.power**2
 
     def _adjusted(self, power: float) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return by cluster its rows and ``(I - H_gg)^power x_g``, pseudo-inverted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -224,7 +224,7 @@ def event_study(
     steps = sorted(int(s) for s in since.dropna().unique())
     if reference not in steps:
         raise EstimationError(f"no unit is observed at the reference event time {reference}")
-    names: dict[Hashable, int] = {f"event {s:+d}": s for s in steps if s != reference}
+    names: dict[str, int] = {f"event {s:+d}": s for s in steps if s != reference}
     dummies = pd.DataFrame({n: (since == s).astype(float) for n, s in names.items()})
     design = pd.concat([frame[[unit, time, outcome, *controls]], dummies], axis=1)
     fit = fit_panel_ols(design, outcome, [*names, *controls], unit, time)

@@ -18,7 +18,7 @@ standard error times 1.96; that is no such test, and is not used here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -222,7 +222,11 @@ class _Event:
     weights: np.ndarray
 
     @classmethod
-    def of(cls, result, weights: Sequence[float] | None) -> _Event:
+    def of(
+        cls,
+        result: EventStudyResult | tuple[np.ndarray, np.ndarray, int],
+        weights: Sequence[float] | None,
+    ) -> _Event:
         if isinstance(result, EventStudyResult):
             times = list(result.covariance.index)
             beta = result.params.loc[times].to_numpy(float)
@@ -278,7 +282,9 @@ def _grid(grid: Sequence[float]) -> list[float]:
     return values
 
 
-def _breakdown(original: tuple[float, float], covers, step: float) -> float:
+def _breakdown(
+    original: tuple[float, float], covers: Callable[[float], bool], step: float
+) -> float:
     """Find the smallest bound at which the set contains zero."""
     if original[0] <= 0 <= original[1] or covers(0.0):
         return 0.0
@@ -310,8 +316,8 @@ def _cones(event: _Event, bound: float) -> list[np.ndarray]:
             top = sign * largest
             rows = [s * row - top for row in before for s in (1.0, -1.0)]
             rows += [s * row - bound * top for row in after for s in (1.0, -1.0)]
-            rows = np.array(rows)
-            found.append(rows[np.abs(rows).max(axis=1) > 1e-12])
+            cone = np.array(rows)
+            found.append(cone[np.abs(cone).max(axis=1) > 1e-12])
     return found
 
 
@@ -421,7 +427,7 @@ def _relative_set(
     return _edge(accepted, event, -1), _edge(accepted, event, 1)
 
 
-def _edge(accepted, event: _Event, side: int) -> float:
+def _edge(accepted: Callable[[float], bool], event: _Event, side: int) -> float:
     """Find where acceptance ends on one side of the estimate, from far outside inwards."""
     far = 4.0
     while accepted(event.estimate + side * far * event.std_error):
@@ -462,13 +468,14 @@ def _fixed_length(event: _Event, bound: float, level: float) -> tuple[float, flo
     fixed = np.r_[np.zeros(before), event.weights]
 
     def estimator(v: np.ndarray) -> np.ndarray:
-        return fixed + np.r_[v, np.zeros(after)]
+        weights: np.ndarray = fixed + np.r_[v, np.zeros(after)]
+        return weights
 
     def length(parameters: np.ndarray) -> float:
         v, sizes = parameters[:before], parameters[before:]
         a = estimator(v)
         deviation = np.sqrt(a @ event.covariance @ a)
-        return deviation * _folded_quantile(bound * sizes.sum() / deviation, level)
+        return float(deviation) * _folded_quantile(bound * sizes.sum() / deviation, level)
 
     slope = fixed @ times
     start = _least_bias(times[:before], slope, kink, fixed, before, event)
@@ -495,7 +502,14 @@ def _fixed_length(event: _Event, bound: float, level: float) -> tuple[float, flo
     return float(a @ event.beta - half), float(a @ event.beta + half)
 
 
-def _least_bias(times, slope, kink, fixed, before, event) -> np.ndarray:
+def _least_bias(
+    times: np.ndarray,
+    slope: float,
+    kink: np.ndarray,
+    fixed: np.ndarray,
+    before: int,
+    event: _Event,
+) -> np.ndarray:
     """Return the weights before adoption of least variance among those free of linear trends."""
     block = event.covariance[:before, :before]
     cross = event.covariance[:before, before:] @ fixed[before:]

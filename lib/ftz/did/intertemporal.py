@@ -172,7 +172,15 @@ def _pieces(
     return effects
 
 
-def _resampled(y, start, change, sign, end, horizons, rows) -> list[float]:
+def _resampled(
+    y: np.ndarray,
+    start: np.ndarray,
+    change: np.ndarray,
+    sign: np.ndarray,
+    end: np.ndarray,
+    horizons: int,
+    rows: np.ndarray,
+) -> list[float]:
     found = []
     for h in range(1, horizons + 1):
         effects = _pieces(y[rows], start[rows], change[rows], sign[rows], end[rows], h)

@@ -112,7 +112,8 @@ def _demean(values: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Subtract unit means, column by column, without a matrix of dummies."""
     counts = np.bincount(units)
     means = np.column_stack([np.bincount(units, weights=v) / counts for v in values.T])
-    return values - means[units]
+    within: np.ndarray = values - means[units]
+    return within
 
 
 def _period_basis(units: np.ndarray, periods: np.ndarray) -> np.ndarray:

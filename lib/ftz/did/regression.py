@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pandas as pd
 from ftz.did.projection import check_design, require
 from ftz.errors import EstimationError
 from ftz.results import CoefficientResult
+
+if TYPE_CHECKING:
+    from linearmodels.panel.results import PanelEffectsResults
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,7 +68,9 @@ def cluster_factor(n: int, k: int, clusters: int) -> float:
     return float(np.sqrt(clusters / (clusters - 1) * (n - 1) / n))
 
 
-def fit_panel_ols(frame: pd.DataFrame, outcome: str, slopes: Sequence[str], unit: str, time: str):
+def fit_panel_ols(
+    frame: pd.DataFrame, outcome: str, slopes: Sequence[str], unit: str, time: str
+) -> PanelEffectsResults:
     """Check a panel and fit it by PanelOLS, both effects in, errors clustered by unit."""
     from linearmodels.panel import PanelOLS
 

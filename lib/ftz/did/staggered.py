@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from ftz.did.projection import check_design, require
 from ftz.did.regression import twfe
 from ftz.errors import EstimationError
 from ftz.results import CoefficientResult
+
+if TYPE_CHECKING:
+    from linearmodels.panel.results import PanelEffectsResults
 
 #: How an effect is averaged in :func:`callaway_santanna`.
 AGGREGATES = ("simple", "group", "dynamic")
@@ -95,13 +99,14 @@ class _Sample:
     def treated_units(self) -> dict[int, int]:
         """Event time to treated units observed there."""
         on = self.frame[self.frame["first"] > 0]
-        return on.groupby(on["t"] - on["first"])["u"].nunique().to_dict()
+        counts = on.groupby(on["t"] - on["first"])["u"].nunique()
+        return dict(zip(counts.index, counts, strict=True))
 
     @property
     def keys(self) -> dict[str, str]:
         return {"outcome": "y", "unit": "u", "time": "t"}
 
-    def result(self, estimator: str, att: float, std_error: float, **more) -> AttResult:
+    def result(self, estimator: str, att: float, std_error: float, **more: Any) -> AttResult:
         if not np.isfinite(att):
             raise EstimationError(f"{estimator}: no effect is identified on this sample")
         notes = tuple(dict.fromkeys((*self.notes, *more.pop("notes", ()))))
@@ -149,7 +154,7 @@ def _sample(
             **{c: frame[c].astype(float) for c in controls},
         }
     ).reset_index(drop=True)
-    notes = ()
+    notes: tuple[str, ...] = ()
     always = (plain["first"] > 0) & (plain["first"] <= plain["t"].min())
     if always.any():
         gone = plain.loc[always, "u"].nunique()
@@ -162,7 +167,7 @@ def _sample(
     return _Sample(plain, outcome, tuple(controls), notes)
 
 
-def _fit(estimator: str, fit: Callable[[], object]) -> tuple[object, tuple[str, ...]]:
+def _fit(estimator: str, fit: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
     """Run another package; its warnings become notes, its refusals our errors."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -477,7 +482,7 @@ def stacked(
             {s: float(events.params[n]) for n, s in names.items()},
             pd.DataFrame(events.cov.loc[pick, pick].to_numpy(), index=times, columns=times),
             reference=-1,
-            treated_units=pile.groupby("since")["u"].nunique().to_dict(),
+            treated_units={s: pile.loc[since == s, "u"].nunique() for s in steps},
             nobs=len(pile),
             title=f"stacked event study of {outcome}",
         )
@@ -513,7 +518,7 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
     )
 
 
-def _stacked_fit(pile: pd.DataFrame, slopes: Sequence[str]):
+def _stacked_fit(pile: pd.DataFrame, slopes: Sequence[str]) -> PanelEffectsResults:
     from linearmodels.panel import PanelOLS
 
     check_design(pile, slopes, "su", "st")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ class TwfeWeights:
     @property
     def summary(self) -> pd.DataFrame:
         """Counts and sums in one column."""
-        entries = {
+        entries: dict[str, float | None] = {
             "treated cells": len(self.cells),
             "with a negative weight": self.n_negative,
             "sum of the negative weights": self.sum_negative,
@@ -228,20 +228,27 @@ def bacon(
     table["weight"] /= table["weight"].sum()
     return BaconDecomposition(
         comparisons=table,
-        estimate=float(table["weight"] @ table["estimate"]),
+        estimate=float(table["weight"].to_numpy() @ table["estimate"].to_numpy()),
         title=f"{outcome} by Goodman-Bacon's comparisons",
     )
 
 
-def _cohort_means(wide: pd.DataFrame, starts: np.ndarray):
+def _cohort_means(
+    wide: pd.DataFrame, starts: np.ndarray
+) -> tuple[dict[float, np.ndarray], dict[float, float]]:
     """Return mean paths by first treated period, and each group's share of units."""
     means = {g: wide.to_numpy(float)[starts == g].mean(axis=0) for g in np.unique(starts)}
     return means, {g: float((starts == g).mean()) for g in np.unique(starts)}
 
 
-def _comparisons(means, shares, timing, periods) -> list[tuple]:
+def _comparisons(
+    means: Mapping[float, np.ndarray],
+    shares: Mapping[float, float],
+    timing: Sequence[float],
+    periods: np.ndarray,
+) -> list[tuple[str, float, float, float, float]]:
     def change(group: float, after: np.ndarray, before: np.ndarray) -> float:
-        return means[group][after].mean() - means[group][before].mean()
+        return float(means[group][after].mean() - means[group][before].mean())
 
     rows = []
     for k in timing:

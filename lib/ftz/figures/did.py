@@ -54,7 +54,7 @@ def event_study_plot(
             axes.plot(step, 0, "o", mfc="white", mec=INK)
             continue
         colour = ORANGE if step >= 0 else BLUE
-        axes.vlines(step, interval.loc[step, "lower"], interval.loc[step, "upper"], color=colour)
+        axes.vlines(step, *interval.loc[step, ["lower", "upper"]], color=colour)
         axes.plot(step, estimate, "o" if step >= 0 else "s", color=colour)
     axes.axhline(0, color=GREY, lw=1)
     axes.axvline(result.reference + 0.5, color=GREY, lw=1, ls=":")
@@ -106,7 +106,7 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
         With columns ``FTZ`` and ``matched`` (0/1) beside unit and time.
     """
     import matplotlib.pyplot as plt
-    from matplotlib.patches import Patch
+    from matplotlib.patches import Patch, Rectangle
 
     units = list(dict.fromkeys(frame[unit]))
     colours = {(1, 1): ORANGE, (1, 0): "#F3C9B0", (0, 1): BLUE, (0, 0): "#D5E4EE"}
@@ -117,16 +117,12 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
         (0, 0): "not treated, off support",
     }
     figure, axes = plt.subplots(figsize=(7.0, 4.6))
-    for row in frame.itertuples():
-        kind = (int(row.FTZ), int(row.matched))
-        y = units.index(getattr(row, unit))
-        axes.add_patch(
-            plt.Rectangle(
-                (getattr(row, time) - 0.46, y - 0.44), 0.92, 0.88, color=colours[kind], lw=0
-            )
-        )
-        if row.FTZ:  # a mark that survives printing in grey
-            axes.text(getattr(row, time), y, "T", ha="center", va="center", color=INK, fontsize=8)
+    for name, year, treated, matched in frame[[unit, time, "FTZ", "matched"]].to_numpy().tolist():
+        y = units.index(name)
+        colour = colours[int(treated), int(matched)]
+        axes.add_patch(Rectangle((year - 0.46, y - 0.44), 0.92, 0.88, color=colour, lw=0))
+        if treated:  # a mark that survives printing in grey
+            axes.text(year, y, "T", ha="center", va="center", color=INK, fontsize=8)
     axes.set(xlim=(frame[time].min() - 0.6, frame[time].max() + 0.6), ylim=(len(units) - 0.4, -0.6))
     axes.set_yticks(range(len(units)), units)
     axes.set_xticks(sorted(frame[time].unique()))

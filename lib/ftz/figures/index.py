@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ftz.did import EventStudyResult
@@ -102,7 +103,11 @@ def tree_figure(tree: IndexTree) -> Figure:
         for second in tree.children(first):
             size = len(tree.leaves(second))
             _box(axes, (1.05, 1.6), within, size, colour, 0.25)
-            look = {"va": "center", "color": INK, "fontsize": 9.5 if size > 1 else 8}
+            look: dict[str, Any] = {
+                "va": "center",
+                "color": INK,
+                "fontsize": 9.5 if size > 1 else 8,
+            }
             axes.text(1.1, within + size / 2, tree.node(second).name_en, **look)
             axes.text(2.6, within + size / 2, str(size), ha="right", **look)
             within += size
@@ -113,7 +118,9 @@ def tree_figure(tree: IndexTree) -> Figure:
     return figure
 
 
-def _box(axes, place: tuple[float, float], top: float, size: int, colour: str, alpha: float):
+def _box(
+    axes: Axes, place: tuple[float, float], top: float, size: int, colour: str, alpha: float
+) -> None:
     left, width = place
     axes.barh(top + size / 2, width, left=left, height=size - 0.3, color=colour, alpha=alpha)
 
@@ -141,7 +148,7 @@ def weights_by_method(weights: pd.DataFrame, names: Mapping[str, str] | None = N
     figure, axes = plt.subplots(figsize=(7.0, 3.4))
     left = np.zeros(weights.shape[1])
     for colour, (node, row) in zip(PALETTE, weights.iterrows(), strict=False):
-        label = (names or {}).get(node, node)
+        label = (names or {}).get(str(node), str(node))
         axes.barh(weights.columns, row, left=left, color=colour, label=label)
         left += row.to_numpy()
     axes.invert_yaxis()
@@ -190,8 +197,8 @@ def rank_shifts(ranks: pd.DataFrame) -> Figure:
         loud = unit in bold
         colour = next(colours) if loud else GREY
         axes.plot(steps, row, "o-", color=colour, lw=2.6 if loud else 1.2, alpha=1 if loud else 0.6)
-        axes.text(-0.08, row.iloc[0], unit, ha="right", va="center", color=INK, fontsize=9)
-        axes.text(len(steps) - 0.92, row.iloc[-1], unit, va="center", color=INK, fontsize=9)
+        axes.text(-0.08, row.iloc[0], str(unit), ha="right", va="center", color=INK, fontsize=9)
+        axes.text(len(steps) - 0.92, row.iloc[-1], str(unit), va="center", color=INK, fontsize=9)
     axes.set_xticks(steps, ranks.columns)
     axes.set(ylim=(len(ranks) + 0.6, 0.4), xlim=(-1.1, len(steps) + 0.1), ylabel="Rank")
     axes.set_yticks(range(1, len(ranks) + 1, 2))
@@ -273,22 +280,21 @@ def tile_grid(
     """
     import matplotlib as mpl
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
 
     figure, axes = plt.subplots(figsize=(6.6, 5.6))
     scale = mpl.colors.Normalize(values.min(), values.max())
     colours = mpl.colormaps["cividis"]
-    for tile in tiles.itertuples():
-        known = tile.city in values.index
-        colour = colours(scale(values[tile.city])) if known else "white"
-        axes.add_patch(
-            plt.Rectangle((tile.column, tile.row), 0.94, 0.94, facecolor=colour, edgecolor=GREY)
-        )
-        ink = "white" if known and scale(values[tile.city]) < 0.55 else INK
-        words = [tile.city, (second or {}).get(tile.city, "")]
-        words += [f"{values[tile.city]:.0f}"] if known else []
+    for city, row, column in tiles[["city", "row", "column"]].to_numpy().tolist():
+        known = city in values.index
+        colour = colours(scale(values[city])) if known else "white"
+        axes.add_patch(Rectangle((column, row), 0.94, 0.94, facecolor=colour, edgecolor=GREY))
+        ink = "white" if known and scale(values[city]) < 0.55 else INK
+        words = [city, (second or {}).get(city, "")]
+        words += [f"{values[city]:.0f}"] if known else []
         axes.text(
-            tile.column + 0.47,
-            tile.row + 0.47,
+            column + 0.47,
+            row + 0.47,
             "\n".join(w for w in words if w),
             ha="center",
             va="center",
@@ -411,7 +417,7 @@ def effect_spread(
     order = np.argsort([p.median() for p in parts])
     axes.hist(
         [parts[k] for k in order],
-        bins=bins,
+        bins=list(bins),
         stacked=True,
         color=[PALETTE[k % len(PALETTE)] for k in range(len(parts))],
         label=[options[k] for k in order],

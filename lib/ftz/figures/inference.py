@@ -122,9 +122,10 @@ def leave_one_out_plot(result: LeaveOneOutResult) -> Figure:
             row["without"], place, "o" if treated else "s", color=ORANGE if treated else BLUE, ms=7
         )
     axes.axvline(result.estimate, color=INK, lw=1, ls="--")
+    treated_rows = zip(table.index, table["treated_rows"], strict=True)
     axes.set_yticks(
         range(len(table)),
-        [f"{name} (treated)" if rows else name for name, rows in table["treated_rows"].items()],
+        [f"{name} (treated)" if rows else name for name, rows in treated_rows],
     )
     axes.set(xlabel="Coefficient without this city")
     axes.grid(axis="y", visible=False)

@@ -77,7 +77,8 @@ def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Fi
 
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     low, high = np.quantile(result.draws, [0.005, 0.995])
-    counts, *_ = axes.hist(result.draws, bins=np.linspace(low, high, 41), color=BLUE, alpha=0.35)
+    bins = list(np.linspace(low, high, 41))
+    counts = np.asarray(axes.hist(result.draws, bins=bins, color=BLUE, alpha=0.35)[0])
     axes.axvline(0, color=GREY, lw=1)
     axes.axvline(result.indirect, color=INK, lw=1.5, label="estimate")
     lines = zip(result.intervals(level).iterrows(), (ORANGE, GREEN), (-0.06, -0.14), strict=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
 from ftz.figures.style import BLUE, GREY, INK, ORANGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Inches between the centres of boxes, their size, and the letters that fit on a line.
@@ -67,6 +71,131 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
     return figure
 
 
+def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
+    """Draw a square a province, with the year its zone opened; the earlier, the darker.
+
+    Parameters
+    ----------
+    zones : pandas.DataFrame
+        ``zone`` (a province) and ``launch``, as in :attr:`ftz.register.Register.zones`.
+    tiles : pandas.DataFrame
+        From :func:`ftz.policy.province_tiles`.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    years = zones.set_index("zone")["launch"].dt.year.to_dict()
+    waves = sorted(set(years.values()))
+    shades = {year: 0.92 - 0.8 * place / len(waves) for place, year in enumerate(waves)}
+    wide, deep = tiles["column"].max() + 1, tiles["row"].max() + 1
+    figure, axes = plt.subplots(figsize=(0.82 * wide, 0.64 * deep))
+    for province, x, y in zip(tiles.index, tiles["column"], tiles["row"], strict=True):
+        year = years.get(province)
+        face = plt.get_cmap("Blues")(shades[year]) if year else "white"
+        ink = "white" if year and shades[year] > 0.5 else INK
+        style = "-" if year else ":"
+        axes.add_patch(Rectangle((x, y), 0.94, 0.94, fc=face, ec=GREY, ls=style))
+        label = textwrap.fill(str(province), 12, break_long_words=False) + (
+            f"\n{year}" if year else ""
+        )
+        axes.text(x + 0.47, y + 0.47, label, ha="center", va="center", color=ink, fontsize=7.5)
+    axes.set(xlim=(-0.05, wide), ylim=(deep, -0.05))
+    axes.axis("off")
+    plt.close(figure)
+    return figure
+
+
+def trend_pairs(trends: pd.DataFrame) -> Figure:
+    """Draw pairs of printed numbers, one small panel a pair.
+
+    Parameters
+    ----------
+    trends : pandas.DataFrame
+        From :func:`ftz.policy.trends`.
+    """
+    import matplotlib.pyplot as plt
+
+    pairs = list(trends.groupby("title", sort=False))
+    figure, grid = plt.subplots(math.ceil(len(pairs) / 2), 2, figsize=(7.0, 1.05 * len(pairs)))
+    ends = {  # panels in one unit share a scale, so that their bars compare
+        unit: 1.22 * max(float(number.value) for number in group["printed"])
+        for unit, group in trends.groupby("unit")
+    }
+    for axes, (title, pair) in zip(grid.flat, pairs, strict=False):
+        values = [float(number.value) for number in pair["printed"]]
+        axes.barh(pair["label"], values, color=[GREY, BLUE], height=0.6)
+        for place, number in enumerate(pair["printed"]):
+            axes.text(values[place], place, f" {number.text}", va="center", color=INK)
+        axes.set_title(title, fontsize=9.5)
+        axes.set_xlabel(pair["unit"].iloc[0], fontsize=9)
+        axes.set_xlim(0, ends[pair["unit"].iloc[0]])
+        axes.invert_yaxis()
+        axes.set_xticks([])
+        axes.grid(visible=False)
+    for axes in grid.flat[len(pairs) :]:
+        axes.axis("off")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def flow_networks(networks: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw directed networks side by side; an arrow is as wide as its flow is large.
+
+    Parameters
+    ----------
+    networks : mapping of str to pandas.DataFrame
+        Title to a square matrix: the flow from the row's place to the column's.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(networks), figsize=(5.6, 2.6))
+    for axes, (title, flows) in zip(panels, networks.items(), strict=True):
+        _network(axes, flows)
+        axes.set_title(title, fontsize=10)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _network(axes: Axes, flows: pd.DataFrame) -> None:
+    """Draw one network with its places on a circle, the first on top."""
+    from matplotlib.patches import FancyArrowPatch
+
+    turn = 2 * math.pi / len(flows)
+    spots = {place: (math.sin(turn * i), math.cos(turn * i)) for i, place in enumerate(flows.index)}
+    for source in flows.index:
+        for target in flows.columns:
+            flow = float(flows.loc[source, target])
+            if source == target or flow == 0:
+                continue
+            axes.add_patch(
+                FancyArrowPatch(
+                    spots[source],
+                    spots[target],
+                    connectionstyle="arc3,rad=0.14",
+                    arrowstyle="-|>",
+                    mutation_scale=9 + 2 * flow,
+                    lw=0.8 * flow,
+                    color=BLUE,
+                    shrinkA=17,
+                    shrinkB=17,
+                )
+            )
+    for place, (x, y) in spots.items():
+        axes.text(
+            x,
+            y,
+            place,
+            ha="center",
+            va="center",
+            color=INK,
+            bbox={"boxstyle": "round,pad=0.35", "fc": "#EAF2F8", "ec": BLUE},
+        )
+    axes.set(xlim=(-1.5, 1.5), ylim=(-0.95, 1.4), aspect="equal")
+    axes.axis("off")
+
+
 def proposal_matrix(proposals: pd.DataFrame, papers: dict[str, str]) -> Figure:
     """Draw how many proposals each paper makes along each mechanism.
 
@@ -107,13 +236,13 @@ def evidence_matrix(counts: pd.DataFrame, unsupported: tuple[str, ...]) -> Figur
     return figure
 
 
-def _dots(axes, counts: pd.DataFrame, colour) -> None:
+def _dots(axes: Axes, counts: pd.DataFrame, colour: Callable[[str, str], str]) -> None:
     """Draw a table of counts as dots whose area grows with the count."""
     for y, (row, values) in enumerate(counts.iterrows()):
         for x, (column, count) in enumerate(values.items()):
             if count == 0:
                 continue
-            shade = colour(row, column)
+            shade = colour(str(row), str(column))
             ring = INK if shade == ORANGE else shade
             axes.scatter(x, y, s=260 + 45 * count, color=shade, edgecolors=ring, linewidths=1.4)
             axes.text(x, y, str(count), ha="center", va="center", color="white", weight="bold")

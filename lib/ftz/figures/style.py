@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib import font_manager
 
 #: Colour-blind-safe palette (Okabe and Ito 2008), in the order the book uses it.
@@ -48,7 +49,7 @@ def use() -> None:
             "savefig.bbox": "tight",
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.prop_cycle": cycler(color=PALETTE),
             "axes.titleweight": "bold",
             "axes.titlelocation": "left",
             "axes.grid": True,

@@ -107,7 +107,7 @@ class WeighedEffects:
 
     def att(self, weights: pd.Series) -> float:
         """Return the effect for weights of the leaves that sum to one."""
-        return float(self.effects @ self._checked(weights))
+        return float(self.effects.to_numpy() @ self._checked(weights).to_numpy())
 
     def std_error(self, weights: pd.Series) -> float:
         """Return its clustered standard error."""
@@ -127,13 +127,13 @@ class WeighedEffects:
 
     def all_weights(self) -> WeightRange:
         """Return the range over all weights that are not negative and sum to one."""
-        low, high = self.effects.idxmin(), self.effects.idxmax()
+        low, high = int(self.effects.argmin()), int(self.effects.argmax())
         unit = pd.Series(0.0, index=self.effects.index)
         return WeightRange(
-            float(self.effects[low]),
-            float(self.effects[high]),
-            unit.where(unit.index != low, 1.0),
-            unit.where(unit.index != high, 1.0),
+            float(self.effects.iloc[low]),
+            float(self.effects.iloc[high]),
+            unit.where(np.arange(len(unit)) != low, 1.0),
+            unit.where(np.arange(len(unit)) != high, 1.0),
         )
 
     def range(
@@ -229,8 +229,8 @@ class WeighedEffects:
         a, z = self.functional.to_numpy(), self.values
 
         def best(slopes: np.ndarray) -> np.ndarray:
-            slopes = pd.Series(slopes, index=z.columns)
-            return _extreme(tree, shares, slopes, factor, levels)[1][z.columns].to_numpy()
+            named = pd.Series(slopes, index=z.columns)
+            return _extreme(tree, shares, named, factor, levels)[1][z.columns].to_numpy()
 
         matrix = z.to_numpy()
         low = np.array([row @ best(-row) for row in matrix])
@@ -285,7 +285,7 @@ def weigh_effects(
     if scale not in SCALES:
         raise EstimationError(f"unknown scale {scale!r}: use {', '.join(SCALES)}")
     rows = pd.MultiIndex.from_frame(frame[[unit, time]])
-    absent = rows.difference(normalised.index)
+    absent = rows[~rows.isin(normalised.index)].sort_values()
     if len(absent):
         raise EstimationError(f"the indicators have no row {absent[0]}")
     values = normalised.loc[rows]
@@ -296,7 +296,7 @@ def weigh_effects(
             raise EstimationError(
                 f"indicator {values.min().idxmin()} is not positive: give a lift above zero"
             )
-        values = np.log(values + lift)
+        values = (values + lift).apply(np.log)
     functional, residual_maker, spent = linear_functional(
         frame, treatment, controls, unit=unit, time=time
     )

@@ -7,7 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ftz import register
@@ -60,7 +62,7 @@ class IndicatorPanel:
         return f"{size} from {self.source}"
 
 
-def load_indicators(path: str | Path | None = None, **options: object) -> IndicatorPanel:
+def load_indicators(path: str | Path | None = None, **options: Any) -> IndicatorPanel:
     """Read the reader's indicators, or the simulated panel that the book ships.
 
     Parameters
@@ -105,7 +107,7 @@ def read_indicators(
     """
     path, tree = Path(path), tree or load_tree()
     raw, simulated, first = _read(path)
-    place = {"file": path.name}
+    place: dict[str, Any] = {"file": path.name}
     for column in ("city", "year", *controls):
         if column not in raw:
             raise PanelError("missing", column=column, **place)
@@ -119,13 +121,13 @@ def read_indicators(
     frame = pd.DataFrame({"city": raw["city"], "year": _whole(numbers["year"], first, **place)})
     twice = frame.duplicated()
     if twice.any():
-        raise PanelError("city and year stand twice", row=int(twice.idxmax()) + first, **place)
+        raise PanelError("city and year stand twice", row=int(np.argmax(twice)) + first, **place)
     frame["FTZ"] = numbers["FTZ"] if "FTZ" in raw else register.treatment(frame)
     frame["matched"] = numbers.get("matched", pd.Series(1, index=frame.index))
     for column in ("FTZ", "matched"):
         odd = ~frame[column].isin([0, 1])
         if odd.any():
-            row = int(odd.idxmax()) + first
+            row = int(np.argmax(odd)) + first
             raise PanelError("not 0 or 1", column=column, row=row, **place)
         frame[column] = frame[column].astype(int)
     for column in controls:
@@ -165,7 +167,7 @@ def _numbers(column: pd.Series, first: int, file: str) -> pd.Series:
     values = pd.to_numeric(text.where(text != ""), errors="coerce")
     odd = values.isna() & (text != "")
     if odd.any():
-        row = int(odd.idxmax())
+        row = int(np.argmax(odd))
         raise PanelError(
             f"{text[row]!r} is not a number",
             file=file,
@@ -179,7 +181,7 @@ def _numbers(column: pd.Series, first: int, file: str) -> pd.Series:
 def _whole(years: pd.Series, first: int, file: str) -> pd.Series:
     odd = years.isna() | (years % 1 != 0)
     if odd.any():
-        row = int(odd.idxmax()) + first
+        row = int(np.argmax(odd)) + first
         raise PanelError("not a year", file=file, column="year", row=row)
     return years.astype(int)
 

@@ -64,20 +64,24 @@ def require_positive(values: pd.DataFrame, lift: float, method: str) -> None:
 
 def join(values: np.ndarray, shares: np.ndarray, method: str, lift: float = 0.0) -> np.ndarray:
     """Join columns, the arithmetic alone; ``shares`` is (k,) or row by row (n, k)."""
+    joined: np.ndarray
     if method == "arithmetic":
-        return (values * shares).sum(axis=1)
-    if method == "geometric":
-        return np.exp((np.log(values + lift) * shares).sum(axis=1))
-    if method == "harmonic":
-        return 1.0 / (shares / (values + lift)).sum(axis=1)
-    return _topsis(values, shares) if method == "topsis" else _copeland(values, shares)
+        joined = (values * shares).sum(axis=1)
+    elif method == "geometric":
+        joined = np.exp((np.log(values + lift) * shares).sum(axis=1))
+    elif method == "harmonic":
+        joined = 1.0 / (shares / (values + lift)).sum(axis=1)
+    else:
+        joined = _topsis(values, shares) if method == "topsis" else _copeland(values, shares)
+    return joined
 
 
 def _topsis(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     weighted = values * shares
     to_best = np.sqrt(((weighted - weighted.max(axis=0)) ** 2).sum(axis=1))
     to_worst = np.sqrt(((weighted - weighted.min(axis=0)) ** 2).sum(axis=1))
-    return to_worst / (to_best + to_worst)
+    nearness: np.ndarray = to_worst / (to_best + to_worst)
+    return nearness
 
 
 def _copeland(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -86,4 +90,5 @@ def _copeland(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     for column, weight in zip(values.T, shares.T, strict=True):
         votes += weight[:, None] * np.sign(column[:, None] - column[None, :])
     wins = np.where(np.abs(votes) < 1e-12, 0.5, votes > 0)
-    return (wins.sum(axis=1) - 0.5) / (len(values) - 1)  # a row ties with itself
+    share: np.ndarray = (wins.sum(axis=1) - 0.5) / (len(values) - 1)  # a row ties with itself
+    return share

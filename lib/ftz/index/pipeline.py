@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,7 +149,7 @@ class Recipe:
             return self.aggregation
         return self.aggregation.get(level, "arithmetic")
 
-    def but(self, **changes: object) -> Recipe:
+    def but(self, **changes: Any) -> Recipe:
         """Return the recipe with some choices changed."""
         return replace(self, **changes)
 
@@ -224,10 +225,10 @@ class IndexResult:
         """
         if self.recipe.joins(1) != "arithmetic" or self.weights_by_period is not None:
             raise EstimationError("only an arithmetic index with fixed weights falls into parts")
-        names = [n for n in self.scores if n != "index"]
-        return self.scores[names] * self.shares[names]
+        parts = self.scores.drop(columns="index")
+        return parts.mul(self.shares[parts.columns], axis="columns")
 
-    def scorecard(self, unit: object, period: object | None = None) -> pd.DataFrame:
+    def scorecard(self, unit: Any, period: Any = None) -> pd.DataFrame:
         """Return one unit's score on every node above the indicators, with its rank.
 
         Parameters
@@ -355,8 +356,8 @@ class Pipeline:
             kurtosis_limit=recipe.kurtosis_limit,
             at_most=recipe.winsorise_at_most,
         )
-        directions = self.tree.directions.to_dict() | dict(recipe.directions)
-        by = self.periods if recipe.normalise_within == "period" else None
+        directions = {**dict(self.tree.directions), **recipe.directions}
+        by = pd.Index(self.periods) if recipe.normalise_within == "period" else None
         scaled = scaling.normalise(
             frame,
             directions,
@@ -399,18 +400,18 @@ class Pipeline:
 
     def _find_shares(self, recipe: Recipe) -> dict[str, float | np.ndarray]:
         if recipe.weights in weights.FROM_TREE:
-            shares = weights.tree_shares(self.full_tree, recipe.weights, recipe.expert)
+            whole = weights.tree_shares(self.full_tree, recipe.weights, recipe.expert)
             if not self.missing:
-                return shares
-            return weights.reweighted(self.full_tree, self.tree, shares, recipe.partial)
+                return dict(whole)
+            return dict(weights.reweighted(self.full_tree, self.tree, whole, recipe.partial))
         scaled = self.normalised(recipe)
         names = list(scaled.columns)
         raw = self._from_data(scaled.to_numpy(), names, recipe.weights, recipe)
-        total = dict(zip(names, raw, strict=True))
+        total: dict[str, Any] = dict(zip(names, raw, strict=True))
         for level in range(self.tree.depth - 1, 0, -1):
             for node in self.tree.at_level(level):
                 total[node] = sum(total[child] for child in self.tree.children(node))
-        shares = {}
+        shares: dict[str, float | np.ndarray] = {}
         for parents in self._parents.values():
             for parent in parents:
                 shares |= _shares([total[c] for c in self.tree.children(parent)], parent, self.tree)
@@ -455,21 +456,22 @@ class Pipeline:
         used = dict(self.base_shares(recipe) if shares is None else shares)
         values = dict(zip(scaled.columns, scaled.to_numpy().T, strict=True))
         lift = recipe.shift if recipe.lift is None else recipe.lift
-        outranks = recipe.aggregation in joining.OUTRANKING if _is_text(recipe) else False
+        outranking = _outranking(recipe)
         for level in range(self.tree.depth, 0, -1):
-            method = "arithmetic" if outranks else recipe.joins(level)
+            method = "arithmetic" if outranking else recipe.joins(level)
             add = lift if level == self.tree.depth else 0.0
             for parent in self._parents[level]:
                 below = self.tree.children(parent)
                 if level in recipe.level_weights:
                     used |= self._level_shares(recipe, level, parent, below, values)
                 values[parent] = _joined(values, below, used, method, add, scaled.index)
-        if outranks:
-            self._outrank(values, used, recipe.aggregation)
+        if outranking:
+            self._outrank(values, used, outranking)
         return values, used
 
     def _require_levels(self, recipe: Recipe) -> None:
-        levels = {*recipe.level_weights, *({} if _is_text(recipe) else recipe.aggregation)}
+        joined = {} if isinstance(recipe.aggregation, str) else recipe.aggregation
+        levels = {*recipe.level_weights, *joined}
         strange = levels - set(self._parents)
         if strange:
             raise EstimationError(
@@ -491,7 +493,7 @@ class Pipeline:
         columns = np.column_stack([values[child] for child in below])
         return _shares(self._from_data(columns, below, method, recipe), parent, self.tree)
 
-    def _outrank(self, values: dict, shares: Mapping, method: str) -> None:
+    def _outrank(self, values: dict[str, Any], shares: Mapping[str, Any], method: str) -> None:
         weight = _down(self.tree, shares)
         for parent in ("", *self.tree.inner):
             names = self.tree.leaves(parent)
@@ -531,11 +533,13 @@ class Pipeline:
         if not any(np.ndim(w) for w in weight.values()):
             return None
         rows = pd.DataFrame({n: np.broadcast_to(w, len(self.periods)) for n, w in weight.items()})
-        return rows.groupby(self.periods).first().rename_axis(self.indicators.index.names[1])
+        return rows.groupby(self.periods).first().rename_axis([self.indicators.index.names[1]])
 
 
-def _is_text(recipe: Recipe) -> bool:
-    return isinstance(recipe.aggregation, str)
+def _outranking(recipe: Recipe) -> str:
+    """Return the method where it compares rows on all indicators at once, else nothing."""
+    method = recipe.aggregation
+    return method if isinstance(method, str) and method in joining.OUTRANKING else ""
 
 
 def _raw_weights(
@@ -562,10 +566,11 @@ def _raw_weights(
         raise EstimationError(
             f"{', '.join(names[:3])} do not differ{where}: {method} weights do not exist"
         )
-    return np.maximum(raw, 0.0)
+    positive: np.ndarray = np.maximum(raw, 0.0)
+    return positive
 
 
-def _shares(raw: list, parent: str, tree: IndexTree) -> dict[str, float | np.ndarray]:
+def _shares(raw: list[Any], parent: str, tree: IndexTree) -> dict[str, float | np.ndarray]:
     total = sum(raw)
     names = tree.children(parent)
     even = 1.0 / len(names)
@@ -602,7 +607,7 @@ def _stacked(names: list[str], shares: Mapping[str, float | np.ndarray]) -> np.n
     return np.stack(np.broadcast_arrays(*chosen), axis=-1)
 
 
-def _down(tree: IndexTree, shares: Mapping[str, float | np.ndarray]) -> dict:
+def _down(tree: IndexTree, shares: Mapping[str, float | np.ndarray]) -> dict[str, Any]:
     """Return the weight of every node in the whole: the product of shares down to it."""
     weight: dict[str, float | np.ndarray] = {"": 1.0}
     for node, parent in tree.downwards:
@@ -628,7 +633,7 @@ def build(
     recipe: Recipe | None = None,
     *,
     sizes: pd.DataFrame | None = None,
-    **choices: object,
+    **choices: Any,
 ) -> IndexResult:
     """Build the index and all nodes below it.
 

@@ -6,6 +6,7 @@ Each takes a frame of unit-years by indicators and returns a frame of the same s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,12 @@ IMPUTATIONS = ("none", "linear", "carry", "period_mean", "period_median")
 OUTLIERS = ("none", "clip", "winsorise", "log", "winsorise_log", "boxcox")
 
 
-def require_panel(indicators: pd.DataFrame, step: str) -> tuple[str, str]:
+def require_panel(indicators: pd.DataFrame, step: str) -> tuple[Any, Any]:
     """Return the names of the unit and period level of the index, or say what needs them."""
     if indicators.index.nlevels != 2:
         raise EstimationError(f"{step} needs rows indexed by unit and period")
-    return tuple(n if n is not None else i for i, n in enumerate(indicators.index.names))
+    first, second = (n if n is not None else i for i, n in enumerate(indicators.index.names))
+    return first, second
 
 
 def require_numbers(indicators: pd.DataFrame) -> None:
@@ -109,9 +111,10 @@ def impute(indicators: pd.DataFrame, method: str = "none") -> pd.DataFrame:
     return indicators
 
 
-def _filled(indicators: pd.DataFrame, method: str, unit: str, period: str) -> pd.DataFrame:
+def _filled(indicators: pd.DataFrame, method: str, unit: Any, period: Any) -> pd.DataFrame:
     if method.startswith("period"):
-        fill = indicators.groupby(level=period).transform(method.removeprefix("period_"))
+        groups = indicators.groupby(level=period)
+        fill = groups.transform("mean" if method == "period_mean" else "median")
         return indicators.fillna(fill)
     ordered = indicators.sort_index(level=[unit, period])
     groups = ordered.groupby(level=unit, group_keys=False)

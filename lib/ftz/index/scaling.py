@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ def normalise(
     *,
     goalposts: Posts | None = None,
     targets: Mapping[str, float] | None = None,
-    by: Sequence | pd.Index | None = None,
+    by: Sequence[Any] | pd.Index | None = None,
 ) -> pd.DataFrame:
     """Bring indicators to one scale on which more is better.
 
@@ -113,18 +114,20 @@ def _scaled(
     targets: Mapping[str, float],
 ) -> np.ndarray:
     if method in ("zscore", "tscore"):
-        z = signs * (values - values.mean(axis=0)) / values.std(axis=0)
+        z: np.ndarray = signs * (values - values.mean(axis=0)) / values.std(axis=0)
         return z if method == "zscore" else 0.5 + z / 10
     if method == "rank":
-        return (stats.rankdata(signs * values, axis=0) - 1) / (len(values) - 1)
+        ranks: np.ndarray = stats.rankdata(signs * values, axis=0)
+        return (ranks - 1) / (len(values) - 1)
     if method == "distance":
         best = np.where(signs == 1, values.max(axis=0), values.min(axis=0))
         target = np.array([targets.get(n, b) for n, b in zip(names, best, strict=True)])
-        return np.where(signs == 1, values / target, target / values)
+        distance: np.ndarray = np.where(signs == 1, values / target, target / values)
+        return distance
     share = values
     if method == "minmax":
         low = values.min(axis=0)
         share = (values - low) / (values.max(axis=0) - low)
-    elif method == "goalposts":
+    elif posts is not None:  # goalposts
         share = ((values - posts[:, 0]) / (posts[:, 1] - posts[:, 0])).clip(0, 1)
     return np.where(signs == 1, share, 1 - share)

@@ -137,14 +137,19 @@ class FactorialResult:
     values: pd.Series
 
     def __repr__(self) -> str:
-        size = " x ".join(str(k) for k in self.values.index.levshape)
+        size = " x ".join(str(k) for k in self._shape)
         return (
             f"{len(self.values)} combinations ({size}): "
             f"results from {self.values.min():.4g} to {self.values.max():.4g}"
         )
 
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        assert isinstance(self.values.index, pd.MultiIndex)
+        return tuple(len(options) for options in self.values.index.levels)
+
     def _cube(self) -> np.ndarray:
-        return self.values.to_numpy().reshape(self.values.index.levshape)
+        return self.values.to_numpy().reshape(self._shape)
 
     @property
     def sobol(self) -> pd.DataFrame:
@@ -314,9 +319,10 @@ def sobol_of_choices(
             np.minimum((u * k).astype(int), k - 1)
             for u, k in zip(points.T, cube.shape, strict=True)
         ]
-        return cube[tuple(picks)]
+        found: np.ndarray = cube[tuple(picks)]
+        return found
 
-    bounds = dict.fromkeys(table.values.index.names, (0.0, 1.0))
+    bounds = {str(name): (0.0, 1.0) for name in table.values.index.names}
     return sobol_indices(look_up, bounds, n, seed=seed, resamples=resamples)
 
 

@@ -16,7 +16,7 @@ from scipy import optimize, stats
 
 from ftz.errors import EstimationError
 from ftz.index.pipeline import Recipe
-from ftz.index.tree import IndexTree
+from ftz.index.tree import IndexTree, Node
 
 #: Pooled min-max; indicators of a sub-index weigh the same, sub-indices weigh the same.
 FLAT_MEANS = Recipe(weights="flat", level_weights={1: "equal"})
@@ -71,8 +71,8 @@ def simulate_indicators(
     for group in tree.children(""):
         shared = rng.standard_normal(len(units))
         for leaf in tree.leaves(group):
-            level, spread = _SIMULATED[tree.nodes.loc[leaf, "type"]]
-            unit_effect = 0.7 * shared * tree.nodes.loc[leaf, "direction"]
+            level, spread = _SIMULATED[tree.node(leaf).type]
+            unit_effect = 0.7 * shared * tree.node(leaf).direction
             unit_effect = unit_effect + 0.7 * rng.standard_normal(len(units))
             drift = 0.4 * rng.uniform(-0.2, 1.0) * trend
             noise = 0.2 * rng.standard_normal(len(index))
@@ -112,11 +112,13 @@ def with_moments(draw: np.ndarray, wanted: Moments) -> np.ndarray:
 
     def bent(powers: np.ndarray) -> np.ndarray:
         a, b = np.exp(powers)
-        return 1 - (1 - unit**a) ** b
+        shape: np.ndarray = 1 - (1 - unit**a) ** b
+        return shape
 
     def gap(powers: np.ndarray) -> np.ndarray:
         values = bent(powers)
-        return np.array([values.mean(), values.std(ddof=1)]) - goal
+        off: np.ndarray = np.array([values.mean(), values.std(ddof=1)]) - goal
+        return off
 
     found = optimize.least_squares(gap, np.zeros(2), xtol=1e-15, ftol=1e-15, gtol=1e-15)
     if np.abs(found.fun).max() > 1e-9:
@@ -217,7 +219,8 @@ def _two_way(
     years = frame["year"].to_numpy(float)
     rising = (years - years.mean()) / (years.max() - years.min())
     effect = rng.standard_normal(len(units))[places]
-    return unit * effect + trend * 2 * rising + noise * rng.standard_normal(len(frame))
+    draw: np.ndarray = unit * effect + trend * 2 * rising + noise * rng.standard_normal(len(frame))
+    return draw
 
 
 def _bend(draw: np.ndarray, matched: np.ndarray, wanted: Moments) -> np.ndarray:
@@ -242,7 +245,10 @@ def _split(level: np.ndarray, m: int, frame: pd.DataFrame, rng: np.random.Genera
     ones = np.nansum(fixed, axis=1)
 
     def total(shift: np.ndarray) -> np.ndarray:
-        return ones + np.where(free, _logistic(logits + shift[:, None]), 0.0).sum(axis=1)
+        sums: np.ndarray = ones + np.where(free, _logistic(logits + shift[:, None]), 0.0).sum(
+            axis=1
+        )
+        return sums
 
     low, high = np.full(len(level), -40.0), np.full(len(level), 40.0)
     for _ in range(200):
@@ -253,7 +259,8 @@ def _split(level: np.ndarray, m: int, frame: pd.DataFrame, rng: np.random.Genera
 
 
 def _logistic(values: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-values))
+    share: np.ndarray = 1 / (1 + np.exp(-values))
+    return share
 
 
 def _extremes(level: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -283,7 +290,7 @@ def _fits(row: np.ndarray, column: int, value: float, level: float) -> bool:
     return 0.04 * free < need < 0.96 * free if free else False
 
 
-def _in_units(share: np.ndarray, node, rng: np.random.Generator) -> np.ndarray:
+def _in_units(share: np.ndarray, node: Node, rng: np.random.Generator) -> np.ndarray:
     """Stretch a column on [0, 1] to a range of its type, turned where less is better."""
     low, high = _RANGES[node.type]
     low, high = low * rng.uniform(0.6, 1.6), high * rng.uniform(0.5, 1.2)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -86,7 +87,7 @@ class IndexTree:
     @cached_property
     def _children(self) -> dict[str, list[str]]:
         below: dict[str, list[str]] = {node: [] for node in ("", *self.nodes.index)}
-        for node, parent in self.nodes["parent"].items():
+        for node, parent in zip(self.nodes.index, self.nodes["parent"], strict=True):
             below[parent].append(node)
         return below
 
@@ -105,7 +106,8 @@ class IndexTree:
     @cached_property
     def downwards(self) -> list[tuple[str, str]]:
         """Every node with its parent, parents before children."""
-        return list(self.nodes.sort_values("level", kind="stable")["parent"].items())
+        ordered = self.nodes.sort_values("level", kind="stable")
+        return list(zip(ordered.index, ordered["parent"], strict=True))
 
     @cached_property
     def inner(self) -> list[str]:
@@ -117,7 +119,9 @@ class IndexTree:
         if name not in self.nodes.index:
             raise EstimationError(f"index tree: there is no node {name!r}")
         row = self.nodes.loc[name]
-        fields = {c: row[c] for c in _COLUMNS[1:] if c != "direction_is_our_reading"}
+        fields: dict[str, Any] = {
+            c: row[c] for c in _COLUMNS[1:] if c != "direction_is_our_reading"
+        }
         ours = str(row["direction_is_our_reading"]) == "1"
         return Node(id=name, our_reading=ours, **fields)
 
@@ -131,7 +135,8 @@ class IndexTree:
 
     @cached_property
     def _levels(self) -> dict[int, list[str]]:
-        return {int(k): part.index.tolist() for k, part in self.nodes.groupby("level")}
+        levels = sorted(set(self.nodes["level"]))
+        return {int(k): self.nodes.index[self.nodes["level"] == k].tolist() for k in levels}
 
     def at_level(self, level: int) -> list[str]:
         """Return the nodes of one level, in the order of the tree."""
@@ -145,7 +150,7 @@ class IndexTree:
     @property
     def counts(self) -> dict[int, int]:
         """Number of nodes at each level."""
-        return {int(k): int(v) for k, v in self.nodes["level"].value_counts().sort_index().items()}
+        return {level: len(nodes) for level, nodes in self._levels.items()}
 
     @property
     def directions(self) -> pd.Series:

@@ -78,12 +78,14 @@ def divergences(values: np.ndarray, shift: float) -> np.ndarray:
     shifted = values + shift
     shares = shifted / shifted.sum(axis=0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    return 1 + (shares * logs).sum(axis=0) / np.log(len(shares))
+    divergence: np.ndarray = 1 + (shares * logs).sum(axis=0) / np.log(len(shares))
+    return divergence
 
 
 def _critic(values: np.ndarray) -> np.ndarray:
     conflict = (1 - np.corrcoef(values, rowvar=False)).sum(axis=0)
-    return values.std(axis=0) * conflict
+    criterion: np.ndarray = values.std(axis=0) * conflict
+    return criterion
 
 
 def _pca(values: np.ndarray) -> np.ndarray:
@@ -92,11 +94,13 @@ def _pca(values: np.ndarray) -> np.ndarray:
 
 
 def _cv(values: np.ndarray) -> np.ndarray:
-    return values.std(axis=0) / values.mean(axis=0)
+    variation: np.ndarray = values.std(axis=0) / values.mean(axis=0)
+    return variation
 
 
 def _sd(values: np.ndarray) -> np.ndarray:
-    return values.std(axis=0)
+    spread: np.ndarray = values.std(axis=0)
+    return spread
 
 
 _RAW: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -201,7 +205,7 @@ def _expert(tree: IndexTree, expert: Mapping[str, float]) -> dict[str, float]:
     strange = set(expert) - set(tree.nodes.index)
     if strange:
         raise EstimationError(f"expert weights name {min(strange)!r}, which is not in the tree")
-    raw = {}
+    raw: dict[str, float] = {}
     for parent in ("", *tree.nodes.index):
         below = tree.children(parent)
         if not any(child in expert for child in below):
@@ -249,7 +253,9 @@ def leaf_weights(tree: IndexTree, shares: Mapping[str, float]) -> pd.Series:
     return pd.Series(weights, name="weight")
 
 
-def reweighted(full: IndexTree, kept: IndexTree, shares: Mapping[str, float], rule: str) -> dict:
+def reweighted(
+    full: IndexTree, kept: IndexTree, shares: Mapping[str, float], rule: str
+) -> dict[str, float]:
     """Return shares on a partial tree, by an explicit rule.
 
     Parameters
@@ -266,4 +272,4 @@ def reweighted(full: IndexTree, kept: IndexTree, shares: Mapping[str, float], ru
     if rule == "siblings":
         return _among_siblings(kept, {n: shares[n] for n in kept.nodes.index})
     weights = leaf_weights(full, shares)
-    return shares_of_leaves(kept, weights[kept.leaves()])
+    return shares_of_leaves(kept, {n: float(weights[n]) for n in kept.leaves()})

@@ -75,9 +75,10 @@ def _studentise(shift: np.ndarray, scores: np.ndarray, parts: Scores) -> np.ndar
     error = np.sqrt(parts.factor * meat) / parts.power.sum()
     # No variance at all: the statistic is as large as can be (or zero, if nothing moved).
     flat = error <= 1e-12 * np.abs(shift)
-    return np.divide(
+    tstats: np.ndarray = np.divide(
         shift, error, out=np.where(shift == 0, 0.0, np.copysign(np.inf, shift)), where=~flat
     )
+    return tstats
 
 
 def scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
@@ -169,8 +170,8 @@ class WildBootstrapResult:
         """Twice the smaller tail, at most one."""
         close = 1e-10 * abs(self.tstat)
         tails = [
-            np.sum(self.tstats <= self.tstat + close),
-            np.sum(self.tstats >= self.tstat - close),
+            int(np.sum(self.tstats <= self.tstat + close)),
+            int(np.sum(self.tstats >= self.tstat - close)),
         ]
         return float(min(1.0, 2 * self._share(min(tails))))
 

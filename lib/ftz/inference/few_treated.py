@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -232,7 +233,7 @@ def _sizes(frame: pd.DataFrame, size: str, unit: str) -> pd.Series:
     return sizes
 
 
-def _variance_line(size: np.ndarray, squares: np.ndarray):
+def _variance_line(size: np.ndarray, squares: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit ``A + B / size`` with both at least zero; return it as a function."""
     from scipy.optimize import nnls
 
@@ -243,8 +244,8 @@ def _variance_line(size: np.ndarray, squares: np.ndarray):
 @dataclass(frozen=True)
 class _FewTreated:
     estimate: float
-    treated: list
-    donor_names: list
+    treated: list[Any]
+    donor_names: list[Any]
     swaps: np.ndarray  # treated by donors: the weighted error a donor would have put there
     nobs: int
     title: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,19 +146,18 @@ def romano_wolf(
     if method not in ("bootstrap", "paths"):
         raise EstimationError(f"unknown method {method!r}: use bootstrap or paths")
     start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
-    keys = {"seed": start, "draws": draws, "unit": unit, "time": time}
+    keys: dict[str, Any] = {"seed": start, "draws": draws, "unit": unit, "time": time}
     if method == "bootstrap":
-        each = [wild_cluster_bootstrap(frame, o, treatment, controls, **keys) for o in outcomes]
-        observed, alone = [r.tstat for r in each], [r.p_value for r in each]
-        drawn = np.column_stack([r.tstats for r in each])
-        estimates = [r.estimate for r in each]
+        wild = [wild_cluster_bootstrap(frame, o, treatment, controls, **keys) for o in outcomes]
+        observed, alone = [r.tstat for r in wild], [r.p_value for r in wild]
+        drawn = np.column_stack([r.tstats for r in wild])
+        estimates, exact = [r.estimate for r in wild], wild[0].exact
     else:
         keys |= {"scheme": "paths", "adoption": adoption}
-        each = [placebo(frame, o, treatment, controls, **keys) for o in outcomes]
-        observed, alone = [r.observed_tstat for r in each], [r.p_value_t for r in each]
-        drawn = np.column_stack([r.tstats[r.valid] for r in each])
-        estimates = [r.observed_estimate for r in each]
-    exact = each[0].exact
+        paths = [placebo(frame, o, treatment, controls, **keys) for o in outcomes]
+        observed, alone = [r.observed_tstat for r in paths], [r.p_value_t for r in paths]
+        drawn = np.column_stack([r.tstats[r.valid] for r in paths])
+        estimates, exact = [r.observed_estimate for r in paths], paths[0].exact
     table = pd.DataFrame(
         {
             "estimate": estimates,

@@ -103,12 +103,14 @@ def _regress_block(
 
 def residual(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Return values after projection on an orthonormal basis."""
-    return values - basis @ (basis.T @ values)
+    left: np.ndarray = values - basis @ (basis.T @ values)
+    return left
 
 
 def membership(codes: np.ndarray) -> np.ndarray:
     """Return the 0/1 matrix, clusters by rows of the panel, that sums by cluster."""
-    return (codes == np.arange(codes.max() + 1)[:, None]).astype(float)
+    member: np.ndarray = (codes == np.arange(codes.max() + 1)[:, None]).astype(float)
+    return member
 
 
 def small_sample_factor(basis: np.ndarray) -> float:
@@ -122,7 +124,7 @@ def small_sample_factor(basis: np.ndarray) -> float:
     n, k = len(basis), basis.shape[1] + 1
     if n <= k:
         raise EstimationError(f"{n} observations cannot carry {k} parameters and a variance")
-    return n / (n - k)
+    return float(n / (n - k))
 
 
 @dataclass(frozen=True)

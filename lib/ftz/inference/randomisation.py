@@ -59,7 +59,8 @@ class PlaceboResult:
     @property
     def valid(self) -> np.ndarray:
         """Which assignments have an estimate."""
-        return np.isfinite(self.estimates)
+        finite: np.ndarray = np.isfinite(self.estimates)
+        return finite
 
     @property
     def n_degenerate(self) -> int:
@@ -69,12 +70,14 @@ class PlaceboResult:
     @property
     def tstats(self) -> np.ndarray:
         """Coefficient over clustered standard error, by assignment."""
-        return self.estimates / self.std_errors
+        ratios: np.ndarray = self.estimates / self.std_errors
+        return ratios
 
     @property
     def pvalues(self) -> np.ndarray:
         """Two-sided normal p value of each assignment, as the paper prints z."""
-        return 2 * special.ndtr(-np.abs(self.tstats))
+        tails: np.ndarray = 2 * special.ndtr(-np.abs(self.tstats))
+        return tails
 
     @property
     def observed_tstat(self) -> float:

@@ -94,7 +94,8 @@ def _weighted_moments(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarr
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+    ratio: np.ndarray = np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+    return ratio
 
 
 def ks_statistic(values: np.ndarray, status: np.ndarray, weights: np.ndarray) -> float:

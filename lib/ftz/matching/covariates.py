@@ -92,17 +92,18 @@ def whitened(values: np.ndarray, names: Sequence[str], metric: str) -> np.ndarra
     """Return coordinates in which Euclidean distance is the metric's distance."""
     if metric not in METRICS:
         raise EstimationError(f"unknown metric {metric!r}: use {', '.join(METRICS)}")
-    centred = values - values.mean(axis=0)
+    centred: np.ndarray = values - values.mean(axis=0)
     if metric == "euclidean":
         return centred
     spread = values.std(axis=0, ddof=1)
     constant = [n for n, s in zip(names, spread, strict=True) if not s > 0]
     if constant:
         raise EstimationError(f"{', '.join(constant)} is constant: no distance can use it")
-    scaled = centred / spread
+    scaled: np.ndarray = centred / spread
     if metric == "inverse_variance":
         return scaled
     roots, vectors = np.linalg.eigh(np.atleast_2d(np.cov(scaled, rowvar=False)))
     if roots[0] < 1e-10:
         raise EstimationError(f"{', '.join(names)} are collinear: no Mahalanobis distance")
-    return scaled @ (vectors / np.sqrt(roots))
+    white: np.ndarray = scaled @ (vectors / np.sqrt(roots))
+    return white

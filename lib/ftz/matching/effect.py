@@ -177,7 +177,7 @@ def att(
         _check_abadie_imbens(se, target, fit)
         unit = _unit_variances(y, matches, neighbours, variance, effect)
         squared = _abadie_imbens(treated - counterfactual, matches, unit, target)
-        if se == "abadie_imbens_2016":
+        if se == "abadie_imbens_2016" and fit is not None:
             squared += _variance.att_correction(y, effect, matches, fit, neighbours, metric)
     elif se == "stratified":
         squared = _stratified(y, matches)
@@ -272,7 +272,7 @@ def ate(
         else:
             squared += float(((total**2 + 2 * total - squares) * unit).sum())
     squared /= n**2
-    if se == "abadie_imbens_2016":
+    if se == "abadie_imbens_2016" and fit is not None:
         squared += _variance.ate_correction(y, to_controls, fit, neighbours)
     return CoefficientResult(
         params=pd.Series({"ATE": effect}),
@@ -318,7 +318,7 @@ def _analytic(treated: np.ndarray, controls: np.ndarray, matches: Matches) -> fl
             "a variance needs two of each"
         )
     n = len(treated)
-    return treated.var(ddof=1) / n + (weights**2).sum() / n**2 * used.var(ddof=1)
+    return float(treated.var(ddof=1) / n + (weights**2).sum() / n**2 * used.var(ddof=1))
 
 
 def _served(matches: Matches) -> tuple[np.ndarray, np.ndarray]:
@@ -358,9 +358,9 @@ def _abadie_imbens(
     n, (of_treated, of_controls) = len(effects), unit
     total, squares = _served(matches)
     if target == "sample":
-        return (of_treated.sum() + (total**2 * of_controls).sum()) / n**2
+        return float((of_treated.sum() + (total**2 * of_controls).sum()) / n**2)
     spread = np.sum((effects - effects.mean()) ** 2)
-    return (spread + ((total**2 - squares) * of_controls).sum()) / n**2
+    return float((spread + ((total**2 - squares) * of_controls).sum()) / n**2)
 
 
 def _clustered(y: pd.Series, matches: Matches, cluster: pd.Series | None) -> tuple[float, int]:
@@ -386,8 +386,9 @@ def _stratified(y: pd.Series, matches: Matches) -> float:
     if matches.strata is None:
         raise EstimationError("the stratified standard error is for stratify()")
     squared = 0.0
-    of_controls = matches.strata[matches.controls]
-    for stratum, labels in matches.treated.groupby(matches.strata[matches.treated]).items():
+    of_treated, of_controls = matches.strata[matches.treated], matches.strata[matches.controls]
+    for stratum in sorted(set(of_treated)):
+        labels = matches.treated[of_treated == stratum]
         ones, zeros = y[labels], y[matches.controls[of_controls == stratum]]
         if len(ones) < 2 or len(zeros) < 2:
             raise EstimationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,7 +101,8 @@ class Matches:
         """One for each matched treated unit, ``control_weights`` for controls, else zero."""
         ones = pd.Series(1.0, self.treated)
         zeros = pd.Series(0.0, self.unmatched)
-        return pd.concat([ones, zeros, self.control_weights]).reindex(self.score.index)
+        weights: pd.Series = pd.concat([ones, zeros, self.control_weights])
+        return weights.reindex(self.score.index)
 
     @property
     def effective_controls(self) -> float:
@@ -134,7 +136,7 @@ class Matches:
 
 
 def collect(
-    weights: sparse.csr_array, score: pd.Series, status: np.ndarray, why: str, **how
+    weights: sparse.csr_array, score: pd.Series, status: np.ndarray, why: str, **how: Any
 ) -> Matches:
     """Leave out the treated without a match, and label rows and columns."""
     matched = np.diff(weights.indptr) > 0
@@ -230,11 +232,11 @@ def match(
     pool, queries = values[~on], values[on]
     if k is not None and k > len(pool):
         raise EstimationError(f"{k} neighbours asked for, {len(pool)} controls in the sample")
-    if not replacement:
+    if not replacement and k is not None:
         weights = _greedy(queries, pool, k, caliper, ties, order, seed)
     else:
         weights = _equal_weights(queries, pool, k, caliper, tie)
-        if ties != "share":
+        if ties != "share" and k is not None:
             rng = generator(seed, "ties='random'") if ties == "random" else None
             weights = _break_ties(weights, queries, pool, k, rng)
     why = "" if caliper is None else f"within the caliper {caliper:.4g}"
@@ -323,8 +325,8 @@ def _greedy(
 ) -> sparse.csr_array:
     """Return equal weights on the controls that each query got, none used twice."""
     needs_seed = "ties='random'" if ties == "random" else "order='random'"
-    rng = generator(seed, needs_seed) if "random" in (ties, order) else None
-    turns = {
+    rng = generator(seed if "random" in (ties, order) else 0, needs_seed)
+    turns: dict[str, Callable[[], np.ndarray]] = {
         "largest": lambda: np.argsort(-queries, kind="stable"),
         "smallest": lambda: np.argsort(queries, kind="stable"),
         "data": lambda: np.arange(len(queries)),
@@ -461,7 +463,8 @@ def _cuts(treated_scores: np.ndarray, strata: int | Sequence[float]) -> np.ndarr
         if not (np.diff(cuts) > 0).all() or not np.isfinite(cuts).all():
             raise EstimationError("the cuts between strata must be finite and ascend")
         return cuts
-    if strata < 1 or strata != int(strata):
+    count = float(strata)  # type: ignore[arg-type]  # np.ndim has told a number from a sequence
+    if count < 1 or count != int(count):
         raise EstimationError(f"strata must be a whole number from 1, not {strata}")
-    inner = np.linspace(0, 1, int(strata) + 1)[1:-1]
+    inner = np.linspace(0, 1, int(count) + 1)[1:-1]
     return np.unique(np.quantile(treated_scores, inner))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,7 @@ class PanelMatches:
         }
         return pd.DataFrame(rows).T.rename_axis("period")
 
-    def effects(self, outcome: pd.Series, **options) -> pd.DataFrame:
+    def effects(self, outcome: pd.Series, **options: Any) -> pd.DataFrame:
         """Return the effect on the treated in each period, and over all.
 
         Parameters
@@ -115,7 +116,7 @@ def match_panel(
     baseline: int | None = None,
     unit: str = "city",
     time: str = "year",
-    **options,
+    **options: Any,
 ) -> PanelMatches:
     """Fit scores and match, in one of three ways that papers use and seldom tell apart.
 
@@ -169,7 +170,9 @@ def match_panel(
         )
     if scheme == "baseline":
         return _baseline(frame, how, baseline, unit, time)
-    fits, matches, skipped = {}, {}, {}
+    fits: dict[object, ScoreResult] = {}
+    matches: dict[object, Matches] = {}
+    skipped: dict[object, str] = {}
     whole = how.fit(frame) if score == "pooled" else None
     for period, rows in frame.groupby(time, sort=True):
         share = rows[treatment].mean()
@@ -201,12 +204,14 @@ class _How:
     on: str
     link: str
     support: str
-    options: dict
+    options: dict[str, Any]
 
     def fit(self, rows: pd.DataFrame) -> ScoreResult:
         return propensity_score(rows, self.treatment, self.covariates, self.link)
 
-    def run(self, rows: pd.DataFrame, fit: ScoreResult | None = None) -> tuple:
+    def run(
+        self, rows: pd.DataFrame, fit: ScoreResult | None = None
+    ) -> tuple[ScoreResult, Matches]:
         fit = self.fit(rows) if fit is None else fit
         treated = rows[self.treatment]
         keep = common_support(fit.score[rows.index], treated, self.support)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,7 @@ def propensity_score(
     )
 
 
-def _maximise(model: type, treated: np.ndarray, design: np.ndarray, treatment: str):
+def _maximise(model: type, treated: np.ndarray, design: np.ndarray, treatment: str) -> Any:
     """Run Newton's method; tell a separated sample from a merely extreme score."""
     import warnings
 

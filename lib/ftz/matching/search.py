@@ -82,13 +82,14 @@ def _kth(queries: Array, padded: Array, k: int, place: Array) -> Array:
     and k - a above it.  The k-th distance is the smallest, over a, of the larger
     of the two ends' distances.
     """
-    best = padded[place + (k - 1)] - queries
+    best: Array = padded[place + (k - 1)] - queries
     for below in range(1, k):
         reach = np.maximum(
             queries - padded[place - below], padded[place + (k - below - 1)] - queries
         )
         np.minimum(best, reach, out=best)
-    return np.minimum(best, queries - padded[place - k], out=best)
+    np.minimum(best, queries - padded[place - k], out=best)
+    return best
 
 
 def _sweep(

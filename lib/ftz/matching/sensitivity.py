@@ -122,7 +122,7 @@ def _differences(outcome: pd.Series | np.ndarray, matches: Matches | None) -> np
         if not np.isfinite(gaps).all():
             raise EstimationError("missing or infinite differences")
     else:
-        y = outcomes(outcome, matches.score.index)
+        y = outcomes(pd.Series(outcome), matches.score.index)
         gaps = y[matches.treated].to_numpy() - matches.weights @ y[matches.controls].to_numpy()
     if not (gaps != 0).any():
         raise EstimationError("no pair differs: there is nothing to bound")

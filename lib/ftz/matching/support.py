@@ -56,9 +56,9 @@ def common_support(
     elif rule == "treated_minmax":
         keep = ~status | score.between(low_c, high_c)
     elif rule in ("crump", "fixed"):
-        cut = crump_cutoff(score) if rule == "crump" else level
+        cut = crump_cutoff(score) if level is None else level
         keep = score.between(cut, 1 - cut)
-    elif rule == "trim":
+    elif level is not None:  # trim
         keep = ~status
         keep[status] = _dense(score, status, level)
     else:

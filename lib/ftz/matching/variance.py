@@ -34,18 +34,23 @@ def conditional_variance(
         raise EstimationError(f"{neighbours} neighbours asked for in a group of {len(y)}")
     # A unit is its own nearest neighbour: look for one more; it differs from itself by zero.
     rows, columns, counts = search.nearest(positions, positions, int(neighbours) + 1, tie)
-    gaps, others = y[columns] - y[rows], counts - 1
+    gaps: np.ndarray = y[columns] - y[rows]
+    others: np.ndarray = counts - 1
     sums = np.bincount(rows, gaps)
-    if form == "difference":
-        return others / counts * (sums / others) ** 2
-    return (np.bincount(rows, gaps**2) - sums**2 / counts) / others
+    squares = np.bincount(rows, gaps**2)
+    variance: np.ndarray = (
+        others / counts * (sums / others) ** 2
+        if form == "difference"
+        else (squares - sums**2 / counts) / others
+    )
+    return variance
 
 
 def common_variance(y: pd.Series, matches: Matches, effect: float) -> float:
     """Return the weighted sum of squared errors of the pairs, for one variance common to all."""
     pairs = matches.weights.tocoo()
     gaps = y[matches.treated].to_numpy()[pairs.row] - y[matches.controls].to_numpy()[pairs.col]
-    return np.sum(pairs.data * (gaps - effect) ** 2)
+    return float(np.sum(pairs.data * (gaps - effect) ** 2))
 
 
 # ---------------------------------------------------------- when the score was estimated
@@ -89,7 +94,9 @@ class _Sample:
             mean[at], cross[at] = self._moments(rows, units, len(at))
         return mean, cross
 
-    def _moments(self, rows: np.ndarray, units: np.ndarray, size: int):
+    def _moments(
+        self, rows: np.ndarray, units: np.ndarray, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         counts = np.bincount(rows, minlength=size)
         mean = np.bincount(rows, self.y[units], minlength=size) / counts
         gaps = self.y[units] - mean[rows]

@@ -162,7 +162,9 @@ def _labels(fit: ScoreResult, at: np.ndarray) -> pd.Index:
     return fit.score.index[at]
 
 
-def _arrays(outcome: pd.Series, fit: ScoreResult, keep: pd.Series | None):
+def _arrays(
+    outcome: pd.Series, fit: ScoreResult, keep: pd.Series | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return outcome, rows, treatment, score, design and slope of the kept rows."""
     at = np.arange(len(fit.score))
     if keep is not None:
@@ -179,7 +181,8 @@ def _score_terms(
     d: np.ndarray, p: np.ndarray, slope: np.ndarray, x: np.ndarray, fit: ScoreResult
 ) -> np.ndarray:
     """Return each row's part in the error of the score's coefficients, rows by coefficients."""
-    return ((d - p) * slope / (p * (1 - p)))[:, None] * x @ fit.covariance
+    influence: np.ndarray = ((d - p) * slope / (p * (1 - p)))[:, None] * x @ fit.covariance
+    return influence
 
 
 # ----------------------------------------------------------------- doubly robust

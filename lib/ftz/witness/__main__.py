@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from ftz.errors import FtzError
 from ftz.paths import data_dir
 from ftz.witness import SEED, build, check, panel_bytes, write
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(frame) -> None:
+def _report(frame: pd.DataFrame) -> None:
     compared = check(frame)
     wanted = compared[compared["asked"]]
     for table, part in wanted.groupby("table"):

@@ -131,7 +131,7 @@ def run(
     job = partial(one, seed=seed)
     jobs = [(number,) for number in numbers]
     found = spread(job, jobs, workers=workers, what="studies", progress=progress)
-    frame = pd.concat(found, ignore_index=True)
+    frame: pd.DataFrame = pd.concat(found, ignore_index=True)
     if path is not None:
         text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         path.write_text(text, "utf-8")

@@ -33,7 +33,7 @@ from ftz.errors import RecordError
 from ftz.published import Printed
 from ftz.results import stars
 from ftz.witness.moments import Array, Design, columns, two_way_design
-from ftz.witness.problem import Model, Problem, Target, Variable, known
+from ftz.witness.problem import Kind, Model, Problem, Target, Variable, known
 
 #: Name of the known variable of ones.
 ONES = "one"
@@ -144,7 +144,7 @@ def _sample(study: Study, declared: Mapping[str, Any]) -> Sample:
     told = declared.get("sample")
     if not isinstance(told, Mapping):
         raise RecordError(f"{study.paper}: witness.sample must say units and periods, or n")
-    options = {
+    options: dict[str, Any] = {
         "effects": tuple(declared.get("effects", ())),
         "errors": str(declared.get("errors", "classical")),
     }
@@ -154,7 +154,7 @@ def _sample(study: Study, declared: Mapping[str, Any]) -> Sample:
             raise RecordError(f"{study.paper}: witness.sample has lists of different lengths")
         return Sample(units, periods, **options)
     if "n" in told:
-        return Sample(np.arange(int(told["n"])), np.zeros(int(told["n"])), **options)
+        return Sample(np.arange(float(told["n"])), np.zeros(int(told["n"])), **options)
     return balanced(int(told["units"]), int(told["periods"]), **options)
 
 
@@ -213,13 +213,14 @@ def _models(study: Study, sample: Sample, variables: set[str]) -> list[Model]:
 
 def _targets(study: Study, model: Model) -> list[Target]:
     table, _, column = model.name.partition("/")
+    kinds: dict[str, Kind] = {"coef": "coef", "se": "se", "statistic": "statistic"}
     found = []
     for row in study.regressors(table, column):
         regressor = ONES if row in CONSTANTS else row
-        for kind, identifier in study.where(table, row, column).items():
-            if kind in {"coef", "se", "statistic"}:
+        for name, identifier in study.where(table, row, column).items():
+            if name in kinds:
                 numbers = _number(study.record.get(identifier))
-                found.append(Target(identifier, kind, model.name, regressor, *numbers))
+                found.append(Target(identifier, kinds[name], model.name, regressor, *numbers))
     return found
 
 

@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,7 +135,7 @@ def save_parent(parent: Parent, path: Path) -> None:
     arrays["matched"] = plan.rows["matched"].to_numpy()
     arrays["ends"] = np.array([[*plan.lowest_treated], [*plan.highest_control]], dtype=str)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    np.savez(temporary, **arrays)
+    np.savez(temporary, allow_pickle=False, **arrays)
     os.replace(temporary, path)
 
 
@@ -365,7 +366,7 @@ def _record_digest() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _claim(folder: Path, about: dict) -> None:
+def _claim(folder: Path, about: dict[str, Any]) -> None:
     """Say what a folder holds, and refuse to mix it with something else."""
     path = folder / "run.json"
     if path.exists():

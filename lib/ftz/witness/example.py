@@ -23,7 +23,7 @@ def data() -> pd.DataFrame:
     """Return Grunfeld's (1950) data, firm by firm, as statsmodels ships them (public domain)."""
     from statsmodels.datasets import grunfeld
 
-    frame = grunfeld.load_pandas().data
+    frame: pd.DataFrame = grunfeld.load_pandas().data
     return frame.sort_values(["firm", "year"], kind="stable").reset_index(drop=True)
 
 
@@ -56,7 +56,7 @@ def text() -> str:
             "tag:yaml.org,2002:str", value, style='"' if quoted else None
         )
 
-    def line(dumper: yaml.SafeDumper, value: list) -> yaml.Node:
+    def line(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
         return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
 
     Dumper.add_representer(str, string)

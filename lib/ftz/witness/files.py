@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,7 +51,7 @@ def panel_bytes(frame: pd.DataFrame) -> bytes:
     return text.encode("utf-8")
 
 
-def manifest(witness: Witness) -> dict:
+def manifest(witness: Witness) -> dict[str, Any]:
     """Say what a witness is, what it meets, and what it was not asked to meet."""
     compared = check(witness.frame)
     wanted = compared[compared["asked"]]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +64,12 @@ class Design:
 
     def cluster_sums(self, values: Array) -> Array:
         """Sum a vector by cluster."""
-        return np.bincount(self.clusters, values)
+        return np.bincount(self.clusters, values).astype(np.float64, copy=False)
 
 
-def two_way_design(units: NDArray, periods: NDArray, *, keep_constant: bool = True) -> Design:
+def two_way_design(
+    units: NDArray[Any], periods: NDArray[Any], *, keep_constant: bool = True
+) -> Design:
     """Return the design with unit and period effects, clustered by unit.
 
     With ``keep_constant`` the constant is left in, normalised as
@@ -187,11 +190,12 @@ def columns(
     y, x = design.within(outcome), design.within(regressors)
     n, k = x.shape
     df = n - k - design.effects.shape[1]
-    inverse = np.linalg.inv(x.T @ x)
+    inverse = np.linalg.inv(x.T @ x).astype(np.float64, copy=False)
     b = inverse @ (x.T @ y)
-    e = y - x @ b
+    e: Array = y - x @ b
     rows = np.arange(k) if asked is None else np.asarray(asked)
-    w, own = (x @ inverse)[:, rows], inverse[rows]
+    w: Array = (x @ inverse)[:, rows]
+    own: Array = inverse[rows]
     by_regressors = e[None, :, None] * own[:, None, :] - w.T[:, :, None] * b
     if errors in {"classical", "likelihood"}:
         divisor = df if errors == "classical" else n
@@ -217,7 +221,7 @@ def _sandwich(
     w: Array,
     own: Array,
     inverse: Array,
-    clusters: NDArray,
+    clusters: NDArray[Any],
     scale: float,
 ) -> tuple[Array, Array, Array]:
     """Return squared errors (a) and their derivatives in outcome (a x n) and regressors."""

@@ -139,7 +139,10 @@ class Target:
 class Quantity(Protocol):
     """A smooth number of a panel, with its gradient."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the number is called."""
+        ...
 
     def evaluate(self, values: Values) -> tuple[float, Gradient]:
         """Return the number and its gradient in each variable."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ GROUPS = {
     "other matching": "effects on the treated under other readings of Table 1",
 }
 #: Readings of Table 1 beside the one that the witness is built for.
-_MATCHINGS = {
+_MATCHINGS: dict[str, tuple[str, dict[str, float]]] = {
     "one neighbour": ("k_nearest", {"k": 1}),
     "two neighbours": ("k_nearest", {"k": 2}),
     "caliper of 0.66 sd": ("caliper", {"sd": 0.66}),
@@ -81,7 +82,7 @@ def _events(matched: pd.DataFrame) -> dict[str, float]:
         return {}
     found = {}
     for part in (study.pre, study.post):
-        for step, row in part.iterrows():
+        for step, (_, row) in zip(part.index, part.iterrows(), strict=True):
             if step == -1 or not np.isfinite(row["std_error"]) or row["std_error"] <= 0:
                 continue
             found[f"event study: {2019 + int(step)}"] = float(row["estimate"])
@@ -158,7 +159,7 @@ def _pvalues(matched: pd.DataFrame) -> dict[str, float]:
 def _correlations(matched: pd.DataFrame) -> dict[str, float]:
     table = matched[list(CONTROLS)].corr()
     return {
-        f"correlation: {a} and {b}": float(table.loc[a, b])
+        f"correlation: {a} and {b}": float(table[b][a])
         for a, b in itertools.combinations(CONTROLS, 2)
     }
 
@@ -168,7 +169,7 @@ def _matching(frame: pd.DataFrame) -> dict[str, float]:
     on = replication.support(frame, fitted)
     found = {}
     for name, (method, options) in _MATCHINGS.items():
-        chosen = dict(options)
+        chosen: dict[str, Any] = dict(options)
         if "sd" in chosen:
             index = fitted.linear_index[on]
             chosen = {"caliper": chosen["sd"] * float(index.std(ddof=1))}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,7 +135,7 @@ def readings() -> list[Reading]:
     return found
 
 
-def random_effects(cities: NDArray, years: NDArray, ratio: float) -> Design:
+def random_effects(cities: NDArray[Any], years: NDArray[Any], ratio: float) -> Design:
     r"""Return the quasi-demeaning design of random city effects with year dummies.
 
     City *i* with :math:`T_i` rows is demeaned by the share
@@ -148,7 +149,7 @@ def random_effects(cities: NDArray, years: NDArray, ratio: float) -> Design:
     return _transformed(codes, years, transform)
 
 
-def weighted(cities: NDArray, years: NDArray, weights: Array) -> Design:
+def weighted(cities: NDArray[Any], years: NDArray[Any], weights: Array) -> Design:
     """Return the design of two-way fixed effects with rows weighted."""
     codes = np.unique(cities, return_inverse=True)[1]
     units = np.eye(codes.max() + 1)[codes]
@@ -158,7 +159,7 @@ def weighted(cities: NDArray, years: NDArray, weights: Array) -> Design:
 
 
 def _transformed(
-    codes: NDArray, years: NDArray, transform: Array, extra: Array | None = None
+    codes: NDArray[Any], years: NDArray[Any], transform: Array, extra: Array | None = None
 ) -> Design:
     steps = np.unique(years, return_inverse=True)[1]
     dummies = np.eye(steps.max() + 1)[steps][:, 1:]
@@ -184,7 +185,8 @@ def city_weights() -> Array:
     y = design.within(matched[OUTCOME].to_numpy(float))
     e = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
     variance = pd.Series(e**2).groupby(matched["city"]).transform("mean")
-    return 1 / np.maximum(variance.to_numpy(), 1e-6)
+    precision: Array = 1 / np.maximum(variance.to_numpy(), 1e-6)
+    return precision
 
 
 def matching_weights() -> Array:
@@ -195,7 +197,9 @@ def matching_weights() -> Array:
     found = replication.matches(frame, replication.score(frame))["caliper"]
     labels = frame.index[frame["matched"] == 1]
     weights = found.sample_weights.reindex(labels).fillna(0.0).to_numpy()
-    return np.maximum(weights, 1e-3 * weights.max())  # a row without a match hardly counts
+    # a row without a match hardly counts
+    floored: Array = np.maximum(weights, 1e-3 * weights.max())
+    return floored
 
 
 @dataclass(frozen=True)

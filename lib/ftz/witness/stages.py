@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -209,12 +210,13 @@ def _table4_equations(
 
 
 def _sloping(
-    low: Array, high: Array, years: NDArray, noise: float, rng: np.random.Generator
+    low: Array, high: Array, years: NDArray[Any], noise: float, rng: np.random.Generator
 ) -> Array:
     """Start inside the bounds, rising through the years."""
     share = 0.08 + 0.84 * (years - years.min()) / np.ptp(years)
     share = np.clip(share + noise * rng.standard_normal(len(years)), 0.05, 0.95)
-    return low + (high - low) * share
+    start: Array = low + (high - low) * share
+    return start
 
 
 def _bounds(targets: _Targets, rows: pd.DataFrame, variable: str, on: bool) -> tuple[Array, Array]:
@@ -243,7 +245,8 @@ def _start(
     noise = rng.standard_normal(len(rows))
     if variable == "urba":
         trend = 0.07 * ((years - years.min()) / np.ptp(years) - 0.5)
-        return rows["city"].map(_URBAN).to_numpy(float) + trend + 0.015 * noise
+        share: Array = rows["city"].map(_URBAN).to_numpy(float) + trend + 0.015 * noise
+        return share
     level = rows["city"].map(_OPENNESS).to_numpy(float) - 0.1
     if (rows["matched"] == 1).all():
         return level + 0.35 * noise
@@ -274,10 +277,10 @@ def _pins(
     """Hold one row at each printed extreme."""
     ends = (targets.moment(variable, "min"), targets.moment(variable, "max"))
     if places and variable in places:
-        places = [position(rows, *row) for row in places[variable]]
+        held = [position(rows, *row) for row in places[variable]]
     else:
-        places = [int(np.argmin(start)), int(np.argmax(start))]
-    return dict(zip(places, ends, strict=True))
+        held = [int(np.argmin(start)), int(np.argmax(start))]
+    return dict(zip(held, ends, strict=True))
 
 
 def _off(variable: str) -> str:
@@ -343,7 +346,7 @@ class _Logit:
         )
         yield from self._order(values["logit"], x_on, x_off)
 
-    def _first_order(self, b: Array, parts: list) -> Iterator[Equation]:
+    def _first_order(self, b: Array, parts: list[Any]) -> Iterator[Equation]:
         sds = np.array([self.targets.moment(v, "sd") for v in CONTROLS])
         fitted = [1 / (1 + np.exp(-x @ b)) for _, x, _ in parts]
         for j in range(len(b)):
@@ -456,7 +459,7 @@ def _event_dummies(rows: pd.DataFrame) -> dict[str, Array]:
     cohorts = register.cohorts(rows["city"].unique())
     since = rows["year"] - rows["city"].map(cohorts).astype(float)
     steps = sorted(int(s) for s in since.dropna().unique() if s != -1)
-    return {f"event {s:+d}": (since == s).to_numpy(float) for s in steps}
+    return {f"event {s:+d}": (since == s).to_numpy().astype(np.float64) for s in steps}
 
 
 def _event_equations(

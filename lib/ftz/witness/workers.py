@@ -19,7 +19,7 @@ def one_thread() -> None:
 
 def spread(
     job: Callable[..., Any],
-    jobs: Sequence[tuple],
+    jobs: Sequence[tuple[Any, ...]],
     *,
     workers: int | None = None,
     what: str = "",
@@ -51,7 +51,7 @@ def spread(
 
 
 def _answers(
-    job: Callable[..., Any], jobs: Sequence[tuple], workers: int
+    job: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int
 ) -> Iterator[tuple[int, Any]]:
     if workers == 1 or len(jobs) < 2:
         for place, arguments in enumerate(jobs):

@@ -241,9 +241,11 @@ def _factor(implied: Span, printed: Span) -> float:
     """Return implied over printed standard error at the nearest ends; 1 where they overlap."""
     assert implied.finite and printed.finite
     if implied.low > printed.high:  # type: ignore[operator]
-        return float(implied.low / printed.high) ** 0.5  # type: ignore[operator]
+        larger = float(implied.low / printed.high)  # type: ignore[operator]
+        return float(larger**0.5)
     if implied.high < printed.low:  # type: ignore[operator]
-        return float(implied.high / printed.low) ** 0.5  # type: ignore[operator]
+        smaller = float(implied.high / printed.low)  # type: ignore[operator]
+        return float(smaller**0.5)
     return 1.0
 
 

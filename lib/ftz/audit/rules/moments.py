@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 from ftz.audit.exact import Expr, cell, number
 from ftz.audit.statement import Branch, Check, Statement, decide
@@ -42,8 +43,9 @@ class _Line:
         return str(self.properties.get("kind", ""))
 
     @property
-    def properties(self) -> dict:
-        return self.study.get("variables", {}).get(self.variable, {})
+    def properties(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.study.get("variables", {}).get(self.variable, {})
+        return found
 
     @property
     def is_dummy(self) -> bool:

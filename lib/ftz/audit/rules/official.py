@@ -82,7 +82,9 @@ def _limits(study: Study, table: str, variable: str) -> tuple[str, str] | None:
     return (ends[0], ends[1]) if ends[0] and ends[1] else None
 
 
-def _statements(study: Study, table: str, city: str, year: int, slack: Fraction):
+def _statements(
+    study: Study, table: str, city: str, year: int, slack: Fraction
+) -> tuple[Statement, ...]:
     statements = []
     for r in ranges(city, year):
         limits = _limits(study, table, r.variable)
@@ -174,7 +176,7 @@ def _city(study: Study, table: str, city: str, frame: pd.DataFrame) -> Check:
         for year in years
     ]
     part = frame[frame["city"] == city]
-    nearest = part.loc[part["slack"].idxmin()]
+    nearest = part.sort_values("slack", kind="stable").iloc[0]
     count = int((part["slack"] <= 1).sum())
     if count:
         remark = f"{count} of its {len(part)} years can be in the sample."
@@ -231,7 +233,7 @@ def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
     every = cohorts_at(frame, float("inf"))
     strict, stated = cohorts_at(frame, 0), cohorts_at(frame, 1)
     treated = frame[frame["treated"]].assign(
-        cohort=[register.cohorts([c])[c] for c in frame.loc[frame["treated"], "city"]]
+        cohort=lambda rows: rows["city"].map(lambda city: register.cohorts([city])[city])
     )
     needs = treated.groupby("cohort")["slack"].min()
     table = declared["moments"]
@@ -241,7 +243,7 @@ def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
         f"can hold treated rows of {', '.join(map(str, strict))}; with the stated slack of "
         f"{', '.join(map(str, stated))}. "
         + " ".join(
-            f"{int(cohort)} enters from {decimal(Fraction(need), up=True, digits=3)} times the "
+            f"{cohort:.0f} enters from {decimal(Fraction(need), up=True, digits=3)} times the "
             "stated slack."
             for cohort, need in needs.items()
             if need > 0

@@ -156,6 +156,6 @@ def undecidable(study: Study) -> Iterator[Check]:
         cells = [study.id(p) for p in places]
         for identifier in cells:
             study.record.get(identifier)
-        key = entry.get("claim")
+        key = str(entry.get("claim"))
         words = study.claims.get(key, (str(entry.get("title", key)), ""))[0]
         yield undecided(study.paper, "not decidable", cells, str(entry["because"]), f'"{words}"')

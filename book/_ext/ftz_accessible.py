@@ -1,0 +1,110 @@
+"""Sphinx extension: mend what the theme and docutils leave closed, or heavy, to some readers.
+
+A page is mended once, when it is written, by a handful of replacements; each says which
+rule of axe-core it answers, or what it saves.  They put plain text for plain text, so that
+the same page always gives the same bytes, and a second pass changes nothing.  Colours are
+no matter of HTML: they are in ``ftz.css``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+Mend = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
+#: Elements that scroll sideways: without a place in the tab order a keyboard cannot move them.
+_SCROLLS = r'<div class="(?:pst-scrollable-table-container|ftz-table\b[^"]*)"(?![^>]*tabindex)'
+
+
+def _name_summary(match: re.Match[str]) -> str:
+    return match[0].replace("<summary", '<summary aria-label="Show or hide the hidden part"', 1)
+
+
+#: What is replaced, in this order.
+MENDS: tuple[Mend, ...] = (
+    # region: the logo and the search button stand outside every landmark
+    (
+        re.compile(r'<div id="pst-primary-sidebar" class="([^"]*)">'),
+        r'<div id="pst-primary-sidebar" class="\1" role="region" aria-label="The book">',
+    ),
+    (
+        re.compile(r'<div id="pst-skip-link" class="([^"]*)">'),
+        r'<div id="pst-skip-link" class="\1" role="navigation" aria-label="Shortcut">',
+    ),
+    # button-name: a title alone is not read everywhere
+    (
+        re.compile(r'<button(?![^>]*aria-label)([^>]*?) title="([^"]+)"'),
+        r'<button\1 title="\2" aria-label="\2"',
+    ),
+    # aria-required-children, aria-deprecated-role: docutils' list of references
+    (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
+    # empty-table-header: the corner of a table is no heading
+    (re.compile(r"<th(?: class=\"head\")?>\s*(?:<p>\s*</p>)?\s*</th>"), "<td></td>"),
+    # scrollable-region-focusable
+    (re.compile(_SCROLLS), lambda match: match[0] + ' tabindex="0"'),
+    # summary-name: a summary that holds only an icon
+    (re.compile(r"<summary(?![^>]*aria-label)[^>]*>\s*(?=</summary>)"), _name_summary),
+    # 1.5 MB of all icons as drawings, where the style sheet's font shows the few in use
+    (re.compile(r'\s*<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>'), ""),
+    # 0.3 MB of index, which only the search page asks
+    (
+        re.compile(
+            r'(<meta name="docsearch:version"[^>]*>\s*)(?:<script src="[^"]*'
+            r'(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\s*)+'
+        ),
+        r"\1",
+    ),
+    # the theme says it three times
+    (
+        re.compile(
+            r'(<meta name="viewport"[^>]*>)((?:(?!</head>).)*)<meta name="viewport"[^>]*>', re.S
+        ),
+        r"\1\2",
+    ),
+)
+
+
+def mend(page: str) -> str:
+    """Return a page with the faults of theme and docutils mended.
+
+    Parameters
+    ----------
+    page : str
+        HTML as Sphinx wrote it.
+
+    Returns
+    -------
+    str
+        The same page; mending it again changes nothing.
+    """
+    for pattern, replacement in MENDS:
+        while (mended := pattern.sub(replacement, page)) != page:
+            page = mended
+    return page
+
+
+def pages(site: Path) -> Iterator[Path]:
+    """Yield the pages of a built book, not the theme's own files."""
+    for path in sorted(site.rglob("*.html")):
+        if "_static" not in path.relative_to(site).parts:
+            yield path
+
+
+def mend_pages(app: Any, exception: Exception | None) -> None:
+    """Mend all pages of a finished build; pages of an earlier build are left as they are."""
+    if exception or app.builder.format != "html":
+        return
+    for path in pages(Path(app.outdir)):
+        before = path.read_text(encoding="utf-8")
+        after = mend(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Connect the hook to Sphinx."""
+    app.connect("build-finished", mend_pages)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

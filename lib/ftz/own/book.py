@@ -1,0 +1,263 @@
+"""Make the book of a reader's panel: the chapters of ``notebooks/own``, filled and built.
+
+A chapter says in the tags of its cells which sections of
+:data:`ftz.own.sections.SECTIONS` a cell needs (``needs-staggered``) or stands in for
+(``lacks-staggered``).  :func:`assemble` keeps the cells that fit the study, puts the
+reason of a missing section where ``@@REASON:name@@`` stands, and writes a source tree
+that ``jb build`` turns into pages.  The panel is data from end to end: nothing of it is
+ever read as Markdown, HTML or code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ftz.errors import FtzError
+from ftz.own.checking import check
+from ftz.own.sections import missing
+from ftz.own.spec import PanelProblem, ProblemsError
+from ftz.own.study import Study
+
+#: The chapters in reading order; the first is the landing page.
+CHAPTERS = (
+    "index",
+    "matching",
+    "difference-in-differences",
+    "robustness",
+    "mechanisms",
+    "multiverse",
+)
+_REASON = re.compile(r"@@REASON:([a-z-]+)@@")
+_TITLE = "@@TITLE@@"
+
+
+def project() -> Path:
+    """Return the checkout's folder.
+
+    Raises
+    ------
+    FtzError
+        If the library is not installed in place.
+    """
+    root = Path(__file__).resolve().parents[3]
+    if not (root / "notebooks" / "own").is_dir():
+        raise FtzError(
+            f"the chapters are not at {root}: install the library in place (pip install -e .)"
+        )
+    return root
+
+
+# --- one chapter ----------------------------------------------------------------------------
+
+
+def plain_markdown(text: str) -> str:
+    r"""Escape a text so that Markdown shows it as it is.
+
+    >>> plain_markdown("a*b {x}")
+    'a\\*b \\{x\\}'
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def fits(tags: list[str], lacking: Mapping[str, str]) -> bool:
+    """Tell whether a cell with these tags stands on the pages of a study."""
+    needed = {tag.removeprefix("needs-") for tag in tags if tag.startswith("needs-")}
+    replaced = {tag.removeprefix("lacks-") for tag in tags if tag.startswith("lacks-")}
+    return not needed & set(lacking) and replaced <= set(lacking)
+
+
+def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping[str, Any]) -> str:
+    """Return a chapter's text for a study.
+
+    Parameters
+    ----------
+    chapter : str
+        Text of a MyST notebook.
+    study : ftz.own.study.Study
+    lacking : mapping
+        From :func:`ftz.own.sections.missing`.
+    values : mapping
+        Parameters to inject, by name.
+
+    Raises
+    ------
+    FtzError
+        If the chapter has no parameters cell.
+    """
+    import jupytext
+    from papermill.parameterize import parameterize_notebook
+
+    notebook = jupytext.reads(chapter, fmt="md:myst")
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])  # papermill asks each cell for them
+    if not any("parameters" in cell.metadata["tags"] for cell in notebook.cells):
+        raise FtzError("the chapter has no cell that is tagged parameters")
+    notebook.metadata["papermill"] = type(notebook.metadata)()
+    notebook = parameterize_notebook(notebook, dict(values))
+    notebook.metadata.pop("papermill", None)
+    kept = []
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        tags = list(cell.metadata.get("tags", []))
+        if not fits(tags, lacking):
+            continue
+        shown = [tag for tag in tags if not tag.startswith(("needs-", "lacks-"))]
+        if "injected-parameters" in shown:
+            shown.append("remove-cell")
+        cell.metadata.pop("tags", None)
+        if shown:
+            cell.metadata["tags"] = shown
+        if cell.cell_type == "markdown":
+            cell.source = _written(cell.source, study, lacking)
+        kept.append(cell)
+    notebook.cells = kept
+    return str(jupytext.writes(notebook, fmt="md:myst"))
+
+
+def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
+    text = text.replace(_TITLE, plain_markdown(study.title))
+    return _REASON.sub(lambda match: plain_markdown(lacking.get(match[1], "")), text)
+
+
+# --- the source tree -------------------------------------------------------------------------
+
+
+def assemble(panel: Path, spec: Path, target: Path) -> Study:
+    """Write the source tree of a panel's book.
+
+    Parameters
+    ----------
+    panel, spec : path
+    target : path
+        Replaced as a whole once everything is written.
+
+    Raises
+    ------
+    ProblemsError
+        With everything that is wrong; nothing is written then.
+    """
+    problems, study = check(panel, spec)
+    if study is None:
+        raise ProblemsError([problem for problem in problems if problem.fatal])
+    try:
+        lacking = missing(study)
+    except FtzError as error:
+        what = f"the coefficient cannot be estimated: {error}"
+        raise ProblemsError([PanelProblem(what, Path(panel).name)]) from None
+    root, unfinished = project(), target.with_name(target.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _write_tree(root, unfinished, Path(panel), Path(spec), study, lacking)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(unfinished, target)
+    return study
+
+
+def _write_tree(
+    root: Path, target: Path, panel: Path, spec: Path, study: Study, lacking: Mapping[str, str]
+) -> None:
+    (target / "notebooks").mkdir(parents=True)
+    (target / "study").mkdir()
+    kept_panel = f"panel{panel.suffix.lower()}"
+    shutil.copyfile(panel, target / "study" / kept_panel)
+    shutil.copyfile(spec, target / "study" / "spec.yml")
+    values = {
+        "panel": f"../study/{kept_panel}",
+        "spec": "../study/spec.yml",
+        # a part of the cell, and so of the key under which executed chapters are kept
+        "fingerprint": study.digest,
+    }
+    for name in CHAPTERS:
+        text = (root / "notebooks" / "own" / f"{name}.md").read_text("utf-8")
+        (target / "notebooks" / f"{name}.md").write_text(
+            fill(text, study, lacking, values), encoding="utf-8"
+        )
+    (target / "book").mkdir()
+    for name in ("_ext", "_static", "library.md", "references.bib", "references.md"):
+        (target / "book" / name).symlink_to(root / "book" / name)
+    for name in ("lib", "data", "requirements.lock"):  # what the pages' fingerprint covers
+        (target / name).symlink_to(root / name)
+    _write_settings(root, target, study)
+
+
+def _write_settings(root: Path, target: Path, study: Study) -> None:
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    config["title"] = study.title
+    config["html"]["announcement"] = ""
+    config["exclude_patterns"] = [".*", "**/.*", "_build", "data", "lib", "study", "*.md"]
+    sphinx = config["sphinx"]
+    sphinx["local_extensions"] = {
+        name: folder for name, folder in sphinx["local_extensions"].items() if name in EXTENSIONS
+    }
+    sphinx["config"].pop("ftz_repository", None)  # of an extension that is not loaded
+    sphinx["config"]["html_theme_options"]["logo"] = {"text": "", "alt_text": "home"}
+    (target / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
+    toc = {
+        "format": "jb-book",
+        "root": f"notebooks/{CHAPTERS[0]}",
+        "chapters": [{"file": f"notebooks/{name}"} for name in CHAPTERS[1:]]
+        + [{"file": "book/library"}, {"file": "book/references"}],
+    }
+    (target / "_toc.yml").write_text(yaml.safe_dump(toc), "utf-8")
+
+
+#: The Sphinx extensions that know nothing of the monograph's own pages.
+EXTENSIONS = ("ftz_execution", "ftz_offline", "ftz_search")
+
+
+# --- the pages -------------------------------------------------------------------------------
+
+
+def build(panel: Path, spec: Path, out: Path, *, quiet: bool = False) -> Path:
+    """Build the book of a panel; return its landing page.
+
+    Parameters
+    ----------
+    panel, spec : path
+    out : path
+        Folder for sources and pages.
+    quiet : bool
+        Pass on nothing that ``jb build`` says, unless it fails.
+
+    Raises
+    ------
+    ProblemsError
+        If panel or spec cannot be used; nothing is written then.
+    FtzError
+        If a page cannot be built.
+    """
+    source = out / "source"
+    assemble(panel, spec, source)
+    jb = Path(sys.executable).with_name("jb")
+    command = [
+        str(jb),
+        "build",
+        ".",
+        "-n",
+        "-W",
+        "--keep-going",
+        "--path-output",
+        str(out.resolve()),
+    ]
+    run = subprocess.run(
+        command,
+        cwd=source,
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise FtzError(
+            f"jb build ended with {run.returncode}" + (f"\n{run.stdout}" if quiet else "")
+        )
+    return out / "_build" / "html" / "index.html"

@@ -1,0 +1,397 @@
+"""The spec of a reader's panel: which column plays which part.
+
+A spec is a YAML mapping.  Only four keys are required (``unit``, ``time``, ``outcome``
+and one of ``cohort`` and ``treatment``); :data:`KEYS` says what each key means, and is
+where the template, the messages and the book's page take their words from.  A spec is
+data: it is parsed by ``yaml.safe_load`` and nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ftz.errors import PanelError
+
+#: Key to what it holds, in the order of the template.
+KEYS: Mapping[str, str] = {
+    "title": "what the pages call the study",
+    "source": "where the panel comes from; shown under its description",
+    "simulated": "true if the numbers are simulated: every page then says so",
+    "unit": "column with the names of the units (cities, provinces, firms)",
+    "time": "column with the period, a whole number (a year)",
+    "outcome": "column to explain",
+    "cohort": "column with the first treated period, empty for units that are never treated",
+    "treatment": "column with 0 and 1, and once 1 always 1; not needed beside cohort",
+    "never": "values of cohort that also mean never, for instance [0]",
+    "covariates": "columns that enter the regressions, in this order, and the score",
+    "match_on": "columns of the score, where they are not the covariates",
+    "sub_outcomes": "parts of the outcome, estimated one by one",
+    "mediator": "column through which the effect may run",
+    "weights": "column with positive weights of the rows",
+    "cluster": "column by which errors are clustered; the unit where none is named",
+    "window": "first and last period to use, for instance [2004, 2022]",
+    "missing": "what to do with rows that lack a value: refuse (default) or drop",
+    "derived": "new columns: name: {from: column, do: log | lag | change | growth | first}",
+    "labels": "name: what the figures write for it",
+}
+
+_REQUIRED = ("unit", "time", "outcome")
+_COLUMNS = ("unit", "time", "outcome", "cohort", "treatment", "mediator", "weights", "cluster")
+_LISTS = ("covariates", "match_on", "sub_outcomes")
+#: What can be computed from a column, within each unit where that matters.
+TRANSFORMS: Mapping[str, str] = {
+    "log": "natural logarithm",
+    "lag": "value of the period before",
+    "change": "difference from the period before",
+    "growth": "difference of logarithms from the period before",
+    "first": "value of the unit's first period, the same in all periods",
+    "first-log": "logarithm of that value",
+}
+_MOST_BYTES = 200_000
+#: No name of a reader's panel can open a tag, whatever page it ends on.
+_NO_TAGS = str.maketrans("<>", "‹›")
+
+
+@dataclass(frozen=True)
+class PanelProblem:
+    """One thing that is wrong with a panel or a spec.
+
+    Attributes
+    ----------
+    what : str
+        In words.
+    file, column, row : optional
+        Where; rows as a text editor counts, the header being row 1.
+    remedy : str
+        What to do about it.
+    fatal : bool
+        False for a remark: the panel can be used.
+    """
+
+    what: str
+    file: str = ""
+    column: str = ""
+    row: int | None = None
+    remedy: str = ""
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        """Return the place, what is wrong and the remedy in one line."""
+        place = ", ".join(
+            f"{name} {value}"
+            for name, value in (("file", self.file), ("column", self.column), ("row", self.row))
+            if value not in ("", None)
+        )
+        text = f"{place}: {self.what}" if place else self.what
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class ProblemsError(PanelError):
+    """A panel or a spec cannot be used; holds every problem that was found."""
+
+    def __init__(self, problems: list[PanelProblem]) -> None:
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in problems]
+        text = lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} problems:", *lines])
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A column computed from another one."""
+
+    name: str
+    source: str
+    do: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which column plays which part; attributes as in :data:`KEYS`."""
+
+    unit: str
+    time: str
+    outcome: str
+    cohort: str | None = None
+    treatment: str | None = None
+    title: str = ""
+    source: str = ""
+    simulated: bool = False
+    never: tuple[float, ...] = ()
+    covariates: tuple[str, ...] = ()
+    match_on: tuple[str, ...] = ()
+    sub_outcomes: tuple[str, ...] = ()
+    mediator: str | None = None
+    weights: str | None = None
+    cluster: str | None = None
+    window: tuple[int, int] | None = None
+    missing: str = "refuse"
+    derived: tuple[Derived, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    file: str = "the spec"
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Columns that hold measurements and are used, each once."""
+        names = [self.outcome, *self.covariates, *self.match_on, *self.sub_outcomes]
+        names += [name for name in (self.mediator, self.weights) if name]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Columns that the file must hold."""
+        made = {new.name for new in self.derived}
+        keys = [self.unit, self.time, self.cohort, self.treatment, self.cluster]
+        names = [name for name in keys if name] + [new.source for new in self.derived]
+        return tuple(dict.fromkeys([*names, *(n for n in self.numeric if n not in made)]))
+
+
+def read_spec(path: str | Path) -> Spec:
+    """Read a spec from a YAML file.
+
+    Raises
+    ------
+    ProblemsError
+        With every problem of the file: it cannot be read, is no mapping, has an unknown
+        key or a value of the wrong kind, lacks a key, gives a column two parts.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ProblemsError([PanelProblem("there is no such file", str(path))]) from None
+    except OSError as error:
+        raise ProblemsError(
+            [PanelProblem(f"cannot be read ({error.strerror})", str(path))]
+        ) from None
+    return parse_spec(raw, path.name)
+
+
+def parse_spec(raw: bytes | str, file: str = "the spec") -> Spec:
+    """Read a spec from the text of a YAML file; see :func:`read_spec`."""
+    return spec_from(_parsed_yaml(raw, file), file)
+
+
+def _parsed_yaml(raw: bytes | str, file: str) -> object:
+    if len(raw) > _MOST_BYTES:
+        raise ProblemsError([PanelProblem(f"is larger than {_MOST_BYTES // 1000} kB", file)])
+    try:
+        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
+        if re.search(r"(?m)(^|[\s\[{,:-])[&*][A-Za-z0-9_]+", text):
+            problem = PanelProblem("anchors and aliases are not read", file, remedy="write it out")
+            raise ProblemsError([problem])
+        return yaml.load(text, Loader=_NoDoubles)
+    except UnicodeDecodeError:
+        raise ProblemsError([PanelProblem("is not UTF-8 text", file)]) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or "cannot be read as YAML"
+        row = mark.line + 1 if mark else None
+        raise ProblemsError([PanelProblem(f"no YAML: {what}", file, row=row)]) from None
+    except (RecursionError, ValueError) as error:
+        raise ProblemsError([PanelProblem(f"no YAML: {error}", file)]) from None
+
+
+class _NoDoubles(yaml.SafeLoader):
+    """The safe loader, which refuses a key that stands twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def spec_from(given: object, file: str = "the spec") -> Spec:
+    """Return a spec from a mapping; see :func:`read_spec`."""
+    if not isinstance(given, Mapping):
+        what = "is empty" if given is None else "holds no mapping of keys to columns"
+        raise ProblemsError([PanelProblem(what, file, remedy="`ftz new-panel` writes a template")])
+    reader = _Reader(dict(given), file)
+    spec = reader.spec()
+    if reader.problems:
+        raise ProblemsError(reader.problems)
+    return spec
+
+
+class _Reader:
+    """Collects what is wrong while it reads, so that a reader sees all of it at once."""
+
+    def __init__(self, given: dict[Any, Any], file: str) -> None:
+        self.given, self.file, self.problems = given, file, list[PanelProblem]()
+
+    def wrong(self, key: str, what: str, remedy: str = "") -> None:
+        self.problems.append(PanelProblem(f"{key}: {what}", self.file, remedy=remedy))
+
+    def spec(self) -> Spec:
+        self._keys()
+        named: dict[str, Any] = {key: self._column(key) for key in _COLUMNS}
+        named |= {key: self._list(key) for key in _LISTS}
+        derived = self._derived()
+        parts: dict[str, Any] = {
+            "title": self._text("title"),
+            "source": self._text("source"),
+            "simulated": self._flag("simulated"),
+            "never": self._never(),
+            "window": self._window(),
+            "missing": self._choice("missing", ("refuse", "drop")),
+            "derived": derived,
+            "labels": self._labels(),
+            "file": self.file,
+        }
+        for key in _REQUIRED:
+            named[key] = named[key] or ""
+        spec = Spec(**named, **parts)
+        self._parts(spec)
+        return spec
+
+    def _keys(self) -> None:
+        for key in self.given:
+            if key in KEYS:
+                continue
+            near = difflib.get_close_matches(str(key), KEYS, n=1)
+            hint = f"is it {near[0]!r}?" if near else f"the keys are {', '.join(KEYS)}"
+            self.wrong(_short(key), "unknown key", hint)
+        for key in _REQUIRED:
+            if self.given.get(key) is None:
+                self.wrong(key, "is missing", KEYS[key])
+        if self.given.get("cohort") is None and self.given.get("treatment") is None:
+            self.wrong("cohort", "neither cohort nor treatment is named", KEYS["cohort"])
+
+    def _column(self, key: str) -> str | None:
+        value = self.given.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value.strip():
+            self.wrong(key, f"{_short(value)} is no column's name", KEYS[key])
+            return None
+        return value.strip()
+
+    def _list(self, key: str) -> tuple[str, ...]:
+        value = self.given.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(v, str) and v.strip() for v in value):
+            self.wrong(key, f"{_short(value)} is no list of columns", "for instance [gdp, fdi]")
+            return ()
+        names = [name.strip() for name in value]
+        for name in {name for name in names if names.count(name) > 1}:
+            self.wrong(key, f"{name} stands twice", "name each column once")
+        return tuple(names)
+
+    def _text(self, key: str) -> str:
+        value = self.given.get(key, "")
+        if value is None:
+            return ""
+        if not isinstance(value, str | int | float):
+            self.wrong(key, f"{_short(value)} is no text")
+            return ""
+        return plain(value, 300)
+
+    def _flag(self, key: str) -> bool:
+        value = self.given.get(key, False)
+        if not isinstance(value, bool):
+            self.wrong(key, f"{_short(value)} is neither true nor false")
+            return False
+        return value
+
+    def _never(self) -> tuple[float, ...]:
+        value = self.given.get("never")
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+            self.wrong("never", f"{_short(value)} holds something that is no number", KEYS["never"])
+            return ()
+        return tuple(float(v) for v in values)
+
+    def _window(self) -> tuple[int, int] | None:
+        value = self.given.get("window")
+        if value is None:
+            return None
+        whole = isinstance(value, list) and len(value) == 2
+        if not whole or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
+            self.wrong("window", f"{_short(value)} is no pair of periods", KEYS["window"])
+            return None
+        if value[0] >= value[1]:
+            self.wrong("window", f"{value[0]} is not before {value[1]}", KEYS["window"])
+            return None
+        return value[0], value[1]
+
+    def _choice(self, key: str, choices: tuple[str, ...]) -> str:
+        value = self.given.get(key, choices[0])
+        if value not in choices:
+            self.wrong(key, f"{_short(value)} is unknown", f"write {' or '.join(choices)}")
+            return choices[0]
+        return str(value)
+
+    def _derived(self) -> tuple[Derived, ...]:
+        value = self.given.get("derived")
+        if value is None:
+            return ()
+        if not isinstance(value, Mapping):
+            self.wrong("derived", f"{_short(value)} is no mapping", KEYS["derived"])
+            return ()
+        found = []
+        for name, recipe in value.items():
+            keys = set(recipe) if isinstance(recipe, Mapping) else set()
+            if keys != {"from", "do"} or not isinstance(recipe["from"], str):
+                self.wrong(f"derived: {_short(name)}", "needs from and do", KEYS["derived"])
+            elif recipe["do"] not in TRANSFORMS:
+                do = _short(recipe["do"])
+                self.wrong(f"derived: {_short(name)}", f"cannot do {do}", f"do {_either()}")
+            else:
+                found.append(Derived(str(name).strip(), recipe["from"].strip(), recipe["do"]))
+        return tuple(found)
+
+    def _labels(self) -> dict[str, str]:
+        value = self.given.get("labels")
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.wrong("labels", f"{_short(value)} is no mapping", KEYS["labels"])
+            return {}
+        return {str(name).strip(): plain(label, 80) for name, label in value.items()}
+
+    def _parts(self, spec: Spec) -> None:
+        """Refuse a column that is explained and explains."""
+        for key in ("covariates", "match_on", "sub_outcomes"):
+            for name in getattr(spec, key):
+                roles = ["unit", "time", "cohort", "treatment"]
+                roles += [] if key == "sub_outcomes" else ["outcome", "mediator"]
+                for role in roles:
+                    if name and name == getattr(spec, role):
+                        self.wrong(key, f"{name} is the {role} already", "name it once")
+        if spec.mediator and spec.mediator in (spec.outcome, spec.treatment, spec.cohort):
+            self.wrong("mediator", f"{spec.mediator} has another part", "name another column")
+        known = {*spec.read, *spec.numeric}
+        for name in spec.labels:
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                hint = f"is it {near[0]!r}?" if near else "label a column that the spec names"
+                self.wrong("labels", f"{_short(name)} is no column of the spec", hint)
+
+
+def _either() -> str:
+    return ", ".join(list(TRANSFORMS)[:-1]) + " or " + list(TRANSFORMS)[-1]
+
+
+def _short(value: object) -> str:
+    return repr(plain(value, 60))
+
+
+def plain(value: object, most: int = 60) -> str:
+    """Return a text on one line, without control characters and tags, and not too long."""
+    text = "".join(c if c.isprintable() else " " for c in str(value)).translate(_NO_TAGS)
+    text = re.sub(r"\s+", " ", text).strip()
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,413 @@
+"""The built book in a browser: readable by everyone, on a phone, on paper, and offline."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+from ftz_accessible import mend, pages
+from ftz_search import chinese_terms, homes, title_share
+
+from browser import opened, page_of, served, set_theme, settle, thin_out, violations
+from conftest import ROOT, chapters
+from test_toolchain import SmallBook
+
+#: Pages that no chapter writes, but Sphinx.
+OTHERS = ("genindex", "search", "py-modindex")
+
+#: A query in Chinese and the chapter whose subject it is.
+SUBJECTS = {
+    "自由贸易试验区": "book/why-free-trade-zones",
+    "高质量发展": "notebooks/hqd-index",
+    "倾向得分匹配": "notebooks/propensity-score-matching",
+    "双重差分": "notebooks/difference-in-differences",
+    "新质生产力": "book/new-quality-productive-forces",
+}
+
+PHONE = 360
+LANDING_LIMIT = 1_000_000
+
+
+# -- the extensions, without a build ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("faulty", "mended"),
+    [
+        ('<div class="citation" role="doc-biblioentry">', '<div class="citation" role="listitem">'),
+        ('<th class="head"><p></p></th>', "<td></td>"),
+        ("<th></th>", "<td></td>"),
+        ('<div class="ftz-table"><table>', '<div class="ftz-table" tabindex="0"><table>'),
+        (
+            '<button class="a" title="Search">',
+            '<button class="a" title="Search" aria-label="Search">',
+        ),
+        ("<summary></summary>", '<summary aria-label="Show or hide the hidden part"></summary>'),
+    ],
+)
+def test_a_fault_of_the_theme_is_mended_once(faulty, mended):
+    assert mend(faulty) == mended
+    assert mend(mended) == mended
+
+
+def test_what_is_well_is_left_alone():
+    page = '<th scope="col">city</th><button aria-label="M" title="M"></button><summary>a</summary>'
+    assert mend(page) == page
+
+
+def test_a_chinese_term_leads_to_the_chapter_whose_title_it_fills_most():
+    titles = {
+        "first": "Free trade zones and quality",
+        "second": "Why free trade zones",
+        "terms": "Glossary",
+    }
+    terms = {
+        "terms": [
+            ("自由贸易试验区", "free trade zone", "term-1"),
+            ("负面清单", "negative list", "term-2"),
+        ]
+    }
+    assert homes(terms, titles) == {
+        "second": [("自由贸易试验区", "")],
+        "terms": [("负面清单", "term-2")],
+    }
+
+
+def test_titles_are_compared_by_whole_words():
+    assert title_share("difference-in-differences", "Difference-in-differences") == 1
+    assert title_share("zone", "Zonation of cities") == 0
+
+
+def test_only_the_beginning_of_a_definition_names_the_term():
+    assert chinese_terms("负面清单: a list (清单) of what is closed.") == ["负面清单"]
+
+
+# -- one browser for all pages ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Open chromium once."""
+    with opened() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(html):
+    """Serve the built book."""
+    with served(html) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def desktop(browser):
+    """Open one page at the width of a desk."""
+    with page_of(browser) as page:
+        yield page
+
+
+def source_pages(html: Path) -> list[str]:
+    """Return the first of the pages with source code: one template has written them all."""
+    return sorted(
+        p.relative_to(html).with_suffix("").as_posix() for p in html.glob("code/**/*.html")
+    )[:1]
+
+
+def every_page(html: Path) -> list[str]:
+    """Return the chapters, Sphinx's own pages, and one page of source code."""
+    written = [name for name in OTHERS if (html / f"{name}.html").is_file()]
+    return [*chapters(), *written, *source_pages(html)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(len(chapters()) + len(OTHERS) + 1))
+def test_axe_finds_nothing_serious_light_or_dark(desktop, site, html, place):
+    names = every_page(html)
+    if place >= len(names):
+        pytest.skip("this book has fewer pages")
+    desktop.goto(f"{site}{names[place]}.html")
+    settle(desktop)
+    thin_out(desktop)
+    set_theme(desktop, "light")
+    found = [f"light: {line}" for line in violations(desktop)]
+    set_theme(desktop, "dark")
+    found += [f"dark: {line}" for line in violations(desktop, only=("color-contrast",))]
+    assert not found, "\n".join([names[place], *found])
+
+
+@pytest.mark.slow
+def test_on_a_phone_only_frames_scroll_sideways(browser, site, html):
+    wide = {}
+    with page_of(browser, width=PHONE, height=740) as page:
+        for name in every_page(html):
+            page.goto(f"{site}{name}.html")
+            settle(page)
+            width = page.evaluate("document.scrollingElement.scrollWidth")
+            if width > PHONE:
+                wide[name] = (width, page.evaluate(_WIDEST, PHONE))
+    assert not wide
+
+
+#: The innermost elements that reach beyond the screen and stand in no frame that scrolls.
+_WIDEST = """limit => {
+  const framed = e => e && (getComputedStyle(e).overflowX !== "visible" || framed(e.parentElement));
+  return [...document.querySelectorAll("main *")]
+    .filter(e => e.getBoundingClientRect().right > limit && !framed(e.parentElement))
+    .slice(-3).map(e => e.outerHTML.slice(0, 120));
+}"""
+
+
+@pytest.mark.slow
+def test_no_page_asks_another_host_and_no_script_fails(browser, site, html):
+    asked, failed = [], []
+    with page_of(browser) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: failed.append(f"{page.url}: {error}"))
+        page.on("requestfailed", lambda request: failed.append(f"{page.url}: {request.url}"))
+        page.on(
+            "response",
+            lambda answer: (
+                failed.append(f"{page.url}: {answer.status} {answer.url}")
+                if answer.status >= 400
+                else None
+            ),
+        )
+        for name in every_page(html):
+            page.goto(f"{site}{name}.html")
+            settle(page)
+    assert [url for url in asked if not url.startswith((site, "data:", "blob:"))] == []
+    assert failed == []
+
+
+@pytest.mark.slow
+def test_the_landing_page_is_light(browser, site):
+    sizes = {}
+    with page_of(browser) as page:
+        page.on(
+            "response",
+            lambda answer: sizes.update({answer.url: int(answer.headers["content-length"])}),
+        )
+        page.goto(f"{site}{chapters()[0]}.html")
+        settle(page)
+    assert sum(sizes.values()) < LANDING_LIMIT, sizes
+
+
+@pytest.mark.slow
+def test_opened_from_disk_the_book_reads_well(browser, html):
+    name = "notebooks/propensity-score-matching"
+    asked = []
+    with page_of(browser) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((html / f"{name}.html").as_uri())
+        settle(page)
+        assert page.locator("article h1").inner_text().strip("# \n") == "Propensity-score matching"
+        assert page.locator("mjx-container").count() > 0
+        assert page.locator("mjx-merror").count() == 0
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def filtered_page(html: Path) -> Path:
+    """Return a page with a table that can be filtered."""
+    for path in pages(html):
+        if "data-ftz-filter=" in path.read_text(encoding="utf-8"):
+            return path
+    pytest.fail("no page has a table that can be filtered")
+
+
+@pytest.mark.slow
+def test_filters_work_from_disk_with_the_keyboard_alone(browser, html):
+    with page_of(browser) as page:
+        page.goto(filtered_page(html).as_uri())
+        words = page.locator(".ftz-filter input[type=search]").first
+        before = page.locator(".ftz-filter output").first.inner_text()
+        words.focus()
+        page.keyboard.type("no line holds this")
+        assert page.locator(".ftz-filter output").first.inner_text().startswith("0 of")
+        page.keyboard.press("Control+A")
+        page.keyboard.press("Delete")
+        assert page.locator(".ftz-filter output").first.inner_text() == before
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("document.activeElement.tagName") == "SELECT"
+
+
+# -- the keyboard -------------------------------------------------------------------------
+
+#: What a reader can press, that is to be seen and no part of a folded dialogue.
+_CONTROLS = """() => [...document.querySelectorAll(
+    "button, summary, input, select, textarea, a.reference[href], [role=button]")]
+  .filter(e => e.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true})
+            && !e.disabled && e.type !== "hidden" && !e.closest("dialog:not([open])"))"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["book/intro", "notebooks/published-record"])
+def test_tab_reaches_every_control_and_shows_where_it_is(browser, site, name):
+    with page_of(browser) as page:
+        page.goto(f"{site}{name}.html")
+        settle(page)
+        total = page.evaluate(f"({_CONTROLS})().map((e, i) => e.dataset.n = i).length")
+        reached, unseen = set(), []
+        for _ in range(3 * total):
+            page.keyboard.press("Tab")
+            number, seen, what = page.evaluate(
+                """() => { const e = document.activeElement, s = getComputedStyle(e);
+                  const seen = (s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0)
+                               || s.boxShadow !== "none";
+                  return [e.dataset.n ?? null, seen, e.outerHTML.slice(0, 120)]; }"""
+            )
+            if number in reached:
+                break
+            if number is not None:
+                reached.add(number)
+                unseen += [] if seen else [what]
+        missed = page.evaluate(
+            f"got => ({_CONTROLS})().filter(e => !got.includes(e.dataset.n))"
+            ".map(e => e.outerHTML.slice(0, 120))",
+            sorted(reached),
+        )
+    assert total > 10
+    assert not missed
+    assert not unseen
+
+
+@pytest.mark.slow
+def test_the_theme_switch_answers_to_enter(browser, site):
+    with page_of(browser) as page:
+        page.goto(f"{site}{chapters()[0]}.html")
+        mode = "document.documentElement.dataset.mode"
+        page.locator(".theme-switch-button:visible").first.focus()
+        seen = {page.evaluate(mode)}
+        for _ in range(2):
+            page.keyboard.press("Enter")
+            seen.add(page.evaluate(mode))
+    assert len(seen) == 3
+
+
+@pytest.mark.slow
+def test_a_folded_solution_opens_with_the_keyboard(browser, site):
+    with page_of(browser) as page:
+        page.goto(f"{site}notebooks/propensity-score-matching.html")
+        button = page.locator(".solution.dropdown button.toggle-button").first
+        folded = page.locator(".solution.dropdown").first
+        assert "toggle-hidden" in folded.get_attribute("class")
+        button.focus()
+        page.keyboard.press("Enter")
+        assert "toggle-hidden" not in folded.get_attribute("class")
+
+
+# -- paper --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_on_paper_stands_the_text_alone_and_nothing_is_folded(browser, site):
+    with page_of(browser) as page:
+        page.goto(f"{site}notebooks/propensity-score-matching.html")
+        settle(page)
+        set_theme(page, "dark")
+        page.emulate_media(media="print")
+        for kind in (
+            ".bd-sidebar-primary",
+            ".bd-header-article",
+            ".prev-next-footer",
+            "button.copybtn",
+        ):
+            assert not page.locator(kind).first.is_visible(), kind
+        hidden = page.evaluate(
+            """() => [...document.querySelectorAll(".solution.dropdown p, .solution.dropdown pre")]
+              .filter(e => e.getBoundingClientRect().height === 0).length"""
+        )
+        wraps = page.evaluate(
+            "getComputedStyle(document.querySelector('.bd-article pre')).whiteSpaceCollapse + ' '"
+            " + getComputedStyle(document.querySelector('.bd-article pre')).textWrapMode"
+        )
+        ink, paper = page.evaluate(
+            """() => [getComputedStyle(document.querySelector(".bd-article p")).color,
+                      getComputedStyle(document.documentElement).backgroundColor]"""
+        )
+    assert hidden == 0
+    assert wraps == "preserve wrap"
+    assert max(map(int, re.findall(r"\d+", ink)[:3])) < 80, ink
+    assert min(map(int, re.findall(r"\d+", paper)[:3])) > 240 or paper.endswith(", 0)"), paper
+
+
+# -- search -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("query", "chapter"), SUBJECTS.items())
+def test_a_chinese_query_gives_its_chapter_first(browser, site, query, chapter):
+    with page_of(browser) as page:
+        page.goto(f"{site}search.html?q={query}")
+        page.locator("#search-results li a").first.wait_for()
+        first = page.locator("#search-results li a").first.get_attribute("href")
+    assert re.sub(r"[?#].*", "", first).removesuffix(".html").endswith(chapter), first
+
+
+# -- letters ------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_chinese_letters_have_a_font_that_names_them(browser, site):
+    with page_of(browser) as page:
+        page.goto(f"{site}book/glossary.html")
+        family = page.evaluate(
+            "getComputedStyle(document.querySelector('.bd-article p')).fontFamily"
+        )
+        language = page.evaluate("document.documentElement.lang")
+    assert language == "en"
+    for name in ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC"):
+        assert name in family
+
+
+def drawn(text: str) -> list[str]:
+    """Draw a figure in the book's look with a text in it; return what matplotlib misses."""
+    import matplotlib.pyplot as plt
+
+    from ftz.figures import style
+
+    with plt.rc_context(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        style.use()
+        figure, axes = plt.subplots()
+        axes.set_title(text)
+        figure.canvas.draw()
+        plt.close(figure)
+    return [str(warning.message) for warning in said if "Glyph" in str(warning.message)]
+
+
+def test_every_chinese_letter_of_the_book_can_be_drawn_in_a_figure():
+    text = "".join(path.read_text(encoding="utf-8") for path in written_by_us())
+    letters = sorted(set(re.findall(r"[\u3400-\u9fff\u3001-\u3011\uff01-\uff5e]", text)))
+    assert len(letters) > 100
+    assert drawn("".join(letters)) == []
+
+
+def written_by_us() -> list[Path]:
+    """Return the files from which the text of figures comes."""
+    places = (
+        ("book", "*.md"),
+        ("notebooks", "*.md"),
+        ("lib", "*.py"),
+        ("data", "*.csv"),
+        ("data", "*.yml"),
+    )
+    return [path for folder, kind in places for path in (ROOT / folder).rglob(kind)]
+
+
+def test_a_letter_that_no_font_has_is_complained_of():
+    assert drawn("\U000e0123")
+
+
+@pytest.mark.slow
+def test_an_empty_box_in_a_figure_fails_the_build(tmp_path):
+    book = SmallBook(tmp_path)
+    drawing = (
+        "import matplotlib.pyplot as plt\nfrom ftz.figures import style\nstyle.use()\n"
+        'plt.figure().suptitle("\\U000e0123")\nimport csv'
+    )
+    book.replace("book/computed.md", "import csv", drawing)
+    build = book.build()
+    assert build.code != 0
+    assert "Glyph" in build.log and "computed.md" in build.log

@@ -1,0 +1,157 @@
+"""Nothing of the machine reaches a page, and nothing of a reader's file is ever run."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+from ftz_secrets import forbidden, leaks
+
+from conftest import ROOT
+from test_toolchain import SmallBook
+
+SECRET = "planted-5f0c1e-never-to-be-seen"
+USER = "planteduser77"
+HOST = "plantedhost77"
+
+
+class WatchedBook(SmallBook):
+    """The small book with a secret beside it, and the extensions that watch over pages."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+        for name in ("ftz_secrets", "ftz_accessible"):
+            config["sphinx"]["local_extensions"][name] = "book/_ext"
+        self.write("_config.yml", yaml.safe_dump(config))
+        for name in (".env", "book/secret.txt", "notebooks/.secret", "secret.txt"):
+            self.write(name, f"FTZ_PLANTED_SECRET={SECRET}\n")
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Plant a secret in the environment, and names that a page could tell."""
+    monkeypatch.setenv("FTZ_PLANTED_SECRET", SECRET)
+    for name in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.setenv(name, USER)
+    monkeypatch.setenv("HOSTNAME", HOST)
+
+
+# -- the site -----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_site_tells_neither_secrets_nor_places_nor_names(tmp_path, planted):
+    html = WatchedBook(tmp_path).built().html
+    needles = [SECRET, USER, HOST, str(tmp_path), str(ROOT), "/home/", "/root/", "/tmp/"]
+    assert list(leaks(html, {needle: needle.encode() for needle in needles})) == []
+    # the downloads are part of the site, so they were looked at
+    assert (html / "_sources" / "book" / "computed.md").is_file()
+
+
+@pytest.mark.slow
+def test_a_page_that_tells_a_secret_is_not_built(tmp_path, planted):
+    book = WatchedBook(tmp_path)
+    telling = 'print(os.environ["FTZ_PLANTED_SECRET"], paths.data_dir())\nprint("version"'
+    book.replace("book/computed.md", "import csv", "import csv\nimport os")
+    book.replace("book/computed.md", 'print("version"', telling)
+    build = book.build()
+    assert build.code != 0
+    assert "book/computed.html: holds the value of FTZ_PLANTED_SECRET" in build.log
+    assert "book/computed.html: holds the folder of the checkout" in build.log
+    assert SECRET not in build.log
+
+
+@pytest.mark.slow
+def test_the_whole_book_tells_no_place_of_this_machine(html):
+    needles = [str(ROOT), str(html), "/home/", "/root/", "/tmp/"]
+    assert list(leaks(html, {needle: needle.encode() for needle in needles})) == []
+
+
+def test_a_find_names_the_variable_and_not_its_value(tmp_path):
+    (tmp_path / "page.html").write_text(f"<p>{SECRET}</p>", encoding="utf-8")
+    needles = forbidden(tmp_path, {"MY_TOKEN": SECRET, "LANG": "C.UTF-8", "TOKEN": "short"})
+    (line,) = leaks(tmp_path, needles)
+    assert line == "page.html: holds the value of MY_TOKEN"
+    assert "the value of TOKEN" not in needles and "the value of LANG" not in needles
+
+
+def test_the_home_of_whoever_builds_is_looked_for(tmp_path):
+    assert forbidden(tmp_path, {"HOME": "/root"})["the home folder"] == b"/root/"
+
+
+# -- the library --------------------------------------------------------------------------
+
+#: Calls that run a text, and readers that build what a file tells them to.
+FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_ATTRIBUTES = {
+    "os.system",
+    "os.popen",
+    "yaml.load",
+    "yaml.load_all",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "pd.read_pickle",
+    "pickle.load",
+    "pickle.loads",
+    "joblib.load",
+    "pd.eval",
+}
+FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle"}
+
+
+def dangers(text: str) -> list[str]:
+    """Return line and name of each call in a program that would run what a file holds."""
+    found, nodes = [], list(ast.walk(ast.parse(text)))
+    safe = {
+        node.name
+        for node in nodes
+        if isinstance(node, ast.ClassDef)
+        and [ast.unparse(base) for base in node.bases] == ["yaml.SafeLoader"]
+    }
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if {ast.unparse(k.value) for k in node.keywords if k.arg == "Loader"} & safe:
+                continue  # a loader that reads less than the safe one
+            true = [k.arg for k in node.keywords if ast.unparse(k.value) != "False"]
+            bad = {name} & (FORBIDDEN_NAMES | FORBIDDEN_ATTRIBUTES) | {*true} & FORBIDDEN_ARGUMENTS
+            found += [f"{node.lineno}: {word}" for word in sorted(bad)]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            modules = {getattr(node, "module", None), *(alias.name for alias in node.names)}
+            found += [f"{node.lineno}: {word}" for word in sorted(modules & FORBIDDEN_MODULES)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval('1')",
+        "import pickle",
+        "from pickle import loads",
+        "yaml.load(text)",
+        "subprocess.run(line, shell=True)",
+        "np.load(path, allow_pickle=True)",
+        "os.system('ls')",
+    ],
+)
+def test_a_danger_is_seen(line):
+    assert len(dangers(line)) == 1
+
+
+def test_a_loader_that_adds_rules_to_the_safe_one_is_safe():
+    own = "class Strict(yaml.SafeLoader): pass\nyaml.load(text, Loader={})"
+    assert dangers(own.format("Strict")) == []
+    assert dangers(own.format("yaml.Loader")) == ["2: yaml.load"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((*(ROOT / "lib").rglob("*.py"), *(ROOT / "book" / "_ext").glob("*.py"))),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_a_file_is_data_and_never_code(path):
+    assert dangers(path.read_text(encoding="utf-8")) == []
