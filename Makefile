@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 PORT   ?= 8000
+# Tests at a time.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -30,7 +32,8 @@ help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables: PYTHON=python3.12 (the interpreter that makes .venv), PORT=8000 (make serve),"
-	@echo "           FTZ_JOBS=2 (chapters executed at a time), ARGS='-k did' (passed to pytest)."
+	@echo "           FTZ_JOBS=2 (chapters executed at a time),"
+	@echo "           WORKERS=2 (tests run at a time), ARGS='-k did' (passed to pytest)."
 
 .PHONY: book
 ifdef PANEL
@@ -51,7 +54,7 @@ endif
 test: $(READY)  ## run all tests: library, notebooks, the built book, the repository
 	@echo "==> testing: library, every notebook, a clean build of the book, the repository"
 	@echo "    (make test ARGS='-m \"not slow\"' leaves out the parts that execute chapters)"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Chapters are read as scripts, in which prose becomes comments: so long lines and
 # docstrings are not looked at.  (`jupytext --check` would write the chapter back.)
@@ -78,13 +81,14 @@ links: $(READY)  ## check every link inside the built book
 	@$(BIN)/python tools/links.py
 
 .PHONY: cover
-cover: $(READY)  ## unit and property tests; at least 95% of the library's lines must run
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(HOUSE)) \
-	  --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+cover: $(READY)  ## all tests but those of the pages; at least 95% of the library's lines must run
+	$(BIN)/python -m pytest -n $(WORKERS) $(addprefix --ignore=,$(HOUSE)) --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(HOUSE) -m "not slow" \
+	  --cov --cov-append --cov-report=term --cov-fail-under=95 $(ARGS)
 
 .PHONY: pages
 pages: $(READY)  ## tests of the notebooks, the built book, its toolchain and the browser
-	$(BIN)/python -m pytest $(HOUSE) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(HOUSE) -m slow $(ARGS)
 
 .PHONY: chapter
 chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md

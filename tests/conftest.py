@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -73,9 +75,18 @@ def build_book(source: Path, output: Path, **environment: str) -> Build:
 
 
 @pytest.fixture(scope="session")
-def clean_build(tmp_path_factory) -> Build:
-    """Build the whole book once, without any cache."""
-    return build_book(ROOT, tmp_path_factory.mktemp("book"))
+def clean_build(tmp_path_factory, worker_id) -> Build:
+    """Build the whole book once, without any cache, for all workers of pytest-xdist."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared if worker_id == "master" else shared.parent
+    record = shared / "clean-build.json"
+    with (shared / "clean-build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait for the first one's book
+        if not record.exists():
+            build = build_book(ROOT, shared / "clean-build")
+            record.write_text(json.dumps({**asdict(build), "html": str(build.html)}))
+    kept = json.loads(record.read_text())
+    return Build(**{**kept, "html": Path(kept["html"])})
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Sequence
+
 
 class FtzError(ValueError):
     """Base class: something the caller can put right."""
@@ -52,3 +55,23 @@ class PanelError(FtzError):
 
 class EstimationError(FtzError):
     """An estimator cannot answer on this sample (singular design, no treated units, ...)."""
+
+
+def no_column(missing: Sequence[object], columns: Iterable[object]) -> EstimationError:
+    """Return the error for columns that a frame has not, with the names that are near.
+
+    Parameters
+    ----------
+    missing : sequence
+        Names that were asked for.
+    columns : iterable
+        Names that the frame has.
+    """
+    names = [str(name) for name in missing]
+    text = f"the frame has no column {', '.join(names)}"
+    if len(names) > 1 and all(len(name) == 1 for name in names):
+        return EstimationError(f"{text}: give a list of names, not one text")
+    known = [str(column) for column in columns]
+    near = {name: difflib.get_close_matches(name, known, n=1) for name in names}
+    hints = [found[0] for found in near.values() if found]
+    return EstimationError(f"{text} (did you mean {', '.join(hints)}?)" if hints else text)

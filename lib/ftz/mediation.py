@@ -25,7 +25,7 @@ import pandas as pd
 from scipy import stats
 
 from ftz import did
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 from ftz.published import Interval
 
 Array = np.ndarray
@@ -268,7 +268,7 @@ def _panel(
     names = [outcome, treatment, mediator, *controls]
     missing = [c for c in [*names, unit, time] if c not in frame.columns]
     if missing:
-        raise EstimationError(f"the frame has no column {', '.join(missing)}")
+        raise no_column(missing, frame.columns)
     values = frame[names].to_numpy(float)
     if not np.isfinite(values).all():
         bad = [n for n, ok in zip(names, np.isfinite(values).all(axis=0), strict=True) if not ok]

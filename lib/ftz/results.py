@@ -13,10 +13,26 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from ftz.errors import EstimationError
+
 
 def stars(pvalue: float) -> str:
     """Return the significance stars of the papers: ``***`` 1%, ``**`` 5%, ``*`` 10%."""
     return "***" if pvalue < 0.01 else "**" if pvalue < 0.05 else "*" if pvalue < 0.10 else ""
+
+
+def checked_level(level: float) -> float:
+    """Return a confidence level, or refuse one that is none.
+
+    Raises
+    ------
+    EstimationError
+        If it does not lie between 0 and 1: 95 is not 0.95.
+    """
+    if not 0 < level < 1:
+        hint = f": write {level / 100:g}" if 1 < level < 100 else ""
+        raise EstimationError(f"level must lie between 0 and 1, not {level:g}{hint}")
+    return level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +74,7 @@ class CoefficientResult:
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return symmetric confidence intervals, columns ``lower`` and ``upper``."""
-        half = self._distribution.ppf(0.5 + level / 2) * self.std_errors
+        half = self._distribution.ppf(0.5 + checked_level(level) / 2) * self.std_errors
         return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
 
     @property

@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from ftz.did.projection import require
 from ftz.did.regression import fit_panel_ols
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 from ftz.results import CoefficientResult
 
 
@@ -215,7 +215,7 @@ def event_study(
     """
     require(frame, [unit, time, outcome, *controls])
     if cohort not in frame.columns:
-        raise EstimationError(f"the frame has no column {cohort}")
+        raise no_column([cohort], frame.columns)
     since = event_time(frame, cohort, time)
     if since.notna().sum() == 0:
         raise EstimationError(f"{cohort} names no treated unit")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.did.projection import require
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def switchers(
     """
     require(frame, [unit, time, treatment])
     if outcome not in frame.columns:
-        raise EstimationError(f"the frame has no column {outcome}")
+        raise no_column([outcome], frame.columns)
     if np.isinf(frame[outcome].to_numpy(float)).any():
         raise EstimationError(f"infinite values in {outcome}")
     if frame.duplicated([unit, time]).any():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 
 #: Numbers in a basis of effects, no more than this (about two gigabytes).
 _LARGEST = 250_000_000
@@ -21,7 +21,7 @@ def require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse a frame that lacks columns, or has holes in numeric ones, naming them."""
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise EstimationError(f"the frame has no column {', '.join(missing)}")
+        raise no_column(missing, frame.columns)
     numbers = frame[list(columns)].select_dtypes("number")
     bad = numbers.columns[~np.isfinite(numbers.to_numpy(float)).all(axis=0)]
     if len(bad):

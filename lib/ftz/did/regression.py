@@ -77,6 +77,11 @@ def fit_panel_ols(
     require(frame, [unit, time, outcome, *slopes])
     if frame.duplicated([unit, time]).any():
         raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
+    text = [c for c in (outcome, *slopes) if not pd.api.types.is_numeric_dtype(frame[c])]
+    if text:
+        raise EstimationError(
+            f"{', '.join(text)}: text, where numbers are needed; convert with pandas.to_numeric"
+        )
     if frame[outcome].nunique() == 1:
         raise EstimationError(f"{outcome} is constant")
     check_design(frame, slopes, unit, time)

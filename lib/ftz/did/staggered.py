@@ -20,7 +20,7 @@ import pandas as pd
 from ftz.did.events import EventStudyResult, assemble, event_study
 from ftz.did.projection import check_design, require
 from ftz.did.regression import twfe
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 from ftz.results import CoefficientResult
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _sample(
     """Check a panel; drop units treated throughout, which have no before, and say so."""
     require(frame, [unit, time, outcome, *controls])
     if cohort not in frame.columns:
-        raise EstimationError(f"the frame has no column {cohort}")
+        raise no_column([cohort], frame.columns)
     if frame.duplicated([unit, time]).any():
         raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
     if frame[outcome].nunique() < 2:

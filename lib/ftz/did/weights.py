@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.did.projection import check_design, nuisance_basis, require
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +207,7 @@ def bacon(
     """
     require(frame, [unit, time, outcome])
     if cohort not in frame.columns:
-        raise EstimationError(f"the frame has no column {cohort}")
+        raise no_column([cohort], frame.columns)
     wide = frame.pivot_table(index=unit, columns=time, values=outcome, aggfunc="size")
     if (wide != 1).any().any() or wide.isna().any().any():
         raise EstimationError(

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 from ftz.inference.few_treated import caution
 from ftz.inference.projection import (
     Design,
@@ -32,6 +32,7 @@ from ftz.inference.projection import (
     small_sample_factor,
 )
 from ftz.inference.randomisation import ENUMERATE_UP_TO
+from ftz.results import checked_level
 
 #: Distributions of the weights: mean zero, variance one.
 WEIGHTS = {
@@ -196,9 +197,10 @@ class WildBootstrapResult:
         more than a thousand standard errors away is infinite.  Without it, the interval
         is the percentile-t interval.
         """
+        alpha = 1 - checked_level(level)
         if not self.impose_null:
             return self._percentile_t(level)
-        return self._end(-1, 1 - level), self._end(1, 1 - level)
+        return self._end(-1, alpha), self._end(1, alpha)
 
     def _percentile_t(self, level: float) -> tuple[float, float]:
         ordered = np.sort(np.abs(self.tstats))[::-1]
@@ -368,7 +370,7 @@ def _subclusters(
     names = [columns] if isinstance(columns, str) else list(columns)
     missing = [c for c in names if c not in frame.columns]
     if missing:
-        raise EstimationError(f"the frame has no column {', '.join(missing)}")
+        raise no_column(missing, frame.columns)
     parts = [pd.Series(design.codes, index=frame.index), *(frame[c] for c in names)]
     # Combinations of labels are numbered in their sorted order.
     table = np.column_stack([pd.factorize(part, sort=True)[0] for part in parts])

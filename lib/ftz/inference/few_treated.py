@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 from ftz.inference.assignments import adoption_starts
 from ftz.inference.projection import Design, prepare, residual
 from ftz.inference.randomisation import ENUMERATE_UP_TO
+from ftz.results import checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
 #: up to which they disagree so much that none should be trusted alone.
@@ -92,7 +93,7 @@ class FewTreatedResult:
 
     def conf_int(self, level: float = 0.95) -> tuple[float, float]:
         """Return the estimate less the upper and lower quantile of its error."""
-        tail = (1 - level) / 2
+        tail = (1 - checked_level(level)) / 2
         low, high = np.quantile(self.errors, [tail, 1 - tail], method="higher")
         return float(self.estimate - high), float(self.estimate - low)
 
@@ -225,7 +226,7 @@ def ferman_pinto(
 
 def _sizes(frame: pd.DataFrame, size: str, unit: str) -> pd.Series:
     if size not in frame.columns:
-        raise EstimationError(f"the frame has no column {size}")
+        raise no_column([size], frame.columns)
     by_unit = frame.groupby(unit)[size]
     sizes = by_unit.first()
     if by_unit.nunique(dropna=False).max() > 1 or not (sizes > 0).all():

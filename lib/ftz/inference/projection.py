@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.did.projection import add_controls, effect_basis
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512
@@ -258,7 +258,7 @@ def _numbers(frame: pd.DataFrame, columns: Sequence[str], keys: Sequence[str]) -
     """Return columns as a float array; refuse what an estimator cannot use, by name."""
     missing = [c for c in (*keys, *columns) if c not in frame.columns]
     if missing:
-        raise EstimationError(f"the frame has no column {', '.join(missing)}")
+        raise no_column(missing, frame.columns)
     if len(frame) == 0:
         raise EstimationError("the frame has no rows")
     try:

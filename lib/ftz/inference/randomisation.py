@@ -12,6 +12,7 @@ from scipy import special
 from ftz.errors import EstimationError
 from ftz.inference.assignments import scheme_of
 from ftz.inference.projection import prepare, regress_each
+from ftz.results import checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 20_000
@@ -122,7 +123,7 @@ class PlaceboResult:
         ends = ends[np.isfinite(ends)]
         covered = np.searchsorted(np.sort(low), ends, side="right")
         covered -= np.searchsorted(np.sort(high), ends, side="left")
-        alpha = 1 - level + 1e-12
+        alpha = 1 - checked_level(level) + 1e-12
         kept = ends[self._share(covered) > alpha]
         lower = -np.inf if self._share(np.isneginf(low).sum()) > alpha else kept.min()
         upper = np.inf if self._share(np.isposinf(high).sum()) > alpha else kept.max()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, no_column
 
 
 def binary(frame: pd.DataFrame, treatment: str) -> pd.Series:
@@ -48,7 +48,7 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """Return columns as a finite array."""
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise EstimationError(f"the frame has no column {', '.join(missing)}")
+        raise no_column(missing, frame.columns)
     values = frame[list(columns)].to_numpy(float)
     bad = [c for c, ok in zip(columns, np.isfinite(values).all(axis=0), strict=True) if not ok]
     if bad:

@@ -249,8 +249,9 @@ def _check_settings(method: str, k: int | None, caliper: float | None) -> int | 
     if method not in METHODS:
         raise EstimationError(f"unknown method {method!r}: use {', '.join(METHODS)}")
     if ("caliper" in method) != (caliper is not None):
-        word = "needs a" if "caliper" in method else "takes no"
-        raise EstimationError(f"{method} {word} caliper")
+        if "caliper" in method:
+            raise EstimationError(f"{method} needs a caliper: give caliper=, the widest distance")
+        raise EstimationError(f"{method} takes no caliper: leave it out, or use caliper matching")
     if caliper is not None and not caliper > 0:
         raise EstimationError(f"a caliper must be positive, not {caliper}")
     if method == "caliper":
