@@ -18,10 +18,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Chapters that hold code: MyST text notebooks name their kernel in the header.
 CODE_CHAPTERS = $(shell grep -ls '^kernelspec:' book/*.md notebooks/*.md)
 SOURCES := lib tests tools benchmarks book/_ext
-# Tests that build or execute the book, or start commands that do: not measured for
-# coverage, because every kernel would be traced.
-HOUSE := $(addprefix tests/test_,$(addsuffix .py,book notebooks toolchain editor reruns own \
-  provenance students browser secrets))
 WORDS := lib tests tools benchmarks book notebooks reruns README.md CHANGELOG.md CONTRIBUTING.md \
   data/DATASHEET.md Makefile pyproject.toml
 
@@ -81,14 +77,13 @@ links: $(READY)  ## check every link inside the built book
 	@$(BIN)/python tools/links.py
 
 .PHONY: cover
-cover: $(READY)  ## all tests but those of the pages; at least 95% of the library's lines must run
-	$(BIN)/python -m pytest -n $(WORKERS) $(addprefix --ignore=,$(HOUSE)) --cov --cov-report= $(ARGS)
-	$(BIN)/python -m pytest -n $(WORKERS) $(HOUSE) -m "not slow" \
-	  --cov --cov-append --cov-report=term --cov-fail-under=95 $(ARGS)
+cover: $(READY)  ## the quick tests, with the coverage of the library
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report= $(ARGS)
 
-.PHONY: pages
-pages: $(READY)  ## tests of the notebooks, the built book, its toolchain and the browser
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(HOUSE) -m slow $(ARGS)
+.PHONY: slow
+slow: $(READY)  ## the other tests; with those before, 95% of the library's lines must run
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow \
+	  --cov --cov-append --cov-report=term --cov-fail-under=95 $(ARGS)
 
 .PHONY: chapter
 chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md

@@ -77,8 +77,9 @@ def opened() -> Iterator[Any]:
 
 @contextmanager
 def page_of(browser: Any, *, width: int = 1280, height: int = 900, **context: Any) -> Iterator[Any]:
-    """Open a page of its own, with nothing remembered from others."""
-    window = browser.new_context(viewport={"width": width, "height": height}, **context)
+    """Open a page of its own, with nothing remembered from others, and with no fading colours."""
+    size = {"width": width, "height": height}
+    window = browser.new_context(viewport=size, reduced_motion="reduce", **context)
     try:
         yield window.new_page()
     finally:

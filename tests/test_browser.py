@@ -165,7 +165,15 @@ def test_no_page_asks_another_host_and_no_script_fails(browser, site, html):
     with page_of(browser) as page:
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: failed.append(f"{page.url}: {error}"))
-        page.on("requestfailed", lambda request: failed.append(f"{page.url}: {request.url}"))
+        page.on(
+            "requestfailed",
+            # a page that is left takes back what it has not yet got
+            lambda request: (
+                failed.append(f"{page.url}: {request.url}: {request.failure}")
+                if "ERR_ABORTED" not in (request.failure or "")
+                else None
+            ),
+        )
         page.on(
             "response",
             lambda answer: (
@@ -279,8 +287,9 @@ def test_the_theme_switch_answers_to_enter(browser, site):
         mode = "document.documentElement.dataset.mode"
         page.locator(".theme-switch-button:visible").first.focus()
         seen = {page.evaluate(mode)}
-        for _ in range(2):
-            page.keyboard.press("Enter")
+        for key in ("Enter", "Space"):
+            page.keyboard.press(key)
+            page.wait_for_function("document.activeElement.matches('.theme-switch-button')")
             seen.add(page.evaluate(mode))
     assert len(seen) == 3
 
@@ -410,4 +419,6 @@ def test_an_empty_box_in_a_figure_fails_the_build(tmp_path):
     book.replace("book/computed.md", "import csv", drawing)
     build = book.build()
     assert build.code != 0
-    assert "Glyph" in build.log and "computed.md" in build.log
+    # MyST-NB warns of what a cell says on stderr, and shows it on the page
+    assert "computed.md" in build.log and "stderr" in build.log, build.log
+    assert "Glyph" in book.page("computed")

@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 
 from conftest import ROOT
 from ftz import cli, own
+from ftz.figures import own as figures
 from ftz.own import book, estimates, template
 
 EXAMPLES = ROOT / "data" / "examples"
@@ -323,6 +324,36 @@ def test_make_names_the_missing_spec():
         check=True,
     )
     assert '"panel.csv" --spec "my spec.yml"' in run.stdout
+
+
+# --- figures, and the sources of a book ------------------------------------------------------
+
+
+@pytest.mark.parametrize("many", [1, 4])
+def test_adoption_is_drawn_for_few_units_and_for_many(many):
+    starts = {f"unit {i}": (2014.0 + i % 3 if i % 2 else None) for i in range(20 * many)}
+    axes = figures.adoption(starts, list(range(2010, 2020))).axes[0]
+    assert bool(axes.get_legend()) == (many > 1)  # bars of counts have one, lines have none
+
+
+def test_paths_and_effects_are_drawn():
+    study = own.read_study(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
+    paths = figures.outcome_paths(study.frame, study.outcome, study.cohort, study.time, "y")
+    labels = [text.get_text() for text in paths.axes[0].get_legend().get_texts()]
+    assert labels == ["never", *map(str, template.COHORTS)]
+    effects = figures.effects(own.parts(study))
+    assert [t.get_text() for t in effects.axes[0].get_yticklabels()] == list(study.sub_outcomes)
+
+
+def test_the_sources_hold_what_fits_the_study(tmp_path, panel):
+    write(tmp_path, panel)
+    target = tmp_path / "source"
+    study = book.assemble(tmp_path / "panel.csv", tmp_path / "spec.yml", target)
+    mechanisms = (target / "notebooks" / "mechanisms.md").read_text("utf-8")
+    assert "the spec names no mediator" in mechanisms and "own.mediate" not in mechanisms
+    matching = (target / "notebooks" / "matching.md").read_text("utf-8")
+    assert "own.matches" in matching and study.digest in matching
+    assert "@@" not in mechanisms + matching and "needs-" not in mechanisms + matching
 
 
 # --- the book -----------------------------------------------------------------------------

@@ -210,7 +210,14 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
 
 
 #: The Sphinx extensions that know nothing of the monograph's own pages.
-EXTENSIONS = ("ftz_execution", "ftz_offline", "ftz_provenance", "ftz_search")
+EXTENSIONS = (
+    "ftz_accessible",
+    "ftz_execution",
+    "ftz_offline",
+    "ftz_provenance",
+    "ftz_search",
+    "ftz_secrets",
+)
 
 
 # --- the pages -------------------------------------------------------------------------------
