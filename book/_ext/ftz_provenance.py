@@ -447,7 +447,7 @@ def _datasheet(root: Path) -> dict[str, dict[str, str]]:
 
 def _first_sentence(text: str) -> str:
     """Return the first line: the datasheet has one sentence a line."""
-    return text.strip().split("\n", 1)[0]
+    return text.strip().split("\n", 1)[0].replace("`", "")
 
 
 def part_data(app, docname: str) -> str:

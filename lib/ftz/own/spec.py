@@ -38,7 +38,7 @@ KEYS: Mapping[str, str] = {
     "cluster": "column by which errors are clustered; the unit where none is named",
     "window": "first and last period to use, for instance [2004, 2022]",
     "missing": "what to do with rows that lack a value: refuse (default) or drop",
-    "derived": "new columns: name: {from: column, do: log | lag | change | growth | first}",
+    "derived": "new columns, for instance lngdp: {from: gdp, do: log}",
     "labels": "name: what the figures write for it",
 }
 
