@@ -225,20 +225,28 @@ def read_panel(path: str | Path, spec: PanelSpec | None = None) -> Panel:
     return _validate(frame, spec, path.name, lines)
 
 
-def _read_fields(path: Path) -> tuple[pd.DataFrame, list[int]]:
-    """Return a file's fields as text, and the line on which each row begins.
+def csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
+    """Return a CSV file's records as text, and the line on which each begins.
 
     pandas would take a field too many for an index, rename a column that stands twice and
     not count empty lines; each of the three moves numbers to where they do not belong.
     """
-    rows, lines, line = [], [], 1
+    records: list[list[str]] = []
+    lines: list[int] = []
+    line = 1
     with path.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.reader(handle, strict=True)
         for fields in reader:
             if any(field.strip() for field in fields):
-                rows.append(fields)
+                records.append(fields)
                 lines.append(line)
             line = reader.line_num + 1
+    return records, lines
+
+
+def _read_fields(path: Path) -> tuple[pd.DataFrame, list[int]]:
+    """Return a file's fields as text, and the line on which each row begins."""
+    rows, lines = csv_records(path)
     if not rows:
         raise PanelError("the file is empty", file=path.name, expected="a header and rows")
     header = rows[0]

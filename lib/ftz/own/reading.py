@@ -7,7 +7,6 @@ the values that the spreadsheet program stored.
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from ftz.own.spec import PanelProblem, ProblemsError
+from ftz.panel import csv_records
 
 #: The header is row 1.
 _FIRST_ROW = 2
@@ -97,21 +97,8 @@ def _check_shape(sheet: Sheet) -> None:
 
 
 def _read_csv(path: Path) -> Sheet:
-    """Read a CSV file line by line: no row shifts, and each row keeps its number.
-
-    pandas would take a field too many for an index, rename a column that stands twice and
-    not count empty lines.
-    """
-    fields: list[list[str]] = []
-    rows: list[int] = []
-    line = 1
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.reader(handle, strict=True)
-        for record in reader:
-            if any(field.strip() for field in record):
-                fields.append(record)
-                rows.append(line)
-            line = reader.line_num + 1
+    """Read a CSV file line by line: no row shifts, and each row keeps its number."""
+    fields, rows = csv_records(path)
     if not fields:
         raise ProblemsError([PanelProblem("the file is empty", path.name)])
     header = fields[0]
