@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import json
 import re
 import subprocess
@@ -222,3 +224,17 @@ def test_no_result_is_typed_into_prose(chapter):
     text = "\n".join([prose(chapter.read_text(encoding="utf-8")), *captions])
     typed = [number for number in NUMBER.findall(text) if number not in ALLOWED]
     assert not typed, f"glue these from the cell or the record that gives them: {typed}"
+
+
+#: Modules whose docstrings show what a call returns.
+EXAMPLES = [
+    ".".join(path.relative_to(ROOT / "lib").with_suffix("").parts)
+    for path in sorted((ROOT / "lib").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_examples_in_docstrings_return_what_they_say(module):
+    outcome = doctest.testmod(importlib.import_module(module))
+    assert outcome.attempted and not outcome.failed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +20,9 @@ import yaml
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from ftz import replication, reruns
+from ftz import matching, published, replication, reruns
 from ftz.errors import FtzError
-from ftz.reruns import declared, headlines, records, runner, worker
+from ftz.reruns import chapters, declared, headlines, pages, records, runner, worker
 from ftz.reruns.__main__ import main
 from ftz.reruns.chapters import all_chapters, find
 from ftz.reruns.grammar import Constraint, parse_cell
@@ -356,7 +358,39 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.slow
+def test_a_worker_returns_the_notebook_and_its_numbers_or_the_error(root, tmp_path, capsys):
+    """In this process: what the workers do in theirs."""
+
+    def work(name, **given):
+        text = chapters.notebook_text(find("tiny", root).notebook())
+        (tmp_path / f"{name}.ipynb").write_text(text, encoding="utf-8")
+        return {
+            "notebook": str(tmp_path / f"{name}.ipynb"),
+            "chapter": "tiny",
+            "folder": str(root / "notebooks"),
+            "parameters": given,
+            "outcome": str(tmp_path / name / "outcome.json"),
+            "parent": os.getppid(),
+        }
+
+    (tmp_path / "good").mkdir()
+    (tmp_path / "bad").mkdir()
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps(work("good", number=8)))
+    assert worker.main([str(job)]) == 0
+    good = json.loads((tmp_path / "good" / "outcome.json").read_text())
+    assert good["headlines"] == {}  # the tiny chapter has none
+    notebook = nbformat.reads(good["notebook"], as_version=4)
+    assert headlines.glued(notebook) == {"tiny-inverse": "0.125"}
+    bad = worker.run(work("bad", number=3))
+    assert bad["error"] == "cell 3 raised ValueError: three is not liked"
+    assert "before" in bad["notebook"]
+    assert "three is not liked" in capsys.readouterr().err
+    # the chapter that lacks its headline is refused with the notebook in hand
+    lacking = worker.run(work("good", number=8) | {"chapter": "mechanisms"})
+    assert "mech-indirect was not glued" in lacking["error"] and lacking["notebook"]
+
+
 def test_a_failed_run_harms_no_other_and_nothing_is_done_twice(root, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "state", lambda: "the library as it is")
 
@@ -439,6 +473,8 @@ def test_killed_half_way_it_goes_on_and_ends_with_the_same_bytes(root, tmp_path)
     assert tree(killed / "runs") == tree(undisturbed / "runs")
 
 
+PSM, TOOLS = "propensity-score-matching", "do-the-tools-work"
+
 #: Real chapters, with knobs that make them quick.
 REAL = [
     ("propensity-score-matching", {"neighbours": 1, "caliper": 0.33}),
@@ -446,6 +482,41 @@ REAL = [
     ("robustness", {"simulated_panels": 2, "draws": 99, "leads": 2, "lags": 2}),
     ("mechanisms", {"simulated_panels": 2, "draws": 60, "level": 0.9, "seed": 3}),
 ]
+
+
+def values(chapter: str, **given) -> dict:
+    """Return all parameters of a chapter, some of them other than the book's."""
+    return find(chapter).values(given)
+
+
+def test_headlines_of_the_witness_are_the_printed_numbers():
+    record = published.load(replication.PAPER)
+    matched = headlines.library_numbers(PSM, values(PSM))
+    for method in matching.METHODS:
+        printed = record.get(replication.cell("table1", method, "ATT", "coef"))
+        assert printed.reproduced_by(matched[f"psm-att-{method}"])
+    did = values("difference-in-differences", simulated_panels=4)
+    found = headlines.library_numbers("difference-in-differences", did)
+    printed = record.get(replication.cell("table4", "FTZ", "(5)", "coef"))
+    assert printed.reproduced_by(found["did-att"])
+    assert found["did-sim-mean"] == pytest.approx(did["simulated_effect"], abs=0.05)
+    assert found["did-sim-drift"] > did["simulated_trend"]  # a trend, taken for an effect
+
+
+def test_headlines_of_the_other_chapters_keep_their_order():
+    found = headlines.library_numbers("robustness", values("robustness", draws=49))
+    assert all(0 < p <= 1 for key, p in found.items() if key != "robustness-detectable")
+    assert found["robustness-detectable"] > 0
+    found = headlines.library_numbers("mechanisms", values("mechanisms", draws=40))
+    assert found["mech-boot-low"] < found["mech-boot-high"]
+    found = headlines.library_numbers("hqd-index", values("hqd-index"))
+    assert 0 < found["index-gap-line"] < found["index-gap-mean"]
+    found = headlines.library_numbers("index-and-estimate", values("index-and-estimate"))
+    assert found["estimate-low"] < found["estimate-here"] < found["estimate-high"]
+    found = headlines.library_numbers(TOOLS, values(TOOLS, panels=20))
+    assert set(found) == set(headlines.labels(TOOLS))
+    assert all(0 <= size <= 1 for size in found.values())
+    assert found["tools-classical"] >= found["tools-cr2"]
 
 
 @pytest.mark.slow
@@ -496,6 +567,39 @@ def build(root: Path) -> str:
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return (root / "_build" / "html" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_page_says_what_was_run_and_shows_words_as_words(root, tmp_path):
+    """In this process: what the build of the book does in another."""
+    html = small_book(root)
+    html.mkdir(parents=True)
+    with (html / "objects.inv").open("wb") as stream:
+        head = "# Sphinx inventory version 2\n# Project: x\n# Version: \n# zlib\n"
+        stream.write(head.encode() + zlib.compress(b""))
+    source = chapters.notebook_text(find("tiny", root).notebook())
+    notebook = nbformat.reads(source, as_version=4)
+    glue = {"scrapbook": {"name": "tiny-inverse", "mime_prefix": "application/papermill.record/"}}
+    data = {"application/papermill.record/text/plain": "0.25"}
+    output = nbformat.v4.new_output("display_data", data=data, metadata=glue)
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="said"), output]
+    text = worker.canonical(notebook)
+    given = {"number": 4, "words": ["<b>", "`x`", "a|b", "``"]}
+    record = records.Record(
+        "n4", "tiny", "adhoc", "n4", given, given, {}, {}, ("headlines", "notebook", "page"), "d",
+        hashlib.sha256(text.encode()).hexdigest(),
+    )  # fmt: skip
+    folder = tmp_path / "made" / "n4"
+    records.save(folder, record, text)
+    assert records.Record.read(folder) == record
+    job = {"folders": [str(folder), str(tmp_path)], "html": str(html), "root": str(root)}
+    (tmp_path / "jobs.json").write_text(json.dumps(job))
+    assert pages.main([str(tmp_path / "jobs.json")]) == 0
+    page = BeautifulSoup((html / "runs" / "n4.html").read_text(encoding="utf-8"), "lxml")
+    shown = page.get_text()
+    assert "Tiny: n4" in shown and "One over the number is 0.2500." in shown
+    # nothing of it became markup, and the quotes can be copied into a declaration
+    assert repr(given["words"]) in [code.get_text() for code in page.select("td code")]
+    assert (html / "runs" / "n4.ipynb").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from ftz import did, published, register, replication, witness
 from ftz.errors import EstimationError
 from ftz.paths import data_dir
 from ftz.witness import layout as layout_module
+from ftz.witness.__main__ import main
 from ftz.witness.moments import mean_and_sd, regression, two_way_design
 from ftz.witness.solver import Block, Equation, solve
 
@@ -117,10 +118,21 @@ def test_manifest_describes_the_file(shipped, checked):
     assert about["printed_cells_met"] == {t: f"{n} of {n}" for t, n in met.items()}
 
 
+def test_one_command_rebuilds_the_bytes(tmp_path, capsys):
+    assert main(["--out", str(tmp_path)]) == 0
+    assert "table2: 60 of 60 printed cells reproduced" in capsys.readouterr().out
+    for name in ("panel.csv", "manifest.json"):
+        assert (tmp_path / name).read_bytes() == (FOLDER / name).read_bytes()
+
+
 @pytest.mark.slow
-def test_one_command_rebuilds_the_bytes():
-    built = witness.build()
-    assert witness.panel_bytes(built.frame) == (FOLDER / "panel.csv").read_bytes()
+def test_check_says_whether_the_file_would_change(tmp_path, capsys):
+    assert main(["--check"]) == 0
+    assert "the file is what this command writes" in capsys.readouterr().out
+    text = (FOLDER / "panel.csv").read_text("utf-8")
+    (tmp_path / "panel.csv").write_text(text + "\n", encoding="utf-8")
+    assert main(["--check", "--out", str(tmp_path)]) == 1
+    assert "the file would change" in capsys.readouterr().out
 
 
 def test_the_panel_follows_the_record(shipped):

@@ -56,11 +56,10 @@ def test_a_larger_ensemble_continues_a_smaller_one():
 def drawn(tmp_path_factory):
     """Two members from one worker."""
     folder = tmp_path_factory.mktemp("one")
-    ensemble.run(2, 1, folder, workers=1, progress=False)
+    assert main(["--ensemble", "2", "--out", str(folder), "--workers", "1", "--quiet"]) == 0
     return folder
 
 
-@pytest.mark.slow
 def test_members_are_those_of_the_file_and_meet_every_cell(drawn, stored):
     """The shipped quantities are drawn again, and held against the book's own estimators."""
     again = pd.read_csv(drawn / "ensemble.csv")

@@ -13,7 +13,18 @@ import yaml
 from ftz import audit, did, replication
 from ftz.errors import EstimationError, PanelError, RecordError
 from ftz.paths import data_dir
-from ftz.witness import anchors, coverage, declared, example, quantities, ranges, readings, study
+from ftz.witness import (
+    anchors,
+    coverage,
+    declared,
+    example,
+    quantities,
+    ranges,
+    readings,
+    study,
+    workers,
+)
+from ftz.witness.__main__ import main
 from ftz.witness.layout import layout
 from ftz.witness.moments import ERRORS, columns, two_way_design
 from ftz.witness.problem import (
@@ -213,6 +224,19 @@ def test_a_range_of_the_file_is_reproduced():
         assert row["high"] == pytest.approx(stored.loc[name, "high"], rel=0.02, abs=0.02)
 
 
+def test_a_hurried_search_finds_less_than_the_file_and_holds_the_witness(shipped, tmp_path):
+    stored = pd.read_csv(FOLDER / "ranges.csv").set_index("quantity")
+    path = tmp_path / "ranges.csv"
+    found = ranges.run(path, only=[40, 41], n_starts=1, steps=3, workers=1, progress=False)
+    assert pd.read_csv(path)["quantity"].tolist() == found["quantity"].tolist()
+    panel = quantities.of_panel(shipped)
+    for row in found.itertuples():
+        width = stored.loc[row.quantity, "high"] - stored.loc[row.quantity, "low"]
+        assert row.low <= panel[row.quantity] + 1e-6 and panel[row.quantity] - 1e-6 <= row.high
+        assert row.low >= stored.loc[row.quantity, "low"] - 0.01 * width
+        assert row.high <= stored.loc[row.quantity, "high"] + 0.01 * width
+
+
 def test_ranges_hold_the_shipped_witness(shipped):
     stored = pd.read_csv(FOLDER / "ranges.csv").set_index("quantity")
     panel = quantities.of_panel(shipped)
@@ -246,6 +270,18 @@ def test_what_is_excluded_by_proof_is_never_found():
     for row in stored.itertuples():
         if readings.excluded(row.reading):
             assert not row.met
+
+
+def test_a_hurried_search_meets_no_reading_that_the_file_does_not(tmp_path):
+    stored = pd.read_csv(FOLDER / "readings.csv").set_index("reading")
+    path = tmp_path / "readings.csv"
+    found = readings.run(path, starts=1, steps=5, workers=1, progress=False)
+    assert pd.read_csv(path)["reading"].tolist() == list(stored.index)
+    for row in found.itertuples():
+        if row.met:  # only clustered errors, for which the start is the shipped witness
+            assert stored.loc[row.reading, "met"]
+        assert (row.verdict == "impossible") == (stored.loc[row.reading, "verdict"] == "impossible")
+    assert found["met"].any()
 
 
 def test_a_robust_reading_is_met():
@@ -302,6 +338,24 @@ def test_coverage_on_file_is_complete():
 def test_coverage_anew():
     found = coverage.run([500, 501, 502], workers=1, progress=False)
     assert found["inside"].all()
+
+
+def test_more_steps_never_narrow_a_range():
+    few, more = (coverage.one(7, starts=1, steps=steps) for steps in (3, 30))
+    assert few["quantity"].tolist() == more["quantity"].tolist() and len(few) == 6
+    assert (few["truth"] == more["truth"]).all()
+    assert (more["low"] <= few["low"] + 1e-9).all() and (few["high"] <= more["high"] + 1e-9).all()
+    assert (more["high"] - more["low"]).sum() > (few["high"] - few["low"]).sum()
+
+
+@pytest.mark.slow
+def test_the_command_writes_what_the_studies_found(tmp_path, capsys):
+    out = tmp_path / "new"
+    assert main(["--coverage", "1", "--out", str(out), "--workers", "1", "--quiet"]) == 0
+    assert "6 of 6 true values inside" in capsys.readouterr().out
+    again = pd.read_csv(out / "coverage.csv")
+    stored = pd.read_csv(FOLDER / "coverage.csv")
+    pd.testing.assert_series_equal(again["truth"], stored.loc[:5, "truth"], rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -363,6 +417,26 @@ def test_anchored_witnesses_keep_the_anchors_and_meet_the_tables(shipped, tmp_pa
     missed = set(compared.index[compared["verdict"] != "reproduced"])
     assert missed == {replication.cell("table5", "IL", "(8)", s) for s in ("coef", "statistic")}
     assert not np.allclose(frame["lnHQD"], shipped.loc[shipped["matched"] == 1, "lnHQD"])
+
+
+def test_the_command_writes_the_anchored_witness(shipped, tmp_path, capsys):
+    path, out = tmp_path / "anchors.csv", tmp_path / "out"
+    given(shipped, *replication.CONTROLS).to_csv(path, index=False)
+    assert main(["--anchors", str(path), "--seed", "1", "--out", str(out)]) == 0
+    assert "controls as given, outcomes constructed" in capsys.readouterr().out
+    frame = pd.read_csv(out / "panel.csv")
+    assert set(replication.CONTROLS) < set(frame.columns) and len(frame) == 85
+    assert main(["--anchors", str(tmp_path / "none.csv")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_jobs_are_answered_in_their_order_on_any_number_of_processes():
+    jobs = [(7, 2), (9, 4), (5, 5), (1, 3)]
+    alone = workers.spread(divmod, jobs, workers=1, progress=False)
+    assert alone == workers.spread(divmod, jobs, workers=2, progress=False)
+    assert alone == [(3, 1), (2, 1), (1, 0), (0, 1)]
+    with pytest.raises(ZeroDivisionError):
+        workers.spread(divmod, [*jobs, (1, 0)], workers=2, progress=False)
 
 
 def test_anchors_that_contradict_table_2_are_named(shipped, tmp_path):

@@ -303,7 +303,8 @@ class Record:
     def select(self, **wanted: str) -> Record:
         """Return the numbers whose fields equal the given ones.
 
-        >>> load().select(table="table4", row="FTZ")  # doctest: +SKIP
+        >>> load().select(table="table4", row="FTZ", column="(5)")
+        Record of 2 printed numbers (yan_ye_wang)
         """
         unknown = set(wanted) - set(_COLUMNS)
         if unknown:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import combinations
+from math import floor
 
-from ftz.audit.statement import Branch, Check
+from ftz.audit.statement import Branch, Check, Statement, related
 from ftz.errors import RecordError
 from ftz.published import Printed, Record
 
@@ -60,9 +61,9 @@ def repairs(check: Check, record: Record, *, reading: str | None = None) -> list
     """
     found = []
     branches = [b for b in check.branches if reading is None or b.assume == reading]
-    for identifier in _movable(branches, record):
-        moved = [_nearest(branches, record, identifier, sign) for sign in (1, -1)]
-        best = min((m for m in moved if m is not None), key=lambda m: m.units, default=None)
+    record = _own(branches, record)
+    for identifier, within in _within_reach(branches, record).items():
+        best = _nearest(within, record, identifier)
         if best is not None:
             found.append(best)
     return sorted(found, key=lambda r: r.units)
@@ -79,7 +80,8 @@ def smallest(check: Check, record: Record, *, reading: str | None = None) -> Rep
         return single[0]
     best: Repair | None = None
     branches = [b for b in check.branches if reading is None or b.assume == reading]
-    cells = _movable(branches, record)
+    record = _own(branches, record)
+    cells = _movable(record)
     if len(cells) > _FEW_CELLS:
         return None
     for first, second in combinations(cells, 2):
@@ -88,82 +90,118 @@ def smallest(check: Check, record: Record, *, reading: str | None = None) -> Rep
                 changed = _changed(record, a, step)
                 if changed is None:
                     continue
-                for sign in (1, -1):
-                    found = _nearest(branches, changed, b, sign)
-                    if found is None or (best and abs(step) + found.units >= best.units):
-                        continue
-                    best = Repair(
-                        (a, b),
-                        (record.get(a).text, found.printed[0]),
-                        (changed.get(a).text, found.repaired[0]),
-                        abs(step) + found.units,
-                    )
+                found = _nearest(_within_reach(branches, changed).get(b, []), changed, b)
+                if found is None or (best and abs(step) + found.units >= best.units):
+                    continue
+                best = Repair(
+                    (a, b),
+                    (record.get(a).text, found.printed[0]),
+                    (changed.get(a).text, found.repaired[0]),
+                    abs(step) + found.units,
+                )
     return best
 
 
-def _movable(branches: Sequence[Branch], record: Record) -> list[str]:
+def _own(branches: Sequence[Branch], record: Record) -> Record:
+    """Return the record of the readings' own cells: a change copies these, not hundreds."""
     cells = dict.fromkeys(c for b in branches for s in b.statements for c in s.cells)
-    return [c for c in cells if record.get(c).kind in {"rounded", "count"}]
+    return Record([record.get(c) for c in cells])
 
 
-def possible(branches: Sequence[Branch], record: Record) -> bool:
-    """Say whether some reading is possible with these printed numbers."""
-    try:
-        return any(branch.failing(record) is None for branch in branches)
-    except RecordError:
-        return False
+def _movable(record: Record) -> list[str]:
+    return [number.id for number in record if number.kind in {"rounded", "count"}]
 
 
-def _side(branches: Sequence[Branch], record: Record) -> int | None:
-    """Return 0 if a reading is possible, else on which side the first failing one misses.
+def _within_reach(branches: Sequence[Branch], record: Record) -> dict[str, list[Branch]]:
+    """Return for each cell the readings that it alone could make possible.
 
-    ``None`` where sides mean nothing: several failing statements, or whole numbers.
+    Those are the readings in which each failing statement is about the cell: the other
+    statements read the same numbers after a change as before.
     """
+    within: dict[str, list[Branch]] = {cell: [] for cell in _movable(record)}
+    for branch in branches:
+        failing = [set(s.cells) for s in branch.statements if _fails(s, record)]
+        for cell in set.intersection(*failing) if failing else ():
+            if cell in within:
+                within[cell].append(branch)
+    return {cell: readings for cell, readings in within.items() if readings}
+
+
+def _fails(statement: Statement, record: Record) -> bool:
+    """Say whether a statement cannot hold, or cannot be evaluated with these numbers."""
     try:
-        failing = [b.failing(record) for b in branches]
+        return not statement.possible(record)
     except RecordError:
-        return None
-    if any(f is None for f in failing):
-        return 0
-    statement = failing[0]
-    if len(failing) > 1 or statement is None or statement.right is None:
-        return None
-    left, right = statement.spans(record)
-    if left.low is None or right is None or right.high is None:
-        return None
-    return 1 if left.low > right.high else -1
+        return True
 
 
-def _nearest(
-    branches: Sequence[Branch], record: Record, identifier: str, sign: int
-) -> Repair | None:
-    """Double the change until the check is possible or missed on the other side, then halve."""
+def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Repair | None:
+    """Return the smallest change of a cell that makes one of the readings possible."""
+    best: int | None = None
+    for branch in branches:
+        statements = [s for s in branch.statements if identifier in s.cells]
+        for sign in (1, -1):
+            farthest = _FARTHEST if best is None else abs(best) - 1
+            units = _walk(statements, record, identifier, sign, farthest)
+            best = best if units is None else sign * units
+    if best is None:
+        return None
     printed = record.get(identifier)
-    before = _side(branches, record)
-    step, last = 1, 0
-    while step <= _FARTHEST:
-        changed = _changed(record, identifier, sign * step)
+    return Repair((identifier,), (printed.text,), (_shifted(printed, best),), abs(best))
+
+
+def _walk(
+    statements: Sequence[Statement], record: Record, identifier: str, sign: int, farthest: int
+) -> int | None:
+    """Return the first number of units at which all statements hold, if there is one.
+
+    Steps grow with the distance.  Where other statements miss than before, or on another
+    side, a place where all hold may lie between: the first change is found by halving, and
+    the walk goes on from there.  So only a place can be overlooked that is narrower than an
+    eighth of its distance and between two that miss alike.
+    """
+
+    def missing(units: int) -> tuple[object, ...] | None:
+        changed = _changed(record, identifier, sign * units)
         if changed is None:
             return None
-        side = _side(branches, changed)
-        if side == 0 or (side is not None and side != before):
-            break
-        last, step = step, step * 2
-    else:
-        return None
-    low, high, fits = last, step, side == 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        changed = _changed(record, identifier, sign * middle)
-        side = None if changed is None else _side(branches, changed)
-        if side == 0 or (side is not None and side != before):
-            high, fits = middle, side == 0
-        else:
-            low = middle
-    if not fits:
-        return None
-    text = _shifted(printed, sign * high)
-    return Repair((identifier,), (printed.text,), (text,), high)
+        return tuple(_miss(s, changed) for s in statements)
+
+    place, here = 0, missing(0)
+    while place < farthest:
+        ahead = min(place + max(1, place // 8), farthest)
+        there = missing(ahead)
+        if there == here:
+            place = ahead
+            continue
+        while ahead - place > 1:
+            middle = (place + ahead) // 2
+            found = missing(middle)
+            if found == here:
+                place = middle
+            else:
+                ahead, there = middle, found
+        if there is None:
+            return None
+        if not any(there):
+            return ahead
+        place, here = ahead, there
+    return None
+
+
+def _miss(statement: Statement, record: Record) -> object:
+    """Say how a statement fails: false if it holds, else what changes when it is passed over."""
+    try:
+        left, right = statement.spans(record)
+        if related(left, statement.relation, right):
+            return False
+    except RecordError:
+        return "cannot be evaluated"
+    if right is None:
+        assert left.low is not None
+        return f"above {floor(left.low)}"
+    above = left.low is not None and right.high is not None and left.low >= right.high
+    return "above" if above else "below"
 
 
 def _changed(record: Record, identifier: str, units: int) -> Record | None:

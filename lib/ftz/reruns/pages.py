@@ -139,6 +139,18 @@ def plain(value: object) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", str(value).replace("\n", " "))
 
 
+def code(text: str) -> str:
+    r"""Return a Markdown code span of a text for a table's cell: no quote in it is curled.
+
+    >>> code("a `b` | c")
+    '`` a `b` \\| c ``'
+    """
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    shown = text.replace("\n", " ").replace("|", "\\|")
+    return f"{fence} {shown} {fence}" if text else ""
+
+
 def _dressed(notebook: Any, record: Record, html: Path, root: Path) -> Any:
     """Put the run's name, parameters and numbers on top and the references below."""
     first = notebook.cells[0]
@@ -172,14 +184,17 @@ def _note(record: Record, html: Path, root: Path) -> str:
             "",
             *_table(
                 ("parameter", "in this run", "in the book"),
-                [(name, repr(v), book.get(name, "")) for name, v in record.given.items()],
+                [
+                    (plain(name), code(repr(v)), code(book.get(name, "")))
+                    for name, v in record.given.items()
+                ],
             ),
             "The headline numbers, in full:",
             "",
             *_table(
                 ("headline", "in this run"),
                 [
-                    (name, repr(record.headlines.get(key)))
+                    (plain(name), code(repr(record.headlines.get(key))))
                     for key, name in labels(record.chapter).items()
                 ],
             ),
@@ -190,7 +205,7 @@ def _note(record: Record, html: Path, root: Path) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table and an empty one."""
-    lines = [heads, ["---"] * len(heads), *([plain(cell) for cell in row] for row in rows)]
+    lines = [heads, ["---"] * len(heads), *rows]
     return [f"| {' | '.join(line)} |" for line in lines] + [""]
 
 
