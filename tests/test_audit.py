@@ -356,6 +356,7 @@ def test_the_checkers_normal_tail_encloses_scipys(x):
 # --- honest tables, altered digits ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_rule_calls_honest_tables_impossible():
     table = trial.false_positives(120)
     assert (table["impossible"] == 0).all()
@@ -369,6 +370,7 @@ def test_no_rule_calls_thousands_of_honest_tables_impossible():
     assert table.loc["mediation", "checks"] == 2000
 
 
+@pytest.mark.slow
 def test_single_altered_digits_are_noticed():
     found = trial.power(12)
     rate = found.groupby("rule")[["by_rule", "by_any"]].mean()

@@ -238,6 +238,7 @@ def test_solver_says_when_there_is_nothing_to_find():
     assert not found.converged and found.worst >= 1 - 1e-6
 
 
+@pytest.mark.slow
 def test_a_seed_without_a_witness_says_where_it_stopped(monkeypatch):
     monkeypatch.setattr(build_module, "_SMALLEST_POST", 80.0)
     with pytest.raises(EstimationError, match="stage 'outcome' stopped"):
