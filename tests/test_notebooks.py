@@ -8,9 +8,9 @@ import sys
 
 import jupytext
 import pytest
-from ftz_execution import KERNEL_ENVIRONMENT
 
 from conftest import ROOT, code_chapters
+from ftz.fingerprint import KERNEL_ENVIRONMENT
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import ftz_execution
 import nbformat
 import pytest
 import yaml
@@ -288,13 +287,6 @@ def test_list_names_parameters_and_runs(capsys):
 
 
 # --- digests and records ----------------------------------------------------------------------
-
-
-def test_library_data_and_lock_count_as_in_the_book(monkeypatch):
-    monkeypatch.delenv("FTZ_DATA", raising=False)
-    assert records.INPUTS == ftz_execution.INPUTS
-    assert records.state(ROOT) == ftz_execution.digest(ROOT)
-    assert worker.KERNEL_ENVIRONMENT == ftz_execution.KERNEL_ENVIRONMENT
 
 
 def test_a_digest_follows_chapter_parameters_files_and_library(root):

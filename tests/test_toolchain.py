@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ftz_execution import INPUTS, digest, pasted_from
+from ftz_execution import pasted_from
 from ftz_offline import MATHJAX_PARTS, mathjax_folder
 from ftz_search import SearchPairs
 
 import ftz
 from conftest import ROOT, Build, build_book
+from ftz.fingerprint import digest, state
 
 # -- the cache's key --------------------------------------------------------------------
 
@@ -43,12 +44,15 @@ def test_digest_sees_a_file_that_moved(inputs):
     assert digest(inputs) != before
 
 
-def test_digest_sees_a_reader_s_own_data_folder(inputs, tmp_path_factory):
-    elsewhere = tmp_path_factory.mktemp("data")
-    names = (*INPUTS, str(elsewhere))
-    before = digest(inputs, names)
+def test_digest_sees_a_reader_s_own_data_folder(inputs, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "panel.csv").write_text("1\n")
-    assert digest(inputs, names) != before
+    monkeypatch.delenv("FTZ_DATA", raising=False)
+    without = state(inputs)
+    monkeypatch.setenv("FTZ_DATA", str(elsewhere))
+    before = state(inputs)
+    (elsewhere / "panel.csv").write_text("2\n")
+    assert len({without, before, state(inputs)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import hashlib
 import os
 import re
 import shutil
@@ -40,26 +39,12 @@ from pathlib import Path
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-logger = logging.getLogger(__name__)
+from ftz.fingerprint import KERNEL_ENVIRONMENT, digest, state
 
-#: What the numbers on the pages depend on, beside the chapters themselves.
-INPUTS = ("lib", "data", "requirements.lock")
+logger = logging.getLogger(__name__)
 
 #: What the look of the pages depends on.
 ASSETS = ("book/_ext", "book/_static")
-
-#: The environment of every kernel: figures go to the page, strings hash alike,
-#: and the linear algebra does not spread over cores that other kernels use.
-KERNEL_ENVIRONMENT = {
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    # the kernel named python3 is the one beside this interpreter, whatever else has that name
-    "JUPYTER_PREFER_ENV_PATH": "1",
-    "JUPYTER_PATH": "",
-}
 
 #: ``{glue:text}`file.md::key:.3f` `` and the directive form of the same.
 _PASTED = re.compile(r"\{glue:\w*\}(?:`(?:[^`<]*<)?|\s+)([^`:\s]+)::")
@@ -68,29 +53,11 @@ _PASTED = re.compile(r"\{glue:\w*\}(?:`(?:[^`<]*<)?|\s+)([^`:\s]+)::")
 # -- one cache for each state of the inputs ---------------------------------------------
 
 
-def _made_by_a_tool(part: str) -> bool:
-    return part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info")
-
-
-def digest(root: Path, names: Iterable[str] = INPUTS) -> str:
-    """Return a short hash of the named files and folders and of the interpreter."""
-    total = hashlib.sha256(sys.version.encode())
-    for name in names:
-        start = root / name
-        for path in sorted([start] if start.is_file() else start.rglob("*")):
-            parts = path.relative_to(start).parts
-            if path.is_file() and not any(map(_made_by_a_tool, parts)):
-                total.update("/".join((name, *parts)).encode() + b"\0")
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()[:16]
-
-
 def choose_cache(app, config) -> None:
     """Point MyST-NB at the cache of this state and delete those of other states."""
     root = Path(app.srcdir)
     caches = Path(app.outdir).parent / ".jupyter_cache"
-    elsewhere = os.environ.get("FTZ_DATA")  # a reader's own data folder
-    chosen = caches / digest(root, (*INPUTS, elsewhere) if elsewhere else INPUTS)
+    chosen = caches / state(root)
     for old in caches.glob("*") if caches.is_dir() else ():
         if old != chosen:
             shutil.rmtree(old) if old.is_dir() else old.unlink()

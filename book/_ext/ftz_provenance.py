@@ -33,10 +33,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from docutils import nodes
-from ftz_execution import INPUTS, digest
 from sphinx.util.docutils import SphinxDirective
 
 from ftz import provenance
+from ftz.fingerprint import INPUTS, digest
 
 #: Packages whose version can change a number or a picture.
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "diff-diff", "matplotlib")

@@ -12,19 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ftz import fingerprint
 from ftz.errors import FtzError
 from ftz.reruns.chapters import all_chapters, checkout
 from ftz.reruns.declared import Run
 from ftz.reruns.grammar import Value
-
-#: What a chapter's numbers depend on, beside the chapter and its parameters.
-INPUTS = ("lib", "data", "requirements.lock")
 
 NOTEBOOK, RECORD = "notebook.ipynb", "run.json"
 
@@ -35,23 +32,9 @@ def default_folder(root: Path | None = None) -> Path:
     return Path(named) if named else (root or checkout()) / "_build" / "reruns"
 
 
-def state(root: Path | None = None, inputs: Iterable[str] = INPUTS) -> str:
-    """Return a hash of library, data, lock file and interpreter (and of ``FTZ_DATA``)."""
-    base = root or checkout()
-    total = hashlib.sha256(sys.version.encode())
-    elsewhere = os.environ.get("FTZ_DATA")
-    for name in (*inputs, elsewhere) if elsewhere else inputs:
-        start = base / name
-        for path in sorted([start] if start.is_file() else start.rglob("*")):
-            parts = path.relative_to(start).parts
-            if path.is_file() and not any(map(_made_by_a_tool, parts)):
-                total.update("/".join((name, *parts)).encode() + b"\0")
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()[:16]
-
-
-def _made_by_a_tool(part: str) -> bool:
-    return part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info")
+def state(root: Path | None = None) -> str:
+    """Return the fingerprint of library, data, lock file and interpreter."""
+    return fingerprint.state(root or checkout())
 
 
 def digest(run: Run, inputs_state: str) -> str:

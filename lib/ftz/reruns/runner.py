@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ftz.errors import FtzError
+from ftz.fingerprint import KERNEL_ENVIRONMENT
 from ftz.reruns.chapters import notebook_text, to_notebook
 from ftz.reruns.declared import Run
 from ftz.reruns.records import (
@@ -34,7 +35,6 @@ from ftz.reruns.records import (
     state,
     write_atomically,
 )
-from ftz.reruns.worker import KERNEL_ENVIRONMENT
 
 #: How a run can end.
 KEPT, DONE, FAILED = "up to date", "executed", "failed"

@@ -18,17 +18,6 @@ from typing import Any
 
 from ftz.reruns.chapters import notebook_text
 
-#: The environment of every kernel, as in the book (``book/_ext/ftz_execution.py``).
-KERNEL_ENVIRONMENT = {
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "JUPYTER_PREFER_ENV_PATH": "1",
-    "JUPYTER_PATH": "",
-}
-
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
