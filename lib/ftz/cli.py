@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftz.commands import BAD_INPUT
 from ftz.errors import FtzError
 
 if TYPE_CHECKING:
     from ftz.audit import Ledger
 
-#: Exit codes: all well; a wanted verdict was not met; bad input.
-OK, NOT_MET, BAD_INPUT = 0, 1, 2
+#: Exit codes: all well; a wanted verdict was not met.
+OK, NOT_MET = 0, 1
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -29,6 +29,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from ftz.commands import run_command
 from ftz.errors import FtzError
 
 #: Two numbers agree within this share of the larger one, or within this absolute distance.
@@ -630,23 +631,22 @@ def _marks(folder: Path, chapters: Sequence[str]) -> list[Mark]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``python -m ftz.students``; return the exit code."""
-    from ftz.paths import data_dir
+    description = "Write the chapters as notebooks without solutions, and a checker."
+    return run_command("ftz.students", description, _add_arguments, _run, arguments)
 
-    parser = argparse.ArgumentParser(
-        prog="python -m ftz.students",
-        description="Write the chapters as notebooks without solutions, and a checker.",
-    )
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument(
         "chapters", nargs="*", type=Path, metavar="CHAPTER.md", help="all computed ones, if none"
     )
-    options = parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ftz.paths import data_dir
+
     chapters = options.chapters or sorted((data_dir().parent / "notebooks").glob("*.md"))
-    try:
-        answers = write(chapters, options.out)
-    except FtzError as error:
-        print(f"students: {error}", file=sys.stderr)
-        return 2
+    answers = write(chapters, options.out)
     labels = [found for part in answers.values() for found in part.values()]
     by_person = sum(found is None for found in labels)
     print(

@@ -7,14 +7,13 @@ and the register, and hands both to :func:`ftz.index.simulate_like`, which knows
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ftz import published, register, replication
-from ftz.errors import FtzError
+from ftz.commands import run_command
 from ftz.index import FLAT_MEANS, Moments, build, load_tree, simulate_like
 from ftz.index.files import indicator_bytes
 from ftz.paths import data_dir
@@ -77,10 +76,12 @@ def design(seed: int) -> pd.DataFrame:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ftz.index",
-        description="Draw simulated indicators whose index has the printed moments.",
-    )
+    description = "Draw simulated indicators whose index has the printed moments."
+    return run_command("ftz.index", description, add_arguments, run, arguments)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument(
         "--seed", type=int, default=SEED, help="of the draws (default: %(default)s)"
     )
@@ -90,14 +91,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 if the file would change"
     )
-    options = parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw, report and write; return the exit code."""
     path = options.out or data_dir() / "index" / "simulated.csv"
-    try:
-        frame, tree, wanted = design(options.seed), load_tree(), printed_moments()
-        drawn = simulate_like(tree, frame, wanted, printed_effects(), options.seed)
-    except FtzError as error:
-        print(f"ftz.index: {error}", file=sys.stderr)
-        return 2
+    frame, tree, wanted = design(options.seed), load_tree(), printed_moments()
+    drawn = simulate_like(tree, frame, wanted, printed_effects(), options.seed)
     matched = frame["matched"].to_numpy() == 1
     logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(wanted)][matched])
     print("SIMULATED indicators; logarithms of the index and its parts on the matched rows:")

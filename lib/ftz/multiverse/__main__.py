@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftz.commands import run_command
 from ftz.errors import FtzError
 
 if TYPE_CHECKING:
@@ -18,16 +18,8 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ftz.multiverse",
-        description="Estimate every defensible specification; keep the rows as Parquet.",
-    )
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except FtzError as error:
-        print(f"ftz.multiverse: {error}", file=sys.stderr)
-        return 2
+    description = "Estimate every defensible specification; keep the rows as Parquet."
+    return run_command("ftz.multiverse", description, add_arguments, run, arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

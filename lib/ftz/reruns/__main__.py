@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftz.commands import run_command
 from ftz.errors import FtzError
 
 if TYPE_CHECKING:
@@ -16,16 +17,8 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ftz.reruns",
-        description="Run chapters anew with the parameters that reruns/*.yml declare.",
-    )
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except FtzError as error:
-        print(f"ftz.reruns: {error}", file=sys.stderr)
-        return 2
+    description = "Run chapters anew with the parameters that reruns/*.yml declare."
+    return run_command("ftz.reruns", description, add_arguments, run, arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import pandas as pd
 
-from ftz.errors import FtzError
+from ftz.commands import run_command
 from ftz.paths import data_dir
 from ftz.witness import SEED, build, check, panel_bytes, write
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ftz.witness",
-        description="Construct panels on which the book's estimators return the printed tables.",
-    )
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except FtzError as error:
-        print(f"ftz.witness: {error}", file=sys.stderr)
-        return 2
+    description = "Construct panels on which the book's estimators return the printed tables."
+    return run_command("ftz.witness", description, add_arguments, run, arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
