@@ -20,6 +20,7 @@ from ftz.audit.reading import study as read_study
 from ftz.audit.statement import IMPOSSIBLE
 from ftz.audit.study import Study
 from ftz.published import Printed
+from ftz.results import stars
 
 Array = NDArray[np.float64]
 _CONTROLS = ("x1", "x2", "x3")
@@ -88,8 +89,7 @@ def _ols(panel: _Panel, outcome: str, regressors: list[str], clustered: bool) ->
 
 
 def _marks(t: float, df: int | None) -> str:
-    p = 2 * (stats.norm.sf(abs(t)) if df is None else stats.t.sf(abs(t), df))
-    return "***" if p < 0.01 else "**" if p < 0.05 else "*" if p < 0.1 else ""
+    return stars(2 * float(stats.norm.sf(abs(t)) if df is None else stats.t.sf(abs(t), df)))
 
 
 def honest_tables(rng: np.random.Generator, *, clustered: bool = False) -> dict[str, Any]:

@@ -43,7 +43,7 @@ _SCALARS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": st
 TYPES = (*_SCALARS, *(f"list[{name}]" for name in ("int", "float", "str")))
 
 #: Parameters that name files, whatever their comment says.
-FILES = ("panel", "spec", "panel_path", "spec_path")
+FILES = ("panel", "spec")
 
 #: How messages call a type.
 _WORDS = {

@@ -17,15 +17,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ftz import register
+from ftz.audit.rules import official
 from ftz.paths import data_dir
 
 YEARS = tuple(range(2013, 2023))
 #: Controls whose official ranges are known.
 OFFICIAL = ("fe", "pgdp", "lnstru")
 #: Slack around official figures: a share of the largest figure for ``fe`` and
-#: ``pgdp``, an absolute amount for ``lnstru``, which crosses zero.
-SLACK = {"fe": 0.06, "pgdp": 0.06}
-SLACK_LNSTRU = 0.05
+#: ``pgdp``, an absolute amount for ``lnstru``, which crosses zero; the audit's.
+SLACK = {variable: float(slack) for variable, slack in official.SLACK.items()}
 #: Cities whose covariates can lie on the printed support, with the last year that can.
 _LAST_YEAR = {"Beijing": 2012, "Tianjin": 2012, "Tangshan": 2016}
 #: Rows left out although official ranges would admit them: our choice, not printed.
@@ -165,7 +165,7 @@ def official_bounds(
         exact = known.reindex(pd.MultiIndex.from_frame(rows[["city", "year"]])).to_numpy(float)
         low, high = np.where(np.isnan(exact), low, exact), np.where(np.isnan(exact), high, exact)
     if variable == "lnstru":
-        slack = np.full(len(rows), SLACK_LNSTRU)
+        slack = np.full(len(rows), SLACK["lnstru"])
     else:
         slack = SLACK[variable] * np.maximum(np.abs(low), np.abs(high))
     return low - slack_share * slack, high + slack_share * slack
