@@ -78,7 +78,7 @@ links: $(READY)  ## check every link inside the built book
 
 .PHONY: cover
 cover: $(READY)  ## the quick tests, with the coverage of the library
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term --cov-fail-under=92 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 .PHONY: slow
 slow: $(READY)  ## the other tests: notebooks, the built book, browser, kills, Monte Carlo

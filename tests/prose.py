@@ -66,7 +66,7 @@ def glossary_entries(text: str) -> dict[str, int]:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith("```"):
             inside = line.startswith("```{glossary}")
-        elif inside and line.strip() and not line.startswith((" ", "\t")):
+        elif inside and line.strip() and not line.startswith((" ", "\t", ":")):
             found[line.strip()] = number
     return found
 

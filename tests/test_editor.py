@@ -147,6 +147,7 @@ def _environment(**seconds: float) -> SimpleNamespace:
         found_docs={"book/status", *(f"notebooks/{page}" for page in seconds)},
         ftz_status_pages={"book/status"},
         doc2path=lambda page: str(folder / f"{page.partition('/')[2]}.md"),
+        collect_relations=lambda: {f"notebooks/{page}": [] for page in seconds},
     )
 
 
@@ -159,6 +160,12 @@ def test_the_status_counts_cells_and_warnings(monkeypatch):
     text = (ROOT / "notebooks" / "robustness.md").read_text(encoding="utf-8")
     assert line.cells == text.count("\n```{code-cell}") + text.count("\n````{code-cell}")
     assert (line.page, line.seconds, line.warnings) == ("notebooks/robustness", 2.5, 2)
+
+
+def test_the_status_follows_the_order_of_the_book():
+    environment = _environment(robustness=1.0, mechanisms=2.0, audit=3.0)
+    lines = ftz_status.collect(environment, ftz_status.WarningCounter())
+    assert [line.seconds for line in lines] == [1.0, 2.0, 3.0]
 
 
 def test_the_status_page_is_written_again_only_where_it_changes(monkeypatch):

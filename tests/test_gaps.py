@@ -385,7 +385,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], tuple[str, ...]]] = {
     "matched estimates": (_matched_estimates, ("kernel", "strata", "printed")),
     "error ratios": (_errors, ("analytic", "cluster", "cities", "rows")),
     "Rosenbaum": (_rosenbaum, ("One-sided p value", "Hodges-Lehmann estimate", "upper bound")),
-    "identity": (_gap, ("total", "direct + a·b")),
+    "identity": (_gap, ("total", "direct + $ab$")),
     "outcomes": (_outcomes, ("y", "m", "here, 95% interval")),
     "indirect effects": (_indirect, ("estimate", "interval", "Resamples")),
     "confounding": (_confounding, ()),

@@ -36,6 +36,12 @@ def test_every_estimate_is_compared_once_or_said_to_stand_alone(estimates):
     assert all(e.caveat and e.source for e in estimates)
 
 
+def test_every_study_is_named_as_in_a_text(estimates):
+    """Authors and year in brackets, and no identifier of a row."""
+    assert all(e.authors.endswith(f"({e.study[-4:]})") for e in estimates)
+    assert all("et al." not in e.label and e.study not in e.label for e in estimates)
+
+
 def test_a_group_has_one_kind_and_one_unit(estimates):
     groups = other_studies.comparable(estimates)
     assert groups

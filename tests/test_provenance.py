@@ -198,6 +198,8 @@ def test_every_function_that_reads_data_is_a_source():
         text = path.read_text(encoding="utf-8")
         module = ".".join(path.relative_to(ROOT / "lib").with_suffix("").parts)
         module = module.removesuffix(".__init__")
+        if module.endswith(".__main__"):  # a command, which no page calls
+            continue
         for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.FunctionDef) or node.name in _NO_SOURCE:
                 continue

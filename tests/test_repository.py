@@ -238,3 +238,28 @@ EXAMPLES = [
 def test_examples_in_docstrings_return_what_they_say(module):
     outcome = doctest.testmod(importlib.import_module(module))
     assert outcome.attempted and not outcome.failed
+
+
+def attribute_docs(source: str) -> list[str]:
+    """Return the first sentence of every property's docstring and of every ``#:`` comment."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        kinds = {getattr(d, "id", "") for d in getattr(node, "decorator_list", ())}
+        if isinstance(node, ast.FunctionDef) and kinds & {"property", "cached_property"}:
+            found.append((ast.get_docstring(node) or "").split("\n\n")[0])
+    found += [
+        re.sub(r"^\s*#: ?", "", block[0], flags=re.M)
+        for block in re.finditer(r"(?:^[ ]*#:.*\n)+(?=[ ]*[A-Za-z])", source, re.M)
+    ]
+    return [" ".join(text.split()) for text in found]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "lib").rglob("*.py")), ids=lambda p: p.stem)
+def test_no_description_of_an_attribute_is_taken_for_its_type(path):
+    """Napoleon reads ``words: more words`` at the start of an attribute as type and text."""
+    split = [
+        text
+        for text in attribute_docs(path.read_text(encoding="utf-8"))
+        if re.match(r"[^.:`]*: ", text)
+    ]
+    assert not split, f"{path.name}: put a comma or a semicolon for the colon: {split}"

@@ -147,7 +147,8 @@ def test_the_first_page_answers_five_questions():
 # -- each check finds what it is for ------------------------------------------------------
 
 GLOSSARY_SAMPLE = (
-    "# G\n\n```{glossary}\nzone\n  区, also 试验区: a place.\n\nratio\n  one over another.\n```\n"
+    "# G\n\n```{glossary}\n:sorted:\n\n"
+    "zone\n  区, also 试验区: a place.\n\nratio\n  one over another.\n```\n"
 )
 CELL = "```{code-cell} ipython3\n---\nmystnb:\n  figure:\n    name: f\n    caption: It rises.\n"
 HEADED = "---\nkernelspec:\n  name: python3\n---\n"
@@ -166,7 +167,7 @@ def test_prose_is_told_from_code_and_header():
 
 
 def test_a_glossary_is_read():
-    assert prose.glossary_entries(GLOSSARY_SAMPLE) == {"zone": 4, "ratio": 7}
+    assert prose.glossary_entries(GLOSSARY_SAMPLE) == {"zone": 6, "ratio": 9}
     assert prose.glossary_chinese(GLOSSARY_SAMPLE) == {"zone": ("区", "试验区")}
 
 

@@ -25,6 +25,8 @@ def _name_summary(match: re.Match[str]) -> str:
 
 #: What is replaced, in this order.
 MENDS: tuple[Mend, ...] = (
+    # a link begins with its first word, not with the space before it
+    (re.compile(r'(Solution to)(<a class="reference internal" href="#[^"]*">) '), r"\1 \2"),
     # region: the logo and the search button stand outside every landmark
     (
         re.compile(r'<div id="pst-primary-sidebar" class="([^"]*)">'),

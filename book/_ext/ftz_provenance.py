@@ -37,6 +37,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from ftz import provenance
 from ftz.fingerprint import INPUTS, digest
+from ftz.tables import caption_html
 
 #: Packages whose version can change a number or a picture.
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "linearmodels", "diff-diff", "matplotlib")
@@ -311,7 +312,8 @@ def commit_in_words(part: dict) -> str:
 
 def panels_in_words(names: Iterable[str]) -> str:
     """Name the kinds of panel."""
-    return ", ".join(PANELS[name] for name in names)
+    given = set(names)
+    return ", ".join(words for name, words in PANELS.items() if name in given)
 
 
 def _function(app, docname: str, place: dict) -> str:
@@ -396,7 +398,7 @@ def _table(caption: str, head: Iterable[str], rows: Iterable[Iterable[str]], mar
     heads = "".join(f'<th scope="col">{h}</th>' for h in head)
     return (
         f'<div class="ftz-table ftz-replication"{mark}><table class="table">'
-        f"<caption>{caption}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>\n"
+        f"{caption_html(caption)}<thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>\n"
     )
 
 
@@ -432,8 +434,12 @@ def part_map(app, docname: str) -> str:
 
 @cache
 def _datasheet(root: Path) -> dict[str, dict[str, str]]:
-    """Return what the datasheet says of each data file."""
-    path = root / "data" / "DATASHEET.md"
+    """Return what the datasheets say of each data file."""
+    return _sheet(root, "data") | _sheet(root, "tests/known_answers")
+
+
+def _sheet(root: Path, folder: str) -> dict[str, dict[str, str]]:
+    path = root / folder / "DATASHEET.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
     found = {}
@@ -441,7 +447,7 @@ def _datasheet(root: Path) -> dict[str, dict[str, str]]:
         title, _, body = section.partition("\n")
         parts = re.findall(r"\*\*([^*]+)\.\*\*\s*(.*?)(?=\n\*\*|\Z)", body, flags=re.DOTALL)
         for name in re.findall(r"[\w./{},*-]+\.\w+", title):
-            found[f"data/{name}"] = {key: _first_sentence(value) for key, value in parts}
+            found[f"{folder}/{name}"] = {key: _first_sentence(value) for key, value in parts}
     return found
 
 
@@ -463,7 +469,7 @@ def part_data(app, docname: str) -> str:
     sheet = _datasheet(Path(app.srcdir))
     rows = (
         (
-            escape(file),
+            escape(file).replace("/", "/<wbr>").replace("_", "_<wbr>"),
             escape(sheet.get(file, {}).get("Source", "")),
             escape(sheet.get(file, {}).get("Terms", "")),
             f"<code>{hashes[file][:16]}</code>",

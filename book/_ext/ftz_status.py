@@ -92,9 +92,10 @@ def _pages(env) -> set[str]:
 
 
 def collect(env, counter: WarningCounter) -> list[Line]:
-    """Return a line for each executed chapter, in the order of their names."""
+    """Return a line for each executed chapter, in the order of the book."""
     lines = []
-    for page in sorted(env.nb_metadata):
+    order = {page: place for place, page in enumerate(env.collect_relations())}
+    for page in sorted(env.nb_metadata, key=lambda page: (order.get(page, len(order)), page)):
         data = env.nb_metadata[page].get("exec_data")
         if not data:
             continue

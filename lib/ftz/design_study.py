@@ -503,7 +503,7 @@ def _donor_map(shape: Shape) -> np.ndarray:
     return found
 
 
-#: Tests of no effect, by name: a shape and outcomes (panels by rows) to p values.
+#: Tests of no effect, by name; a shape and outcomes (panels by rows) to p values.
 TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
     "classical t": classical,
     "HC1 t": hc1,

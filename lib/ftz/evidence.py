@@ -52,7 +52,7 @@ OUTCOMES = {
     "linkage": "index, through industrial linkage",
 }
 
-#: Kinds of outcome of other studies that lie near a mechanism (our coding): the effect
+#: Kinds of outcome of other studies that lie near a mechanism (our coding); the effect
 #: of having a zone, as everywhere, and not of the proposal.
 NEAR = {
     "opening": ("trade growth", "outward investment"),
@@ -262,7 +262,7 @@ def by_group(joined: pd.DataFrame) -> pd.DataFrame:
 
 
 def positions() -> pd.DataFrame:
-    """Return what the papers hold on questions that more than one of them touches.
+    """Return what the papers hold on questions that were chosen after reading them.
 
     Returns
     -------

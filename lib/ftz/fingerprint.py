@@ -16,7 +16,7 @@ from pathlib import Path
 #: What the numbers depend on, from the root of a checkout.
 INPUTS = ("lib", "data", "requirements.lock")
 
-#: The environment of every kernel: figures go to the page, strings hash alike, and the
+#: The environment of every kernel; figures go to the page, strings hash alike, and the
 #: linear algebra does not spread over cores that other kernels use.
 KERNEL_ENVIRONMENT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",

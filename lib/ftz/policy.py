@@ -23,7 +23,7 @@ KINDS = ("estimate", "case", "argument")
 DIRECTIONS = ("positive", "negative", "open")
 STEPS = ("research", "conversion", "manufacture", "digital")
 
-#: The nearest thing to a proposal that the measuring paper estimated: the printed cell
+#: The nearest thing to a proposal that the measuring paper estimated; the printed cell
 #: for the effect of *having a zone* on an outcome that the proposal is meant to move.
 #: No paper estimates the effect of a proposal itself.
 EVIDENCE = {

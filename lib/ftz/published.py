@@ -218,7 +218,7 @@ class Printed:
 
     @property
     def _digits(self) -> str:
-        """The text as a number: only a lower bound may be printed with a plus sign after it."""
+        """The text as a number; only a lower bound may be printed with a plus sign after it."""
         return self.text.removesuffix("+") if self.kind == "over" else self.text
 
     @property

@@ -79,7 +79,7 @@ class CoefficientResult:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a coefficient: estimate, standard error, statistic, p value, interval, stars."""
+        """One row a coefficient; estimate, standard error, statistic, p value, interval, stars."""
         frame = pd.DataFrame(
             {
                 "estimate": self.params,

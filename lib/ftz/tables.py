@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -37,16 +38,20 @@ class Table:
         return f"{self.caption}\n{body}" if self.caption else body
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in self.frame.columns)
+        marks = [_mark(self.frame.iloc[:, i]) for i in range(self.frame.shape[1])]
+        head = "".join(
+            f'<th scope="col"{mark}>{escape(str(name))}</th>'
+            for name, mark in zip(self.frame.columns, marks, strict=True)
+        )
         rows = "".join(
-            "<tr>" + "".join(_cell(value) for value in row) + "</tr>"
+            "<tr>" + "".join(map(_cell, row, marks)) + "</tr>"
             for row in self.frame.itertuples(index=False)
         )
-        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        caption = caption_html(escape(self.caption)) if self.caption else ""
         places = ",".join(str(list(self.frame.columns).index(name)) for name in self.filters)
-        marks = f' data-ftz-filter="{places}"' if places else ""
+        filtered = f' data-ftz-filter="{places}"' if places else ""
         return (
-            f'<div class="ftz-table"{marks}><table class="table">{caption}'
+            f'<div class="ftz-table"{filtered}><table class="table">{caption}'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
@@ -55,12 +60,34 @@ class Table:
 VERDICTS = ("reproduced", "not reproduced", "consistent", "impossible", "undecided")
 
 
-def _cell(value: Any) -> str:
+#: Letters from which a column's average text counts as a sentence.
+_SENTENCE = 60
+#: A number as tables write it: sign, thousands, decimals; stars or a percent sign after it.
+_NUMBER = re.compile(r"[<>]?\s?[-+\u2212]?\d[\d,\u202f ]*(\.\d+)?\s?(%|percent|\*{1,3})?")
+
+
+def _mark(column: pd.Series) -> str:
+    """Return the class of a column's cells: numbers stand under each other, sentences get room."""
+    texts = ["" if pd.isna(value) else str(value).strip() for value in column]
+    filled = [text for text in texts if text]
+    if filled and all(_NUMBER.fullmatch(text) for text in filled):
+        return ' class="number"'
+    if filled and sum(map(len, filled)) / len(filled) > _SENTENCE:
+        return ' class="sentence"'
+    return ""
+
+
+def caption_html(text: str) -> str:
+    """Return a caption that stays in view while the table under it is moved sideways."""
+    return f'<caption><span class="ftz-caption">{text}</span></caption>'
+
+
+def _cell(value: Any, mark: str = "") -> str:
     text = "" if pd.isna(value) else str(value)
     if text in VERDICTS:
         name = text.replace(" ", "-")
         return f'<td><span class="verdict verdict-{name}">{text}</span></td>'
-    return f"<td>{escape(text)}</td>"
+    return f"<td{mark}>{escape(text)}</td>"
 
 
 def as_printed(
@@ -87,7 +114,8 @@ def as_printed(
     Returns
     -------
     Table
-        One line a row and column of the printed table; printed and computed numbers
+        One line a row and column of the printed table (where it has one column, that is not
+        repeated); printed and computed numbers
         by statistic; the verdict of the line, which is *reproduced* only if all its
         numbers are.
     """
@@ -104,7 +132,8 @@ def as_printed(
         lines.append(line)
     frame = pd.DataFrame(lines)
     numbers = [c for c in frame.columns if c not in {row_name, "column", "verdict"}]
-    return Table(frame[[row_name, "column", *numbers, "verdict"]], caption)
+    places = [row_name, "column"] if frame["column"].nunique() > 1 else [row_name]
+    return Table(frame[[*places, *numbers, "verdict"]], caption)
 
 
 def _line_verdict(part: pd.DataFrame, verdicts: Mapping[str, str]) -> str:
@@ -123,6 +152,8 @@ def coefficients(result: object, *, caption: str = "", decimals: int = 3) -> Tab
         lambda x: "" if pd.isna(x) else f"{x:.{decimals}f}"
     )
     frame["estimate"] = frame["estimate"] + summary["stars"]
+    tiny = summary["p_value"] < 0.5 * 10**-decimals
+    frame.loc[tiny, "p_value"] = f"<{10**-decimals:.{decimals}f}"
     frame.columns = ["estimate", "standard error", "statistic", "p value"]
     frame.insert(0, "", [str(name) for name in summary.index])
     title = caption or getattr(result, "title", "")

@@ -254,7 +254,8 @@ def _show(tree: Tree, record: Record, *, inner: bool = False) -> str:
         short = decimal(value, up=False, digits=12)
         return short if Fraction(short) == value else str(value)
     if head == "critical":
-        return decimal(_span(tree, record).low, up=False, digits=5)
+        of = "" if tree[2] is None else f" of t with {tree[2]} degrees of freedom"
+        return f"the {decimal(100 * Fraction(tree[1]), up=False)} percent critical value{of}"
     if head == "square":
         return f"{_show(tree[1], record, inner=True)}^2"
     if head == "size":

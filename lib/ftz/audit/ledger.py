@@ -57,7 +57,7 @@ class Ledger:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a check: paper, rule, title, verdict, reasoning, cells."""
+        """One row a check; paper, rule, title, verdict, reasoning, cells."""
         columns = ["paper", "rule", "title", "verdict", "reasoning", "cells"]
         rows = [{name: getattr(c, name) for name in columns} for c in self]
         return pd.DataFrame(rows, columns=columns)

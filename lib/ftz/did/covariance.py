@@ -274,7 +274,7 @@ class _Fit:
 
     @property
     def directions(self) -> np.ndarray:
-        """Orthonormal basis of all regressors: their hat matrix is its product with itself."""
+        """Orthonormal basis of all regressors; their hat matrix is its product with itself."""
         return np.column_stack([self.basis, self.x / np.sqrt(self.power)])
 
     @property

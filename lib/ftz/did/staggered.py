@@ -644,7 +644,7 @@ class Comparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an estimator that had an answer: estimate, error, p value, interval."""
+        """One row an estimator that had an answer; estimate, error, p value, interval."""
         rows = {r.estimator: r.summary.loc["ATT"] for r in self.results.values()}
         table = pd.DataFrame(rows).T.drop(columns="stars").astype(float)
         return table.rename_axis("estimator")

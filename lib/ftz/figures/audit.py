@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {"impossible": ORANGE, "undecided": YELLOW, "consistent": BLUE}
+_DASHES = ("-", "--", "-.", ":", (0, (7, 1, 1, 1, 1, 1)), (0, (4, 4)), (0, (1, 4)))
 _HATCHES = {"impossible": "", "undecided": "///", "consistent": ""}
 
 
@@ -48,13 +49,15 @@ def verdicts(counts: pd.DataFrame) -> Figure:
     return figure
 
 
-def misses(table: pd.DataFrame) -> Figure:
+def misses(table: pd.DataFrame, most: int | None = None) -> Figure:
     """Draw by which factor the implied classical error misses the printed one.
 
     Parameters
     ----------
     table : pandas.DataFrame
         ``absorbed``, ``step``, ``coefficient``, ``miss`` (1 where intervals meet).
+    most : int, optional
+        A number of absorbed effects to mark by a vertical line.
     """
     import matplotlib.pyplot as plt
 
@@ -70,12 +73,14 @@ def misses(table: pd.DataFrame) -> Figure:
                 lines["absorbed"],
                 lines["miss"],
                 color=PALETTE[names.index(name) % len(PALETTE)],
-                ls=("-", "--", "-.", ":")[names.index(name) % 4],
+                ls=_DASHES[names.index(name) % len(_DASHES)],
                 label=name,
             )
         axes.axhline(1, color=INK, lw=0.8)
         axes.set_title(step, fontsize=10)
-        axes.set_xlabel("effects")
+        axes.set_xlabel("absorbed effects", fontsize=10)
+        if most is not None:
+            axes.axvline(most, color=GREY, lw=1, ls=":")
     panels[0].set_ylabel("implied / printed error")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -101,15 +106,16 @@ def slack_tiles(frame: pd.DataFrame) -> Figure:
     colours = ListedColormap(["#DCEAF4", "#F3E3B3", "#EBC46A", "#E08A4A", "#B5491B"])
     figure, axes = plt.subplots(figsize=(7.0, 4.6))
     image = axes.imshow(grid, cmap=colours, norm=BoundaryNorm(edges, 5), aspect="auto")
+    dark = grid.to_numpy(float) > edges[-2]
     for row in frame[frame["treated"]].itertuples():
+        place = years.index(row.year), cities.index(row.city)
         axes.text(
-            years.index(row.year),
-            cities.index(row.city),
+            *place,
             "zone",
             ha="center",
             va="center",
-            fontsize=7.5,
-            color=INK,
+            fontsize=9,
+            color="white" if dark[place[::-1]] else INK,
         )
     axes.set_xticks(range(len(years)), years)
     axes.set_yticks(range(len(cities)), cities)
@@ -148,17 +154,15 @@ def cohort_steps(needs: Mapping[int, float], stated: float = 1.0) -> Figure:
     """Draw from which slack each adoption year can have treated rows in the sample."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(needs)))
+    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.6 * len(needs)))
     right = max(2.0, 1.15 * max(needs.values()))
-    for place, (_, need) in enumerate(sorted(needs.items())):
+    for place, need in enumerate(needs[year] for year in sorted(needs)):
         axes.plot([need, right], [place, place], color=GREEN, lw=7, solid_capstyle="butt")
         axes.plot([0, need], [place, place], color=GREY, lw=2, ls=":")
-        axes.annotate(
-            f"{need:.2g}", (need, place), xytext=(0, 9), textcoords="offset points", ha="center"
-        )
     axes.axvline(stated, color=ORANGE, lw=1.5)
     axes.text(stated, len(needs) - 0.45, " stated slack", color=ORANGE, va="bottom")
-    axes.set_yticks(range(len(needs)), [f"zone of {c}" for c in sorted(needs)])
+    names = [f"zone of {year}\nfrom {needs[year]:.2g}" for year in sorted(needs)]
+    axes.set_yticks(range(len(needs)), names)
     axes.set(xlim=(0, right), ylim=(-0.6, len(needs) - 0.1), xlabel="times the stated slack")
     plt.close(figure)
     return figure

@@ -42,7 +42,12 @@ def size_plot(sizes: pd.DataFrame, level: float = 0.05, xlabel: str = "") -> Fig
     return figure
 
 
-def power_plot(power: pd.DataFrame, mark: float | None = None, label: str = "") -> Figure:
+def power_plot(
+    power: pd.DataFrame,
+    mark: float | None = None,
+    label: str = "",
+    xlabel: str = "True effect",
+) -> Figure:
     """Draw how often each test rejects no effect, against the effect.
 
     Parameters
@@ -51,6 +56,8 @@ def power_plot(power: pd.DataFrame, mark: float | None = None, label: str = "") 
         Effects (index) by tests.
     mark : float, optional
         Effect at a vertical line, with ``label`` beside it.
+    xlabel : str
+        Name of the horizontal axis.
     """
     import matplotlib.pyplot as plt
 
@@ -72,13 +79,17 @@ def power_plot(power: pd.DataFrame, mark: float | None = None, label: str = "") 
         axes.annotate(
             label, (mark, 0.02), xytext=(-5, 0), textcoords="offset points", ha="right", color=INK
         )
-    axes.set(xlabel="True effect", ylabel="Share of panels with p ≤ 5%", ylim=(0, 1.02))
+    axes.set(xlabel=xlabel, ylabel="Share of panels with p ≤ 5%", ylim=(0, 1.02))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     plt.close(figure)
     return figure
 
 
-def bias_plot(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+def bias_plot(
+    table: pd.DataFrame,
+    names: Mapping[str, str] | None = None,
+    xlabel: str = "Estimate less truth",
+) -> Figure:
     """Draw the error of each estimator: bias, and two standard deviations to each side.
 
     Parameters
@@ -87,6 +98,8 @@ def bias_plot(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Fi
         From :func:`ftz.design_study.bias_and_spread`.
     names : mapping, optional
         Scenario to the title of its panel.
+    xlabel : str
+        Name of the horizontal axis.
     """
     import matplotlib.pyplot as plt
 
@@ -103,8 +116,9 @@ def bias_plot(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Fi
         axis.plot(part["bias"], places, "o", color=ORANGE)
         axis.axvline(0, color=INK, lw=1, ls="--")
         axis.set_yticks(places, part.index)
+        axis.set_ylim(-0.6, len(part) - 0.4)
         axis.set_title((names or {}).get(scenario, scenario), fontsize=10)
         axis.grid(axis="y", visible=False)
-    figure.supxlabel("Estimate less truth", fontsize=10.5)
+    figure.supxlabel(xlabel, fontsize=10.5)
     plt.close(figure)
     return figure

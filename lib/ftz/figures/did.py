@@ -79,11 +79,12 @@ def column_path(
 
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     labels = list(printed) if printed else [f"({j})" for j in range(1, len(results) + 1)]
+    name = "witness" if printed else "estimate"
     for place, result in enumerate(results):
         bounds = result.conf_int().loc[result.treatment]
         axes.vlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)
         axes.plot(
-            place, result.att, "o", color=BLUE, label="here, 95% interval" if not place else ""
+            place, result.att, "o", color=BLUE, label=f"{name}, 95% interval" if not place else ""
         )
     if printed:
         middles = [(low + high) / 2 for low, high in printed.values()]
@@ -92,7 +93,7 @@ def column_path(
     axes.set(
         xticks=range(len(labels)), xticklabels=labels, xlabel="Column", ylabel="Effect on ln HQD"
     )
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     plt.close(figure)
     return figure
 
@@ -180,7 +181,11 @@ def interval_plot(
 
 
 def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
-    """Draw several event studies side by side, one colour and mark each."""
+    """Draw several event studies side by side, one colour and mark each.
+
+    The reference period of an estimator is a hollow mark at zero; one that has no
+    coefficient before it, such as imputation, has no reference and no such mark.
+    """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7.0, 4.2))
@@ -189,10 +194,14 @@ def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
     for number, (name, result) in enumerate(results.items()):
         shift = (number - (len(results) - 1) / 2) * width
         interval = result.conf_int()
-        places = [k + shift for k in result.event_times]
+        steps = [k for k in result.event_times if k != result.reference]
+        places = [k + shift for k in steps]
         colour, mark = PALETTE[number % len(PALETTE)], marks[number % len(marks)]
-        axes.vlines(places, interval["lower"], interval["upper"], color=colour, lw=1)
-        axes.plot(places, result.params, mark, color=colour, ms=5, label=name)
+        ends = interval.loc[steps]
+        axes.vlines(places, ends["lower"], ends["upper"], color=colour, lw=1)
+        axes.plot(places, result.params[steps], mark, color=colour, ms=5, label=name)
+        if min(steps) < result.reference:
+            axes.plot(result.reference + shift, 0, mark, mfc="white", mec=colour, ms=5)
     axes.axhline(0, color=GREY, lw=1)
     axes.axvline(-0.5, color=GREY, lw=1, ls=":")
     axes.set(xlabel="Years since adoption", ylabel="Coefficient")

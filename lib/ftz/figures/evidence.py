@@ -39,7 +39,7 @@ def status_matrix(counts: pd.DataFrame) -> Figure:
     import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 
-    figure, axes = plt.subplots(figsize=(5.6, 0.42 * len(counts) + 1.1))
+    figure, axes = plt.subplots(figsize=(5.6, 0.48 * len(counts) + 1.1))
     for x, (status, column) in enumerate(counts.items()):
         fill, edge, hatch = _LOOKS[str(status)]
         for y, count in enumerate(column):

@@ -77,11 +77,21 @@ def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> Outline:
     return Outline(tree, notes or {})
 
 
+def _ink(colour: Any) -> str:
+    """Return white or the book's ink, whichever is easier to read on a colour."""
+    from matplotlib.colors import to_rgb
+
+    light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
+    return "white" if luminance < 0.21 else INK
+
+
 def tree_figure(tree: IndexTree) -> Figure:
     """Draw the levels above the indicators as nested bars of one length a leaf."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.2, 6.4))
+    figure, axes = plt.subplots(figsize=(7.2, 8.4))
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=1)
     top = 0.0
     for colour, first in zip(PALETTE, tree.children(""), strict=False):
         leaves = tree.leaves(first)
@@ -96,7 +106,7 @@ def tree_figure(tree: IndexTree) -> Figure:
             label,
             ha="center",
             va="center",
-            color="white",
+            color=_ink(colour),
             fontsize=9.5 if wide else 8,
         )
         within = top
@@ -104,9 +114,9 @@ def tree_figure(tree: IndexTree) -> Figure:
             size = len(tree.leaves(second))
             _box(axes, (1.05, 1.6), within, size, colour, 0.25)
             look: dict[str, Any] = {
-                "va": "center",
+                "va": "center_baseline",
                 "color": INK,
-                "fontsize": 9.5 if size > 1 else 8,
+                "fontsize": 9.5 if size > 1 else 7.5,
             }
             axes.text(1.1, within + size / 2, tree.node(second).name_en, **look)
             axes.text(2.6, within + size / 2, str(size), ha="right", **look)
@@ -200,7 +210,7 @@ def rank_shifts(ranks: pd.DataFrame) -> Figure:
         axes.text(-0.08, row.iloc[0], str(unit), ha="right", va="center", color=INK, fontsize=9)
         axes.text(len(steps) - 0.92, row.iloc[-1], str(unit), va="center", color=INK, fontsize=9)
     axes.set_xticks(steps, ranks.columns)
-    axes.set(ylim=(len(ranks) + 0.6, 0.4), xlim=(-1.1, len(steps) + 0.1), ylabel="Rank")
+    axes.set(ylim=(len(ranks) + 0.6, 0.4), xlim=(-1.4, len(steps) + 0.4), ylabel="Rank")
     axes.set_yticks(range(1, len(ranks) + 1, 2))
     axes.grid(visible=False)
     plt.close(figure)
@@ -220,7 +230,7 @@ def correlation_map(correlations: pd.DataFrame, tree: IndexTree) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6.4, 5.6))
+    figure, axes = plt.subplots(figsize=(7.2, 6.2))
     image = axes.imshow(correlations, cmap="RdBu_r", vmin=-1, vmax=1)
     ends, middles, names = [], [], []
     start = 0
@@ -233,8 +243,8 @@ def correlation_map(correlations: pd.DataFrame, tree: IndexTree) -> Figure:
     for end in ends[:-1]:
         axes.axhline(end, color="white", lw=1.5)
         axes.axvline(end, color="white", lw=1.5)
-    axes.set_yticks(middles, names)
-    axes.set_xticks(middles, names, rotation=45, ha="right")
+    axes.set_yticks(middles, names, fontsize=8.5)
+    axes.set_xticks(middles, names, rotation=90, fontsize=8.5)
     axes.grid(visible=False)
     figure.colorbar(image, ax=axes, shrink=0.8, label="Correlation")
     plt.close(figure)
@@ -282,14 +292,14 @@ def tile_grid(
     import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 
-    figure, axes = plt.subplots(figsize=(6.6, 5.6))
+    figure, axes = plt.subplots(figsize=(6.8, 6.4))
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.99)
     scale = mpl.colors.Normalize(values.min(), values.max())
     colours = mpl.colormaps["cividis"]
     for city, row, column in tiles[["city", "row", "column"]].to_numpy().tolist():
         known = city in values.index
         colour = colours(scale(values[city])) if known else "white"
         axes.add_patch(Rectangle((column, row), 0.94, 0.94, facecolor=colour, edgecolor=GREY))
-        ink = "white" if known and scale(values[city]) < 0.55 else INK
         words = [city, (second or {}).get(city, "")]
         words += [f"{values[city]:.0f}"] if known else []
         axes.text(
@@ -298,8 +308,8 @@ def tile_grid(
             "\n".join(w for w in words if w),
             ha="center",
             va="center",
-            color=ink,
-            fontsize=7.5,
+            color=_ink(colour),
+            fontsize=8,
         )
     axes.set(
         xlim=(-0.1, tiles["column"].max() + 1.1), ylim=(tiles["row"].max() + 1.1, -0.1), aspect=1

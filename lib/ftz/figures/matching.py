@@ -232,8 +232,9 @@ def estimates(
     figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.36 * len(table)))
     axes.axvline(0, color=GREY, lw=1)
     if printed is not None:
-        axes.axvspan(*printed, color=ORANGE, alpha=0.35, lw=0, label="printed")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.5 / len(table)))
+        # an edge, since a printed number of three digits is a band of no visible width
+        axes.axvspan(*printed, color=ORANGE, alpha=0.6, lw=2, zorder=0.5, label="printed")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     half = 1.96 * table["std_error"].to_numpy(float)
     middle = table["estimate"].to_numpy(float)
     axes.hlines(rows, middle - half, middle + half, color=BLUE, lw=2)

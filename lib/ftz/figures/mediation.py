@@ -21,7 +21,7 @@ def identity_gap(check: IdentityCheck) -> Figure:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7.0, 2.2))
-    lines = {"total": (check.total, BLUE), "direct + a·b": (check.implied, ORANGE)}
+    lines = {"total": (check.total, BLUE), "direct + $ab$": (check.implied, ORANGE)}
     for place, (interval, colour) in enumerate(lines.values()):
         ends = [float(interval.low), float(interval.high)]
         axes.plot(ends, [place] * 2, color=colour, lw=8, solid_capstyle="butt", marker="|", ms=16)
@@ -57,16 +57,15 @@ def outcome_effects(
     for place, (outcome, result) in enumerate(results.items()):
         bounds = result.conf_int().loc[result.treatment]
         axes.hlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)
-        label = "here, 95% interval" if place == 0 else ""
-        axes.plot(result.att, place, "o", color=BLUE, label=label)
+        axes.plot(result.att, place, "o", color=BLUE)
         middle = sum(printed[outcome]) / 2
-        axes.plot(
-            middle, place, "|", color=ORANGE, ms=24, mew=2, label="printed" if place == 0 else ""
-        )
+        axes.plot(middle, place, "|", color=ORANGE, ms=24, mew=2)
+    axes.plot([], [], "o-", color=BLUE, lw=2, label="here, 95% interval")
+    axes.plot([], [], "|", color=ORANGE, ms=12, mew=2, label="printed")
     axes.axvline(0, color=GREY, lw=1)
     axes.set_yticks(range(len(results)), list(results))
     axes.set(ylim=(len(results) - 0.5, -0.5), xlabel="Coefficient of the zone (log points)")
-    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.8))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     plt.close(figure)
     return figure
 
@@ -92,7 +91,7 @@ def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Fi
             label=f"{name} interval",
         )
     axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= counts.max()])
-    axes.set(xlabel="Indirect effect a·b", ylabel="Resamples")
+    axes.set(xlabel="Indirect effect $ab$", ylabel="Resamples")
     axes.legend(loc="upper right")
     plt.close(figure)
     return figure
@@ -105,7 +104,7 @@ def confounding_curve(result: MediatorSensitivity) -> Figure:
     figure, axes = plt.subplots(figsize=(7.0, 3.6))
     axes.axhline(0, color=GREY, lw=1)
     axes.plot(result.curve.index, result.curve, color=BLUE, lw=2)
-    axes.plot(0, result.indirect, "o", color=BLUE, label="no confounding: the product a·b")
+    axes.plot(0, result.indirect, "o", color=BLUE, label="no confounding: the product $ab$")
     axes.plot(result.rho_at_zero, 0, "s", color=ORANGE, label="no indirect effect")
     axes.set(
         xlabel="Correlation of what moves the mediator and what moves the outcome",

@@ -92,6 +92,6 @@ def selection_histogram(
     axes.axvline(truth, color=INK, lw=1.2, ls="--", label="truth")
     axes.axvline(published.mean(), color=ORANGE, lw=1.6, label="mean of the published")
     axes.set(xlabel="estimate", ylabel="studies")
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=4, columnspacing=1.2)
     plt.close(figure)
     return figure

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _STEP_X, _STEP_Y = 1.8, 1.45
 _BOX_X, _BOX_Y = 1.58, 0.98
 _LETTERS = 16
+#: Share of the blue scale from which white letters are easier to read than dark ones.
+_DARK = 0.68
+#: How far arrows between two places bend, as a share of their length.
+_BEND = 0.14
 
 
 def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
@@ -30,7 +34,7 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         Indexed by identifier, with ``label``, ``label_zh``, ``column`` (layer) and
         ``row`` (place in the layer).
     edges : pandas.DataFrame
-        ``from`` and ``to``.  An edge inside a layer is drawn with two heads.
+        ``from`` and ``to``; an arrow has one head, also inside a layer.
     """
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -57,12 +61,12 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         (x0, y0), (x1, y1) = centre[edge["from"]], centre[edge["to"]]
         if y0 == y1:
             side = _BOX_X / 2 if x1 > x0 else -_BOX_X / 2
-            start, end, style = (x0 + side, y0), (x1 - side, y1), "<|-|>"
+            start, end = (x0 + side, y0), (x1 - side, y1)
         else:
-            start, end, style = (x0, y0 - _BOX_Y / 2), (x1, y1 + _BOX_Y / 2), "-|>"
+            start, end = (x0, y0 - _BOX_Y / 2), (x1, y1 + _BOX_Y / 2)
         axes.add_patch(
             FancyArrowPatch(
-                start, end, arrowstyle=style, mutation_scale=12, color=GREY, lw=1.2, shrinkA=0
+                start, end, arrowstyle="-|>", mutation_scale=12, color=GREY, lw=1.2, shrinkA=0
             )
         )
     axes.set(xlim=(-_STEP_X / 2, wide - _STEP_X / 2), ylim=(-deep + _STEP_Y / 2, _STEP_Y / 2))
@@ -86,13 +90,13 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
 
     years = zones.set_index("zone")["launch"].dt.year.to_dict()
     waves = sorted(set(years.values()))
-    shades = {year: 0.92 - 0.8 * place / len(waves) for place, year in enumerate(waves)}
+    shades = {year: 0.95 - 0.75 * place / len(waves) for place, year in enumerate(waves)}
     wide, deep = tiles["column"].max() + 1, tiles["row"].max() + 1
-    figure, axes = plt.subplots(figsize=(0.82 * wide, 0.64 * deep))
+    figure, axes = plt.subplots(figsize=(0.95 * wide, 0.64 * deep))
     for province, x, y in zip(tiles.index, tiles["column"], tiles["row"], strict=True):
         year = years.get(province)
         face = plt.get_cmap("Blues")(shades[year]) if year else "white"
-        ink = "white" if year and shades[year] > 0.5 else INK
+        ink = "white" if year and shades[year] > _DARK else INK
         style = "-" if year else ":"
         axes.add_patch(Rectangle((x, y), 0.94, 0.94, fc=face, ec=GREY, ls=style))
         label = textwrap.fill(str(province), 12, break_long_words=False) + (
@@ -145,11 +149,12 @@ def flow_networks(networks: Mapping[str, pd.DataFrame]) -> Figure:
     Parameters
     ----------
     networks : mapping of str to pandas.DataFrame
-        Title to a square matrix: the flow from the row's place to the column's.
+        Title to a square matrix: the flow from the row's place to the column's, which is
+        also written beside its arrow.
     """
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(networks), figsize=(5.6, 2.6))
+    figure, panels = plt.subplots(1, len(networks), figsize=(7.4, 3.2))
     for axes, (title, flows) in zip(panels, networks.items(), strict=True):
         _network(axes, flows)
         axes.set_title(title, fontsize=10)
@@ -163,25 +168,34 @@ def _network(axes: Axes, flows: pd.DataFrame) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     turn = 2 * math.pi / len(flows)
-    spots = {place: (math.sin(turn * i), math.cos(turn * i)) for i, place in enumerate(flows.index)}
+    spots = {
+        place: (1.15 * math.sin(turn * i), 1.15 * math.cos(turn * i))
+        for i, place in enumerate(flows.index)
+    }
     for source in flows.index:
         for target in flows.columns:
             flow = float(flows.loc[source, target])
             if source == target or flow == 0:
                 continue
+            (x0, y0), (x1, y1) = spots[source], spots[target]
+            level = abs(x1 - x0) / math.hypot(x1 - x0, y1 - y0)
+            gap = 17 + 17 * level**4  # names are wider than high: a level arrow stops earlier
             axes.add_patch(
                 FancyArrowPatch(
                     spots[source],
                     spots[target],
-                    connectionstyle="arc3,rad=0.14",
+                    connectionstyle=f"arc3,rad={_BEND}",
                     arrowstyle="-|>",
-                    mutation_scale=9 + 2 * flow,
-                    lw=0.8 * flow,
+                    mutation_scale=9 + 1.5 * flow,
+                    lw=0.6 * flow,
                     color=BLUE,
-                    shrinkA=17,
-                    shrinkB=17,
+                    shrinkA=gap,
+                    shrinkB=gap,
                 )
             )
+            far = _BEND / 2 + 0.13  # beyond the middle of the bent arrow, on its outer side
+            beside = (x0 + x1) / 2 + far * (y1 - y0), (y0 + y1) / 2 - far * (x1 - x0)
+            axes.text(*beside, f"{flow:g}", ha="center", va="center", color=INK, fontsize=9)
     for place, (x, y) in spots.items():
         axes.text(
             x,
@@ -192,7 +206,7 @@ def _network(axes: Axes, flows: pd.DataFrame) -> None:
             color=INK,
             bbox={"boxstyle": "round,pad=0.35", "fc": "#EAF2F8", "ec": BLUE},
         )
-    axes.set(xlim=(-1.5, 1.5), ylim=(-0.95, 1.4), aspect="equal")
+    axes.set(xlim=(-1.6, 1.6), ylim=(-1.15, 1.5), aspect="equal")
     axes.axis("off")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,9 +89,8 @@ def zone_timeline(register: Register) -> Figure:
     figure, axes = plt.subplots(figsize=(7.0, 5.0))
     batches = register.zones.groupby("batch", sort=True)
     for line, (_, zones) in enumerate(batches):
-        colour = PALETTE[line % len(PALETTE)]
         launch = zones["launch"].min()
-        axes.plot(launch, line, "o", ms=9, color=colour)
+        axes.plot(launch, line, "o", ms=9, color=BLUE)
         names = zones["zone"].tolist()
         text = "\n".join(", ".join(names[i : i + 4]) for i in range(0, len(names), 4))
         right = launch.year < 2019
@@ -113,11 +112,16 @@ def zone_timeline(register: Register) -> Figure:
 
 
 def experience_batches(record: Record) -> Figure:
-    """Draw replicated experience by batch, serving industry directly and indirectly."""
+    """Draw replicated experience by batch, serving industry directly and indirectly.
+
+    A count that the record infers, because the extracted label reads otherwise, has a star.
+    """
     import matplotlib.pyplot as plt
 
     cells = record.select(paper="qian_wang_2023", table="figure3")
     counts = {kind: [c for c in cells if c.column == kind] for kind in ("direct", "indirect")}
+    inferred = {c.row for c in cells if c.column == "indirect as extracted"}
+    stars = ["*" if c.row in inferred else "" for c in counts["direct"]]
     labels = [f"{c.row.split()[-1]}\n{c.note.split(';')[0]}" for c in counts["direct"]]
     direct, indirect = ([float(c.value) for c in counts[k]] for k in ("direct", "indirect"))
     figure, axes = plt.subplots()
@@ -128,7 +132,8 @@ def experience_batches(record: Record) -> Figure:
     )
     for place, (low, high) in enumerate(zip(direct, indirect, strict=True)):
         axes.text(place, low / 2, f"{low:.0f}", ha="center", va="center", color="white")
-        axes.text(place, low + high / 2, f"{high:.0f}", ha="center", va="center", color=INK)
+        text = f"{high:.0f}{stars[place]}"
+        axes.text(place, low + high / 2, text, ha="center", va="center", color=INK)
     axes.set_xticks(places, labels)
     axes.set(xlabel="Batch", ylabel="Items")
     axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2)
@@ -143,7 +148,7 @@ def investment_shares(record: Record) -> Figure:
     panels = {
         "beijing_share_of_regional_investment": "Beijing's share of\nregional investment (%)",
         "beijing_to_hebei_manufacturing_investment": "Beijing's investment in Hebei's\n"
-        "manufacturing (100m yuan)",
+        "manufacturing (100 million yuan)",
     }
     figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.4))
     for ax, (row, title) in zip(axes, panels.items(), strict=True):

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+#: The golden ratio's fraction.
+_GOLDEN = 0.618034
+
 
 def interval_plot(
-    ranges: pd.DataFrame, xlabel: str, *, zero: bool = True, marks: tuple[float, ...] = ()
+    ranges: pd.DataFrame,
+    xlabel: str,
+    *,
+    zero: bool = True,
+    marks: tuple[float, ...] = (),
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw one line a quantity: its range over the ensemble, and the range that was reached.
 
@@ -22,19 +30,22 @@ def interval_plot(
     ----------
     ranges : pandas.DataFrame
         Indexed by name: ``low``, ``high`` (ensemble) and, where known, ``reached_low``
-        and ``reached_high``, drawn thin and cut at the edge of the figure.
+        and ``reached_high``, drawn thin; an arrowhead at the edge of the figure says that
+        the line goes on beyond it.
     xlabel : str
     zero : bool
         Whether to mark zero.
     marks : tuple of float
         Further vertical lines, such as critical values.
+    limits : tuple of float, optional
+        Ends of the horizontal axis; by default somewhat beyond the ensemble's.
     """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.34 * len(ranges)))
     low, high = float(ranges["low"].min()), float(ranges["high"].max())
     room = 0.35 * (high - low) or 0.1
-    left, right = low - room, high + room
+    left, right = limits or (low - room, high + room)
     for place, (_, row) in enumerate(ranges.iterrows()):
         reached = [row.get("reached_low", np.nan), row.get("reached_high", np.nan)]
         if np.isfinite(reached).all():
@@ -42,18 +53,19 @@ def interval_plot(
             axes.plot(ends, [place, place], color=GREY, lw=1.5, zorder=1)
             for end, value, marker in zip(ends, reached, ("<", ">"), strict=True):
                 beyond = value < left or value > right
-                axes.plot(end, place, marker if beyond else "|", color=GREY, ms=6)
-        axes.plot([row["low"], row["high"]], [place, place], color=BLUE, lw=7, zorder=2)
+                axes.plot(end, place, marker if beyond else "|", color=GREY, ms=6, clip_on=False)
+        ends = [row["low"], row["high"]]
+        axes.plot(ends, [place, place], color=BLUE, lw=7, solid_capstyle="butt", zorder=2)
     if zero:
         axes.axvline(0, color=INK, lw=0.8)
     for mark in marks:
         axes.axvline(mark, color=ORANGE, lw=1, ls="--")
     axes.set_yticks(range(len(ranges)), [str(n) for n in ranges.index])
     axes.set(xlim=(left, right), ylim=(len(ranges) - 0.4, -0.6), xlabel=xlabel)
-    axes.plot([], [], color=BLUE, lw=7, label="ensemble")
-    if "reached_low" in ranges:
+    axes.plot([], [], color=BLUE, lw=7, solid_capstyle="butt", label="ensemble")
+    if "reached_low" in ranges and ranges["reached_low"].notna().any():
         axes.plot([], [], color=GREY, lw=1.5, label="reached by search")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.45, 1.0 + 0.5 / len(ranges)), ncols=2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2)
     plt.close(figure)
     return figure
 
@@ -73,7 +85,8 @@ def coverage(frame: pd.DataFrame) -> Figure:
     for place, name in enumerate(names):
         part = frame[frame["quantity"] == name]
         share = ((part["truth"] - part["low"]) / (part["high"] - part["low"])).to_numpy()
-        jitter = place + 0.32 * np.sin(np.arange(len(share)) * 12.9898)
+        # Steps of the golden ratio fill the row evenly.
+        jitter = place + 0.64 * ((np.arange(len(share)) * _GOLDEN) % 1 - 0.5)
         colours = [GREEN if inside else ORANGE for inside in part["inside"]]
         axes.scatter(share, jitter, s=7, c=colours, alpha=0.6, linewidths=0)
     for end in (0, 1):

@@ -211,7 +211,7 @@ class IndexResult:
 
     @property
     def log(self) -> dict[str, object]:
-        """Every choice that was made: ``build(indicators, tree, **log)`` builds it again."""
+        """Every choice that was made; ``build(indicators, tree, **log)`` builds it again."""
         return self.recipe.log
 
     def contributions(self) -> pd.DataFrame:

@@ -34,11 +34,14 @@ from ftz.inference.projection import (
 from ftz.inference.randomisation import ENUMERATE_UP_TO
 from ftz.results import checked_level
 
-#: Distributions of the weights: mean zero, variance one.
+#: Distributions of the weights; mean zero, variance one.
 WEIGHTS = {
     "rademacher": np.array([-1.0, 1.0]),
     "webb": np.sqrt([1.5, 1.0, 0.5, 0.5, 1.0, 1.5]) * [-1, -1, -1, 1, 1, 1],
 }
+
+#: Rows of the summary that are counts.
+_COUNTS = ("clusters", "treated clusters")
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class WildBootstrapResult:
 
     @property
     def p_value(self) -> float:
-        """Symmetric p value: how many t statistics are as large in absolute value.
+        """Symmetric p value; how many t statistics are as large in absolute value.
 
         A statistic of the same size counts as as large.  With the null imposed the observed
         statistic is among the enumerated ones; else it is counted as a further draw, so
@@ -163,7 +166,7 @@ class WildBootstrapResult:
 
     @property
     def p_value_strict(self) -> float:
-        """Share of strictly larger ones, ties left out: what ``boottest`` and its kin print."""
+        """Share of strictly larger ones, ties left out; what ``boottest`` and its kin print."""
         return float(np.mean(np.abs(self.tstats) > abs(self.tstat) * (1 + 1e-10)))
 
     @property
@@ -243,16 +246,27 @@ class WildBootstrapResult:
 
     @property
     def _head(self) -> str:
-        kind = "all" if self.exact else "drawn"
-        return f"{self.title}: {len(self.tstats):,} {kind} {self.weights} weights"
+        name = self.weights if self.weights == "given" else self.weights.capitalize()
+        head = f"{self.title}: {'all ' if self.exact else ''}{len(self.tstats):,}"
+        return f"{head} {name} weights"
+
+    @property
+    def _shown(self) -> pd.DataFrame:
+        """The summary as text; counts are whole, and the column says what is imposed."""
+        texts = {
+            name: f"{value:.0f}" if name in _COUNTS else f"{value:.4f}"
+            for name, value in self.summary.iloc[:, 0].items()
+        }
+        header = "null imposed" if self.impose_null else "null not imposed"
+        return pd.Series(texts, name=header, dtype=str).to_frame()
 
     def __repr__(self) -> str:
         tail = f"\n{self.caution}" if self.caution else ""
-        return f"{self._head}\n{self.summary.round(4).to_string()}{tail}"
+        return f"{self._head}\n{self._shown.to_string()}{tail}"
 
     def _repr_html_(self) -> str:
         tail = f"<p><em>{self.caution}</em></p>" if self.caution else ""
-        return f"<p>{self._head}</p>{self.summary.round(4).to_html(border=0)}{tail}"
+        return f"<p>{self._head}</p>{self._shown.to_html(border=0)}{tail}"
 
 
 def wild_cluster_bootstrap(

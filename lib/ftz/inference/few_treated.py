@@ -87,7 +87,7 @@ class FewTreatedResult:
 
     @property
     def p_value(self) -> float:
-        """Two-sided p value of no effect: errors as large as the estimate, which counts too."""
+        """Two-sided p value of no effect; errors as large as the estimate, which counts too."""
         count = int(np.sum(np.abs(self.errors) >= abs(self.estimate) * (1 - 1e-10)))
         return (1 + count) / (1 + len(self.errors))
 

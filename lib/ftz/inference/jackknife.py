@@ -53,7 +53,7 @@ class LeaveOneOutResult:
 
     @property
     def n_effective(self) -> float:
-        """Clusters that would carry as much, were leverage shared equally: 1 / sum of squares."""
+        """Clusters that would carry as much, were leverage shared equally; 1 / sum of squares."""
         return float(1 / np.square(self.table["leverage"]).sum())
 
     @property

@@ -112,7 +112,7 @@ class Matches:
 
     @property
     def pairs(self) -> pd.DataFrame:
-        """One row a pair: treated, control, weight, distance."""
+        """One row a pair; treated, control, weight, distance."""
         cells = self.weights.tocoo()
         treated, controls = self.treated[cells.row], self.controls[cells.col]
         gaps = self.positions(treated) - self.positions(controls)

@@ -46,7 +46,7 @@ class PanelMatches:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a period: treated matched and dropped, controls used, effective controls."""
+        """One row a period; treated matched and dropped, controls used, effective controls."""
         rows = {
             period: {
                 "treated": found.n_treated,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ftz.errors import EstimationError
 
-#: Distances that differ by less are one distance: scores carry rounding errors.
+#: Distances that differ by less are one distance; scores carry rounding errors.
 TIE = 1e-12
 
 #: Most pairs that one set of matches may hold (about 1.6 GB).

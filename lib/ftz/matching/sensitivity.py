@@ -13,7 +13,7 @@ from ftz.errors import EstimationError
 from ftz.matching._checks import outcomes
 from ftz.matching.matches import Matches
 
-#: Pairs up to which the bounds on the estimate are computed: memory grows with the square.
+#: Pairs up to which the bounds on the estimate are computed; memory grows with the square.
 MOST_FOR_ESTIMATES = 6000
 
 

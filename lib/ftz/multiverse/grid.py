@@ -170,7 +170,7 @@ class Specification:
 
     @property
     def cell(self) -> tuple[object, ...]:
-        """What decides rows and treatment: specifications that agree in it share a projection."""
+        """What decides rows and treatment; specifications that agree in it share a projection."""
         return (
             self.matching,
             self.k,
@@ -200,7 +200,7 @@ class Specification:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Where the specification stands in a grid: a function of its content alone."""
+        """Where the specification stands in a grid; a function of its content alone."""
         return (
             ESTIMATORS.index(self.estimator),
             MATCHINGS.index(self.matching),

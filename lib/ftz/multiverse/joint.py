@@ -100,7 +100,7 @@ class JointTest:
 
     @property
     def pvalues(self) -> pd.Series:
-        """P value of each statistic: two-sided for median and Stouffer, upper for the share."""
+        """P value of each statistic; two-sided for median and Stouffer, upper for the share."""
         as_large = (self.null.abs() >= self.observed.abs() * (1 - _SLACK)).sum()
         n = len(self.null)
         ranked = as_large / n if self.exact else (1 + as_large) / (1 + n)
@@ -113,7 +113,7 @@ class JointTest:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a statistic: observed, its null distribution, p value."""
+        """One row a statistic; observed, its null distribution, p value."""
         quantiles = self.null.quantile([0.025, 0.5, 0.975]).T
         frame = pd.DataFrame(
             {

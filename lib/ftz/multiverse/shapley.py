@@ -78,7 +78,7 @@ class ShapleyDecomposition:
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row a choice, the largest share first: levels, share, share alone, share last."""
+        """One row a choice, the largest share first; levels, share, share alone, share last."""
         frame = pd.DataFrame(
             {
                 "levels": self.levels,

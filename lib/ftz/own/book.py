@@ -181,7 +181,7 @@ def _write_tree(
             fill(text, study, lacking, values), encoding="utf-8"
         )
     (target / "book").mkdir()
-    for name in ("_ext", "_static", "library.md", "references.bib", "references.md"):
+    for name in ("_ext", "_static", "library", "library.md", "references.bib", "references.md"):
         (target / "book" / name).symlink_to(root / "book" / name)
     for name in ("lib", "data", "requirements.lock"):  # what the pages' fingerprint covers
         (target / name).symlink_to(root / name)
@@ -200,11 +200,13 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
     sphinx["config"].pop("ftz_repository", None)  # of an extension that is not loaded
     sphinx["config"]["html_theme_options"]["logo"] = {"text": "", "alt_text": "home"}
     (target / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
+    rooms = sorted(path.stem for path in (root / "book" / "library").glob("*.md"))
+    library = {"file": "book/library", "sections": [{"file": f"book/library/{r}"} for r in rooms]}
     toc = {
         "format": "jb-book",
         "root": f"notebooks/{CHAPTERS[0]}",
         "chapters": [{"file": f"notebooks/{name}"} for name in CHAPTERS[1:]]
-        + [{"file": "book/library"}, {"file": "book/references"}],
+        + [library, {"file": "book/references"}],
     }
     (target / "_toc.yml").write_text(yaml.safe_dump(toc), "utf-8")
 

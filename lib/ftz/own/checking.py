@@ -190,7 +190,7 @@ class _Checker:
         if not lacks.any().any():
             return
         if self.spec.missing == "refuse":
-            remedy = "fill it, leave the column out, or write `missing: drop` into the spec"
+            remedy = "fill it, leave the column out, or write 'missing: drop' into the spec"
             for name in there:
                 empty = lacks[name].to_numpy() & ~self.unreadable[name]
                 self.at(empty, name, lambda i: "no value", remedy)

@@ -26,7 +26,7 @@ STAGGERED = (
     "stacked",
     "dechaisemartin_dhaultfoeuille",
 )
-#: Tests of the design study: what the pages before it have used.
+#: Tests of the design study; what the pages before it have used.
 TESTS = (
     "clustered z (CR1)",
     "clustered t (CR2)",

@@ -93,7 +93,7 @@ SECTIONS: Mapping[str, Callable[[Study], object]] = {
 }
 
 
-#: Sections that say how, not whether: nothing is lost where they are missing.
+#: Sections that say how, not whether; nothing is lost where they are missing.
 VARIANTS = ("simulated", "clusters", "enumerated", "weights")
 
 

@@ -87,7 +87,7 @@ class Study:
 
     @property
     def digest(self) -> str:
-        """Hash of the numbers and of the parts they play: the same on every machine."""
+        """Hash of the numbers and of the parts they play; the same on every machine."""
         total = hashlib.sha256()
         names = (self.unit, self.time, self.outcome, self.treatment, self.cohort)
         sets = (self.controls, self.match_on, self.sub_outcomes)
@@ -107,7 +107,7 @@ class Study:
 
     @property
     def varying_controls(self) -> tuple[str, ...]:
-        """Controls that change within a unit: what unit effects do not absorb."""
+        """Controls that change within a unit; what unit effects do not absorb."""
         spread = self.frame.groupby(self.unit)[list(self.controls)].agg(np.ptp)
         scale = self.frame[list(self.controls)].abs().max() + 1e-300
         return tuple(c for c in self.controls if (spread[c] > 1e-12 * scale[c]).any())

@@ -14,7 +14,7 @@ import pandas as pd
 from ftz.paths import data_dir
 from ftz.witness.declared import balanced, print_tables
 
-#: Columns that the example prints: investment on the firm's value, then also its capital.
+#: Columns that the example prints; investment on the firm's value, then also its capital.
 COLUMNS = {"(1)": ("invest", ["value"]), "(2)": ("invest", ["value", "capital"])}
 UNITS, PERIODS = 11, 20
 

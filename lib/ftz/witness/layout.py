@@ -23,12 +23,12 @@ from ftz.paths import data_dir
 YEARS = tuple(range(2013, 2023))
 #: Controls whose official ranges are known.
 OFFICIAL = ("fe", "pgdp", "lnstru")
-#: Slack around official figures: a share of the largest figure for ``fe`` and
+#: Slack around official figures; a share of the largest figure for ``fe`` and
 #: ``pgdp``, an absolute amount for ``lnstru``, which crosses zero; the audit's.
 SLACK = {variable: float(slack) for variable, slack in official.SLACK.items()}
 #: Cities whose covariates can lie on the printed support, with the last year that can.
 _LAST_YEAR = {"Beijing": 2012, "Tianjin": 2012, "Tangshan": 2016}
-#: Rows left out although official ranges would admit them: our choice, not printed.
+#: Rows left out although official ranges would admit them; our choice, not printed.
 LEFT_OUT = (
     {("Langfang", 2022)}
     | {("Hengshui", year) for year in range(2013, 2020)}

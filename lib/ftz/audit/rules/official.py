@@ -30,7 +30,7 @@ from ftz.audit.statement import (
 from ftz.audit.study import Study
 from ftz.paths import data_dir
 
-#: Slack around an official figure: a share of it, or an amount where it can cross zero.
+#: Slack around an official figure; a share of it, or an amount where it can cross zero.
 SLACK = {"fe": Fraction(6, 100), "pgdp": Fraction(6, 100), "lnstru": Fraction(5, 100)}
 ABSOLUTE = {"lnstru"}
 
