@@ -6,9 +6,10 @@ numbers is from being possible.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from heapq import heappop, heappush
 from itertools import combinations
 from math import floor
 
@@ -136,14 +137,26 @@ def _fails(statement: Statement, record: Record) -> bool:
 
 
 def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Repair | None:
-    """Return the smallest change of a cell that makes one of the readings possible."""
-    best: int | None = None
+    """Return the smallest change of a cell that makes one of the readings possible.
+
+    One walk for each reading and direction; the one that is least far takes the next step,
+    so that none goes farther than the nearest repair.
+    """
+    walks: dict[int, tuple[int, Iterator[tuple[int, bool]]]] = {}
     for branch in branches:
         statements = [s for s in branch.statements if identifier in s.cells]
         for sign in (1, -1):
-            farthest = _FARTHEST if best is None else abs(best) - 1
-            units = _walk(statements, record, identifier, sign, farthest)
-            best = best if units is None else sign * units
+            walks[len(walks)] = sign, _walk(statements, record, identifier, sign)
+    waiting = [(0, number) for number in walks]
+    best: int | None = None
+    while waiting and (best is None or waiting[0][0] < abs(best)):
+        _, number = heappop(waiting)
+        sign, walk = walks[number]
+        units, holds = next(walk, (0, False))
+        if holds and (best is None or units < abs(best)):
+            best = sign * units
+        elif units and not holds:
+            heappush(waiting, (units, number))
     if best is None:
         return None
     printed = record.get(identifier)
@@ -151,9 +164,9 @@ def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Rep
 
 
 def _walk(
-    statements: Sequence[Statement], record: Record, identifier: str, sign: int, farthest: int
-) -> int | None:
-    """Return the first number of units at which all statements hold, if there is one.
+    statements: Sequence[Statement], record: Record, identifier: str, sign: int
+) -> Iterator[tuple[int, bool]]:
+    """Yield how many units have been gone, and whether all statements hold there.
 
     Steps grow with the distance.  Where other statements miss than before, or on another
     side, a place where all hold may lie between: the first change is found by halving, and
@@ -168,13 +181,10 @@ def _walk(
         return tuple(_miss(s, changed) for s in statements)
 
     place, here = 0, missing(0)
-    while place < farthest:
-        ahead = min(place + max(1, place // 8), farthest)
+    while place < _FARTHEST:
+        ahead = min(place + max(1, place // 8), _FARTHEST)
         there = missing(ahead)
-        if there == here:
-            place = ahead
-            continue
-        while ahead - place > 1:
+        while there != here and ahead - place > 1:
             middle = (place + ahead) // 2
             found = missing(middle)
             if found == here:
@@ -182,11 +192,9 @@ def _walk(
             else:
                 ahead, there = middle, found
         if there is None:
-            return None
-        if not any(there):
-            return ahead
+            return
         place, here = ahead, there
-    return None
+        yield place, not any(here)
 
 
 def _miss(statement: Statement, record: Record) -> object:
