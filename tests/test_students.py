@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, code_chapters
-from ftz import students
+from ftz import students, tables
 from ftz.errors import FtzError
 
 HEADER = """---
@@ -291,6 +291,14 @@ def test_values_become_numbers_and_words(value, found):
     assert students.answer(value) == found
 
 
+def test_of_a_table_its_numbers_count_and_nothing_else():
+    frame = pd.DataFrame([("zone", "0.191***"), ("linkage", "0")], columns=["row", "estimate"])
+    assert students.answer(tables.Table(frame, "a caption")) == ["0.191***", "0"]
+    two = tables.Table(frame.assign(error=["0.01", "0.02"]))
+    assert students.answer(two) == [["0.191***", "0"], ["0.01", "0.02"]]
+    assert students.answer(tables.Table(frame[["row"]])) is None
+
+
 @pytest.mark.parametrize(
     ("first", "second", "agree"),
     [
@@ -300,6 +308,10 @@ def test_values_become_numbers_and_words(value, found):
         (float("nan"), 0.0, False),
         ("a  b", "a b", True),
         ("a", 1.0, False),
+        ("0.10", 0.1049, True),
+        ("0.10", 0.106, False),
+        ("1,234***", 1234.4, True),
+        (["0.10", "0.21"], {"first": 0.1, "second": 0.2096}, True),
         ({"a": 1.0}, {"b": 1.0}, False),
         ({"a": 1.0, "b": 2.0}, [1.0, 2.0], True),
         ([1.0], [1.0, 2.0], False),

@@ -23,14 +23,17 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftz.commands import run_command
 from ftz.errors import FtzError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Two numbers agree within this share of the larger one, or within this absolute distance.
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
@@ -265,7 +268,7 @@ def answer(value: object) -> Answer:
     Parameters
     ----------
     value : object
-        Number, text, list, mapping, array, Series, DataFrame or a frozen result.
+        Number, text, list, mapping, array, Series, DataFrame, table or a frozen result.
 
     Returns
     -------
@@ -287,6 +290,10 @@ def _answer(value: object) -> Answer:
     import numpy as np
     import pandas as pd
 
+    from ftz.tables import Table
+
+    if isinstance(value, Table):
+        return _shown(value.frame)
     if isinstance(value, str):
         return value
     if isinstance(value, bool | np.bool_):
@@ -311,6 +318,24 @@ def _answer(value: object) -> Answer:
     raise _NotComparableError
 
 
+def _shown(frame: pd.DataFrame) -> Answer:
+    """Return the numbers that a table prints, by columns; its caption and labels are no answer."""
+    columns = [[str(cell) for cell in frame.iloc[:, i]] for i in range(frame.shape[1])]
+    numbers = [c for c in columns if c and all(_number(cell) is not None for cell in c)]
+    if not numbers:
+        raise _NotComparableError
+    return numbers[0] if len(numbers) == 1 else list(numbers)
+
+
+def _number(text: str) -> Decimal | None:
+    """Return the number that a text prints, stars and thousands aside."""
+    try:
+        printed = Decimal(text.strip().rstrip("*").replace(",", ""))
+    except InvalidOperation:
+        return None
+    return printed if printed.is_finite() else None
+
+
 def _size(found: Answer) -> int:
     if isinstance(found, dict):
         return sum(map(_size, found.values()))
@@ -320,8 +345,9 @@ def _size(found: Answer) -> int:
 def same(expected: Answer, found: Answer) -> bool:
     """Tell whether two answers agree.
 
-    Numbers agree within :data:`RELATIVE` or :data:`ABSOLUTE`, words exactly; a mapping
-    agrees with a list of the same values in the same order.
+    Numbers agree within :data:`RELATIVE` or :data:`ABSOLUTE`, words exactly; a number agrees
+    with a text that prints it, to half a unit of the last digit.  A mapping agrees with a
+    list of the same values in the same order.
     """
     if isinstance(expected, float | int) and isinstance(found, float | int):
         if math.isnan(expected) or math.isnan(found):
@@ -329,12 +355,25 @@ def same(expected: Answer, found: Answer) -> bool:
         return math.isclose(expected, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     if isinstance(expected, str) and isinstance(found, str):
         return expected.split() == found.split()
+    if isinstance(expected, str) and isinstance(found, float | int):
+        return _prints(expected, found)
+    if isinstance(found, str) and isinstance(expected, float | int):
+        return _prints(found, expected)
     if isinstance(expected, dict) and isinstance(found, dict):
         return set(expected) == set(found) and all(same(expected[k], found[k]) for k in expected)
     first, second = _values(expected), _values(found)
     if first is None or second is None or len(first) != len(second):
         return False
     return all(map(same, first, second))
+
+
+def _prints(text: str, number: float) -> bool:
+    """Tell whether a text is a number's print, rounded at its last digit."""
+    printed = _number(text)
+    if printed is None:
+        return False
+    half = 0.5 * 10.0 ** int(printed.as_tuple().exponent)
+    return abs(number - float(printed)) <= half * (1 + 1e-9)
 
 
 def _values(found: Answer) -> list[Answer] | None:
