@@ -39,6 +39,11 @@ LANDING_LIMIT = 1_000_000
         ('<div class="citation" role="doc-biblioentry">', '<div class="citation" role="listitem">'),
         ('<th class="head"><p></p></th>', "<td></td>"),
         ("<th></th>", "<td></td>"),
+        (
+            '<summary><span class="toctree-toggle" role="presentation"></span></summary>',
+            '<summary aria-label="Show or hide the pages of this part">'
+            '<span class="toctree-toggle" role="presentation"></span></summary>',
+        ),
         ('<div class="ftz-table"><table>', '<div class="ftz-table" tabindex="0"><table>'),
         (
             '<button class="a" title="Search">',

@@ -49,6 +49,11 @@ MENDS: tuple[Mend, ...] = (
     (re.compile(_SCROLLS), lambda match: match[0] + ' tabindex="0"'),
     # summary-name: a summary that holds only an icon
     (re.compile(r"<summary(?![^>]*aria-label)[^>]*>\s*(?=</summary>)"), _name_summary),
+    # summary-name: the arrow that unfolds a part of the table of contents
+    (
+        re.compile(r'<summary>(<span class="toctree-toggle")'),
+        r'<summary aria-label="Show or hide the pages of this part">\1',
+    ),
     # 1.5 MB of all icons as drawings, where the style sheet's font shows the few in use
     (re.compile(r'\s*<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>'), ""),
     # 0.3 MB of index, which only the search page asks
