@@ -311,6 +311,8 @@ def test_of_a_table_its_numbers_count_and_nothing_else():
         ("0.10", 0.1049, True),
         ("0.10", 0.106, False),
         ("1,234***", 1234.4, True),
+        ("12.3%", 0.1234, True),
+        ("12.3%", 12.3, False),
         (["0.10", "0.21"], {"first": 0.1, "second": 0.2096}, True),
         ({"a": 1.0}, {"b": 1.0}, False),
         ({"a": 1.0, "b": 2.0}, [1.0, 2.0], True),

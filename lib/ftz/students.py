@@ -328,12 +328,15 @@ def _shown(frame: pd.DataFrame) -> Answer:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the number that a text prints, stars and thousands aside."""
+    """Return the number that a text prints, stars and thousands aside; percents as shares."""
+    shown = text.strip().rstrip("*").replace(",", "")
     try:
-        printed = Decimal(text.strip().rstrip("*").replace(",", ""))
+        printed = Decimal(shown.removesuffix("%").rstrip())
     except InvalidOperation:
         return None
-    return printed if printed.is_finite() else None
+    if not printed.is_finite():
+        return None
+    return printed.scaleb(-2) if shown.endswith("%") else printed
 
 
 def _size(found: Answer) -> int:
