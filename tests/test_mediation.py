@@ -167,14 +167,19 @@ def test_bootstrap_draws_are_mediations_of_resampled_frames(resample):
     assert found.indirect == pytest.approx(mediation.mediate(frame, "y", "d", "m", ["x"]).indirect)
     rng, wanted = np.random.default_rng(11), []
     groups = [g for _, g in frame.groupby("city" if resample == "unit" else frame.index)]
-    for _ in range(6):
-        drawn = [groups[i] for i in rng.integers(len(groups), size=len(groups))]
+    for draw in range(6):
+        places = rng.integers(len(groups), size=len(groups))
+        names = [frame["city"].unique()[i] if resample == "unit" else i for i in places]
+        times = found.times.loc[draw]
+        assert times[times > 0].to_dict() == {name: names.count(name) for name in names}
+        drawn = [groups[i] for i in places]
         if resample == "unit":
             drawn = [g.assign(city=copy) for copy, g in enumerate(drawn)]
         columns = smf.ols("y ~ d + m + x + C(city) + C(year)", pd.concat(drawn)).fit().params
         first = smf.ols("m ~ d + x + C(city) + C(year)", pd.concat(drawn)).fit().params
         wanted.append(first["d"] * columns["m"])
     assert np.allclose(found.draws, wanted)
+    assert found.answered.all() and found.n_failed == 0
 
 
 def test_intervals_find_a_strong_channel_and_not_an_absent_one():

@@ -16,7 +16,7 @@ from ftz.errors import FtzError
 if TYPE_CHECKING:
     from ftz.audit import Ledger
 
-#: Exit codes; all well; a wanted verdict was not met.
+#: Exit codes where all is well, and where a wanted verdict was not met.
 OK, NOT_MET = 0, 1
 
 

@@ -293,15 +293,25 @@ class IndirectBootstrap:
         those that leave no treated unit.
     resampled : str
         What was drawn: the unit's column name, or ``rows``.
-    n_failed : int
-        Resamples without an answer, as where no treated city was drawn; left out.
+    times : pandas.DataFrame
+        How often each cluster (or row, by its position) was drawn: one row a resample, in
+        the order of drawing and also where there was no answer.
+    answered : numpy.ndarray of bool
+        Which resamples have an answer, as not where no treated city was drawn; their
+        products are ``draws``.
     """
 
     indirect: float
     draws: Array
     jackknife: Array
     resampled: str
-    n_failed: int
+    times: pd.DataFrame
+    answered: np.ndarray
+
+    @property
+    def n_failed(self) -> int:
+        """Resamples without an answer, which are left out."""
+        return int((~self.answered).sum())
 
     @property
     def std_error(self) -> float:
@@ -421,9 +431,12 @@ def bootstrap_indirect(
     whole = sample.columns()
     labels = sample.unit if resample == "unit" else np.arange(len(sample.y))
     members = [np.flatnonzero(labels == g) for g in np.unique(labels)]
+    times, answered = np.zeros((int(draws), len(members)), dtype=int), np.zeros(int(draws), bool)
     rng, values = np.random.default_rng(seed), []
-    for _ in range(int(draws)):
-        chosen = [members[g] for g in rng.integers(len(members), size=len(members))]
+    for draw in range(int(draws)):
+        drawn = rng.integers(len(members), size=len(members))
+        times[draw] = np.bincount(drawn, minlength=len(members))
+        chosen = [members[g] for g in drawn]
         rows = np.concatenate(chosen)
         copies = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
         try:
@@ -431,6 +444,8 @@ def bootstrap_indirect(
         except EstimationError:
             continue
         values.append(found.a * found.b)
+        answered[draw] = True
+    names = [frame[unit].iloc[m[0]] if resample == "unit" else int(m[0]) for m in members]
     failed = int(draws) - len(values)
     if failed > most_failures * draws or len(values) < 2:
         raise EstimationError(
@@ -441,7 +456,8 @@ def bootstrap_indirect(
         draws=np.array(values),
         jackknife=_jackknife(sample, members),
         resampled=unit if resample == "unit" else "rows",
-        n_failed=failed,
+        times=pd.DataFrame(times, columns=names),
+        answered=answered,
     )
 
 

@@ -34,18 +34,6 @@ UNITS = (
 #: The two-sided five percent value of the normal distribution, as tables print it.
 CRITICAL = Decimal("1.96")
 
-#: Studies as one writes them in a text.  Of one the source names the journal and no authors.
-_AUTHORS = {
-    "Tan Zhou Lin 2015": "Tan, Zhou and Lin (2015)",
-    "Cai Xin Zhou 2021": "Cai, Xin and Zhou (2021)",
-    "Liu Bian 2019": "Liu and Bian (2019)",
-    "Xia et al. 2025": "Xia and others (2025)",
-    "Frontiers Environ. Sci. 2023": "article in Frontiers in Environmental Science (2023)",
-    "Guan Wang Zhao 2025": "Guan, Wang and Zhao (2025)",
-    "Hou Zhang Xu 2025": "Hou, Zhang and Xu (2025)",
-    "Tan Q. 2023": "Tan Q. (2023)",
-    "Leibrecht et al. 2025": "Leibrecht and others (2025)",
-}
 _HUNDRED = Interval(Decimal(100), Decimal(100))
 _PRECISE = Context(prec=40)
 
@@ -65,6 +53,9 @@ class Estimate:
         that the study gives in place of an estimate.
     source, caveat : str
         Where we have it from, and what to mind first when reading it (our words).
+    authors : str
+        Authors and year as one writes them in a text; the journal, where the source names
+        no authors.
     """
 
     study: str
@@ -81,6 +72,7 @@ class Estimate:
     high: str
     source: str
     caveat: str
+    authors: str
 
     @property
     def interval(self) -> Interval | None:
@@ -110,11 +102,6 @@ class Estimate:
             return None
         reach = CRITICAL * self.error.high
         return self.interval + Interval(-reach, reach)
-
-    @property
-    def authors(self) -> str:
-        """Authors and year, as far as the source names them."""
-        return _AUTHORS.get(self.study, self.study)
 
     @property
     def label(self) -> str:

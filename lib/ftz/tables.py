@@ -115,9 +115,8 @@ def as_printed(
     -------
     Table
         One line a row and column of the printed table (where it has one column, that is not
-        repeated); printed and computed numbers
-        by statistic; the verdict of the line, which is *reproduced* only if all its
-        numbers are.
+        repeated); printed and computed numbers by statistic; the verdict of the line, which
+        is *reproduced* only if all its numbers are.
     """
     lines, kinds = [], set(compared["statistic"])
     for (row, column), part in compared.groupby(["row", "column"], sort=False):

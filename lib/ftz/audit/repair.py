@@ -61,8 +61,7 @@ def repairs(check: Check, record: Record, *, reading: str | None = None) -> list
         cell can.
     """
     found = []
-    branches = [b for b in check.branches if reading is None or b.assume == reading]
-    record = _own(branches, record)
+    branches, record = _asked(check, record, reading)
     for identifier, within in _within_reach(branches, record).items():
         best = _nearest(within, record, identifier)
         if best is not None:
@@ -80,8 +79,7 @@ def smallest(check: Check, record: Record, *, reading: str | None = None) -> Rep
     if single:
         return single[0]
     best: Repair | None = None
-    branches = [b for b in check.branches if reading is None or b.assume == reading]
-    record = _own(branches, record)
+    branches, record = _asked(check, record, reading)
     cells = _movable(record)
     if len(cells) > _FEW_CELLS:
         return None
@@ -103,10 +101,11 @@ def smallest(check: Check, record: Record, *, reading: str | None = None) -> Rep
     return best
 
 
-def _own(branches: Sequence[Branch], record: Record) -> Record:
-    """Return the record of the readings' own cells: a change copies these, not hundreds."""
+def _asked(check: Check, record: Record, reading: str | None) -> tuple[list[Branch], Record]:
+    """Return the readings and the record of their own cells: a change copies few, not hundreds."""
+    branches = [b for b in check.branches if reading is None or b.assume == reading]
     cells = dict.fromkeys(c for b in branches for s in b.statements for c in s.cells)
-    return Record([record.get(c) for c in cells])
+    return branches, Record([record.get(c) for c in cells])
 
 
 def _movable(record: Record) -> list[str]:
@@ -121,19 +120,11 @@ def _within_reach(branches: Sequence[Branch], record: Record) -> dict[str, list[
     """
     within: dict[str, list[Branch]] = {cell: [] for cell in _movable(record)}
     for branch in branches:
-        failing = [set(s.cells) for s in branch.statements if _fails(s, record)]
+        failing = [set(s.cells) for s in branch.statements if _miss(s, record)]
         for cell in set.intersection(*failing) if failing else ():
             if cell in within:
                 within[cell].append(branch)
     return {cell: readings for cell, readings in within.items() if readings}
-
-
-def _fails(statement: Statement, record: Record) -> bool:
-    """Say whether a statement cannot hold, or cannot be evaluated with these numbers."""
-    try:
-        return not statement.possible(record)
-    except RecordError:
-        return True
 
 
 def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Repair | None:
@@ -142,12 +133,11 @@ def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Rep
     One walk for each reading and direction; the one that is least far takes the next step,
     so that none goes farther than the nearest repair.
     """
-    walks: dict[int, tuple[int, Iterator[tuple[int, bool]]]] = {}
+    walks = []
     for branch in branches:
         statements = [s for s in branch.statements if identifier in s.cells]
-        for sign in (1, -1):
-            walks[len(walks)] = sign, _walk(statements, record, identifier, sign)
-    waiting = [(0, number) for number in walks]
+        walks += [(sign, _walk(statements, record, identifier, sign)) for sign in (1, -1)]
+    waiting = [(0, number) for number in range(len(walks))]
     best: int | None = None
     while waiting and (best is None or waiting[0][0] < abs(best)):
         _, number = heappop(waiting)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, YELLOW
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, YELLOW, ink_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,17 +105,18 @@ def slack_tiles(frame: pd.DataFrame) -> Figure:
     edges = [-1, 1e-9, 0.5, 1, 2, 1e9]
     colours = ListedColormap(["#DCEAF4", "#F3E3B3", "#EBC46A", "#E08A4A", "#B5491B"])
     figure, axes = plt.subplots(figsize=(7.0, 4.6))
-    image = axes.imshow(grid, cmap=colours, norm=BoundaryNorm(edges, 5), aspect="auto")
-    dark = grid.to_numpy(float) > edges[-2]
-    for row in frame[frame["treated"]].itertuples():
-        place = years.index(row.year), cities.index(row.city)
+    norm = BoundaryNorm(edges, 5)
+    image = axes.imshow(grid, cmap=colours, norm=norm, aspect="auto")
+    treated = frame.loc[frame["treated"], ["city", "year", "slack"]]
+    for city, year, slack in treated.itertuples(index=False, name=None):
         axes.text(
-            *place,
+            years.index(year),
+            cities.index(city),
             "zone",
             ha="center",
             va="center",
             fontsize=9,
-            color="white" if dark[place[::-1]] else INK,
+            color=ink_on(colours(norm(slack))),
         )
     axes.set_xticks(range(len(years)), years)
     axes.set_yticks(range(len(cities)), cities)

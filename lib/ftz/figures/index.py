@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, ink_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,15 +77,6 @@ def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> Outline:
     return Outline(tree, notes or {})
 
 
-def _ink(colour: Any) -> str:
-    """Return white or the book's ink, whichever is easier to read on a colour."""
-    from matplotlib.colors import to_rgb
-
-    light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-    luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
-    return "white" if luminance < 0.21 else INK
-
-
 def tree_figure(tree: IndexTree) -> Figure:
     """Draw the levels above the indicators as nested bars of one length a leaf."""
     import matplotlib.pyplot as plt
@@ -106,7 +97,7 @@ def tree_figure(tree: IndexTree) -> Figure:
             label,
             ha="center",
             va="center",
-            color=_ink(colour),
+            color=ink_on(colour),
             fontsize=9.5 if wide else 8,
         )
         within = top
@@ -308,7 +299,7 @@ def tile_grid(
             "\n".join(w for w in words if w),
             ha="center",
             va="center",
-            color=_ink(colour),
+            color=ink_on(colour),
             fontsize=8,
         )
     axes.set(

@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, ink_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _STEP_X, _STEP_Y = 1.8, 1.45
 _BOX_X, _BOX_Y = 1.58, 0.98
 _LETTERS = 16
-#: Share of the blue scale from which white letters are easier to read than dark ones.
-_DARK = 0.68
 #: How far arrows between two places bend, as a share of their length.
 _BEND = 0.14
 
@@ -96,7 +94,7 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
     for province, x, y in zip(tiles.index, tiles["column"], tiles["row"], strict=True):
         year = years.get(province)
         face = plt.get_cmap("Blues")(shades[year]) if year else "white"
-        ink = "white" if year and shades[year] > _DARK else INK
+        ink = ink_on(face)
         style = "-" if year else ":"
         axes.add_patch(Rectangle((x, y), 0.94, 0.94, fc=face, ec=GREY, ls=style))
         label = textwrap.fill(str(province), 12, break_long_words=False) + (
