@@ -1,0 +1,130 @@
+"""A book: its folder, its pages, and what ``_config.yml`` says of it.
+
+Settings of the machinery stand in ``_config.yml`` under ``sphinx: config:`` with names that
+begin with ``bookworks_``; they are Sphinx's settings, too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bookworks.errors import BookError
+from bookworks.files import read_yaml
+
+#: Setting (without ``bookworks_``), its default, and what it says.
+SETTINGS: Mapping[str, tuple[Any, str]] = {
+    "prefix": ("BOOKWORKS_", "how environment variables that steer the book begin"),
+    "packages": ([], "packages of the repository that notes and pages of source speak of"),
+    "repository": ("", "address of the book's repository, for launch buttons"),
+    "notebooks_branch": ("notebooks", "branch of the repository that holds the notebooks"),
+}
+
+
+@dataclass(frozen=True)
+class Book:
+    """A Jupyter Book: a folder with ``_config.yml`` and ``_toc.yml``.
+
+    Attributes
+    ----------
+    root : pathlib.Path
+        The folder.
+    config : dict
+        What ``_config.yml`` holds.
+    toc : dict
+        What ``_toc.yml`` holds.
+    """
+
+    root: Path
+    config: dict[str, Any] = field(repr=False)
+    toc: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def read(cls, root: Path | str) -> Book:
+        """Read the settings of a book's folder.
+
+        Raises
+        ------
+        BookError
+            If a file is missing or malformed.
+        """
+        root = Path(root).resolve()
+        config, toc = (read_yaml(root / name) or {} for name in ("_config.yml", "_toc.yml"))
+        for name, content in (("_config.yml", config), ("_toc.yml", toc)):
+            if not isinstance(content, dict):
+                raise BookError(f"{root / name} must hold keys and values")
+        return cls(root, config, toc)
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Book:
+        """Read the book of the nearest folder at or above ``start`` (the working folder)."""
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / "_config.yml").is_file() and (folder / "_toc.yml").is_file():
+                return cls.read(folder)
+        raise BookError(f"no book at {here}: a book's folder has _config.yml and _toc.yml")
+
+    @property
+    def title(self) -> str:
+        """The book's title."""
+        return str(self.config.get("title", ""))
+
+    @property
+    def build(self) -> Path:
+        """Where ``jb build`` writes."""
+        return self.root / "_build"
+
+    def setting(self, name: str) -> Any:
+        """Return a setting of :data:`SETTINGS`."""
+        stated = (self.config.get("sphinx") or {}).get("config") or {}
+        return stated.get(f"bookworks_{name}", SETTINGS[name][0])
+
+    def variable(self, name: str, default: str = "") -> str:
+        """Return an environment variable of the machinery, as ``JOBS``, named without the prefix."""
+        return os.environ.get(self.setting("prefix") + name) or default
+
+    def pages(self) -> list[str]:
+        """Return the pages of ``_toc.yml`` in reading order, without suffix."""
+        return list(_files(self.toc))
+
+    def source(self, page: str) -> Path:
+        """Return the file of a page.
+
+        Raises
+        ------
+        BookError
+            If there is none.
+        """
+        for suffix in (".md", ".ipynb", ".rst"):
+            path = self.root / f"{page}{suffix}"
+            if path.is_file():
+                return path
+        raise BookError(f"_toc.yml names {page}, and {self.root / page}.md is not there")
+
+    def chapters(self) -> list[str]:
+        """Return the pages that hold code, in reading order."""
+        return [page for page in self.pages() if holds_code(self.source(page))]
+
+
+def _files(toc: Any) -> Iterator[str]:
+    """Yield the files that a table of contents names, in order."""
+    if isinstance(toc, list):
+        for item in toc:
+            yield from _files(item)
+    elif isinstance(toc, dict):
+        for key, value in toc.items():
+            if key in ("root", "file"):
+                yield str(value).removesuffix(".md")
+            elif key in ("parts", "chapters", "sections", "subtrees", "entries"):
+                yield from _files(value)
+
+
+def holds_code(path: Path) -> bool:
+    """Tell whether a page is a text notebook: its header names a kernel."""
+    if path.suffix == ".ipynb":
+        return True
+    text = path.read_text(encoding="utf-8")
+    return text.startswith("---") and "\nkernelspec:" in text.split("\n---", 1)[0]

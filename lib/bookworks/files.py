@@ -1,0 +1,113 @@
+"""Files that are read with limits and written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bookworks.errors import BookError
+
+#: No declaration is larger; what is larger is some other file.
+MOST_BYTES = 1_000_000
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file that is either as before or whole; a full disk leaves nothing behind.
+
+    Raises
+    ------
+    BookError
+        If the file cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise BookError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def write_if_new(path: Path, content: str | bytes) -> bool:
+    """Write a file where its content differs; return whether it did."""
+    data = content.encode() if isinstance(content, str) else content
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    write_atomically(path, data)
+    return True
+
+
+def as_json(content: object) -> str:
+    """Return the text of a JSON file, the same for the same content."""
+    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Read a small text file; refuse what is no regular file before it is opened.
+
+    Raises
+    ------
+    BookError
+        If there is no such file, if it is a pipe or a device, too large, or not UTF-8.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BookError(f"{path} is not a regular file")
+        if status.st_size > most:
+            raise BookError(f"{path} has {status.st_size:,} bytes, more than {most:,}")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BookError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BookError(f"{path} is not UTF-8: byte {error.start}; save it as UTF-8") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, which can stand for gigabytes, and without repeated keys."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            name = key.value
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"line {line}: the key {name!r} stands twice"
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
+    """Read a YAML file as data: no aliases, no key twice, no object of Python.
+
+    Raises
+    ------
+    BookError
+        If it cannot be read, is no YAML, or uses aliases.
+    """
+    text = read_text(path, most)
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1
+                raise BookError(f"{path}, line {line}: aliases (*name) are not read; write it out")
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise BookError(f"{path} is not valid YAML: {words}") from None
