@@ -83,7 +83,7 @@ class Book:
         return stated.get(f"bookworks_{name}", SETTINGS[name][0])
 
     def variable(self, name: str, default: str = "") -> str:
-        """Return an environment variable of the machinery, as ``JOBS``, named without the prefix."""
+        """Return a variable of the machinery, as ``JOBS``; the shell writes it with the prefix."""
         return os.environ.get(self.setting("prefix") + name) or default
 
     def pages(self) -> list[str]:

@@ -105,7 +105,7 @@ def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1
+                line = getattr(event.start_mark, "line", 0) + 1
                 raise BookError(f"{path}, line {line}: aliases (*name) are not read; write it out")
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

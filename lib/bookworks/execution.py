@@ -1,0 +1,277 @@
+"""Chapters are executed side by side, once for each state of what they read.
+
+``PREFIX_JOBS`` sets how many kernels run at a time (the number of cores, unless set).  The first
+cell that fails ends the build, with chapter, line, cell, traceback and the command that runs the
+chapter alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sphinx.util import logging
+
+from bookworks import kernel, keys
+from bookworks.book import Book
+from bookworks.errors import BookError
+from bookworks.keys import Inputs
+from bookworks.store import Execution, Store, code_cells, code_key
+
+logger = logging.getLogger(__name__)
+
+#: What a cell may put out; more is a mistake that fills memory, disk and page.
+MOST_OUTPUT = 20_000_000
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ChapterError(BookError):
+    """A chapter did not run to its end."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A page that holds code.
+
+    Attributes
+    ----------
+    page : str
+        Its name, without suffix.
+    path : pathlib.Path
+    notebook : nbformat.NotebookNode
+        Its cells.
+    code : str
+        From :func:`bookworks.store.code_key`.
+    """
+
+    page: str
+    path: Path
+    notebook: Any
+    code: str
+
+
+def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapter:
+    """Read a text notebook.
+
+    Raises
+    ------
+    BookError
+        If the page holds no code, or cannot be read.
+    """
+    import nbformat
+    from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
+
+    path = book.source(page)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BookError(f"{path.relative_to(book.root)} cannot be read: {error}") from None
+    if path.suffix == ".ipynb":
+        notebook = nbformat.reads(text, as_version=4)
+    elif is_myst_markdown_notebook(text):
+        notebook = read_myst_markdown_notebook(text, add_source_map=True)
+    else:
+        raise BookError(f"{path.relative_to(book.root)} holds no code: its header names no kernel")
+    packages = environment or keys.environment(book.root)
+    folder = path.parent.relative_to(book.root).as_posix()
+    return Chapter(page, path, notebook, code_key(notebook, folder, packages))
+
+
+def jobs(book: Book) -> int:
+    """Return how many kernels may run at a time.
+
+    Raises
+    ------
+    BookError
+        If the variable ``JOBS`` is not a whole number of at least one.
+    """
+    said = book.variable("JOBS")
+    if said and (not said.isdigit() or int(said) < 1):
+        name = book.setting("prefix") + "JOBS"
+        raise BookError(f"{name}={said}: write a whole number of kernels, at least 1")
+    return int(said) if said else os.cpu_count() or 1
+
+
+def execution_of(notebook: Any, code: str, inputs: Inputs, seconds: float) -> Execution:
+    """Return what is kept of an executed notebook, the same for the same outputs.
+
+    Pieces of a stream that a kernel sent one after the other become one: how it cuts them
+    depends on the clock.
+    """
+    outputs = [
+        {"count": cell.get("execution_count"), "outputs": joined(cell.outputs)}
+        for cell in code_cells(notebook)
+    ]
+    language = dict(notebook.metadata.get("language_info", {}))
+    return Execution(code, inputs, outputs, language, seconds)
+
+
+def joined(outputs: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return outputs with neighbouring pieces of one stream put together."""
+    found: list[dict[str, Any]] = []
+    for output in outputs:
+        last = found[-1] if found else {}
+        both = output["output_type"] == "stream" == last.get("output_type")
+        if both and output["name"] == last["name"]:
+            last["text"] += output["text"]
+        else:
+            found.append(dict(output))
+    return found
+
+
+def fill(notebook: Any, execution: Execution) -> Any:
+    """Put the outputs of an execution into a notebook with the same code cells."""
+    import nbformat
+
+    for cell, kept in zip(code_cells(notebook), execution.outputs, strict=True):
+        cell["execution_count"] = kept["count"]
+        cell["outputs"] = [nbformat.from_dict(output) for output in kept["outputs"]]
+    notebook.metadata["language_info"] = nbformat.from_dict(execution.language)
+    return notebook
+
+
+# -- one chapter ------------------------------------------------------------------------
+
+
+def failure(book: Book, chapter: Chapter, index: int, error: BaseException) -> str:
+    """Say where a chapter failed, with its cell, the traceback and the command to run it alone.
+
+    Parameters
+    ----------
+    book : Book
+    chapter : Chapter
+    index : int
+        The cell that ran when the error came.
+    error : Exception
+        What ``nbclient`` raised: an error in the cell, a time out, a dead kernel.
+    """
+    from nbclient.exceptions import CellExecutionError
+
+    cell = chapter.notebook.cells[index]
+    name = chapter.path.relative_to(book.root).as_posix()
+    lines = chapter.notebook.metadata.get("source_map", ())
+    place = f"{name}:{lines[index] + 1}" if index < len(lines) else name
+    errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
+    trace = "\n".join(errors[0].traceback) if errors else ""
+    if not isinstance(error, CellExecutionError):  # too slow, too loud, or the kernel died
+        trace = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}\n\n{trace}"
+    source = cell.source.strip().replace("\n", "\n    ")
+    return (
+        f"{place}: the cell\n\n    {source}\n\nfailed:\n\n{_COLOURS.sub('', trace).strip()}\n\n"
+        f"Run this chapter alone:  bookworks chapter {name}"
+    )
+
+
+def _client(chapter: Chapter, connection: Path, timeout: int, note: Callable[..., None]) -> Any:
+    """Return a client that talks over sockets in a folder, and stops a cell that never ends."""
+    from nbclient import NotebookClient
+    from traitlets.config import Config
+
+    class Client(NotebookClient):
+        said = 0
+
+        def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+            if msg["msg_type"] == "stream":
+                self.said += len(msg["content"]["text"])
+                if self.said > MOST_OUTPUT:
+                    raise OverflowError(
+                        f"a cell prints more than {MOST_OUTPUT // 1_000_000} MB: print less"
+                    )
+            return super().process_message(msg, cell, cell_index)
+
+    # Sockets in a folder of our own: no port to race for.
+    transport = {"transport": "ipc", "connection_file": str(connection)}
+    return Client(
+        chapter.notebook,
+        timeout=timeout,
+        on_cell_start=note,
+        record_timing=False,
+        resources={"metadata": {"path": str(chapter.path.parent)}},
+        config=Config({"KernelManager": transport}),
+    )
+
+
+async def _execute(book: Book, chapter: Chapter, desk: Path, timeout: int) -> Execution:
+    """Execute a chapter in place."""
+    running = 0
+
+    def note(cell: Any, cell_index: int) -> None:
+        nonlocal running
+        running = cell_index
+
+    record = desk / "record"
+    client = _client(chapter, desk / "kernel.json", timeout, note)
+    start = time.perf_counter()
+    try:
+        await client.async_execute(env=kernel.environment(book, record))
+    except Exception as error:
+        raise ChapterError(failure(book, chapter, running, error)) from None
+    finally:
+        atexit.unregister(client._cleanup_kernel)  # done; after an error it would fail aloud
+    seconds = time.perf_counter() - start
+    return execution_of(chapter.notebook, chapter.code, Inputs.read(record, book.root), seconds)
+
+
+async def _side_by_side(
+    book: Book,
+    chapters: Iterable[Chapter],
+    keep: Callable[[Chapter, Execution], None],
+    timeout: int,
+) -> None:
+    """Execute chapters, keep each as soon as it is done, stop at the first error."""
+    gate = asyncio.Semaphore(jobs(book))
+    # a short path: the name of a socket has at most about a hundred letters
+    with tempfile.TemporaryDirectory(prefix="book-") as folder:
+
+        async def run(number: int, chapter: Chapter) -> None:
+            desk = Path(folder, str(number))
+            desk.mkdir()
+            async with gate:
+                execution = await _execute(book, chapter, desk, timeout)
+            keep(chapter, execution)
+
+        tasks = [asyncio.create_task(run(n, chapter)) for n, chapter in enumerate(chapters)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # after an error the others are told to stop, and shut down their kernels
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def execute(
+    book: Book, store: Store, chapters: Sequence[Chapter], timeout: int = 300
+) -> dict[str, Execution]:
+    """Return an execution of every chapter: those that still hold, and new ones.
+
+    Raises
+    ------
+    ChapterError
+        At the first cell that fails; what was executed before is kept.
+    """
+    ready = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
+    waiting = [chapter for chapter in chapters if ready[chapter.page] is None]
+    if waiting:
+        count = f"{len(waiting)} chapter{'s' if len(waiting) > 1 else ''}"
+        logger.info("executing %s, %d at a time", count, jobs(book))
+        for chapter in waiting:
+            reasons = store.why(chapter.page, chapter.code)
+            if reasons:
+                shown = ", ".join(reasons[:3]) + (", ..." if len(reasons) > 3 else "")
+                logger.info("  %s: changed %s", chapter.page, shown)
+
+        def keep(chapter: Chapter, execution: Execution) -> None:
+            store.put(chapter.page, execution)
+            ready[chapter.page] = execution
+            logger.info("  %s: %.1f s", chapter.page, execution.seconds)
+
+        asyncio.run(_side_by_side(book, waiting, keep, timeout))
+    return {page: execution for page, execution in ready.items() if execution is not None}

@@ -1,0 +1,66 @@
+"""The environment of every kernel of the book, whoever starts it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from bookworks import recorder
+from bookworks.book import Book
+
+#: Figures go to the page, strings hash alike, linear algebra does not spread over cores that
+#: other kernels use, and the kernel named python3 is the one beside this interpreter.
+SETTINGS = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "JUPYTER_PATH": "",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+#: Variables (after the prefix) that steer the build and must not reach a cell.
+MACHINERY = ("JOBS", "CACHE", "RELEASE")
+
+
+def environment(book: Book, record: Path) -> dict[str, str]:
+    """Return the environment of a kernel that writes what it reads into a file.
+
+    Parameters
+    ----------
+    book : Book
+    record : pathlib.Path
+        Where :mod:`bookworks.recorder` appends; begun anew.
+    """
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes(b"")
+    prefix = book.setting("prefix")
+    taken = {prefix + name for name in MACHINERY}
+    inherited = {name: value for name, value in os.environ.items() if name not in taken}
+    paths = [str(Path(recorder.__file__).parent), inherited.get("PYTHONPATH", "")]
+    return {
+        **inherited,
+        **private_folders(book),
+        **SETTINGS,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "BOOKWORKS_RECORD": str(record),
+        "BOOKWORKS_ROOT": str(book.root),
+        "BOOKWORKS_PREFIX": prefix,
+        "BOOKWORKS_START": repr(time.time()),
+    }
+
+
+def private_folders(book: Book) -> dict[str, str]:
+    """Return where matplotlib, IPython and Jupyter keep their files if there is no home."""
+    home = Path(os.path.expanduser("~"))
+    if os.access(home, os.W_OK):
+        return {}
+    names = {"MPLCONFIGDIR": "matplotlib", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "jupyter"}
+    names |= {"JUPYTER_DATA_DIR": "jupyter-data", "JUPYTER_RUNTIME_DIR": "jupyter-runtime"}
+    return {
+        name: str(book.build / "home" / folder)
+        for name, folder in names.items()
+        if name not in os.environ
+    }

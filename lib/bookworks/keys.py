@@ -1,0 +1,163 @@
+"""Content keys: what a page or a run rests on, and whether that has changed.
+
+Nothing here looks at the time of a file.  :class:`Inputs` is what a process was seen to read;
+:func:`environment` stands for the interpreter and the installed packages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bookworks.files import sha256
+from bookworks.recorder.sitecustomize import fingerprint
+
+
+def digest(content: object) -> str:
+    """Return a hash of something that JSON can hold.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def environment(root: Path) -> str:
+    """Return a hash of what every kernel rests on: interpreter, lock, installed packages.
+
+    Installed packages are named by their folders, so that one that was changed by hand
+    counts although the lock file did not change.
+    """
+    lock = root / "requirements.lock"
+    installed = sorted(
+        name
+        for folder in sys.path
+        if folder.endswith("site-packages") and Path(folder).is_dir()
+        for name in os.listdir(folder)
+        if name.endswith(".dist-info") and (Path(folder) / name / "WHEEL").exists()
+    )
+    return digest([sys.version, installed, sha256(lock) if lock.is_file() else ""])
+
+
+def tree(root: Path, names: Iterable[str]) -> str:
+    """Return a hash of the names and contents of files and folders below ``root``."""
+    found = {}
+    for name in names:
+        start = root / name
+        for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
+            hidden = any(p.startswith(".") or p == "__pycache__" for p in path.parts[-3:])
+            if path.is_file() and not hidden and path.suffix != ".pyc":
+                found[path.relative_to(root).as_posix()] = sha256(path)
+    return digest(found)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a process read, with the state in which it read it.
+
+    Attributes
+    ----------
+    files, folders : mapping
+        Paths (below the book's folder: relative to it) to the hash of content or names;
+        ``missing`` for what was asked for and not there.
+    variables : mapping
+        Environment variables that were looked up, to their values (None: not set).
+    cells : mapping
+        Number of a code cell to the files, other than modules, that were read in it.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    cells: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, record: Path, root: Path) -> Inputs:
+        """Read what :mod:`bookworks.recorder` wrote; a file that is there no more was passing."""
+        lines = []
+        if record.is_file():
+            for text in record.read_text("utf-8", errors="surrogateescape").splitlines():
+                try:
+                    lines.append(json.loads(text))
+                except ValueError:  # cut off by a kill
+                    continue
+        kinds: dict[str, dict[str, Any]] = {"file": {}, "folder": {}, "variable": {}}
+        cells: dict[str, list[str]] = defaultdict(list)
+        for line in lines:
+            for kind, found in kinds.items():
+                if kind not in line:
+                    continue
+                name, value = line[kind], line["is"]
+                gone = value != "missing" and kind != "variable" and not (root / name).exists()
+                if gone and Path(name).is_absolute():
+                    continue
+                found.setdefault(name, value)
+                if kind == "file" and line["cell"]:
+                    cells[str(line["cell"])].append(name)
+        return cls(
+            kinds["file"],
+            kinds["folder"],
+            kinds["variable"],
+            {cell: tuple(names) for cell, names in cells.items()},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the inputs as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Inputs:
+        """Return the inputs that :meth:`as_json` wrote."""
+        cells = {cell: tuple(names) for cell, names in content["cells"].items()}
+        return cls(content["files"], content["folders"], content["variables"], cells)
+
+    def present(self, root: Path) -> Inputs:
+        """Return the same inputs in the state that they have now."""
+        return Inputs(
+            {name: state(root / name) for name in self.files},
+            {name: state(root / name) for name in self.folders},
+            {name: os.environ.get(name) for name in self.variables},
+            self.cells,
+        )
+
+    def changed(self, root: Path) -> list[str]:
+        """Return the names of what is no longer as it was read."""
+        now = self.present(root)
+        pairs = (
+            (self.files, now.files),
+            (self.folders, now.folders),
+            (self.variables, now.variables),
+        )
+        return [name for then, today in pairs for name in then if then[name] != today[name]]
+
+    def now(self, root: Path) -> str:
+        """Return a hash of the present state of everything that was read."""
+        return digest(self.present(root).as_json())
+
+
+_STATES: dict[tuple[str, int, int, int], str] = {}
+
+
+def state(path: Path) -> str:
+    """Return the hash of a file's content or a folder's names, read once a state of the file.
+
+    The cache lives as long as the process, and is asked by size, time *and* inode.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return "missing"
+    if path.is_dir():
+        return fingerprint(str(path))
+    key = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    if key not in _STATES:
+        _STATES[key] = fingerprint(str(path))
+    return _STATES[key]

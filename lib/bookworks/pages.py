@@ -1,0 +1,462 @@
+"""Sphinx extension: each page is written under a key of everything that it rests on.
+
+Sphinx asks how old files are.  This extension asks what is in them: the key of a page is a hash
+of its source, of what its kernel and its directives read, of the pages whose glued values it
+pastes, of the references that it cites, of the machinery, and of what the whole book gives to
+each page (titles, labels, numbers, styles).  It is kept beside the pages when the page has been
+*written*, with the hash of what was written.  A page without its key is made again, so that a
+build that was killed at any moment heals itself.
+
+Other extensions add to a key through two events, ``bookworks-read`` (what a page shows that was
+known when it was read) and ``bookworks-write`` (what is only known when all pages are read):
+a handler ``(app, page)`` returns something that JSON can hold.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from sphinx.errors import SphinxError
+from sphinx.util import logging
+
+from bookworks import execution, kernel, keys
+from bookworks.book import Book
+from bookworks.errors import BookError
+from bookworks.execution import Chapter
+from bookworks.files import as_json, sha256, write_atomically
+from bookworks.store import Execution, Store
+
+logger = logging.getLogger(__name__)
+
+#: ``{glue:text}`file.md::key:.3f` `` and the directive form of the same.
+_PASTED = re.compile(r"\{glue:\w*\}(?:`(?:[^`<]*<)?|\s+)([^`:\s]+)::")
+#: Later than any file: Sphinx then never finds that a source is newer than its page.
+_LATER_THAN_ALL = 2**62
+
+
+class BuildError(SphinxError):
+    """The build ends here, with one message."""
+
+    category = "The book was not built"
+
+
+@dataclass
+class State:
+    """What a build knows of its pages.
+
+    Attributes
+    ----------
+    book, store : Book, Store
+    folder : pathlib.Path
+        Where keys are kept.
+    machine : str
+        Hash of the machinery and its environment.
+    executions : dict
+        An execution of each chapter.
+    read : dict
+        Of each page the hash under which it is, or is being, read.
+    write : dict
+        Of each page the hash under which it is written.
+    pending : str
+        The page that is being written.
+    lock : file or None
+        Held as long as the build runs.
+    """
+
+    book: Book
+    store: Store
+    folder: Path
+    machine: str
+    executions: dict[str, Execution] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
+    write: dict[str, str] = field(default_factory=dict)
+    pending: str = ""
+    lock: IO[str] | None = None
+
+    def key_file(self, page: str) -> Path:
+        """Return where a page's key is kept."""
+        return self.folder / f"{page.replace('/', '--')}.json"
+
+    def key(self, page: str) -> dict[str, str]:
+        """Return the key under which a page was written; empty where there is none."""
+        return _json(self.key_file(page))
+
+    @property
+    def site_file(self) -> Path:
+        """Where it is kept what the site as a whole holds."""
+        return self.folder / "(site).json"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+# -- the beginning ------------------------------------------------------------------------
+
+
+def begin(app: Any, config: Any) -> None:
+    """Wait for other builds of this book, and say what all pages rest on."""
+    sys.excepthook = _one_line
+    with _told():
+        book = Book.read(app.srcdir)
+        build = Path(app.outdir).parent
+        root = Path(app.srcdir)
+        os.environ.update(kernel.private_folders(book))
+        own = Path(__file__).parent
+        local = (book.config.get("sphinx") or {}).get("local_extensions") or {}
+        machine = [keys.tree(own, ["."]), keys.tree(root, sorted(set(local.values())))]
+        machine.append(keys.environment(root))
+        app.bookworks = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
+        app.bookworks.lock = _lock(build)
+
+
+def _lock(build: Path) -> IO[str]:
+    """Return a lock on the folder of a build; say so where another build holds it."""
+    try:
+        build.mkdir(parents=True, exist_ok=True)
+        lock = (build / ".lock").open("a+")
+    except OSError as error:
+        raise BookError(f"{build} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        logger.info("another build of this book is running (%s): waiting for it", lock.read())
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()}")
+    lock.flush()
+    return lock
+
+
+class _told:  # noqa: N801 - reads as a word: with _told()
+    """Turn an error that the caller can put right into the last line of the build."""
+
+    def __enter__(self) -> None:
+        """Enter."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Raise what Sphinx prints without a traceback."""
+        if isinstance(error, BookError):
+            raise BuildError(error.message) from None
+        if isinstance(error, OSError):
+            raise BuildError(f"{error.filename or 'a file'}: {error.strerror}") from None
+
+
+def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Print the last line of an error: Sphinx has printed its own report before."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    if any(isinstance(cause, SphinxError) for cause in causes):
+        return
+    for cause in causes:
+        if isinstance(cause, OSError):
+            place = f"{cause.filename}: " if cause.filename else ""
+            print(f"The book was not built: {place}{cause.strerror}.", file=sys.stderr)
+            print("Mend this and build again; what was executed is kept.", file=sys.stderr)
+            return
+    sys.__excepthook__(kind, error, trace)
+
+
+# -- what a page rests on ------------------------------------------------------------------
+
+
+def pasted_from(text: str) -> set[str]:
+    """Return the files whose glued values a page's source pastes."""
+    return set(_PASTED.findall(text))
+
+
+def read_key(app: Any, page: str) -> str:
+    """Return the hash of what a page rests on when it is read."""
+    env, state = app.env, app.bookworks
+    path = Path(env.doc2path(page))
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise BookError(f"{path} is not UTF-8: byte {error.start}; save it as UTF-8") from None
+    sources = (env.path2doc(env.relfn2path(name, page)[1]) for name in pasted_from(text))
+    files = set(env.dependencies.get(page, ())) | {
+        name for name, (pages, _) in env.images.items() if page in pages
+    }
+    return keys.digest(
+        {
+            "source": text,
+            "machine": state.machine,
+            "results": [_result(state, name) for name in (page, *sorted(filter(None, sources)))],
+            "files": {name: keys.state(Path(app.srcdir, name)) for name in sorted(files)},
+            "cited": _cited(env, page),
+            "more": app.emit("bookworks-read", page),
+        }
+    )
+
+
+def _result(state: State, page: str) -> str:
+    return state.executions[page].result if page in state.executions else ""
+
+
+def _cited(env: Any, page: str) -> object:
+    """Return the references that a page cites, or all where it lists them."""
+    if "cite" not in env.domaindata:
+        return None
+    domain = env.get_domain("cite")
+    entries = domain.bibdata.data.entries
+    if any(key.docname == page for key in domain.bibliographies):
+        return {key: entry.to_string("bibtex") for key, entry in entries.items()}
+    cited = {t.key for ref in domain.citation_refs if ref.docname == page for t in ref.targets}
+    return {key: entries[key].to_string("bibtex") for key in sorted(cited) if key in entries}
+
+
+def book_key(app: Any) -> str:
+    """Return the hash of what the whole book gives to each of its pages."""
+    env = app.env
+    domains = {name: sorted(map(str, d.get_objects())) for name, d in env.domains.items()}
+    labels = getattr(env.get_domain("std"), "labels", {})
+    return keys.digest(
+        {
+            "titles": {page: title.astext() for page, title in env.titles.items()},
+            "contents": {page: list(names) for page, names in env.toctree_includes.items()},
+            "sections": env.toc_secnumbers,
+            "figures": env.toc_fignumbers,
+            "labels": sorted(map(str, labels.items())),
+            "objects": domains,
+            "references": _formatted(env),
+            "settings": app.builder.build_info.config_hash,
+            "static": _look(app),
+        }
+    )
+
+
+def _look(app: Any) -> str:
+    """Return the hash of the book's own styles, scripts and templates."""
+    root, config = Path(app.srcdir), app.config
+    folders = [str(p) for p in (*config.html_static_path, *config.templates_path)]
+    return keys.tree(root, sorted(p for p in folders if not Path(p).is_absolute()))
+
+
+def _formatted(env: Any) -> object:
+    if "cite" not in env.domaindata:
+        return None
+    citations = env.domaindata["cite"]["citations"]
+    return [(c.citation_id, c.key, c.entry.to_string("bibtex")) for c in citations]
+
+
+# -- which pages are read, which are written -------------------------------------------------
+
+
+def chapters(app: Any) -> Iterator[Chapter]:
+    """Yield the pages that hold code."""
+    from bookworks.book import holds_code
+
+    packages = keys.environment(Path(app.srcdir))
+    for page in sorted(app.env.found_docs):
+        if holds_code(Path(app.env.doc2path(page))):
+            yield execution.read_chapter(app.bookworks.book, page, packages)
+
+
+def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: set[str]) -> Any:
+    """Execute what has to be, and name the pages whose key does not hold."""
+    state = app.bookworks
+    with _told():
+        _reparse_references(app, env)
+        if env.mystnb_config.execution_mode != "off":
+            timeout = env.mystnb_config.execution_timeout
+            found = list(chapters(app))
+            state.executions = execution.execute(state.book, state.store, found, timeout)
+        state.read = {page: read_key(app, page) for page in env.found_docs - added}
+    whole = _site_is_whole(app)
+    names = [page for page in state.read if not (whole and _holds(app, page))]
+    _forget_pages(app, removed)
+    return names
+
+
+def _reparse_references(app: Any, env: Any) -> None:
+    """Have reference files parsed again by content: the extension asks for their time."""
+    if "cite" not in env.domaindata:
+        return
+    from sphinxcontrib.bibtex.bibfile import parse_bibdata
+
+    data = env.domaindata["cite"]["bibdata"]
+    now = {str(path): keys.state(path) for path in data.bibfiles}
+    if getattr(env, "bookworks_references", now) != now:
+        env.domaindata["cite"]["bibdata"] = parse_bibdata(list(data.bibfiles), data.encoding)
+    env.bookworks_references = now
+
+
+def _holds(app: Any, page: str) -> bool:
+    """Tell whether a page was written under the key that it has now, and is still there."""
+    key = app.bookworks.key(page)
+    return (
+        key.get("read") == app.bookworks.read[page]
+        and key.get("page") == _sum(Path(app.builder.get_outfilename(page)))
+        and key.get("tree") == _sum(_doctree(app, page))
+    )
+
+
+def _sum(path: Path) -> str:
+    return sha256(path) if path.is_file() else "missing"
+
+
+def _doctree(app: Any, page: str) -> Path:
+    return Path(app.doctreedir, f"{page}.doctree")
+
+
+def remember_read(app: Any, doctree: Any) -> None:
+    """Note the key under which a page was read, as soon as it was."""
+    app.bookworks.read[app.env.docname] = read_key(app, app.env.docname)
+
+
+def rewritten(app: Any, env: Any) -> Any:
+    """Name the pages to be written because of what other pages give to them."""
+    state, shared = app.bookworks, book_key(app)
+    for page in env.found_docs:
+        state.write[page] = keys.digest([shared, app.emit("bookworks-write", page)])
+        env.all_docs[page] = _LATER_THAN_ALL
+    return [page for page in env.found_docs if state.key(page).get("write") != state.write[page]]
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+def _site_is_whole(app: Any) -> bool:
+    """Tell whether the last build came to its end, and its files are still there."""
+    site = _json(app.bookworks.site_file)
+    return bool(site.get("whole")) and set(site["files"].items()) <= set(_listed(app).items())
+
+
+def _listed(app: Any) -> dict[str, int]:
+    """Return the site's files with their sizes."""
+    return {
+        path.relative_to(app.outdir).as_posix(): path.stat().st_size
+        for path in Path(app.outdir).rglob("*")
+        if path.is_file()
+    }
+
+
+def writing(app: Any, builder: Any) -> None:
+    """Say that the site is not whole until the build has come to its end."""
+    state, site = app.bookworks, _json(app.bookworks.site_file)
+    if site.get("static") != _look(app):
+        shutil.rmtree(Path(app.outdir, "_static"), ignore_errors=True)
+    site["whole"] = False
+    with _told():
+        write_atomically(state.site_file, as_json(site))
+
+
+def write_key(app: Any, page: str = "", *_: Any) -> None:
+    """Keep the key of the page that was written before, and begin with this one."""
+    state = app.bookworks
+    if app.builder.name != "html":
+        return
+    if state.pending:
+        done = state.pending
+        key = {"read": state.read[done], "write": state.write[done]}
+        key["page"] = _sum(Path(app.builder.get_outfilename(done)))
+        key["tree"] = _sum(_doctree(app, done))
+        write_atomically(state.key_file(done), as_json(key))
+    state.pending = page if page in app.env.found_docs else ""
+    if state.pending:
+        state.key_file(page).unlink(missing_ok=True)
+
+
+def finish(app: Any, exception: Exception | None) -> None:
+    """Keep the last key, and what the site holds; or see that a warning is not passed over."""
+    state = getattr(app, "bookworks", None)
+    if state is None:
+        return
+    if exception is None and app._warncount == 0:
+        write_key(app)
+        _sweep(app)
+        site = {"whole": True, "files": _listed(app), "static": _look(app)}
+        if _json(state.site_file) != site:
+            write_atomically(state.site_file, as_json(site))
+        times = {page: round(e.seconds, 1) for page, e in sorted(state.executions.items())}
+        write_atomically(Path(app.outdir).parent / "execution.json", as_json(times))
+    else:  # without this file Sphinx reads all pages, and warns again
+        Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
+    if state.lock is not None:
+        state.lock.close()
+
+
+def _forget_pages(app: Any, removed: Iterable[str]) -> None:
+    for page in removed:
+        app.bookworks.key_file(page).unlink(missing_ok=True)
+
+
+def _sweep(app: Any) -> None:
+    """Delete what pages left behind that are no longer in the book, and unused pictures."""
+    out, env = Path(app.outdir), app.env
+    if app.builder.name != "html":
+        return
+    keys_of = {app.bookworks.key_file(page).name: page for page in env.found_docs}
+    for path in app.bookworks.folder.glob("*.json"):
+        if path.name not in keys_of and path != app.bookworks.site_file:
+            path.unlink()
+    for source in out.joinpath("_sources").rglob("*.txt"):
+        page = source.relative_to(out / "_sources").as_posix().rsplit(".", 2)[0]
+        if page not in env.found_docs:
+            source.unlink()
+            Path(app.builder.get_outfilename(page)).unlink(missing_ok=True)
+    used = {name for _, name in env.images.values()}
+    for picture in out.joinpath("_images").glob("*"):
+        if picture.name not in used:
+            picture.unlink()
+
+
+# -- outputs reach the pages -------------------------------------------------------------------
+
+
+def serve_outputs(app: Any) -> None:
+    """Have MyST-NB take the outputs of chapters from here, in place of its own cache."""
+    import myst_nb.sphinx_ as parser
+    from myst_nb.core.execute.base import NotebookClientBase
+
+    class Executed(NotebookClientBase):
+        def start_client(self) -> None:
+            page = app.env.path2doc(str(self.path))
+            found = app.bookworks.executions.get(page)
+            if found is None:
+                return
+            execution.fill(self.notebook, found)
+            self.notebook.metadata["bookworks"] = {"cells": dict(found.inputs.cells)}
+            self.exec_metadata = {
+                "mtime": 0.0,
+                "runtime": None,
+                "method": "bookworks",
+                "succeeded": True,
+                "error": None,
+                "traceback": None,
+            }
+
+    def create(notebook: Any, source: str, config: Any, log: Any, *_: Any, **__: Any) -> Any:
+        return Executed(notebook, Path(source), config, log)
+
+    parser.create_client = create
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Connect the hooks to Sphinx."""
+    app.add_event("bookworks-read")
+    app.add_event("bookworks-write")
+    app.connect("config-inited", begin, priority=100)
+    app.connect("builder-inited", serve_outputs)
+    app.connect("env-get-outdated", outdated, priority=900)
+    app.connect("doctree-read", remember_read, priority=900)
+    app.connect("env-updated", rewritten, priority=900)
+    app.connect("write-started", writing)
+    app.connect("html-page-context", write_key, priority=900)
+    app.connect("build-finished", finish, priority=950)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -1,0 +1,204 @@
+"""Record what a Python process reads: files, modules, folders, steering variables.
+
+:func:`bookworks.kernel.environment` puts this folder on the path of a kernel, and Python
+imports the module at start, in the kernel and in the processes that it starts.  An audit hook
+then sees each ``open`` and each listing of a folder, and a wrapper each look-up of an
+environment variable that steers the book; each goes, once, as one JSON line into the file that
+``BOOKWORKS_RECORD`` names: appended at once, so that a killed kernel leaves what it read.
+
+Only the standard library is used, and nothing is recorded of the interpreter, of installed
+packages, of the system, and of what the process wrote itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+from typing import Any
+
+#: Never inputs: of the system, of version control, of builds.
+_SYSTEM = (
+    "/proc/",
+    "/sys/",
+    "/dev/",
+    "/etc/",
+    "/usr/",
+    "/lib/",
+    "/lib64/",
+    "/bin/",
+    "/sbin/",
+    "/run/",
+    "/snap/",
+)
+_TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
+#: How :func:`bookworks.kernel.environment` speaks to this module.
+_OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START"))
+
+
+def fingerprint(path: str) -> str:
+    """Return the SHA-256 of a file, the names in a folder, or ``missing``."""
+    try:
+        if os.path.isdir(path):
+            names = sorted(n for n in os.listdir(path) if n[0] != "." and n != "__pycache__")
+            return hashlib.sha256("\0".join(names).encode("utf-8", "replace")).hexdigest()
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+    except OSError:
+        return "missing"
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(path) + "/"
+
+
+class Recorder:
+    """Writes down what this process reads.
+
+    Parameters
+    ----------
+    record : str
+        The file to append to.
+    root : str
+        The book's folder: what is read below it is named relative to it.
+    prefix : str
+        How the variables begin that steer the book.
+    """
+
+    def __init__(self, record: str, root: str, prefix: str) -> None:
+        self.record, self.prefix = record, prefix
+        self.start = float(os.environ.get("BOOKWORKS_START", "inf"))
+        self.root, self.temporary = _real(root), _real(tempfile.gettempdir())
+        self.busy = threading.local()
+        self.seen: set[tuple[object, ...]] = set()
+        home = os.path.expanduser("~")
+        private = [
+            os.path.join(home, n) for n in (".cache", ".config", ".ipython", ".jupyter", ".local")
+        ]
+        private += [
+            os.environ[n]
+            for n in ("MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
+            if n in os.environ
+        ]
+        installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(__file__)}
+        self.skipped = (*_SYSTEM, *map(_real, {*installed, *private}))
+
+    # -- what happens ----------------------------------------------------------------------
+
+    def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Take an audit event; never let a failure of ours reach the program."""
+        if event not in ("open", "os.listdir", "os.scandir", "sqlite3.connect"):
+            return
+        if getattr(self.busy, "now", False):
+            return
+        self.busy.now = True
+        try:
+            if event in ("os.listdir", "os.scandir"):
+                self.listed(arguments[0])
+            else:
+                mode, flags = (*arguments, None, 0)[1:3] if event == "open" else ("r", 0)
+                self.opened(arguments[0], mode, flags)
+        except Exception:
+            pass
+        finally:
+            self.busy.now = False
+
+    def opened(self, path: Any, mode: str | None, flags: Any) -> None:
+        """Note a file that was opened."""
+        if isinstance(path, int) or path is None:
+            return
+        path = os.path.abspath(os.fsdecode(path))
+        flags = flags if isinstance(flags, int) else 0
+        if any(c in (mode or "") for c in "wax+") or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            self.seen.add(("wrote", path))
+            return
+        if "__pycache__" in path and path.endswith(".pyc"):
+            path = os.path.join(
+                os.path.dirname(os.path.dirname(path)), path.split(os.sep)[-1].split(".")[0] + ".py"
+            )
+        self.note("file", path)
+
+    def listed(self, path: Any) -> None:
+        """Note a folder whose names were read; the import system looks into all of them."""
+        caller = sys._getframe(2).f_code.co_filename
+        if isinstance(path, int) or "importlib" in caller:
+            return
+        self.note("folder", os.path.abspath(os.fsdecode(path or ".")))
+
+    def note(self, kind: str, path: str) -> None:
+        """Append a line for a path that counts, once."""
+        cell = 0 if path.endswith(".py") else _cell()
+        if ("wrote", path) in self.seen or (kind, path, cell) in self.seen:
+            return
+        self.seen.add((kind, path, cell))
+        real = os.path.realpath(path)
+        below = (real + "/").startswith(self.root)
+        parts = real[len(self.root) :].split(os.sep) if below else []
+        if _TOOLS & set(parts) or path in sys.argv:
+            return
+        if not below and ((real + "/").startswith(self.skipped) or self.passing(real)):
+            return
+        name = (os.path.join(*parts) or ".") if below else real
+        self.write({kind: name, "is": fingerprint(real), "cell": cell})
+
+    def passing(self, path: str) -> bool:
+        """Tell whether a temporary file is of this run: made since it began, or gone."""
+        try:
+            return path.startswith(self.temporary) and os.stat(path).st_mtime >= self.start
+        except OSError:
+            return True
+
+    def looked_up(self, name: Any, value: str | None) -> None:
+        """Note a variable that was looked up."""
+        ours = isinstance(name, str) and name.startswith(self.prefix) and name not in _OURS
+        if ours and ("variable", name) not in self.seen:
+            self.seen.add(("variable", name))
+            self.write({"variable": name, "is": value})
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one line in one piece, also where processes share the file."""
+        data = json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        file = os.open(self.record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(file, data)
+        finally:
+            os.close(file)
+
+
+def _cell() -> int:
+    """Return the number of the cell that runs, from 1; 0 outside a kernel."""
+    shell = sys.modules.get("IPython.core.interactiveshell")
+    instance = getattr(getattr(shell, "InteractiveShell", None), "_instance", None)
+    return int(getattr(instance, "execution_count", 0))
+
+
+def install() -> None:
+    """Begin to record, where the environment asks for it."""
+    record = os.environ.get("BOOKWORKS_RECORD")
+    if not record:
+        return
+    recorder = Recorder(record, os.environ["BOOKWORKS_ROOT"], os.environ["BOOKWORKS_PREFIX"])
+    environ = type(os.environ)
+    look_up = environ.__getitem__
+
+    def noting(self: Any, name: Any) -> Any:
+        try:
+            value = look_up(self, name)
+        except KeyError:
+            recorder.looked_up(name, None)
+            raise
+        if sys._getframe(1).f_code.co_name not in ("copy", "__iter__"):  # copies look at all
+            recorder.looked_up(name, value)
+        return value
+
+    environ.__getitem__ = noting  # type: ignore[method-assign]
+    sys.addaudithook(recorder.hook)
+
+
+install()

@@ -1,0 +1,161 @@
+"""Executed chapters, kept by content.
+
+One JSON file an execution: outputs of the code cells, and all that the kernel was seen to read.
+An execution serves again while the code cells, the packages and everything that was read are
+the same; how old a file is does not matter.  Files are written whole or not at all, and one that
+cannot be read is as good as absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bookworks import keys
+from bookworks.book import Book
+from bookworks.files import write_atomically
+from bookworks.keys import Inputs
+
+#: Executions that are kept of a chapter, the newest first.
+KEPT = 8
+#: Tags that change what executing a cell does.
+_TAGS = {"raises-exception", "skip-execution"}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An executed chapter.
+
+    Attributes
+    ----------
+    code : str
+        Hash of code cells and packages, from :func:`code_key`.
+    inputs : Inputs
+        What the kernel read.
+    outputs : list
+        For each code cell its number of execution and its outputs.
+    language : dict
+        What the kernel says of its language.
+    seconds : float
+    """
+
+    code: str
+    inputs: Inputs
+    outputs: list[dict[str, Any]]
+    language: dict[str, Any]
+    seconds: float
+
+    @property
+    def result(self) -> str:
+        """Return the hash of what the chapter gives to its page."""
+        return keys.digest([self.outputs, self.inputs.cells])
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    """Return the code cells of a notebook."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def code_key(notebook: Any, folder: str, environment: str) -> str:
+    """Return the hash of what is executed: code, kernel, working folder, packages.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    folder : str
+        Where it runs, relative to the book.
+    environment : str
+        From :func:`bookworks.keys.environment`.
+    """
+    cells = [
+        (cell.source, sorted(_TAGS & set(cell.metadata.get("tags", ()))))
+        for cell in code_cells(notebook)
+    ]
+    kernel = notebook.metadata.get("kernelspec", {}).get("name", "")
+    return keys.digest([cells, kernel, folder, environment])
+
+
+class Store:
+    """The folder of executions of a book.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    root : pathlib.Path
+        The book's folder, against which inputs are checked.
+    """
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self.folder, self.root = folder, root
+
+    @classmethod
+    def of(cls, book: Book, build: Path | None = None) -> Store:
+        """Return the store of a book; the variable ``CACHE`` names another folder."""
+        named = book.variable("CACHE")
+        return cls(Path(named) if named else (build or book.build) / ".executed", book.root)
+
+    def _place(self, page: str) -> Path:
+        return self.folder / page.replace("/", "--")
+
+    def _files(self, page: str) -> list[Path]:
+        """Return the executions of a page, the last one that was written or used first."""
+        found = []
+        for path in self._place(page).glob("*.json"):
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_mtime_ns, path))
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def _executions(self, page: str, code: str) -> Iterator[tuple[Path, Execution]]:
+        for path in self._files(page):
+            if path.name.startswith(f"{code[:16]}-"):
+                execution = _read(path)
+                if execution is None:
+                    path.unlink(missing_ok=True)
+                elif execution.code == code:
+                    yield path, execution
+
+    def get(self, page: str, code: str) -> Execution | None:
+        """Return an execution that still holds, or None."""
+        for path, execution in self._executions(page, code):
+            if not execution.inputs.changed(self.root):
+                with contextlib.suppress(OSError):
+                    path.touch()
+                return execution
+        return None
+
+    def why(self, page: str, code: str) -> list[str]:
+        """Return what has changed since the last execution; nothing where there is none."""
+        for _, execution in self._executions(page, code):
+            return execution.inputs.changed(self.root)
+        return []
+
+    def put(self, page: str, execution: Execution) -> None:
+        """Keep an execution, and of the older ones the newest."""
+        name = f"{execution.code[:16]}-{keys.digest(execution.inputs.as_json())[:16]}.json"
+        content = {
+            "code": execution.code,
+            "inputs": execution.inputs.as_json(),
+            "outputs": execution.outputs,
+            "language": execution.language,
+            "seconds": execution.seconds,
+        }
+        text = json.dumps({"sum": keys.digest(content), **content}, ensure_ascii=False)
+        write_atomically(self._place(page) / name, text)
+        for path in self._files(page)[KEPT:]:
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Execution | None:
+    """Read an execution; None where the file is not whole."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content.pop("sum") != keys.digest(content):
+            return None
+        inputs = Inputs.from_json(content.pop("inputs"))
+        return Execution(inputs=inputs, **content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
