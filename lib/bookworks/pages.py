@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pickle
 import re
 import shutil
 import sys
@@ -334,7 +335,10 @@ def rewritten(app: Any, env: Any) -> Any:
 def _site_is_whole(app: Any) -> bool:
     """Tell whether the last build came to its end, and its files are still there."""
     site = _json(app.bookworks.site_file)
-    return bool(site.get("whole")) and set(site["files"].items()) <= set(_listed(app).items())
+    if not (app.bookworks.folder / "(search).pickle").is_file():
+        return False
+    whole: bool = site.get("whole") is True
+    return whole and set(site["files"].items()) <= set(_listed(app).items())
 
 
 def _listed(app: Any) -> dict[str, int]:
@@ -354,6 +358,36 @@ def writing(app: Any, builder: Any) -> None:
     site["whole"] = False
     with _told():
         write_atomically(state.site_file, as_json(site))
+    _keep_search_index(state.folder / "(search).pickle", builder)
+
+
+def _keep_search_index(path: Path, builder: Any) -> None:
+    """Have the words of pages that are not written again come from what was kept of them.
+
+    Sphinx takes them from the published index, which has lost the index entries.
+    """
+    parts = ("_titles", "_filenames", "_all_titles", "_index_entries")
+    words = ("_mapping", "_title_mapping")
+    publish = builder.dump_search_index
+
+    def load(pages: Iterable[str]) -> None:
+        index, old = builder.indexer, builder.env.all_docs.keys() - set(pages)
+        try:
+            kept = pickle.loads(path.read_bytes())
+        except Exception:  # broken: the site was not whole, and all pages are written
+            kept = {name: {} for name in (*parts, *words)}
+        for name in parts:
+            setattr(index, name, {p: value for p, value in kept[name].items() if p in old})
+        for name in words:
+            left = {word: set(found) & old for word, found in kept[name].items()}
+            setattr(index, name, {word: found for word, found in left.items() if found})
+
+    def dump() -> None:
+        state = {name: getattr(builder.indexer, name) for name in (*parts, *words)}
+        write_atomically(path, pickle.dumps(state))
+        publish()
+
+    builder.load_indexer, builder.dump_search_index = load, dump
 
 
 def write_key(app: Any, page: str = "", *_: Any) -> None:
@@ -405,10 +439,12 @@ def _sweep(app: Any) -> None:
     for path in app.bookworks.folder.glob("*.json"):
         if path.name not in keys_of and path != app.bookworks.site_file:
             path.unlink()
-    for source in out.joinpath("_sources").rglob("*.txt"):
-        page = source.relative_to(out / "_sources").as_posix().rsplit(".", 2)[0]
-        if page not in env.found_docs:
+    sources = {Path(env.doc2path(p, base=False)).as_posix(): p for p in env.found_docs}
+    for source in out.joinpath("_sources").rglob("*.*"):
+        name = source.relative_to(out / "_sources").as_posix().removesuffix(".txt")
+        if name not in sources:
             source.unlink()
+            page = name.rsplit(".", 1)[0]
             Path(app.builder.get_outfilename(page)).unlink(missing_ok=True)
     used = {name for _, name in env.images.values()}
     for picture in out.joinpath("_images").glob("*"):
@@ -423,6 +459,9 @@ def serve_outputs(app: Any) -> None:
     """Have MyST-NB take the outputs of chapters from here, in place of its own cache."""
     import myst_nb.sphinx_ as parser
     from myst_nb.core.execute.base import NotebookClientBase
+    from myst_nb.ext.glue import crossref
+
+    crossref.read_glue_cache.cache_clear()  # of an earlier build in this process
 
     class Executed(NotebookClientBase):
         def start_client(self) -> None:

@@ -1,0 +1,205 @@
+"""No page is older than what it rests on, and a build that was cut off heals itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest_tea import Tea, differing
+
+pytestmark = pytest.mark.slow
+
+HARVEST = {"harvest"}
+EDITS = {
+    "a digit of the data": (lambda t: t.edit("leaves.csv", "4", "9"), HARVEST),
+    "the library": (lambda t: t.edit("shop/leaves.py", "2 * x", "3 * x"), HARVEST),
+    "a module that nobody loads": (lambda t: t.write("shop/unused.py", "x = 2\n"), set()),
+    "a comment in the library": (lambda t: t.edit("shop/leaves.py", "def", "# two\ndef"), HARVEST),
+    "prose": (lambda t: t.edit("taste.md", "# Taste\n", "# Taste\n\nBitter.\n"), set()),
+    "a cell": (lambda t: t.edit("taste.md", "1 + 1", "1 + 2"), {"taste"}),
+    "a reference that is cited": (lambda t: t.edit("references.bib", "1906}", "1907}"), set()),
+    "a reference that is not": (lambda t: t.edit("references.bib", "={760", "={761"), set()),
+    "a title": (lambda t: t.edit("harvest.md", "# Harvest", "# The harvest"), set()),
+    "a style": (lambda t: t.edit("static/tea.css", "#111", "#222"), set()),
+    "a style that goes": (lambda t: t.write("static/more.css", "i{}\n"), set()),
+    "a file that a directive reads": (lambda t: t.edit("recipe.txt", "boil", "steep"), set()),
+    "the title of the book": (lambda t: t.edit("_config.yml", "title: Tea", "title: Cha"), set()),
+}
+
+
+def add_chapter(tea: Tea) -> None:
+    tea.write("cups.md", "# Cups\n\nOf clay.\n")
+    tea.edit("_toc.yml", "  - file: taste", "  - file: cups\n  - file: taste")
+
+
+def remove_chapter(tea: Tea) -> None:
+    (tea.root / "cups.md").unlink()
+    tea.edit("_toc.yml", "  - file: cups\n", "")
+
+
+def older(tea: Tea) -> None:
+    tea.edit("taste.md", "Bitter", "Sweet")
+    os.utime(tea.root / "taste.md", (1, 1))
+
+
+def touched(tea: Tea) -> None:
+    for path in tea.root.glob("*.*"):
+        os.utime(path)
+
+
+EDITS |= {
+    "a style that went": (lambda t: (t.root / "static/more.css").unlink(), set()),
+    "a new chapter": (add_chapter, set()),
+    "a chapter that goes": (remove_chapter, set()),
+    "a file with an older time": (older, set()),
+    "times, and nothing else": (touched, set()),
+    "a variable": (lambda t: os.environ.update(TEA_SUGAR="two"), HARVEST),
+    "the variable back": (lambda t: os.environ.pop("TEA_SUGAR"), set()),
+    "the data back": (lambda t: t.edit("leaves.csv", "9", "4"), HARVEST),
+    "a page that was deleted": (lambda t: (t.html / "taste.html").unlink(), set()),
+    "a page that was cut": (lambda t: (t.html / "taste.html").write_text("<html>"), set()),
+    "a style of the site that was deleted": (
+        lambda t: (t.html / "_static" / "tea.css").unlink(),
+        set(),
+    ),
+}
+
+
+def test_after_every_edit_the_site_is_that_of_a_clean_build(tea, tmp_path):
+    first = tea.build()
+    assert first.result == 0 and first.executed == {"harvest", "taste"}, first.log
+    assert "14" in tea.page("intro")
+    for name, (edit, executed) in EDITS.items():
+        edit(tea)
+        built = tea.build()
+        assert built.result == 0, (name, built.log)
+        assert built.executed == executed, (name, built.log)
+        assert not differing(tea.html, tea.clean(tmp_path / "clean")), name
+    assert tea.build().written == set()
+
+
+def test_only_pages_that_rest_on_an_edit_are_written(tea):
+    tea.build()
+    tea.edit("taste.md", "# Taste\n", "# Taste\n\nBitter.\n")
+    assert tea.build().written == {"taste", "intro"}  # Sphinx always writes the first page
+    tea.edit("leaves.csv", "4", "5")
+    assert tea.build().written == {"harvest", "intro"}
+    assert "16" in tea.page("intro")
+
+
+@pytest.mark.parametrize("what", ["pickle", "doctree", "execution", "key", "site"])
+def test_what_is_broken_is_made_again(tea, tmp_path, what):
+    tea.build()
+    build = tea.root / "_build"
+    broken = {
+        "pickle": build / ".doctrees" / "environment.pickle",
+        "doctree": build / ".doctrees" / "taste.doctree",
+        "execution": next(build.glob(".executed/harvest/*.json")),
+        "key": build / ".keys" / "intro.json",
+        "site": build / ".keys" / "(site).json",
+    }[what]
+    broken.write_bytes(broken.read_bytes()[:20])
+    tea.edit("taste.md", "# Taste\n", "# Taste\n\nBitter.\n")
+    built = tea.build()
+    assert built.result == 0, built.log
+    assert built.executed == ({"harvest"} if what == "execution" else set())
+    assert not differing(tea.html, tea.clean(tmp_path / "clean"))
+
+
+def test_a_warning_is_not_passed_over_by_building_twice(tea):
+    tea.edit("taste.md", "# Taste\n", "# Taste\n\n{ref}`nowhere`\n")
+    assert tea.build().result != 0
+    again = tea.build()
+    assert again.result != 0 and "nowhere" in again.log
+
+
+def build_in_a_process(tea: Tea) -> subprocess.Popen:
+    code = "from pathlib import Path; from conftest_tea import Tea; t = object.__new__(Tea)\n"
+    code += f"t.root = Path({str(tea.root)!r}); b = t.build(); print(b.log); assert b.result == 0"
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.nightly
+def test_a_build_that_was_killed_at_any_moment_heals_itself(tea, tmp_path):
+    start = time.perf_counter()
+    assert build_in_a_process(tea).wait() == 0
+    whole = time.perf_counter() - start
+    chance = random.Random(2013)
+    for number in range(20):
+        tea.edit("leaves.csv", "4", "5") if number % 2 == 0 else tea.edit("leaves.csv", "5", "4")
+        process = build_in_a_process(tea)
+        time.sleep(chance.uniform(0.2, 1.1) * whole)
+        sign = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT)[number % 3]
+        with contextlib.suppress(ProcessLookupError):  # it was faster
+            os.killpg(process.pid, sign)
+        process.wait()
+        built = tea.build()
+        assert built.result == 0, built.log
+        assert not differing(tea.html, tea.clean(tmp_path / "clean")), (number, sign)
+
+
+def test_two_builds_at_once_wait_for_each_other(tea):
+    one, other = build_in_a_process(tea), build_in_a_process(tea)
+    said = [process.communicate()[0] for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], said
+    assert sum("another build of this book is running" in text for text in said) == 1
+
+
+def test_a_failing_cell_says_where_and_keeps_nothing(tea):
+    tea.edit("taste.md", "1 + 1", "1 / 0")
+    built = tea.build()
+    assert built.result != 0
+    assert "taste.md:8: the cell" in built.log and "ZeroDivisionError" in built.log
+    assert "bookworks chapter taste.md" in built.log
+    assert not list((tea.root / "_build").glob(".executed/taste/*"))
+    tea.edit("taste.md", "1 / 0", "1 + 1")
+    assert tea.build().result == 0
+
+
+def test_a_cell_that_floods_is_stopped(tea):
+    tea.edit("taste.md", "1 + 1", "for i in range(40): print('x' * 1_000_000)")
+    built = tea.build()
+    assert built.result != 0 and "a cell prints more than 20 MB" in built.log
+
+
+def test_a_number_of_jobs_that_is_none_is_refused(tea, monkeypatch):
+    monkeypatch.setenv("TEA_JOBS", "many")
+    built = tea.build()
+    assert built.result != 0 and "TEA_JOBS=many: write a whole number" in built.log
+
+
+def test_it_builds_without_a_home_that_can_be_written(tea, monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/nobody")
+    tea.edit("taste.md", "1 + 1", "import matplotlib.pyplot as plt; plt.figure().number")
+    built = tea.build()
+    assert built.result == 0, built.log
+
+
+def test_a_chapter_that_is_no_utf8_is_named(tea):
+    (tea.root / "taste.md").write_bytes(b"# Taste \xff\n")
+    built = tea.build()
+    assert built.result != 0 and "taste.md" in built.log and "Traceback" not in built.log
+
+
+def test_a_copy_of_the_built_book_elsewhere_is_current(tea, tmp_path):
+    tea.build()
+    moved = object.__new__(Tea)
+    moved.root = Path(shutil.copytree(tea.root, tmp_path / "茶 and more"))
+    built = moved.build()
+    assert built.result == 0 and built.executed == set(), built.log
