@@ -1,7 +1,8 @@
-"""Measure builds of the book, cold, warm and one by one, and print the README's table.
+"""Measure builds of the book as multiples of a cold one, and print the README's table.
 
-    make bench                    print the table
-    make bench ARGS=--write       and put it into README.md, between the markers
+    make bench                            print the table
+    make bench ARGS=--write               and put it into README.md, between the markers
+    make bench ARGS='--tests --write'     with `make test` and CI, which take long
 
 The environment is installed before the clock starts; ``_build`` is deleted.
 """
@@ -9,6 +10,8 @@ The environment is installed before the clock starts; ``_build`` is deleted.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import platform
 import re
@@ -16,38 +19,45 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(r"(<!-- benchmark:start[^>]*-->\n).*?(<!-- benchmark:end -->)", re.DOTALL)
+#: A chapter of middling length, and a file of data with the digit that is changed.
+CHAPTER = "notebooks/mechanisms.md"
+DATA, OLD, NEW = "data/other_studies.csv", ",2.69,", ",2.68,"
 
 
-#: The chapter in which a typo is mended: a computed one of middling length.
-CHAPTER = ROOT / "notebooks" / "mechanisms.md"
-
-
-def make(*arguments: str, **environment: str) -> float:
-    """Run make, fail as it fails, and return the seconds it took."""
+def seconds(*command: str) -> float:
+    """Run a command, fail as it fails, and return the seconds it took."""
     start = time.perf_counter()
-    told = {**os.environ, **environment}
-    subprocess.run(["make", *arguments], cwd=ROOT, check=True, stdout=sys.stderr, env=told)
+    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
     return time.perf_counter() - start
 
 
-def cold(**environment: str) -> float:
-    """Build from nothing."""
-    shutil.rmtree(ROOT / "_build", ignore_errors=True)
-    return make("book", **environment)
-
-
-def typo() -> float:
-    """Build after a word of one chapter was changed; the chapter is put back."""
-    text = CHAPTER.read_text(encoding="utf-8")
+@contextlib.contextmanager
+def edited(name: str, old: str, new: str) -> Iterator[None]:
+    """Change a file for a while."""
+    path = ROOT / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{name} does not hold {old!r}"
     try:
-        CHAPTER.write_text(text.rstrip("\n") + "\n\nOne sentence more.\n", encoding="utf-8")
-        return make("book")
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        yield
     finally:
-        CHAPTER.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
+
+
+def users() -> dict[str, set[str]]:
+    """Return the chapters that load each module of the library, as their kernels recorded it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in (ROOT / "_build" / ".executed").glob("*/*.json"):
+        for name in json.loads(path.read_text("utf-8"))["inputs"]["files"]:
+            if name.startswith("lib/") and (ROOT / name).stat().st_size:
+                found[name].add(path.parent.name)
+    return found
 
 
 def machine() -> str:
@@ -58,35 +68,44 @@ def machine() -> str:
     return f"{cores} cores, {memory:.0f} GiB of memory, {platform.system()}, Python {python}"
 
 
-def pages() -> int:
-    """Return how many chapters the book has."""
-    return (ROOT / "_toc.yml").read_text(encoding="utf-8").count("file:") + 1
-
-
-def measure() -> str:
-    """Build five times and return the Markdown table."""
-    make("book")  # installs what is missing and compiles it
-    sequential = cold(FTZ_JOBS="0")
-    parallel, warm, mended = cold(), make("book"), typo()
-    return (
-        f"| `make book`, {pages()} pages | seconds |\n"
-        "|---|---:|\n"
-        f"| all computed chapters executed, no cache | {parallel:.1f} |\n"
-        f"| the same, one after the other (`FTZ_JOBS=0`, plain MyST-NB) | {sequential:.1f} |\n"
-        f"| a sentence changed in one chapter | {mended:.1f} |\n"
-        f"| nothing changed | {warm:.1f} |\n\n"
-        f"Measured on {machine()}.\n"
-    )
+def measure(tests: bool) -> str:
+    """Build again and again and return the Markdown table."""
+    book = ("make", "book")
+    seconds(*book)  # installs what is missing and compiles it
+    shutil.rmtree(ROOT / "_build", ignore_errors=True)
+    times = {"all chapters executed, nothing kept": (cold := seconds(*book))}
+    times["nothing changed"] = seconds(*book)
+    with edited(CHAPTER, "\n\n## ", "\n\nOne sentence more.\n\n## "):
+        times["a sentence in one chapter"] = seconds(*book)
+    modules = sorted(users().items(), key=lambda item: (len(item[1]), item[0]))
+    for what, (name, chapters) in (
+        ("a line in a module of one chapter", modules[0]),
+        ("a line in the median module", modules[len(modules) // 2]),
+    ):
+        with edited(name, "\n\n", "\n# one line more\n\n"):
+            times[f"{what} (`{name}`, {len(chapters)})"] = seconds(*book)
+    with edited(DATA, OLD, NEW):
+        times[f"a digit in `{DATA}`"] = seconds(*book)
+    seconds(*book)
+    if tests:
+        shutil.rmtree(ROOT / "_build", ignore_errors=True)
+        times["`make test`"] = seconds("make", "test")
+        shutil.rmtree(ROOT / "_build", ignore_errors=True)
+        times["all of CI"] = seconds("bash", ".ci/run")
+    rows = [f"| {what} | {took:.1f} | {took / cold:.2f} |\n" for what, took in times.items()]
+    head = "| what changed before `make book` | seconds | of a cold build |\n|---|---:|---:|\n"
+    return f"{head}{''.join(rows)}\nMeasured on {machine()}.\n"
 
 
 def main() -> None:
     """Measure, print and, if asked, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
-    write = parser.parse_args().write
-    table = measure()
+    parser.add_argument("--tests", action="store_true", help="time `make test` and CI, too")
+    options = parser.parse_args()
+    table = measure(options.tests)
     print(table, end="")
-    if write:
+    if options.write:
         readme = ROOT / "README.md"
         text, found = MARKED.subn(
             lambda marks: marks[1] + table + marks[2], readme.read_text(encoding="utf-8")

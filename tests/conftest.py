@@ -1,4 +1,4 @@
-"""What the tests share: the checkout, its chapters, and one clean build of the book."""
+"""What the tests share: the checkout, its chapters, each executed once, and its built pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import settings
 
 # Before numpy is imported: one thread for each test, and no window for a figure.
@@ -25,24 +24,94 @@ settings.register_profile("book", deadline=None)
 settings.load_profile("book")
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path[:0] = [str(ROOT / name) for name in ("lib", "book/_ext", "tests/bookworks")]
+
+from tea_book import tea  # noqa: E402, F401 - a fixture
+
+from bookworks import kernel, keys  # noqa: E402
+from bookworks.book import Book, holds_code  # noqa: E402
+from bookworks.execution import Chapter, execution_of, read_chapter  # noqa: E402
+from bookworks.store import Store, code_cells  # noqa: E402
 
 
 def chapters() -> list[str]:
-    """Return the chapters of ``_toc.yml`` in reading order, without suffix."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    """Return the chapters of ``_toc.yml`` in reading order, without suffix and sub-pages."""
+    toc = Book.read(ROOT).toc
     return [toc["root"]] + [page["file"] for part in toc["parts"] for page in part["chapters"]]
-
-
-def holds_code(path: Path) -> bool:
-    """Tell whether a chapter is a text notebook: its header names a kernel."""
-    return "\nkernelspec:" in path.read_text(encoding="utf-8").split("\n---", 1)[0]
 
 
 def code_chapters() -> list[Path]:
     """Return the text notebooks among the chapters' files, whether in the toc or not."""
     files = [path for folder in ("book", "notebooks") for path in (ROOT / folder).glob("*.md")]
     return sorted(path for path in files if holds_code(path))
+
+
+# -- every chapter, executed once -------------------------------------------------------
+
+
+def run_through_nbmake(book: Book, chapter: Chapter, desk: Path) -> str:
+    """Execute a chapter as nbmake does, keep the outputs for the book; return what failed."""
+    import jupytext
+    from nbclient import NotebookClient
+    from nbmake import nb_run
+
+    record, notebook = desk / "record", desk / "chapter.ipynb"
+    environment = kernel.environment(book, record)
+    transport = {"transport": "ipc", "connection_file": str(desk / "kernel.json")}
+
+    class InItsFolder(NotebookClient):
+        def execute(self, **_):
+            self.config.KernelManager.update(transport)
+            return super().execute(cwd=str(chapter.path.parent), env=environment)
+
+    jupytext.write(jupytext.read(chapter.path, fmt="md:myst"), notebook)
+    start = time.perf_counter()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nb_run, "NotebookClient", InItsFolder)
+        result = nb_run.NotebookRun(notebook, 300).execute()
+    seconds = time.perf_counter() - start
+    if result.error is not None:
+        return str(result.error.trace)
+    for cell, other in zip(code_cells(result.nb), code_cells(chapter.notebook), strict=True):
+        assert cell.source == other.source, "jupytext and MyST-NB read different cells"
+    execution = execution_of(result.nb, chapter.code, keys.Inputs.read(record, ROOT), seconds)
+    Store.of(book).put(chapter.page, execution)
+    return ""
+
+
+def execute_once(page: str, shared: Path, wait: bool = True) -> str | None:
+    """Execute a chapter unless an execution holds; return what failed, None where another runs it.
+
+    Workers of pytest share the chapters between them: each is locked while it runs.
+    """
+    import tempfile
+
+    name = page.replace("/", "--")
+    outcome = shared / f"{name}.outcome"
+    with (shared / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            return None
+        if not outcome.exists():
+            book = Book.read(ROOT)
+            chapter = read_chapter(book, page)
+            failed = ""
+            if Store.of(book).get(page, chapter.code) is None:
+                with tempfile.TemporaryDirectory(prefix="book-") as desk:
+                    failed = run_through_nbmake(book, chapter, Path(desk))
+            outcome.write_text(failed, encoding="utf-8")
+        return outcome.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id) -> Path:
+    """Return a folder that all workers of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+# -- the built book ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -59,7 +128,7 @@ def build_book(source: Path, output: Path, **environment: str) -> Build:
     """Build a book as ``make book`` does, with its products below ``output``."""
     jb = Path(sys.executable).with_name("jb")
     command = [str(jb), "build", str(source), "-n", "-W", "--keep-going"]
-    command += ["--path-output", str(output)]
+    command += ["--path-output", str(output)] if output != source else []
     start = time.perf_counter()
     run = subprocess.run(
         command,
@@ -75,23 +144,29 @@ def build_book(source: Path, output: Path, **environment: str) -> Build:
 
 
 @pytest.fixture(scope="session")
-def clean_build(tmp_path_factory, worker_id) -> Build:
-    """Build the whole book once, without any cache, for all workers of pytest-xdist."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared if worker_id == "master" else shared.parent
-    record = shared / "clean-build.json"
-    with (shared / "clean-build.lock").open("w") as lock:
+def built(shared) -> Build:
+    """Build the checkout's book once for all workers, from chapters that nbmake executed.
+
+    In a fresh clone, as in CI, that is a clean build; elsewhere the keys of the pages see to
+    it that the pages are those of a clean build.
+    """
+    record = shared / "build.json"
+    with (shared / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait for the first one's book
         if not record.exists():
-            build = build_book(ROOT, shared / "clean-build")
+            pages = Book.read(ROOT).chapters()
+            free = [page for page in reversed(pages) if execute_once(page, shared, False) is None]
+            for page in free:
+                execute_once(page, shared)
+            build = build_book(ROOT, ROOT)
             record.write_text(json.dumps({**asdict(build), "html": str(build.html)}))
-    kept = json.loads(record.read_text())
-    return Build(**{**kept, "html": Path(kept["html"])})
+    content = json.loads(record.read_text())
+    return Build(**{**content, "html": Path(content["html"])})
 
 
 @pytest.fixture(scope="session")
-def html(clean_build) -> Path:
+def html(built) -> Path:
     """Return the folder of the built pages."""
-    if clean_build.code:
+    if built.code:
         pytest.fail("the book did not build: see test_the_book_builds_without_a_warning")
-    return clean_build.html
+    return built.html

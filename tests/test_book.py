@@ -38,10 +38,10 @@ def prose(element: Tag) -> str:
     return copy.get_text()
 
 
-def test_the_book_builds_without_a_warning(clean_build):
-    assert clean_build.code == 0, clean_build.log
-    assert "WARNING" not in clean_build.log, clean_build.log
-    assert "build succeeded." in clean_build.log
+def test_the_book_builds_without_a_warning(built):
+    assert built.code == 0, built.log
+    assert "WARNING" not in built.log, built.log
+    assert "build succeeded." in built.log
 
 
 def test_the_first_page_leads_to_the_landing_page(html):

@@ -110,7 +110,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def begin(app: Any, config: Any) -> None:
     """Wait for other builds of this book, and say what all pages rest on."""
-    sys.excepthook = _one_line
+    _end_in_one_line(app)
     with _told():
         book = Book.read(app.srcdir)
         build = Path(app.outdir).parent
@@ -154,23 +154,26 @@ class _told:  # noqa: N801 - reads as a word: with _told()
         if isinstance(error, BookError):
             raise BuildError(error.message) from None
         if isinstance(error, OSError):
-            raise BuildError(f"{error.filename or 'a file'}: {error.strerror}") from None
+            place = error.filename2 or error.filename or "a file"
+            raise BuildError(f"{place}: {error.strerror}; then build again") from None
 
 
-def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Print the last line of an error: Sphinx has printed its own report before."""
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
-        causes.append(cause)
-    if any(isinstance(cause, SphinxError) for cause in causes):
-        return
-    for cause in causes:
-        if isinstance(cause, OSError):
-            place = f"{cause.filename}: " if cause.filename else ""
-            print(f"The book was not built: {place}{cause.strerror}.", file=sys.stderr)
-            print("Mend this and build again; what was executed is kept.", file=sys.stderr)
-            return
-    sys.__excepthook__(kind, error, trace)
+def _end_in_one_line(app: Any) -> None:
+    """Let no traceback follow what was said: of ``jb``, and of errors of files in Sphinx."""
+    build, show = app.build, sys.excepthook
+
+    def told(*arguments: Any, **names: Any) -> None:
+        with _told():
+            build(*arguments, **names)
+
+    def quietly(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, SphinxError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            show(kind, error, trace)
+
+    app.build, sys.excepthook = told, quietly
 
 
 # -- what a page rests on ------------------------------------------------------------------

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest_tea import Tea, differing
+from tea_book import Tea, differing
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +122,7 @@ def test_a_warning_is_not_passed_over_by_building_twice(tea):
 
 
 def build_in_a_process(tea: Tea) -> subprocess.Popen:
-    code = "from pathlib import Path; from conftest_tea import Tea; t = object.__new__(Tea)\n"
+    code = "from pathlib import Path; from tea_book import Tea; t = object.__new__(Tea)\n"
     code += f"t.root = Path({str(tea.root)!r}); b = t.build(); print(b.log); assert b.result == 0"
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     return subprocess.Popen(

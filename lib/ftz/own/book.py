@@ -214,7 +214,6 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
 #: The Sphinx extensions that know nothing of the monograph's own pages.
 EXTENSIONS = (
     "ftz_accessible",
-    "ftz_execution",
     "ftz_offline",
     "ftz_provenance",
     "ftz_search",

@@ -1,0 +1,172 @@
+"""What a process reads is recorded; a key changes with it, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bookworks import keys
+from bookworks.book import Book
+from bookworks.errors import BookError
+from bookworks.execution import jobs, joined
+from bookworks.kernel import environment
+from bookworks.keys import Inputs
+from bookworks.pages import pasted_from
+from bookworks.store import Execution, Store
+
+
+def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
+    """Run a program as a kernel would run it, in the book's folder; return what it read."""
+    book, path = Book.read(tea.root), tmp_path / "record"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment(book, path), **more},
+        cwd=tea.root,
+        check=True,
+    )
+    return Inputs.read(path, book.root)
+
+
+READS = {
+    "open": ("open('leaves.csv').read()", {"leaves.csv"}),
+    "by a path": ("import pathlib; pathlib.Path('leaves.csv').read_bytes()", {"leaves.csv"}),
+    "low level": ("import os; os.close(os.open('leaves.csv', os.O_RDONLY))", {"leaves.csv"}),
+    "a database": ("import sqlite3; sqlite3.connect('leaves.csv')", {"leaves.csv"}),
+    "not there": ("try: open('none.csv')\nexcept OSError: pass", {"none.csv"}),
+    "an import": ("import shop.leaves", {"shop/__init__.py", "shop/leaves.py"}),
+    "a child": (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'open(\"leaves.csv\")'])",
+        {"leaves.csv"},
+    ),
+    "another folder": ("import os; os.chdir('shop'); open('../leaves.csv')", {"leaves.csv"}),
+    "its own work": ("open('new.txt', 'w').write('1'); open('new.txt').read()", set()),
+    "the system": ("open('/etc/hosts').read(); import json, numpy", set()),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_is_read_is_recorded(tea, tmp_path, name):
+    code, files = READS[name]
+    assert set(record(tea, code, tmp_path).files) == files
+
+
+def test_a_module_is_recorded_although_its_bytecode_is_read(tea, tmp_path):
+    code = "import sys; sys.dont_write_bytecode = False; import shop.leaves"
+    more = {"PYTHONDONTWRITEBYTECODE": ""}
+    record(tea, code, tmp_path, **more)
+    assert list(tea.root.glob("shop/__pycache__/leaves*.pyc"))
+    assert "shop/leaves.py" in record(tea, code, tmp_path, **more).files
+
+
+def test_a_listing_follows_names_and_imports_do_not_count(tea, tmp_path):
+    inputs = record(tea, "import os, shop.leaves; os.listdir('static')", tmp_path)
+    assert set(inputs.folders) == {"static"}
+    tea.write("static/tea.css", "changed")
+    assert inputs.changed(tea.root) == []
+    tea.write("static/new.css", "")
+    assert inputs.changed(tea.root) == ["static"]
+
+
+def test_variables_with_the_prefix_count_when_they_are_looked_up(tea, tmp_path, monkeypatch):
+    code = "import os; os.environ.get('TEA_SUGAR'); os.environ.get('COFFEE'); os.environ.copy()"
+    monkeypatch.setenv("TEA_MILK", "yes")
+    inputs = record(tea, code, tmp_path)
+    assert inputs.variables == {"TEA_SUGAR": None}
+    monkeypatch.setenv("TEA_SUGAR", "two")
+    assert inputs.changed(tea.root) == ["TEA_SUGAR"]
+
+
+def test_variables_of_the_machinery_do_not_reach_a_kernel(tea, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEA_JOBS", "2")
+    code = "import os; assert 'TEA_JOBS' not in os.environ"
+    assert set(record(tea, code, tmp_path).variables) == {"TEA_JOBS"}
+
+
+def test_a_file_of_the_reader_s_own_counts_wherever_it_is(tea, tmp_path):
+    own = tmp_path / "own 茶.csv"
+    own.write_text("1\n")
+    inputs = record(tea, f"open({str(own)!r}).read()", tmp_path)
+    assert set(inputs.files) == {str(own)}
+    own.write_text("2\n")
+    assert inputs.changed(tea.root) == [str(own)]
+
+
+def test_content_counts_and_time_does_not(tea, tmp_path):
+    inputs = record(tea, "open('leaves.csv')", tmp_path)
+    os.utime(tea.root / "leaves.csv")
+    assert inputs.changed(tea.root) == []
+    text = (tea.root / "leaves.csv").read_text()
+    tea.write("leaves.csv", text.replace("3", "8"))
+    os.utime(tea.root / "leaves.csv", (1, 1))
+    assert inputs.changed(tea.root) == ["leaves.csv"]
+    (tea.root / "leaves.csv").unlink()
+    assert inputs.changed(tea.root) == ["leaves.csv"]
+
+
+def test_inputs_survive_json_and_a_record_that_was_cut_off(tea, tmp_path):
+    inputs = record(tea, "open('leaves.csv'); open('recipe.txt')", tmp_path)
+    assert Inputs.from_json(inputs.as_json()) == inputs
+    path = tmp_path / "record"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert set(Inputs.read(path, tea.root).files) == {"leaves.csv"}
+
+
+def test_the_environment_follows_the_lock(tmp_path):
+    before = keys.environment(tmp_path)
+    (tmp_path / "requirements.lock").write_text("tea==1\n")
+    assert keys.environment(tmp_path) != before
+
+
+def test_a_store_gives_what_still_holds_and_heals_what_does_not(tea, tmp_path):
+    store = Store(tmp_path / "store", tea.root)
+    inputs = record(tea, "open('leaves.csv')", tmp_path)
+    one = Execution("abc", inputs, [{"count": 1, "outputs": []}], {"name": "python"}, 1.5)
+    store.put("a/page", one)
+    assert store.get("a/page", "abc") == one
+    assert store.get("a/page", "abd") is None
+    tea.edit("leaves.csv", "3", "8")
+    assert store.get("a/page", "abc") is None
+    assert store.why("a/page", "abc") == ["leaves.csv"]
+    tea.edit("leaves.csv", "8", "3")
+    assert store.get("a/page", "abc") == one
+    (kept,) = (tmp_path / "store").rglob("*.json")
+    kept.write_text(kept.read_text().replace("1.5", "2.5"))
+    assert store.get("a/page", "abc") is None and not kept.exists()
+
+
+def test_a_store_keeps_the_newest_few(tea, tmp_path):
+    store = Store(tmp_path / "store", tea.root)
+    for number in range(12):
+        store.put("page", Execution(f"{number:032d}"[::-1], Inputs(), [], {}, 0.0))
+    assert len(list((tmp_path / "store").rglob("*.json"))) == 8
+
+
+@pytest.mark.parametrize("said", ["many", "0", "-1", "1.5"])
+def test_a_number_of_jobs_that_is_none_is_refused(tea, monkeypatch, said):
+    monkeypatch.setenv("TEA_JOBS", said)
+    with pytest.raises(BookError, match="TEA_JOBS"):
+        jobs(Book.read(tea.root))
+
+
+def test_pieces_of_a_stream_become_one():
+    def piece(text: str, name: str = "stdout") -> dict[str, str]:
+        return {"output_type": "stream", "name": name, "text": text}
+
+    outputs = [piece("a"), piece("b"), piece("c", "stderr"), piece("d")]
+    assert [output["text"] for output in joined(outputs)] == ["ab", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("{glue:text}`../notebooks/did.md::did-coef:.3f`", {"../notebooks/did.md"}),
+        ("```{glue:figure} ../notebooks/did.md::did-fig\n", {"../notebooks/did.md"}),
+        ("{glue:text}`did-coef:.3f` stands on the page itself", set()),
+    ],
+)
+def test_pages_that_paste_are_known(text, files):
+    assert pasted_from(text) == files
