@@ -363,7 +363,7 @@ def test_no_rule_calls_honest_tables_impossible():
     assert set(table.index) >= {"statistic", "stars", "spread", "mediation", "classical errors"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_no_rule_calls_thousands_of_honest_tables_impossible():
     table = trial.false_positives(2000, seed=10_000)
     assert (table["impossible"] == 0).all()

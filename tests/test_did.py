@@ -100,7 +100,7 @@ def test_recovers_a_known_effect_without_noise():
     assert did.twfe(frame, "y", "d").att == pytest.approx(1.5, abs=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_mean_of_estimates_is_the_effect():
     """Monte Carlo: the mean over 200 panels lies within four standard errors of the truth."""
     estimates = [did.twfe(panel(s), "y", "d", ["x"]).att for s in range(200)]

@@ -58,7 +58,7 @@ def test_smoothness_covers_and_is_free_of_linear_trends():
     assert 0.91 <= np.mean(covered) <= 0.985
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_relative_magnitudes_cover_the_worst_case():
     """Trends as bad as the bound allows: the set still covers the effect."""
     _, covariance, before = example()

@@ -195,7 +195,7 @@ def test_the_shipped_file_is_read_as_it_was_drawn():
     pd.testing.assert_frame_equal(shipped.indicators, drawn, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("chapter", ["hqd-index", "index-and-estimate"])
 def test_the_chapters_run_on_a_reader_s_partial_file_with_gaps(chapter, tmp_path):
     """Fourteen indicators of four dimensions, some fields empty, no FTZ and no matched."""

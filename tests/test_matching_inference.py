@@ -27,7 +27,7 @@ def simulated(rng, n=800, effect=1.0):
 # -- Abadie-Imbens ----------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_2016_correction_is_the_right_size():
     """Monte Carlo: the mean estimated variance is the variance of the estimates, +- 25%.
 

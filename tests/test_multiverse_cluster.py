@@ -125,7 +125,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(choices, undisturbed, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_process_of_the_pool_is_replaced(choices, undisturbed, tmp_path):
     import psutil
 
@@ -139,7 +139,7 @@ def test_a_killed_process_of_the_pool_is_replaced(choices, undisturbed, tmp_path
     assert (out / store.TABLE).read_bytes() == undisturbed
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_dask_worker_does_not_change_a_byte(choices, undisturbed, tmp_path):
     """The README's commands: `dask scheduler`, `dask worker`, and a worker that dies."""
     file, out = tmp_path / "scheduler.json", tmp_path / "out"

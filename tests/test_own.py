@@ -476,7 +476,7 @@ def test_no_absolute_path_reaches_the_pages(nasty_book):
         assert folder not in page.read_text("utf-8"), page
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_example_becomes_a_book(tmp_path):
     command = [sys.executable, "-m", "ftz.cli", "book", str(EXAMPLES / "panel.csv")]
     command += ["--spec", str(EXAMPLES / "spec.yml"), "--out", str(tmp_path / "out")]

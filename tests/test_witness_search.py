@@ -334,7 +334,7 @@ def test_coverage_on_file_is_complete():
     assert stored.groupby("study").size().eq(6).all()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_coverage_anew():
     found = coverage.run([500, 501, 502], workers=1, progress=False)
     assert found["inside"].all()
@@ -348,7 +348,7 @@ def test_more_steps_never_narrow_a_range():
     assert (more["high"] - more["low"]).sum() > (few["high"] - few["low"]).sum()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_command_writes_what_the_studies_found(tmp_path, capsys):
     out = tmp_path / "new"
     assert main(["--coverage", "1", "--out", str(out), "--workers", "1", "--quiet"]) == 0
@@ -358,7 +358,7 @@ def test_the_command_writes_what_the_studies_found(tmp_path, capsys):
     pd.testing.assert_series_equal(again["truth"], stored.loc[:5, "truth"], rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_coverage_of_the_file_is_reproduced():
     stored = pd.read_csv(FOLDER / "coverage.csv")
     found = coverage.one(0)
