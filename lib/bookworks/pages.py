@@ -69,6 +69,8 @@ class State:
         Of each page the hash under which it is written.
     pending : str
         The page that is being written.
+    whole : bool
+        Whether the last build came to its end.
     lock : file or None
         Held as long as the build runs.
     """
@@ -81,6 +83,7 @@ class State:
     read: dict[str, str] = field(default_factory=dict)
     write: dict[str, str] = field(default_factory=dict)
     pending: str = ""
+    whole: bool = False
     lock: IO[str] | None = None
 
     def key_file(self, page: str) -> Path:
@@ -281,10 +284,10 @@ def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: se
             found = list(chapters(app))
             state.executions = execution.execute(state.book, state.store, found, timeout)
         state.read = {page: read_key(app, page) for page in env.found_docs - added}
-    whole = _site_is_whole(app)
-    names = [page for page in state.read if not (whole and _holds(app, page))]
-    _forget_pages(app, removed)
-    return names
+    state.whole = _site_is_whole(app)
+    for page in removed:
+        state.key_file(page).unlink(missing_ok=True)
+    return [page for page in state.read if not _holds(app, page)]
 
 
 def _reparse_references(app: Any, env: Any) -> None:
@@ -330,7 +333,8 @@ def rewritten(app: Any, env: Any) -> Any:
     for page in env.found_docs:
         state.write[page] = keys.digest([shared, app.emit("bookworks-write", page)])
         env.all_docs[page] = _LATER_THAN_ALL
-    return [page for page in env.found_docs if state.key(page).get("write") != state.write[page]]
+    keys_of = {page: state.key(page).get("write") for page in env.found_docs}
+    return [p for p, key in keys_of.items() if not state.whole or key != state.write[p]]
 
 
 # -- writing ---------------------------------------------------------------------------------
@@ -427,11 +431,6 @@ def finish(app: Any, exception: Exception | None) -> None:
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
     if state.lock is not None:
         state.lock.close()
-
-
-def _forget_pages(app: Any, removed: Iterable[str]) -> None:
-    for page in removed:
-        app.bookworks.key_file(page).unlink(missing_ok=True)
 
 
 def _sweep(app: Any) -> None:
