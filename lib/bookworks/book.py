@@ -126,5 +126,5 @@ def holds_code(path: Path) -> bool:
     """Tell whether a page is a text notebook: its header names a kernel."""
     if path.suffix == ".ipynb":
         return True
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     return text.startswith("---") and "\nkernelspec:" in text.split("\n---", 1)[0]

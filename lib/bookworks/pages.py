@@ -158,7 +158,7 @@ class _told:  # noqa: N801 - reads as a word: with _told()
             raise BuildError(error.message) from None
         if isinstance(error, OSError):
             place = error.filename2 or error.filename or "a file"
-            raise BuildError(f"{place}: {error.strerror}; then build again") from None
+            raise BuildError(f"{place}: {error.strerror}; mend this and build again") from None
 
 
 def _end_in_one_line(app: Any) -> None:
@@ -241,7 +241,7 @@ def book_key(app: Any) -> str:
             "labels": sorted(map(str, labels.items())),
             "objects": domains,
             "references": _formatted(env),
-            "settings": app.builder.build_info.config_hash,
+            "settings": {v.name: str(v.value) for v in app.config.filter({"html"})},
             "static": _look(app),
         }
     )

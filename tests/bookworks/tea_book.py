@@ -134,7 +134,12 @@ class Tea:
                 path_config=str(self.root / "_config.yml"),
                 warningiserror=strict,
                 keep_going=True,
-                confoverrides={"nitpicky": True, "latex_individualpages": False},
+                # Sphinx's default list would grow from build to build in one process
+                confoverrides={
+                    "nitpicky": True,
+                    "latex_individualpages": False,
+                    "templates_path": [],
+                },
             )
         sys.excepthook = hook
         return Built(result, said.getvalue())
