@@ -20,6 +20,9 @@ SETTINGS: Mapping[str, tuple[Any, str]] = {
     "prefix": ("BOOKWORKS_", "how environment variables that steer the book begin"),
     "packages": ([], "packages of the repository that notes and pages of source speak of"),
     "repository": ("", "address of the book's repository, for launch buttons"),
+    "scrolls": ([], "classes of the book's own frames that scroll sideways"),
+    "search": ({}, "see bookworks.search"),
+    "release": ({}, "see bookworks.release"),
     "notebooks_branch": ("notebooks", "branch of the repository that holds the notebooks"),
 }
 

@@ -197,7 +197,9 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
     sphinx["local_extensions"] = {
         name: folder for name, folder in sphinx["local_extensions"].items() if name in EXTENSIONS
     }
-    sphinx["config"].pop("ftz_repository", None)  # of an extension that is not loaded
+    # of an extension that is not loaded, and of pages that are not there
+    for setting in ("ftz_repository", "bookworks_search"):
+        sphinx["config"].pop(setting, None)
     sphinx["config"]["html_theme_options"]["logo"] = {"text": "", "alt_text": "home"}
     (target / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
     rooms = sorted(path.stem for path in (root / "book" / "library").glob("*.md"))
@@ -212,13 +214,7 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
 
 
 #: The Sphinx extensions that know nothing of the monograph's own pages.
-EXTENSIONS = (
-    "ftz_accessible",
-    "ftz_offline",
-    "ftz_provenance",
-    "ftz_search",
-    "ftz_secrets",
-)
+EXTENSIONS = ("ftz_provenance",)
 
 
 # --- the pages -------------------------------------------------------------------------------

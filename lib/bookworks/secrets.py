@@ -19,8 +19,11 @@ from sphinx.errors import SphinxError
 #: Names of environment variables whose values nobody may read.
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.I)
 
-#: A shorter value would be found in every text.
-SHORTEST = 8
+#: A shorter value, and a shorter path, would be found in every text.
+SHORTEST, SHORTEST_PATH = 8, 6
+
+#: Files are read in pieces, so that one of gigabytes does not fill the memory.
+PIECE = 1 << 22
 
 
 class SecretError(SphinxError):
@@ -30,7 +33,7 @@ class SecretError(SphinxError):
 
 
 def forbidden(source: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
-    """Return what may not stand in a page, by what it is.
+    """Return what may not stand in a page, by the words that name it in the message.
 
     Parameters
     ----------
@@ -38,29 +41,38 @@ def forbidden(source: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
         The folder of the book.
     environment : mapping of str
         Usually ``os.environ``.
-
-    Returns
-    -------
-    dict of bytes
-        What is looked for, by the words that name it in the message.
     """
-    found = {"the folder of the checkout": str(source.resolve())}
-    home = environment.get("HOME", "").rstrip("/")
-    if home.count("/") >= 1:
-        found["the home folder"] = home + "/"
+    home = environment.get("HOME", "").rstrip("/") + "/"
+    places = {"the folder of the checkout": str(source.resolve()), "the home folder": home}
+    found = {kind: text for kind, text in places.items() if len(text) >= SHORTEST_PATH}
     for name, value in sorted(environment.items()):
         if SECRET_NAME.search(name) and len(value.strip()) >= SHORTEST:
             found[f"the value of {name}"] = value.strip()
-    return {kind: text.encode() for kind, text in found.items() if len(text) > 1}
+    # what is no text (an undecodable byte in the environment) is looked for byte by byte
+    return {kind: os.fsencode(text) for kind, text in found.items()}
+
+
+def held(path: Path, needles: Mapping[str, bytes]) -> list[str]:
+    """Return the kinds of needles that a file holds, in one pass through it."""
+    found: set[str] = set()
+    overlap = max(map(len, needles.values()), default=1) - 1
+    rest = b""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            window = rest + piece
+            found |= {kind for kind, needle in needles.items() if needle in window}
+            rest = window[len(window) - overlap :] if overlap else b""
+    return [kind for kind in needles if kind in found]
 
 
 def leaks(site: Path, needles: Mapping[str, bytes]) -> Iterator[str]:
-    """Yield a line for each file of a site that holds what it may not hold."""
+    """Yield a line for each thing that a file of a site holds and may not hold."""
     for path in sorted(path for path in site.rglob("*") if path.is_file()):
-        content = path.read_bytes()
-        for kind, needle in needles.items():
-            if needle in content:
-                yield f"{path.relative_to(site).as_posix()}: holds {kind}"
+        name = path.relative_to(site).as_posix()
+        try:
+            yield from (f"{name}: holds {kind}" for kind in held(path, needles))
+        except OSError as error:
+            yield f"{name}: cannot be read, so nobody knows what it tells ({error.strerror})"
 
 
 def search_site(app: Any, exception: Exception | None) -> None:

@@ -1,12 +1,16 @@
-"""Sphinx extension: a page asks no other host for anything.
+"""Sphinx extension: a page asks no other host for anything, and each page is light.
 
-MathJax comes from the package ``sphinx-mathjax-offline`` (the files of MathJax
-3.2.2, Apache-2.0); its own extension would copy 24 MB, this one copies the
-tenth of it that a browser can ask for.  Thebe, which Jupyter Book switches on,
-would fetch its code and its kernels from public servers, and its script runs
-twice on every page: it is taken out.
+MathJax comes from the package ``sphinx-mathjax-offline`` (the files of MathJax 3.2.2,
+Apache-2.0); its own extension would copy 24 MB, this one copies the tenth of it that a
+browser can ask for, and a page without a formula does not load it.  Thebe, which Jupyter
+Book switches on, would fetch its code and its kernels from public servers, and its script
+runs twice on every page: it is taken out.
 
-A page is light, too.  One without a formula does not load MathJax (1.2 MB).
+Sphinx marks style sheets and scripts with a checksum (``book.css?v=1f2e3d4c``), so that a
+browser does not keep an old one.  It takes the file that lies in the output folder while a
+page is written: some are copied before, and some extensions copy theirs last, so that a clean
+build would find them missing and the next one find them, in an older state.  So the copies
+are made anew whenever Sphinx writes: marks then depend on the files that are copied only.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import re
 import shutil
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 #: What ``tex-mml-chtml.js`` can load: fonts, TeX extensions, the speech explorer.
 MATHJAX_PARTS = (
@@ -30,23 +35,21 @@ MATHJAX_PARTS = (
 def mathjax_folder() -> Path:
     """Return the folder of the installed package that holds MathJax."""
     package = distribution("sphinx-mathjax-offline")
-    return Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
+    return Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
 
 
-def copy_mathjax(app, exception: Exception | None) -> None:
+def copy_mathjax(app: Any, exception: Exception | None) -> None:
     """Copy what browsers need into the built book, once."""
     if exception or app.builder.format != "html":
         return
     source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
-    for part in MATHJAX_PARTS:
-        if (target / part).exists():
-            continue
+    for part in () if target.is_dir() else MATHJAX_PARTS:
         (target / part).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (source / part).is_dir() else shutil.copyfile
         copy(source / part, target / part)
 
 
-def drop_thebe(app, config) -> None:
+def drop_thebe(app: Any, config: Any) -> None:
     """Disconnect all that ``sphinx_thebe`` hooked in; its directive stays, unused."""
     for listeners in app.events.listeners.values():
         listeners[:] = [hook for hook in listeners if hook.handler.__module__ != "sphinx_thebe"]
@@ -57,16 +60,23 @@ def drop_thebe(app, config) -> None:
 _FORMULA = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[|\$\$|text_latex')
 
 
-def spare_mathjax(app, pagename: str, template: str, context: dict, doctree) -> None:
+def spare_mathjax(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
     """Leave MathJax out of a page that holds no formula."""
     if not _FORMULA.search(context.get("body") or ""):
         scripts = context["script_files"]
         scripts[:] = [script for script in scripts if "mathjax/" not in str(script.filename or "")]
 
 
-def setup(app) -> dict:
+def empty_static(app: Any, builder: Any) -> None:
+    """Drop all copies before they are made again."""
+    if builder.format == "html":
+        shutil.rmtree(Path(app.outdir) / "_static", ignore_errors=True)
+
+
+def setup(app: Any) -> dict[str, Any]:
     """Connect the hooks to Sphinx."""
     app.connect("config-inited", drop_thebe)
+    app.connect("write-started", empty_static)
     # after Sphinx has put MathJax into every page
     app.connect("html-page-context", spare_mathjax, priority=900)
     app.connect("build-finished", copy_mathjax)

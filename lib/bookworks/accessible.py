@@ -1,22 +1,19 @@
 """Sphinx extension: mend what the theme and docutils leave closed, or heavy, to some readers.
 
-A page is mended once, when it is written, by a handful of replacements; each says which
-rule of axe-core it answers, or what it saves.  They put plain text for plain text, so that
-the same page always gives the same bytes, and a second pass changes nothing.  Colours are
-no matter of HTML: they are in ``ftz.css``.
+A page is mended when it is written, by a handful of replacements; each says which rule of
+axe-core it answers, or what it saves.  They put plain text for plain text, so that the same
+page always gives the same bytes, and a second pass changes nothing.  Colours are no matter
+of HTML: they are in the book's style sheet.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 Mend = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
-
-#: Elements that scroll sideways: without a place in the tab order a keyboard cannot move them.
-_SCROLLS = r'<div class="(?:pst-scrollable-table-container|ftz-table\b[^"]*)"(?![^>]*tabindex)'
 
 
 def _name_summary(match: re.Match[str]) -> str:
@@ -45,8 +42,6 @@ MENDS: tuple[Mend, ...] = (
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
     # empty-table-header: the corner of a table is no heading
     (re.compile(r"<th(?: class=\"head\")?>\s*(?:<p>\s*</p>)?\s*</th>"), "<td></td>"),
-    # scrollable-region-focusable
-    (re.compile(_SCROLLS), lambda match: match[0] + ' tabindex="0"'),
     # summary-name: a summary that holds only an icon
     (re.compile(r"<summary(?![^>]*aria-label)[^>]*>\s*(?=</summary>)"), _name_summary),
     # summary-name: the arrow that unfolds a part of the table of contents
@@ -74,44 +69,46 @@ MENDS: tuple[Mend, ...] = (
 )
 
 
-def mend(page: str) -> str:
+def mend(page: str, scrolls: Collection[str] = ()) -> str:
     """Return a page with the faults of theme and docutils mended.
 
     Parameters
     ----------
     page : str
         HTML as Sphinx wrote it.
+    scrolls : collection of str
+        Classes of the book's own frames that scroll sideways: without a place in the tab
+        order a keyboard cannot move them (scrollable-region-focusable).
 
     Returns
     -------
     str
         The same page; mending it again changes nothing.
     """
-    for pattern, replacement in MENDS:
+    frames = "|".join(map(re.escape, ("pst-scrollable-table-container", *scrolls)))
+    frame = re.compile(rf'<div class="(?:{frames})(?![\w-])[^"]*"(?![^>]*tabindex)')
+    for pattern, replacement in (*MENDS, (frame, r'\g<0> tabindex="0"')):
         while (mended := pattern.sub(replacement, page)) != page:
             page = mended
     return page
 
 
 def pages(site: Path) -> Iterator[Path]:
-    """Yield the pages of a built book, not the theme's own files."""
+    """Yield the pages of a built book, not the templates among its static files."""
     for path in sorted(site.rglob("*.html")):
         if "_static" not in path.relative_to(site).parts:
             yield path
 
 
-def mend_pages(app: Any, exception: Exception | None) -> None:
-    """Mend all pages of a finished build; pages of an earlier build are left as they are."""
-    if exception or app.builder.format != "html":
-        return
-    for path in pages(Path(app.outdir)):
-        before = path.read_text(encoding="utf-8")
-        after = mend(before)
-        if after != before:
-            path.write_text(after, encoding="utf-8")
+def mend_output(app: Any) -> None:
+    """Mend each page between its template and its file."""
+    if app.builder.format == "html":
+        templates, scrolls = app.builder.templates, app.config.bookworks_scrolls
+        render = templates.render
+        templates.render = lambda name, context: mend(render(name, context), scrolls)
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Connect the hook to Sphinx."""
-    app.connect("build-finished", mend_pages)
+    """Connect the hook to Sphinx, which has made its templates by then."""
+    app.connect("builder-inited", mend_output)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,128 @@
+"""What a release is made with (a CycloneDX list of packages) and whose files its site holds."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from pathlib import Path
+from typing import Any
+
+from bookworks.errors import BookError
+
+_ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]\n]*\])?==([^\s;\\]+)(.*?)(?=^\S|\Z)", re.M | re.S)
+_LICENCE = re.compile(r"licen[cs]e|copying|notice|\bofl\b", re.I)
+
+
+def canonical(name: str) -> str:
+    """Return the name of a package as an index writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def licences(name: str, version: str) -> list[dict[str, Any]]:
+    """Return the licence that an installed package states, in the terms of CycloneDX."""
+    try:
+        about = distribution(name).metadata
+    except PackageNotFoundError:  # of another system or another Python
+        return []
+    if about["Version"] != version:
+        return []
+    if about["License-Expression"]:
+        return [{"expression": about["License-Expression"]}]
+    stated = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if "License" in c]
+    line = (about["License"] or "").strip()
+    names = [line] if line and "\n" not in line and len(line) < 80 else stated
+    return [{"license": {"name": one}} for one in names]
+
+
+def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[str, Any]:
+    """Return the packages of a lock as a CycloneDX 1.6 document.
+
+    Parameters
+    ----------
+    lock : str
+        Text of a file of ``name==version`` lines with hashes.
+    name, version, commit : str
+        Of the release.
+    epoch : int
+        Time of the commit in seconds.
+
+    Raises
+    ------
+    BookError
+        If the lock names no package.
+    """
+    components = []
+    for match in _ENTRY.finditer(lock):
+        package, number = canonical(match[1]), match[2]
+        purl = f"pkg:pypi/{package}@{number}"
+        one: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": package}
+        one |= {"version": number, "purl": purl}
+        digests = sorted(set(re.findall(r"--hash=sha256:([0-9a-f]{64})", match[3])))
+        parts = {
+            "hashes": [{"alg": "SHA-256", "content": digest} for digest in digests],
+            "licenses": licences(package, number),
+        }
+        components.append(one | {key: value for key, value in parts.items() if value})
+    if not components:
+        raise BookError("the lock names no package: run make lock")
+    moment = datetime.datetime.fromtimestamp(epoch, datetime.UTC)
+    itself = {"type": "application", "bom-ref": name, "name": name, "version": version}
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{name}:{commit}')}",
+        "version": 1,
+        "metadata": {"timestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "component": itself},
+        "components": sorted(components, key=lambda one: str(one["purl"])),
+    }
+
+
+def _owns(package: Distribution, digests: set[str]) -> bool:
+    named = (file.hash.value for file in package.files or () if file.hash and file.size)
+    return any(digest in digests for digest in named)
+
+
+def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
+    """Return the licences of all packages whose files a site holds, by name, and a list of them.
+
+    A package owns a file of the site when the digest that it was installed with is the file's.
+
+    Parameters
+    ----------
+    site, root : pathlib.Path
+        The folder of the pages, and that of the book.
+    own : mapping
+        Package to files of the book with texts that it does not ship.
+
+    Raises
+    ------
+    BookError
+        If a package has no text.
+    """
+    raw = (hashlib.sha256(path.read_bytes()).digest() for path in site.rglob("*") if path.is_file())
+    digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
+    found: dict[str, bytes] = {}
+    lines = ["The site holds files of these packages; beside each, where its licence was found.", ""]
+    for package in sorted(distributions(), key=lambda one: canonical(one.name)):
+        name = canonical(package.name)
+        if name not in own and not _owns(package, digests):
+            continue
+        texts = [file for file in package.files or () if _LICENCE.search(file.name)]
+        sources = {str(file): Path(str(package.locate_file(file))) for file in texts}
+        sources |= {file: root / file for file in own.get(name, ())}
+        sources = {said: path for said, path in sources.items() if path.suffix not in (".py", ".pyc")}
+        if not sources:
+            raise BookError(
+                f"{name} gives files to the site and ships no licence: put the text into the "
+                f"repository and name it under bookworks_release: licences: {{{name}: [file]}}"
+            )
+        for said, path in sources.items():
+            found[f"{name}/{path.name}"] = path.read_bytes()
+            origin = "this book's source" if path.is_relative_to(root) else "the package"
+            lines.append(f"{name} {package.version}: {name}/{path.name} ({origin}, {said})")
+    return {**found, "LICENCES.txt": ("\n".join(lines) + "\n").encode()}

@@ -1,0 +1,341 @@
+"""Make a release: of a commit, never of a working folder, and whole or not at all.
+
+1. The version is a semantic one with a dated section in ``CHANGELOG.md``.
+2. Version and date are written where ``bookworks_release`` in ``_config.yml`` says that they
+   stand.  Where that changed a file, the command ends and asks for a commit.
+3. The commit is checked out twice.  One book is built from clean, the other upon a build of
+   the commit before it, with all times pinned.  The two sites must be the same, byte by byte.
+4. Source, site (with the licences of all that it bundles), notebooks and the ``parts`` of the
+   settings are zipped; with a list of packages, a manifest, ``SHA256SUMS`` and the ``files`` of
+   the settings they go to ``_build/release/VERSION/``.
+
+The archives depend on the commit and on what is installed: names are sorted, times are the
+commit's, permissions are fixed.  No setting of the shell reaches the builds.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bookworks import bom
+from bookworks.book import Book
+from bookworks.errors import BookError, near
+from bookworks.files import as_json, read_text, sha256
+
+#: https://semver.org, its own regular expression without names.
+SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(-((0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*))?"
+    r"(\+([\da-zA-Z-]+(\.[\da-zA-Z-]+)*))?"
+)
+#: What a version's line looks like in YAML, TOML and Python.
+_VERSION = re.compile(r'^((?:__version__|version)(?:: | = ))("?).*?"?$', re.M)
+#: What ``bookworks_release`` may hold: the name of the archives, files with the version, files
+#: to lay beside the archives, archives of folders, licence texts that packages do not ship.
+SETTINGS: Mapping[str, Any] = {"name": "", "versions": [], "files": [], "parts": {}, "licences": {}}
+#: All that a build sees of the shell.
+PASSED = ("PATH", "HOME", "TMPDIR")
+
+README = """\
+These are the chapters of {title}, version {version}, as notebooks without outputs.
+
+They use the book's library and data.  To run them:
+
+1. Unpack {name}-source.zip beside this folder.
+2. In {name}-source, run `make book` once: it installs all packages into .venv.
+3. Open a notebook with {name}-source/.venv/bin/python as its kernel, or execute it with
+   {name}-source/.venv/bin/papermill NOTEBOOK.ipynb OUT.ipynb
+"""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is released: version, date, commit and its time, and the words of the changelog."""
+
+    version: str
+    date: str
+    commit: str
+    epoch: int
+    notes: str
+
+
+def settings(book: Book) -> dict[str, Any]:
+    """Return what ``bookworks_release`` says of a book, with defaults."""
+    stated = book.setting("release")
+    for key, value in stated.items():
+        if key not in SETTINGS or not isinstance(value, type(SETTINGS[key])):
+            raise BookError(f"bookworks_release: {key}: {value}: no such key{near(key, SETTINGS)}")
+    return {**SETTINGS, "name": book.root.name, **stated}
+
+
+def notes(changelog: str, version: str) -> tuple[datetime.date, str]:
+    """Return the date and the text of a version's section of the changelog.
+
+    Raises
+    ------
+    BookError
+        If the version is not a semantic one, or its section is missing, undated or empty.
+    """
+    if not SEMVER.fullmatch(version):
+        raise BookError(f"{version!r} is no semantic version: write one like 1.2.3")
+    head = rf"^## \[{re.escape(version)}\](?:[ ]*[-\u2013:][ ]*(\S+))?[^\n]*$"
+    found = re.search(head + r"\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise BookError(
+            f"CHANGELOG.md has no section '## [{version}] - YYYY-MM-DD': rename [Unreleased] to it"
+        )
+    try:
+        date = datetime.date.fromisoformat(found[1] or "")
+    except ValueError:
+        raise BookError(
+            f"CHANGELOG.md, section [{version}]: write the date, '## [{version}] - YYYY-MM-DD'"
+        ) from None
+    if not found[2].strip():
+        raise BookError(f"CHANGELOG.md, section [{version}] is empty: say what changed")
+    return date, found[2].strip() + "\n"
+
+
+def versioned(name: str, text: str, version: str, date: datetime.date) -> str:
+    """Return a file's text with version, and in a citation file the date, put in."""
+    changed, count = _VERSION.subn(rf"\g<1>\g<2>{version}\g<2>", text, count=1)
+    if not count:
+        raise BookError(f"{name} has no line with the version")
+    if name.endswith(".cff"):
+        changed = re.sub(r"^date-released: .*\n", "", changed, flags=re.M)
+        changed = re.sub(r"^(version: .*\n)", rf"\1date-released: {date}\n", changed, flags=re.M)
+    return changed
+
+
+def write_version(root: Path, names: list[str], version: str, date: datetime.date) -> list[str]:
+    """Write the version where it stands; return the names of the files that changed."""
+    texts = {name: read_text(root / name) for name in names}
+    new = {name: versioned(name, text, version, date) for name, text in texts.items()}
+    changed = [name for name in names if new[name] != texts[name]]
+    for name in changed:
+        (root / name).write_text(new[name], encoding="utf-8")
+    return changed
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git and return what it prints."""
+    run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    if run.returncode:
+        raise BookError(f"git {arguments[0]}: {run.stderr.strip()}")
+    return run.stdout.strip()
+
+
+def commit(root: Path) -> tuple[str, int]:
+    """Return the commit that is checked out and its time; refuse where a file was changed."""
+    changed = git(root, "status", "--porcelain", "--untracked-files=no")
+    if changed:
+        raise BookError(f"commit these first, a release is made of a commit:\n{changed}")
+    return git(root, "rev-parse", "HEAD"), int(git(root, "log", "-1", "--format=%ct"))
+
+
+def environment(book: Book, source: Path, epoch: int) -> dict[str, str]:
+    """Return all variables that the build of a checkout sees."""
+    inside = [Path(entry) for entry in sys.path if Path(entry).is_relative_to(book.root)]
+    own = [source / entry.relative_to(book.root) for entry in inside if ".venv" not in entry.parts]
+    passed = {name: os.environ[name] for name in PASSED if name in os.environ}
+    return passed | {
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "NO_COLOR": "1",
+        "SOURCE_DATE_EPOCH": str(epoch),
+        book.setting("prefix") + "RELEASE": "1",
+        # the checkout's library, where the book has one, and no settings of the home folder
+        "PYTHONPATH": os.pathsep.join(map(str, own)),
+        "PYTHONNOUSERSITE": "1",
+        "IPYTHONDIR": str(source.with_name("ipython")),
+        "JUPYTER_CONFIG_DIR": str(source.with_name("jupyter")),
+    }
+
+
+def build(source: Path, variables: Mapping[str, str]) -> Path:
+    """Build the book of a checkout and return the folder of its pages."""
+    command = [str(Path(sys.executable).with_name("jb")), "build", ".", "-n", "-W", "--keep-going"]
+    # a session of its own, so that its kernels end with it
+    run = subprocess.Popen(command, cwd=source, env=dict(variables), start_new_session=True)
+    try:
+        code = run.wait()
+    except BaseException:
+        os.killpg(run.pid, signal.SIGTERM)
+        run.wait()
+        raise
+    if code:
+        raise BookError("the book does not build: see what it says above")
+    return source / "_build" / "html"
+
+
+def files(folder: Path, under: str = "") -> dict[str, Path]:
+    """Return the files of a folder by their sorted names, as they are called in an archive."""
+    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return {under + name: found[name] for name in sorted(found)}
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """Say for each file of two folders that is not the same where it first differs."""
+    first, second = files(one), files(other)
+    told = []
+    for name in sorted({*first, *second}):
+        if name not in first or name not in second:
+            told.append(f"{name}: only in {'the first' if name in first else 'the second'} build")
+            continue
+        a, b = first[name].read_bytes(), second[name].read_bytes()
+        if a != b:
+            place = len(os.path.commonprefix([a, b]))
+            around = slice(max(0, place - 40), place + 40)
+            told.append(f"{name}, byte {place}: {a[around]!r} and {b[around]!r}")
+    return told
+
+
+def pack(archive: Path, contents: Mapping[str, Path | bytes], epoch: int) -> dict[str, str]:
+    """Write a ZIP archive that depends on names, bytes and the time only; return the digests."""
+    moment = datetime.datetime.fromtimestamp(max(epoch, 315619200), datetime.UTC)
+    if not contents:
+        raise BookError(f"{archive.name} would be empty")
+    digests = {}
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+        for name, content in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, moment.timetuple()[:6])
+            runs = isinstance(content, Path) and content.stat().st_mode & 0o100
+            entry.create_system, entry.external_attr = 3, (0o100755 if runs else 0o100644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            data = content.read_bytes() if isinstance(content, Path) else content
+            digests[name] = hashlib.sha256(data).hexdigest()
+            out.writestr(entry, data)
+    return digests
+
+
+def notebooks(book: Book) -> dict[str, bytes]:
+    """Return every chapter with code as a Jupyter notebook without outputs."""
+    import jupytext
+    import nbformat
+
+    found = {}
+    for path in map(book.source, book.chapters()):
+        notebook = jupytext.read(path)
+        for number, cell in enumerate(notebook.cells):
+            cell["id"] = f"cell-{number}"  # else a new one every time
+        notebook.nbformat, notebook.nbformat_minor = 4, 5
+        name = path.relative_to(book.root).with_suffix(".ipynb").as_posix()
+        found[name] = (nbformat.writes(notebook) + "\n").encode()
+    return found
+
+
+def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
+    """Write the archives, the list of packages, the manifest and the checksums of a checkout.
+
+    Parameters
+    ----------
+    book : Book
+        Of the checkout.
+    site : pathlib.Path
+        The folder of its pages.
+    target : pathlib.Path
+        A folder that is not there.
+    about : Release
+    """
+    said, lock = settings(book), book.root / "requirements.lock"
+    name = f"{said['name']}-{about.version}"
+    tracked = git(book.root, "ls-files", "-z").strip("\0").split("\0")
+    texts = bom.licence_texts(site, book.root, said["licences"])
+    readme = README.format(title=book.title, version=about.version, name=name)
+    contents: dict[str, dict[str, Path | bytes]] = {
+        "source": {one: book.root / one for one in tracked},
+        "site": {one: path for one, path in files(site).items() if one != ".buildinfo"}
+        | {f"licences/{one}": text for one, text in texts.items()},
+        "notebooks": {**notebooks(book), "README.txt": readme.encode()},
+        **{part: {**files(book.root / folder)} for part, folder in said["parts"].items()},
+    }
+    target.mkdir(parents=True)
+    manifest = {**asdict(about), "python": platform.python_version(), "lock": sha256(lock)}
+    manifest["archives"] = {
+        f"{name}-{part}.zip": pack(
+            target / f"{name}-{part}.zip",
+            {f"{name}-{part}/{one}": content for one, content in inside.items()},
+            about.epoch,
+        )
+        for part, inside in contents.items()
+    }
+    packages = bom.bill(read_text(lock), said["name"], about.version, about.commit, about.epoch)
+    (target / f"{name}.cdx.json").write_text(as_json(packages), encoding="utf-8")
+    (target / "NOTES.md").write_text(manifest.pop("notes"), encoding="utf-8")
+    (target / "manifest.json").write_text(as_json(manifest), encoding="utf-8")
+    for file in ("CITATION.cff", *said["files"]):
+        shutil.copyfile(book.root / file, target / Path(file).name)
+    sums = [f"{sha256(path)}  {entry}\n" for entry, path in files(target).items()]
+    (target / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+
+
+def build_twice(book: Book, below: Path, identity: str, epoch: int) -> tuple[Path, Path]:
+    """Check a commit out twice and build it, from clean and upon the commit before it."""
+    sites = []
+    for number in (1, 2):
+        source = below / f"checkout-{number}"
+        git(book.root, "clone", "--quiet", "--no-hardlinks", str(book.root), str(source))
+        variables = environment(book, source, epoch)
+        parents = git(source, "log", "-1", "--format=%P").split()
+        if number == 2 and parents:
+            click.echo(f"==> building the commit before it, {parents[0][:12]}", err=True)
+            git(source, "checkout", "--quiet", parents[0])
+            try:
+                build(source, variables)
+            except BookError:
+                click.echo("==> it does not build; the next build starts from what it left")
+            git(source, "checkout", "--quiet", identity)
+        click.echo(f"==> build {number} of 2", err=True)
+        sites.append(build(source, variables))
+    return sites[0], sites[1]
+
+
+def release(book: Book, version: str) -> Path:
+    """Make a release of the commit that is checked out, and return its folder."""
+    root, said = book.root, settings(book)
+    date, text = notes(read_text(root / "CHANGELOG.md"), version)
+    changed = write_version(root, ["CITATION.cff", *said["versions"]], version, date)
+    if changed:
+        raise BookError(
+            f"{version} now stands in {', '.join(changed)}: commit, then run this command again"
+        )
+    about = Release(version, date.isoformat(), *commit(root), text)
+    target = book.build / "release" / version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as name:
+        below = Path(name)
+        clean, upon = build_twice(book, below, about.commit, about.epoch)
+        if told := differences(clean, upon):
+            shown = "\n".join(told[:40])
+            raise BookError(
+                f"a clean build of {about.commit[:12]} and one upon the commit before it differ "
+                f"in {len(told)} files:\n{shown}"
+            )
+        write_release(Book.read(clean.parents[1]), clean, below / "release", about)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(below / "release", target)
+    return target
+
+
+@click.command("release")
+@click.argument("version")
+def command(version: str) -> None:
+    """Build the book of a commit twice and pack what can be deposited, as VERSION (1.2.3)."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    target = release(Book.find(), version)
+    click.echo(f"==> {target}\n{(target / 'SHA256SUMS').read_text(encoding='utf-8')}", nl=False)

@@ -1,0 +1,83 @@
+"""Nothing of the machine that built it reaches a page."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from bookworks import secrets
+from bookworks.secrets import SecretError, forbidden, held, leaks
+from small import build, write
+
+SECRET = "planted-5f0c1e-never-to-be-seen"
+
+
+def test_a_find_names_the_variable_and_not_its_value(tmp_path):
+    write(tmp_path, "page.html", f"<p>{SECRET}</p>")
+    needles = forbidden(tmp_path, {"MY_TOKEN": SECRET, "LANG": "C.UTF-8", "TOKEN": "short"})
+    assert list(leaks(tmp_path, needles)) == ["page.html: holds the value of MY_TOKEN"]
+    assert "the value of TOKEN" not in needles and "the value of LANG" not in needles
+
+
+def test_the_home_of_whoever_builds_is_looked_for(tmp_path):
+    assert forbidden(tmp_path, {"HOME": "/root"})["the home folder"] == b"/root/"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"HOME": "/"}, {"HOME": "a"}, {"HOME": "/x"}, {"A": "b"}, {"API_KEY": "k"}, {"TOKEN": ""}],
+)
+def test_what_would_be_found_in_every_text_is_not_looked_for(tmp_path, environment):
+    assert set(forbidden(tmp_path, environment)) == {"the folder of the checkout"}
+
+
+def test_a_value_that_is_no_text_is_looked_for(tmp_path):
+    value = b"\xff-no-text-at-all"
+    (tmp_path / "a.bin").write_bytes(b"x" + value)
+    needles = forbidden(tmp_path, {"MY_TOKEN": os.fsdecode(value)})
+    assert list(leaks(tmp_path, needles)) == ["a.bin: holds the value of MY_TOKEN"]
+
+
+def test_a_secret_across_two_pieces_of_a_file_is_found(tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    needles = {"it": SECRET.encode(), "x": b"x", "none": b"y" * 100}
+    for before in range(40):
+        path.write_bytes(b"-" * before + SECRET.encode())
+        monkeypatch.setattr(secrets, "PIECE", 16)
+        assert held(path, needles) == ["it"]
+    assert held(path, {}) == []
+
+
+def test_a_page_of_sixty_megabytes_takes_seconds(tmp_path):
+    # the worst text for a naive search: all but the last letter fits, everywhere
+    needle = b"a" * 2000 + b"b"
+    (tmp_path / "page.html").write_bytes(b"a" * 60_000_000)
+    start = time.perf_counter()
+    assert held(tmp_path / "page.html", {"it": needle}) == []
+    assert time.perf_counter() - start < 20
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    path = write(tmp_path, "page.html", "x")
+
+    def refuse(path, needles):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(secrets, "held", refuse)
+    (line,) = leaks(tmp_path, {"it": b"x"})
+    assert line.startswith(f"{path.name}: cannot be read") and "Permission denied" in line
+
+
+def test_a_page_that_tells_a_secret_is_not_built(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANTED_SECRET", SECRET)
+    write(tmp_path, "book/index.md", "# Bread\n\nFlour.\n")
+    build(tmp_path)
+    write(tmp_path, "book/index.md", f"# Bread\n\n{SECRET}, {tmp_path}/book\n")
+    with pytest.raises(SecretError) as caught:
+        build(tmp_path)
+    said = str(caught.value)
+    assert "index.html: holds the value of PLANTED_SECRET" in said
+    assert "index.html: holds the folder of the checkout" in said
+    assert SECRET not in said and str(tmp_path) not in said
