@@ -34,8 +34,8 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
     if about["License-Expression"]:
         return [{"expression": about["License-Expression"]}]
     stated = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if "License" in c]
-    line = (about["License"] or "").strip()
-    names = [line] if line and "\n" not in line and len(line) < 80 else stated
+    lines = (about["License"] or "").strip().splitlines()
+    names = lines if len(lines) == 1 and len(lines[0]) < 80 else stated or lines[:1]
     return [{"license": {"name": one}} for one in names]
 
 
@@ -107,7 +107,10 @@ def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> d
     raw = (hashlib.sha256(path.read_bytes()).digest() for path in site.rglob("*") if path.is_file())
     digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
     found: dict[str, bytes] = {}
-    lines = ["The site holds files of these packages; beside each, where its licence was found.", ""]
+    lines = [
+        "The site holds files of these packages; beside each, where its licence was found.",
+        "",
+    ]
     for package in sorted(distributions(), key=lambda one: canonical(one.name)):
         name = canonical(package.name)
         if name not in own and not _owns(package, digests):
@@ -115,7 +118,9 @@ def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> d
         texts = [file for file in package.files or () if _LICENCE.search(file.name)]
         sources = {str(file): Path(str(package.locate_file(file))) for file in texts}
         sources |= {file: root / file for file in own.get(name, ())}
-        sources = {said: path for said, path in sources.items() if path.suffix not in (".py", ".pyc")}
+        sources = {
+            said: path for said, path in sources.items() if path.suffix not in (".py", ".pyc")
+        }
         if not sources:
             raise BookError(
                 f"{name} gives files to the site and ships no licence: put the text into the "

@@ -45,7 +45,7 @@ SEMVER = re.compile(
     r"(\+([\da-zA-Z-]+(\.[\da-zA-Z-]+)*))?"
 )
 #: What a version's line looks like in YAML, TOML and Python.
-_VERSION = re.compile(r'^((?:__version__|version)(?:: | = ))("?).*?"?$', re.M)
+_VERSION = re.compile(r'^((?:__version__|version)(?:: | = )"?)[^"\s]+', re.M)
 #: What ``bookworks_release`` may hold: the name of the archives, files with the version, files
 #: to lay beside the archives, archives of folders, licence texts that packages do not ship.
 SETTINGS: Mapping[str, Any] = {"name": "", "versions": [], "files": [], "parts": {}, "licences": {}}
@@ -113,7 +113,7 @@ def notes(changelog: str, version: str) -> tuple[datetime.date, str]:
 
 def versioned(name: str, text: str, version: str, date: datetime.date) -> str:
     """Return a file's text with version, and in a citation file the date, put in."""
-    changed, count = _VERSION.subn(rf"\g<1>\g<2>{version}\g<2>", text, count=1)
+    changed, count = _VERSION.subn(rf"\g<1>{version}", text, count=1)
     if not count:
         raise BookError(f"{name} has no line with the version")
     if name.endswith(".cff"):
@@ -199,7 +199,8 @@ def differences(one: Path, other: Path) -> list[str]:
             continue
         a, b = first[name].read_bytes(), second[name].read_bytes()
         if a != b:
-            place = len(os.path.commonprefix([a, b]))
+            pairs = enumerate(zip(a, b, strict=False))
+            place = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
             around = slice(max(0, place - 40), place + 40)
             told.append(f"{name}, byte {place}: {a[around]!r} and {b[around]!r}")
     return told

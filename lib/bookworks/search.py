@@ -67,7 +67,7 @@ class SearchPairs(SearchEnglish):
     lang = "zh"
     language_name = "Chinese and English"
 
-    def init(self, options: Mapping[str, Any]) -> None:
+    def init(self, options: dict[str, Any]) -> None:
         """Write the script for the browser, with the book's own words in it."""
         super().init(options)
         words = options.get("words", {}).items()

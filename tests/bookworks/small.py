@@ -1,13 +1,22 @@
-"""A small book of prose about something else, built by Sphinx inside the test's process."""
+"""A small book about bread, built by Jupyter Book inside the test's process."""
 
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import yaml
+from jupyter_book.config import get_final_config
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+PAGES = {
+    "index.md": "# Bread\n\nFlour, water, salt and time.\n",
+    "loaf.md": "# The loaf\n\nIt weighs $m = 0.75$ kilograms.\n",
+}
 
 
 def write(root: Path, name: str, text: str) -> Path:
@@ -18,27 +27,61 @@ def write(root: Path, name: str, text: str) -> Path:
     return path
 
 
-def build(root: Path, **settings: Any) -> Path:
-    """Build ``root/book`` into ``root/html`` with the machinery loaded; return the pages' folder."""
-    overrides = {
-        "extensions": ["myst_parser", "bookworks"],
-        "root_doc": "index",
-        "html_theme": "basic",
-        "html_static_path": ["_static"] if (root / "book" / "_static").is_dir() else [],
-        **settings,
+def write_book(root: Path, pages: dict[str, str] | None = None, **settings: Any) -> Path:
+    """Write the sources of a book; the first page is its root, settings are Sphinx's."""
+    pages = PAGES if pages is None else pages
+    first, *others = (name.removesuffix(".md") for name in pages)
+    config = {
+        "title": "Bread",
+        "author": "A baker",
+        "only_build_toc_files": True,
+        "execute": {"execute_notebooks": "off"},
+        "parse": {"myst_enable_extensions": ["dollarmath"]},
+        "sphinx": {
+            "extra_extensions": ["bookworks"],
+            "config": {
+                "html_search_language": "zh",
+                "mathjax_path": "mathjax/tex-mml-chtml.js",
+                **settings,
+            },
+        },
     }
-    with patch_docutils(), docutils_namespace():
+    write(root, "_config.yml", yaml.safe_dump(config, allow_unicode=True))
+    toc = {"format": "jb-book", "root": first, "chapters": [{"file": name} for name in others]}
+    write(root, "_toc.yml", yaml.safe_dump(toc))
+    for name, text in pages.items():
+        write(root, name, text)
+    return root
+
+
+def build(root: Path) -> Path:
+    """Build a book as ``jb build -W`` does; return the folder of its pages."""
+    config, _ = get_final_config(
+        user_yaml=root / "_config.yml",
+        sourcedir=root,
+        cli_config={"latex_individualpages": False},
+    )
+    said, warned = io.StringIO(), io.StringIO()
+    html = root / "_build" / "html"
+    hook = mock.patch("sys.excepthook")  # the build puts its own there
+    with mock.patch.dict(os.environ), hook, patch_docutils(), docutils_namespace():
         app = Sphinx(
-            srcdir=root / "book",
+            srcdir=root,
             confdir=None,
-            outdir=root / "html",
-            doctreedir=root / "doctrees",
+            outdir=html,
+            doctreedir=root / "_build" / ".doctrees",
             buildername="html",
-            confoverrides=overrides,
-            status=None,
-            warning=io.StringIO(),
-            freshenv=False,
+            # Sphinx would add to its own default, from one build to the next
+            confoverrides={**config, "templates_path": []},
+            status=said,
+            warning=warned,
+            warningiserror=True,
+            keep_going=True,
         )
-        app.build()
-    assert not app.statuscode, app._warning.getvalue()
-    return root / "html"
+        try:
+            app.build()
+        finally:
+            # a process that ends lets go of it
+            app.bookworks.lock.close()
+    assert not app.statuscode, warned.getvalue()
+    return html

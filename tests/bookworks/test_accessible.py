@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from small import write
 
 from bookworks.accessible import mend, pages
-from small import write
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,9 @@ def test_a_fault_of_the_theme_is_mended_once(faulty, mended):
 
 
 def test_what_is_well_is_left_alone():
-    page = '<th scope="col">flour</th><button aria-label="M" title="M"></button><summary>a</summary>'
+    page = (
+        '<th scope="col">flour</th><button aria-label="M" title="M"></button><summary>a</summary>'
+    )
     page += '<div class="loaves-of-bread"></div>'
     assert mend(page, ["loaves"]) == page
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from small import write
 
 from bookworks import links
-from small import write
 
 
 @pytest.fixture

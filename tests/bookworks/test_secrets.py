@@ -6,10 +6,10 @@ import os
 import time
 
 import pytest
+from small import build, write, write_book
 
 from bookworks import secrets
 from bookworks.secrets import SecretError, forbidden, held, leaks
-from small import build, write
 
 SECRET = "planted-5f0c1e-never-to-be-seen"
 
@@ -72,9 +72,8 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
 
 def test_a_page_that_tells_a_secret_is_not_built(tmp_path, monkeypatch):
     monkeypatch.setenv("PLANTED_SECRET", SECRET)
-    write(tmp_path, "book/index.md", "# Bread\n\nFlour.\n")
-    build(tmp_path)
-    write(tmp_path, "book/index.md", f"# Bread\n\n{SECRET}, {tmp_path}/book\n")
+    build(write_book(tmp_path))
+    write(tmp_path, "index.md", f"# Bread\n\n{SECRET}, {tmp_path}/oven\n")
     with pytest.raises(SecretError) as caught:
         build(tmp_path)
     said = str(caught.value)
