@@ -23,7 +23,7 @@ from bookworks import bom, release
 from bookworks.book import Book
 from bookworks.errors import BookError
 
-LIBRARY = Path(release.__file__).parents[1]
+MACHINERY = Path(release.__file__).parent
 
 CHANGES = """# Changelog
 
@@ -46,6 +46,10 @@ CHANGES = """# Changelog
 """
 
 CHAPTER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
 kernelspec:
   display_name: Python 3
   language: python
@@ -165,6 +169,9 @@ def repository(tmp_path) -> Path:
     for name, text in files.items():
         write(root, name, text)
     (root / "run").chmod(0o755)
+    # the build sees the library of the checkout and no other
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(MACHINERY, root / "lib" / MACHINERY.name, ignore=skip)
     release.git(root, "init", "-q")
     commit(root, "one")
     write(root, "_static/bread.css", "p { color: brown }\n")
@@ -393,7 +400,7 @@ def test_a_package_without_a_licence_stops_the_release(tmp_path):
 
 def _run(repository: Path, **variables: str) -> subprocess.Popen:
     code = "from bookworks.release import command; command()"
-    path = os.pathsep.join([str(LIBRARY), str(repository)])
+    path = os.pathsep.join([str(repository / "lib"), str(repository)])
     return subprocess.Popen(
         [sys.executable, "-c", code, "1.2.0"],
         cwd=repository,
