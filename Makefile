@@ -74,7 +74,7 @@ types: $(READY)  ## check the library's types (mypy, strict)
 
 .PHONY: links
 links: $(READY)  ## check every link inside the built book
-	@$(BIN)/python tools/links.py
+	@$(BIN)/bookworks links $(ARGS)
 
 .PHONY: cover
 cover: $(READY)  ## the quick tests, with the coverage of the library
@@ -90,9 +90,9 @@ chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustne
 	@$(BIN)/python tools/chapter.py $(CHAPTER) $(ARGS)
 
 .PHONY: release
-release: $(READY)  ## zip site, notebooks and witness with checksums: VERSION=1.2.3
+release: $(READY)  ## source, site, notebooks and witness, to be deposited: VERSION=1.2.3
 	@test -n "$(VERSION)" || { echo "name a version: make release VERSION=1.2.3"; exit 2; }
-	$(BIN)/python tools/release.py $(VERSION) $(ARGS)
+	$(BIN)/bookworks release $(VERSION)
 
 .PHONY: check
 check: $(READY)  ## all that CI runs: lint, spelling, types, book, links, tests with coverage

@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from conftest import chapters
+from bookworks.links import site_of
+from conftest import ROOT, chapters
 
 pytestmark = pytest.mark.slow
 
@@ -126,30 +126,9 @@ def test_mathematics_is_set_from_the_book_itself(html):
     assert len(list(fonts.glob("*.woff"))) > 20
 
 
-@cache
-def anchors(path: Path) -> set[str]:
-    """Return the names that a link into a page can end with."""
-    named = page(path).select("[id], a[name]")
-    return {tag.get("id") or tag.get("name") for tag in named}
-
-
 def test_every_internal_link_leads_somewhere(html):
-    broken = []
-    for path in html.rglob("*.html"):
-        if "_static" in path.parts:
-            continue
-        for tag in page(path).select("a[href], link[href], img[src], script[src]"):
-            link = tag.get("href") or tag.get("src")
-            address = urlsplit(link)
-            if address.scheme or address.netloc:
-                continue
-            target = (path.parent / unquote(address.path)).resolve() if address.path else path
-            anchor = unquote(address.fragment)
-            if not target.is_file() or (
-                anchor and target.suffix == ".html" and anchor not in anchors(target)
-            ):
-                broken.append(f"{path.relative_to(html)}: {link}")
-    assert not broken
+    broken = [str(one) for one in site_of(html, ROOT).broken()]
+    assert not broken, "\n".join(broken)
 
 
 def test_chinese_terms_are_in_the_search_index(html):

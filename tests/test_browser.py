@@ -7,9 +7,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-from ftz_accessible import mend, pages
-from ftz_search import chinese_terms, homes, title_share
 
+from bookworks.accessible import pages
 from browser import opened, page_of, served, set_theme, settle, thin_out, violations
 from conftest import ROOT, chapters
 from test_toolchain import SmallBook
@@ -17,8 +16,11 @@ from test_toolchain import SmallBook
 #: Pages that no chapter writes, but Sphinx.
 OTHERS = ("genindex", "search", "py-modindex")
 
-#: A query in Chinese and the chapter whose subject it is.
+#: A query and the page that answers it.
 SUBJECTS = {
+    "cite": "book/intro",
+    "licence": "book/intro",
+    "自贸试验区": "book/why-free-trade-zones",
     "自由贸易试验区": "book/why-free-trade-zones",
     "高质量发展": "notebooks/hqd-index",
     "倾向得分匹配": "notebooks/propensity-score-matching",
@@ -28,65 +30,6 @@ SUBJECTS = {
 
 PHONE = 360
 LANDING_LIMIT = 1_000_000
-
-
-# -- the extensions, without a build ------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("faulty", "mended"),
-    [
-        ('<div class="citation" role="doc-biblioentry">', '<div class="citation" role="listitem">'),
-        ('<th class="head"><p></p></th>', "<td></td>"),
-        ("<th></th>", "<td></td>"),
-        (
-            '<summary><span class="toctree-toggle" role="presentation"></span></summary>',
-            '<summary aria-label="Show or hide the pages of this part">'
-            '<span class="toctree-toggle" role="presentation"></span></summary>',
-        ),
-        ('<div class="ftz-table"><table>', '<div class="ftz-table" tabindex="0"><table>'),
-        (
-            '<button class="a" title="Search">',
-            '<button class="a" title="Search" aria-label="Search">',
-        ),
-        ("<summary></summary>", '<summary aria-label="Show or hide the hidden part"></summary>'),
-    ],
-)
-def test_a_fault_of_the_theme_is_mended_once(faulty, mended):
-    assert mend(faulty) == mended
-    assert mend(mended) == mended
-
-
-def test_what_is_well_is_left_alone():
-    page = '<th scope="col">city</th><button aria-label="M" title="M"></button><summary>a</summary>'
-    assert mend(page) == page
-
-
-def test_a_chinese_term_leads_to_the_chapter_whose_title_it_fills_most():
-    titles = {
-        "first": "Free trade zones and quality",
-        "second": "Why free trade zones",
-        "terms": "Glossary",
-    }
-    terms = {
-        "terms": [
-            ("自由贸易试验区", "free trade zone", "term-1"),
-            ("负面清单", "negative list", "term-2"),
-        ]
-    }
-    assert homes(terms, titles) == {
-        "second": [("自由贸易试验区", "")],
-        "terms": [("负面清单", "term-2")],
-    }
-
-
-def test_titles_are_compared_by_whole_words():
-    assert title_share("difference-in-differences", "Difference-in-differences") == 1
-    assert title_share("zone", "Zonation of cities") == 0
-
-
-def test_only_the_beginning_of_a_definition_names_the_term():
-    assert chinese_terms("负面清单: a list (清单) of what is closed.") == ["负面清单"]
 
 
 # -- one browser for all pages ------------------------------------------------------------
@@ -351,7 +294,7 @@ def test_on_paper_stands_the_text_alone_and_nothing_is_folded(browser, site):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("query", "chapter"), SUBJECTS.items())
-def test_a_chinese_query_gives_its_chapter_first(browser, site, query, chapter):
+def test_a_query_gives_the_page_that_answers_first(browser, site, query, chapter):
     with page_of(browser) as page:
         page.goto(f"{site}search.html?q={query}")
         page.locator("#search-results li a").first.wait_for()

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from ftz_execution import pasted_from
-from ftz_offline import MATHJAX_PARTS, mathjax_folder
-from ftz_search import SearchPairs
 
 import ftz
 from conftest import ROOT, Build, build_book
@@ -77,25 +75,6 @@ def test_digest_overlooks_by_products(inputs, name):
 )
 def test_pages_that_paste_are_known(text, files):
     assert pasted_from(text) == files
-
-
-# -- search and mathematics -------------------------------------------------------------
-
-
-def test_search_cuts_chinese_into_pairs_and_english_into_words():
-    words = SearchPairs({}).split("2015年起,自由贸易区 (free-trade zones)")
-    assert words == [
-        *("2015", "年起", "自由", "由贸", "贸易", "易区"),
-        *("free", "trade", "zones"),
-    ]
-
-
-def test_a_single_character_is_found_as_it_stands():
-    assert SearchPairs({}).split("区") == ["区"]
-
-
-def test_mathjax_is_installed_with_all_parts_that_pages_load():
-    assert all((mathjax_folder() / part).exists() for part in MATHJAX_PARTS)
 
 
 # -- packages and commands --------------------------------------------------------------
