@@ -70,20 +70,10 @@ MENDS: tuple[Mend, ...] = (
 
 
 def mend(page: str, scrolls: Collection[str] = ()) -> str:
-    """Return a page with the faults of theme and docutils mended.
+    """Return a page (HTML as Sphinx wrote it) with the faults of theme and docutils mended.
 
-    Parameters
-    ----------
-    page : str
-        HTML as Sphinx wrote it.
-    scrolls : collection of str
-        Classes of the book's own frames that scroll sideways: without a place in the tab
-        order a keyboard cannot move them (scrollable-region-focusable).
-
-    Returns
-    -------
-    str
-        The same page; mending it again changes nothing.
+    ``scrolls`` are classes of the book's own frames that scroll sideways: without a place in
+    the tab order a keyboard cannot move them (scrollable-region-focusable).
     """
     frames = "|".join(map(re.escape, ("pst-scrollable-table-container", *scrolls)))
     frame = re.compile(rf'<div class="(?:{frames})(?![\w-])[^"]*"(?![^>]*tabindex)')

@@ -40,16 +40,7 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
 
 
 def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[str, Any]:
-    """Return the packages of a lock as a CycloneDX 1.6 document.
-
-    Parameters
-    ----------
-    lock : str
-        Text of a file of ``name==version`` lines with hashes.
-    name, version, commit : str
-        Of the release.
-    epoch : int
-        Time of the commit in seconds.
+    """Return the packages of a lock (its text) as a CycloneDX 1.6 document of a release.
 
     Raises
     ------
@@ -60,14 +51,11 @@ def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[st
     for match in _ENTRY.finditer(lock):
         package, number = canonical(match[1]), match[2]
         purl = f"pkg:pypi/{package}@{number}"
-        one: dict[str, Any] = {"type": "library", "bom-ref": purl, "name": package}
-        one |= {"version": number, "purl": purl}
         digests = sorted(set(re.findall(r"--hash=sha256:([0-9a-f]{64})", match[3])))
-        parts = {
-            "hashes": [{"alg": "SHA-256", "content": digest} for digest in digests],
-            "licenses": licences(package, number),
-        }
-        components.append(one | {key: value for key, value in parts.items() if value})
+        one = {"type": "library", "bom-ref": purl, "name": package, "version": number}
+        one |= {"purl": purl, "licenses": licences(package, number)}
+        one |= {"hashes": [{"alg": "SHA-256", "content": digest} for digest in digests]}
+        components.append({key: value for key, value in one.items() if value})
     if not components:
         raise BookError("the lock names no package: run make lock")
     moment = datetime.datetime.fromtimestamp(epoch, datetime.UTC)
@@ -95,7 +83,7 @@ def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> d
     Parameters
     ----------
     site, root : pathlib.Path
-        The folder of the pages, and that of the book.
+        The folders of pages and book.
     own : mapping
         Package to files of the book with texts that it does not ship.
 

@@ -6,10 +6,9 @@ line, where a tool made it), and with what may have been meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -23,27 +22,21 @@ from bookworks.errors import BookError, near
 LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "use": "href"}
 
 
-@dataclass(frozen=True)
-class Broken:
+class Page(NamedTuple):
+    """A page: its name, the first tag of each link on it, and the names of its places."""
+
+    name: str
+    links: Mapping[str, Tag]
+    places: frozenset[str]
+
+
+class Broken(NamedTuple):
     """A link that leads nowhere: where it stands, what it says, and what to try."""
 
     file: str
     line: int
     link: str
     remedy: str
-
-    def __str__(self) -> str:
-        """Return the line that is printed."""
-        return f"{self.file}:{self.line}: {self.link}: {self.remedy}"
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page: its name, the first tag of each link on it, and the names of its places."""
-
-    name: str
-    links: dict[str, Tag]
-    places: frozenset[str]
 
 
 def read_page(path: Path, name: str) -> Page:
@@ -56,71 +49,51 @@ def read_page(path: Path, name: str) -> Page:
     return Page(name, links, frozenset(places))
 
 
-@dataclass(frozen=True)
-class Site:
-    """A built book: the folder of its pages, and the folder of their sources."""
-
-    folder: Path
-    root: Path = field(default=Path())
-
-    @cached_property
-    def pages(self) -> dict[Path, Page]:
-        """The pages by their files."""
-        found = pages(self.folder)
-        return {path: read_page(path, path.relative_to(self.folder).as_posix()) for path in found}
-
-    def problem(self, path: Path, link: str) -> str | None:
-        """Say why a link on a page leads nowhere and what to do; ``None`` where it does not."""
-        address = urlsplit(link)
-        if address.scheme or address.netloc:
-            return None
-        target = (path.parent / unquote(address.path)).resolve() if address.path else path
-        if self.folder not in (target, *target.parents):
-            return "it leaves the book: link to a page of _toc.yml, or name the file in words"
-        if not target.is_file():
-            names = [page.name for page in self.pages.values()]
-            hint = near(unquote(address.path).lstrip("./"), names)
-            return f"there is no such file in the book{hint}"
-        place = unquote(address.fragment)
-        page = self.pages.get(target)
-        if place and page and place not in page.places:
-            return f"{page.name} has no place #{place}{near(place, sorted(page.places))}"
+def problem(site: Path, known: Mapping[Path, Page], path: Path, link: str) -> str | None:
+    """Say why a link on a page leads nowhere and what to do; ``None`` where it does not."""
+    address = urlsplit(link)
+    if not link or address.scheme or address.netloc:
         return None
-
-    def origin(self, path: Path, tag: Tag, link: str) -> tuple[str, int]:
-        """Return file and line where a link was written, as nearly as can be told."""
-        name = self.pages[path].name
-        source = (self.root / name).with_suffix(".md")
-        if source.is_file():
-            address = urlsplit(link)
-            lines = source.read_text(encoding="utf-8").splitlines()
-            stem = Path(unquote(address.path)).stem
-            for word in (address.fragment, stem, tag.get_text().strip()):
-                for number, line in enumerate(lines, start=1):
-                    if word and word in line:
-                        return source.relative_to(self.root).as_posix(), number
-        return name, tag.sourceline or 0
-
-    def broken(self) -> Iterator[Broken]:
-        """Yield the links that lead nowhere, each once a page."""
-        for path, page in self.pages.items():
-            for link, tag in page.links.items():
-                remedy = self.problem(path, link) if link else None
-                if remedy:
-                    yield Broken(*self.origin(path, tag, link), link, remedy)
+    target = (path.parent / unquote(address.path)).resolve() if address.path else path
+    if not target.is_relative_to(site):
+        return "it leaves the book: link to a page of _toc.yml, or name the file in words"
+    if not target.is_file():
+        hint = near(unquote(address.path).lstrip("./"), [page.name for page in known.values()])
+        return f"there is no such file in the book{hint}"
+    page, place = known.get(target), unquote(address.fragment)
+    if page and place and place not in page.places:
+        return f"{page.name} has no place #{place}{near(place, sorted(page.places))}"
+    return None
 
 
-def site_of(folder: Path, root: Path) -> Site:
-    """Return a built book.
+def origin(root: Path, page: Page, link: str) -> tuple[str, int]:
+    """Return file and line where a link was written, as nearly as can be told."""
+    source, address, tag = (root / page.name).with_suffix(".md"), urlsplit(link), page.links[link]
+    if source.is_file():
+        lines = source.read_text(encoding="utf-8").splitlines()
+        for word in (address.fragment, Path(unquote(address.path)).stem, tag.get_text().strip()):
+            for number, line in enumerate(lines, start=1):
+                if word and word in line:
+                    return source.relative_to(root).as_posix(), number
+    return page.name, tag.sourceline or 0
+
+
+def broken(site: Path, root: Path) -> Iterator[Broken]:
+    """Yield the links of a built site that lead nowhere, each once a page.
 
     Raises
     ------
     BookError
-        If there is none in the folder.
+        If there is no site.
     """
-    if not (folder / "index.html").is_file():
-        raise BookError(f"There is no book in {folder}: run make book first")
-    return Site(folder.resolve(), root.resolve())
+    if not (site / "index.html").is_file():
+        raise BookError(f"There is no book in {site}: run make book first")
+    site = site.resolve()
+    known = {path: read_page(path, path.relative_to(site).as_posix()) for path in pages(site)}
+    for path, page in known.items():
+        for link in page.links:
+            if remedy := problem(site, known, path, link):
+                yield Broken(*origin(root, page, link), link, remedy)
 
 
 @click.command("links")
@@ -129,9 +102,8 @@ def site_of(folder: Path, root: Path) -> Site:
 def command(context: click.Context, folder: Path | None) -> None:
     """Check every link inside the built book (in FOLDER, or in _build/html)."""
     book = Book.find()
-    site = site_of(folder or book.build / "html", book.root)
-    found = list(site.broken())
+    found = list(broken(folder or book.build / "html", book.root))
     for one in found:
-        click.echo(str(one))
-    click.echo(f"{len(site.pages)} pages, {len(found)} broken links")
+        click.echo(f"{one.file}:{one.line}: {one.link}: {one.remedy}")
+    click.echo(f"{len(found)} broken links")
     context.exit(1 if found else 0)

@@ -1,16 +1,12 @@
 """Make a release: of a commit, never of a working folder, and whole or not at all.
 
-1. The version is a semantic one with a dated section in ``CHANGELOG.md``.
-2. Version and date are written where ``bookworks_release`` in ``_config.yml`` says that they
-   stand.  Where that changed a file, the command ends and asks for a commit.
-3. The commit is checked out twice.  One book is built from clean, the other upon a build of
-   the commit before it, with all times pinned.  The two sites must be the same, byte by byte.
-4. Source, site (with the licences of all that it bundles), notebooks and the ``parts`` of the
-   settings are zipped; with a list of packages, a manifest, ``SHA256SUMS`` and the ``files`` of
-   the settings they go to ``_build/release/VERSION/``.
-
-The archives depend on the commit and on what is installed: names are sorted, times are the
-commit's, permissions are fixed.  No setting of the shell reaches the builds.
+1. The version is a semantic one with a dated section in ``CHANGELOG.md``.  It is written where
+   it stands; where that changed a file, the command ends and asks for a commit.
+2. The commit is checked out twice.  One book is built from clean, the other upon a build of
+   the commit before it, and no setting of the shell reaches them.  Their sites must be the same.
+3. Source, site (with the licences of all that it bundles), notebooks and a list of packages go
+   to ``_build/release/VERSION/`` with their checksums, and what ``bookworks_release`` in
+   ``_config.yml`` names.  Times are the commit's, so that it alone decides the bytes.
 """
 
 from __future__ import annotations
@@ -36,18 +32,13 @@ import click
 from bookworks import bom
 from bookworks.book import Book
 from bookworks.errors import BookError, near
-from bookworks.files import as_json, read_text, sha256
+from bookworks.files import as_json, read_text, sha256, write_if_new
 
-#: https://semver.org, its own regular expression without names.
-SEMVER = re.compile(
-    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
-    r"(-((0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*))?"
-    r"(\+([\da-zA-Z-]+(\.[\da-zA-Z-]+)*))?"
-)
+SEMVER = re.compile(r"(?:(?:0|[1-9]\d*)\.){2}(?:0|[1-9]\d*)(?:-[\da-zA-Z.-]+)?(?:\+[\da-zA-Z.-]+)?")
 #: What a version's line looks like in YAML, TOML and Python.
 _VERSION = re.compile(r'^((?:__version__|version)(?:: | = )"?)[^"\s]+', re.M)
-#: What ``bookworks_release`` may hold: the name of the archives, files with the version, files
-#: to lay beside the archives, archives of folders, licence texts that packages do not ship.
+#: What ``bookworks_release`` may hold: the archives' name, files with the version, files to lay
+#: beside the archives, archives of folders, licence texts that packages do not ship.
 SETTINGS: Mapping[str, Any] = {"name": "", "versions": [], "files": [], "parts": {}, "licences": {}}
 #: All that a build sees of the shell.
 PASSED = ("PATH", "HOME", "TMPDIR")
@@ -85,50 +76,36 @@ def settings(book: Book) -> dict[str, Any]:
 
 
 def notes(changelog: str, version: str) -> tuple[datetime.date, str]:
-    """Return the date and the text of a version's section of the changelog.
-
-    Raises
-    ------
-    BookError
-        If the version is not a semantic one, or its section is missing, undated or empty.
-    """
+    """Return date and text of a version's section of the changelog, or say what it lacks."""
     if not SEMVER.fullmatch(version):
         raise BookError(f"{version!r} is no semantic version: write one like 1.2.3")
     head = rf"^## \[{re.escape(version)}\](?:[ ]*[-\u2013:][ ]*(\S+))?[^\n]*$"
     found = re.search(head + r"\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL)
+    line = f"'## [{version}] - YYYY-MM-DD'"
     if found is None:
-        raise BookError(
-            f"CHANGELOG.md has no section '## [{version}] - YYYY-MM-DD': rename [Unreleased] to it"
-        )
+        raise BookError(f"CHANGELOG.md has no section {line}: rename [Unreleased] to it")
     try:
         date = datetime.date.fromisoformat(found[1] or "")
     except ValueError:
-        raise BookError(
-            f"CHANGELOG.md, section [{version}]: write the date, '## [{version}] - YYYY-MM-DD'"
-        ) from None
+        raise BookError(f"CHANGELOG.md: write the date of this section, {line}") from None
     if not found[2].strip():
-        raise BookError(f"CHANGELOG.md, section [{version}] is empty: say what changed")
+        raise BookError(f"CHANGELOG.md: section {line} is empty: say what changed")
     return date, found[2].strip() + "\n"
 
 
-def versioned(name: str, text: str, version: str, date: datetime.date) -> str:
-    """Return a file's text with version, and in a citation file the date, put in."""
-    changed, count = _VERSION.subn(rf"\g<1>{version}", text, count=1)
-    if not count:
-        raise BookError(f"{name} has no line with the version")
-    if name.endswith(".cff"):
-        changed = re.sub(r"^date-released: .*\n", "", changed, flags=re.M)
-        changed = re.sub(r"^(version: .*\n)", rf"\1date-released: {date}\n", changed, flags=re.M)
-    return changed
-
-
 def write_version(root: Path, names: list[str], version: str, date: datetime.date) -> list[str]:
-    """Write the version where it stands; return the names of the files that changed."""
-    texts = {name: read_text(root / name) for name in names}
-    new = {name: versioned(name, text, version, date) for name, text in texts.items()}
-    changed = [name for name in names if new[name] != texts[name]]
-    for name in changed:
-        (root / name).write_text(new[name], encoding="utf-8")
+    """Write version, and in a citation file the date, where they stand; return what changed."""
+    changed = []
+    for name in names:
+        text = read_text(root / name)
+        new, count = _VERSION.subn(rf"\g<1>{version}", text, count=1)
+        if not count:
+            raise BookError(f"{name} has no line with the version")
+        if name.endswith(".cff"):
+            new = re.sub(r"^date-released: .*\n", "", new, flags=re.M)
+            new = re.sub(r"^(version: .*\n)", rf"\1date-released: {date}\n", new, flags=re.M)
+        if write_if_new(root / name, new):
+            changed.append(name)
     return changed
 
 
@@ -183,10 +160,10 @@ def build(source: Path, variables: Mapping[str, str]) -> Path:
     return source / "_build" / "html"
 
 
-def files(folder: Path, under: str = "") -> dict[str, Path]:
-    """Return the files of a folder by their sorted names, as they are called in an archive."""
+def files(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by their sorted names."""
     found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    return {under + name: found[name] for name in sorted(found)}
+    return dict(sorted(found.items()))
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -241,18 +218,7 @@ def notebooks(book: Book) -> dict[str, bytes]:
 
 
 def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
-    """Write the archives, the list of packages, the manifest and the checksums of a checkout.
-
-    Parameters
-    ----------
-    book : Book
-        Of the checkout.
-    site : pathlib.Path
-        The folder of its pages.
-    target : pathlib.Path
-        A folder that is not there.
-    about : Release
-    """
+    """Write the archives, the list of packages, the manifest and the sums of a checkout's book."""
     said, lock = settings(book), book.root / "requirements.lock"
     name = f"{said['name']}-{about.version}"
     tracked = git(book.root, "ls-files", "-z").strip("\0").split("\0")
@@ -267,14 +233,11 @@ def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
     }
     target.mkdir(parents=True)
     manifest = {**asdict(about), "python": platform.python_version(), "lock": sha256(lock)}
-    manifest["archives"] = {
-        f"{name}-{part}.zip": pack(
-            target / f"{name}-{part}.zip",
-            {f"{name}-{part}/{one}": content for one, content in inside.items()},
-            about.epoch,
-        )
-        for part, inside in contents.items()
-    }
+    manifest["archives"] = archives = {}
+    for part, inside in contents.items():
+        put = {f"{name}-{part}/{one}": content for one, content in inside.items()}
+        archive = target / f"{name}-{part}.zip"
+        archives[archive.name] = pack(archive, put, about.epoch)
     packages = bom.bill(read_text(lock), said["name"], about.version, about.commit, about.epoch)
     (target / f"{name}.cdx.json").write_text(as_json(packages), encoding="utf-8")
     (target / "NOTES.md").write_text(manifest.pop("notes"), encoding="utf-8")
@@ -312,9 +275,8 @@ def release(book: Book, version: str) -> Path:
     date, text = notes(read_text(root / "CHANGELOG.md"), version)
     changed = write_version(root, ["CITATION.cff", *said["versions"]], version, date)
     if changed:
-        raise BookError(
-            f"{version} now stands in {', '.join(changed)}: commit, then run this command again"
-        )
+        where = ", ".join(changed)
+        raise BookError(f"{version} now stands in {where}: commit, then run this command again")
     about = Release(version, date.isoformat(), *commit(root), text)
     target = book.build / "release" / version
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -322,11 +284,8 @@ def release(book: Book, version: str) -> Path:
         below = Path(name)
         clean, upon = build_twice(book, below, about.commit, about.epoch)
         if told := differences(clean, upon):
-            shown = "\n".join(told[:40])
-            raise BookError(
-                f"a clean build of {about.commit[:12]} and one upon the commit before it differ "
-                f"in {len(told)} files:\n{shown}"
-            )
+            words = f"a clean build and one upon the commit before it differ in {len(told)} files:"
+            raise BookError("\n".join([words, *told[:40]]))
         write_release(Book.read(clean.parents[1]), clean, below / "release", about)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(below / "release", target)

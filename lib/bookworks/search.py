@@ -136,19 +136,13 @@ def homes(
     titles: Mapping[str, str],
     words: Mapping[str, str],
 ) -> dict[str, list[tuple[str, str]]]:
-    """Say which terms lead to which page.
+    """Return of each page the terms that lead to it, and to which place.
 
     Parameters
     ----------
     terms : mapping of page to list of (Chinese term, English term, anchor)
-        The entries of each page with a glossary.
     titles : mapping of page to title
     words : mapping of word to what it stands for
-
-    Returns
-    -------
-    dict
-        Page to pairs of term and place.
 
     Raises
     ------

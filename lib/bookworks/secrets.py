@@ -33,15 +33,7 @@ class SecretError(SphinxError):
 
 
 def forbidden(source: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
-    """Return what may not stand in a page, by the words that name it in the message.
-
-    Parameters
-    ----------
-    source : pathlib.Path
-        The folder of the book.
-    environment : mapping of str
-        Usually ``os.environ``.
-    """
+    """Return what may not stand in a page, by the words that name it in the message."""
     home = environment.get("HOME", "").rstrip("/") + "/"
     places = {"the folder of the checkout": str(source.resolve()), "the home folder": home}
     found = {kind: text for kind, text in places.items() if len(text) >= SHORTEST_PATH}
