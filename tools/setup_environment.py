@@ -208,13 +208,28 @@ def install(python):
         for what, command in steps(python, str(tools)):
             say(f"    {what}")
             follow(what, command, settings)
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(ask([python, "-c", where], 30, settings)[1])
+    anchor(packages)
     say("    is anything missing?")
     check(python, settings)
     # Where PYTHONDONTWRITEBYTECODE is set, every kernel would compile its imports anew, which
     # takes three times as long.  A book is built without bytecode too, so no failure counts.
     say("    bytecode, once for all kernels")
-    where = ask([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])[1]
-    ask([python, "-m", "compileall", "-q", "-j", "0", where], seconds=900)
+    ask([python, "-m", "compileall", "-q", "-j", "0", str(packages)], 3600, settings)
+
+
+def anchor(packages):
+    """Let an environment find the library by a relative path, where that is plain ASCII.
+
+    Python reads the files that name such paths in the encoding of the locale.  With Chinese
+    characters in one, and LC_ALL=POSIX, Python 3.11 does not even start.
+    """
+    for path in packages.glob(f"__editable__.{project().replace('-', '_')}-*.pth"):
+        library = os.fsdecode(path.read_bytes()).strip()
+        nearby = os.path.relpath(library, str(packages))
+        if os.path.isabs(library) and all(ord(letter) < 128 for letter in nearby):
+            path.write_text(nearby + "\n", encoding="ascii")
 
 
 def pip_settings(python):
@@ -248,6 +263,7 @@ def pip_settings(python):
     if not os.access(os.path.expanduser("~"), os.W_OK):
         settings.setdefault("PIP_NO_CACHE_DIR", "1")
     settings.update(PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    settings["LC_ALL"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
     settings.update(PIP_PROGRESS_BAR="off", PIP_ROOT_USER_ACTION="ignore", PYTHONNOUSERSITE="1")
     return settings
 

@@ -55,7 +55,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
     about = project()
-    files = {{"here.pth": str(Path("lib").resolve())}}
+    stem = f"__editable__.{{about['name']}}-{{about['version']}}"  # as setuptools does
+    files = {{f"{{stem}}.pth": str(Path("lib").resolve())}}
     return wheel(folder, about["name"], about["version"], files, about.get("dependencies", []))
 """
 

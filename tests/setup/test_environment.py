@@ -223,6 +223,13 @@ def test_the_locked_releases_are_installed_on_any_later_day(installed):
 
 
 @pytest.mark.slow
+def test_its_python_starts_in_any_locale_wherever_it_lies(installed):
+    for locale in ("POSIX", "C.UTF-8"):
+        command = [str(installed.venv / "bin" / "python"), "-c", "import small"]
+        subprocess.run(command, env={"LC_ALL": locale}, check=True)
+
+
+@pytest.mark.slow
 def test_a_source_distribution_is_built_with_the_locked_tools(installed):
     assert installed.says("import built; print(built.BY)") == "1.0"
 
@@ -269,8 +276,9 @@ def copied(installed, tmp_path) -> Checkout:
     return there
 
 
-def restamp(checkout: Checkout, **changes: object) -> None:
-    stamp = checkout.venv / ".ready"
+def restamp(copied: Checkout, **changes: object) -> None:
+    """Change what a stamp says."""
+    stamp = copied.venv / ".ready"
     stamp.write_text(json.dumps({**json.loads(stamp.read_text()), **changes}))
 
 
@@ -282,7 +290,7 @@ def test_the_environment_of_another_checkout_is_recognised(installed, copied):
 
 
 @pytest.mark.slow
-def test_an_environment_that_is_not_whole_is_recognised(copied, interpreters, monkeypatch):
+def test_an_environment_that_is_not_whole_is_recognised(copied):
     restamp(copied, checkout=str(copied.root), version="3.11.0")
     assert fault(copied) == ("make", "it was made by Python 3.11.0")
     (copied.venv / ".ready").write_text("")
@@ -298,7 +306,7 @@ def test_an_environment_that_is_not_whole_is_recognised(copied, interpreters, mo
 
 @pytest.mark.slow
 def test_a_changed_lock_is_installed_by_one_make_while_another_waits(copied, lock, index, address):
-    (copied.venv / ".ready").unlink()
+    restamp(copied, checkout=str(copied.root))
     newer = index.wheel("ruler", "2.0", extras=["inches"])
     changed = re.sub(r"ruler==1.0 \\\n.*\n", newer.replace("\\", r"\\"), lock)
     (copied.root / "requirements.lock").write_text(changed)
@@ -311,15 +319,17 @@ def test_a_changed_lock_is_installed_by_one_make_while_another_waits(copied, loc
 
     (copied.root / "requirements.lock").write_text(lock)
     assert fault(copied) == ("install", "requirements.lock changed")
-    code, said = copied.make(PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="0")
+    code, said = copied.make(PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="1")
     assert code and "not reached" in said, "and what stood before still stands"
     (copied.root / "requirements.lock").write_text(changed)
     assert fault(copied) == ("", "")
 
 
 @pytest.mark.slow
-def test_an_installation_that_was_killed_is_made_anew(tmp_path, lock, address):
-    checkout = new_checkout(tmp_path / "killed", lock)
+def test_an_installation_that_was_killed_begins_again_and_tells_a_gap_in_the_lock(
+    tmp_path, lock, address
+):
+    checkout = new_checkout(tmp_path / "killed", re.sub(r"ruler==1.0 \\\n.*\n", "", lock))
     child = checkout.start(f"PYTHON={BASE}", PIP_INDEX_URL=address)
     for line in child.stdout:
         if "the locked build tools" in line:
@@ -329,21 +339,9 @@ def test_an_installation_that_was_killed_is_made_anew(tmp_path, lock, address):
         os.kill(int(pid), 9)
     child.wait()
     assert fault(checkout) == ("make", "its installation was interrupted")
-    code, said = checkout.make(f"PYTHON={BASE}", PIP_INDEX_URL=address)
-    assert code == 0 and "interrupted" in said
-    assert versions(checkout) == {"ruler": "1.0", "measure": "1.0"}
 
-
-@pytest.mark.slow
-def test_an_incomplete_lock_is_told_and_a_changed_file_refused(tmp_path, lock, address):
-    without = re.sub(r"ruler==1.0 \\\n.*\n", "", lock)
-    checkout = new_checkout(tmp_path / "gap", without)
     code, said = checkout.make(f"PYTHON={BASE}", PIP_INDEX_URL=address)
-    assert code and "measure 1.0 requires ruler, which is not installed" in said
+    assert code and "interrupted" in said
+    assert "measure 1.0 requires ruler, which is not installed" in said
     assert "requirements.lock is incomplete: run make lock" in said
     assert not (checkout.venv / ".ready").exists()
-
-    forged = re.sub(r"(measure==1.0 \\\n.*sha256:)\w{8}", r"\g<1>00000000", lock)
-    (checkout.root / "requirements.lock").write_text(forged)
-    code, said = checkout.make(f"PYTHON={BASE}", PIP_INDEX_URL=address)
-    assert code and "DO NOT MATCH THE HASHES" in said
