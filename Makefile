@@ -1,9 +1,11 @@
 # The commands of the book.  `make help` lists them.
 #
-# Only git, make and Python >= 3.11 with venv are needed: everything else is
-# installed into .venv, in the versions and with the hashes of requirements.lock.
+# Only make and Python >= 3.11 with venv are needed: everything else is installed
+# into .venv, in the versions and with the hashes of requirements.lock.
 
-PYTHON ?= python3
+# The interpreter that makes .venv; without one an existing .venv is kept, and
+# python3 makes a new one.
+PYTHON ?=
 PORT   ?= 8000
 # Tests at a time.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -13,7 +15,6 @@ READY  := $(VENV)/.ready
 
 # What a caller has set for another project must not reach this one.
 unexport PYTHONPATH PYTHONHOME
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Chapters that hold code: MyST text notebooks name their kernel in the header.
 CODE_CHAPTERS = $(shell grep -ls '^kernelspec:' book/*.md notebooks/*.md)
@@ -30,6 +31,9 @@ help:  ## list the targets
 	@echo "Variables: PYTHON=python3.12 (the interpreter that makes .venv), PORT=8000 (make serve),"
 	@echo "           FTZ_JOBS=2 (chapters executed at a time),"
 	@echo "           WORKERS=2 (tests run at a time), ARGS='-k did' (passed to pytest)."
+
+.PHONY: setup
+setup: $(READY)  ## install the locked packages into .venv, where they are not yet
 
 .PHONY: book
 ifdef PANEL
@@ -136,8 +140,9 @@ peers: $(READY)  ## time matching, inference and the index against their peers
 	$(BIN)/python -m pytest benchmarks/matching.py benchmarks/inference.py benchmarks/index.py \
 	  --benchmark-columns=min,median,rounds --benchmark-sort=name $(ARGS)
 
+# Of .venv only uv is needed: a lock that is incomplete can still be renewed.
 .PHONY: lock
-lock: $(READY)  ## write requirements.lock from pyproject.toml (ARGS=--upgrade for new versions)
+lock: | $(BIN)/uv  ## write requirements.lock from pyproject.toml (ARGS=--upgrade for new versions)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --extra dev $(ARGS) \
 	  pyproject.toml --output-file requirements.lock
@@ -151,19 +156,14 @@ clean:  ## delete what builds and tests wrote; keep .venv
 distclean: clean  ## delete .venv as well
 	rm -rf $(VENV) lib/*.egg-info
 
-# The environment.  A changed lock or pyproject.toml installs again.  Bytecode is
-# compiled once here: where PYTHONDONTWRITEBYTECODE is set, every kernel would
-# otherwise compile its imports anew, which takes three times as long.
-$(READY): requirements.lock pyproject.toml
-	@command -v "$(PYTHON)" >/dev/null || { \
-	  echo "There is no '$(PYTHON)'. Install Python 3.11 or later, or name one: make book PYTHON=python3.12"; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$$("$(PYTHON)" --version) is too old: the book needs 3.11 or later. Name another: make book PYTHON=python3.12"; exit 1; }
-	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
-	  echo "'$(PYTHON)' has no venv module (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
-	@echo "==> installing the packages of requirements.lock into $(VENV) (a minute or two, only once)"
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes --no-compile -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q -j 0 "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null || true
-	@touch $@
+# The environment.  Whether it is whole is a matter of content, which the script reads; any
+# Python runs it, so that one that is missing, too old or a shim that leads to none is told.
+.PHONY: $(READY)
+$(READY):
+	@for python in $(BIN)/python "$(PYTHON)" python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+	  "$$python" -ISc 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue; \
+	  exec "$$python" -I tools/setup_environment.py --venv "$(VENV)" --python "$(PYTHON)"; \
+	done; echo "No Python runs here: install 3.11 or later, or name one: make book PYTHON=python3.12"; exit 1
+
+$(BIN)/uv:
+	@$(MAKE) --no-print-directory setup

@@ -1,0 +1,501 @@
+"""Make ``.venv`` what ``requirements.lock`` says, or see that it is: ``make setup``.
+
+The lock is complete, so nothing is resolved and nothing is decided on the day: pip fetches the
+files that the lock names and compares their hashes, and ``pip check`` sees that none is missing.
+(A resolver refuses a lock with hashes as soon as a newer release exists of a package that another
+one asks for with an extra, as in ``coverage[toml]``: pypa/pip#9644.)
+
+``setup_environment.py [--python NAME] [--venv FOLDER]``
+    The checkout's own environment.  Any Python from 3.6 on runs this with nothing installed, so
+    that one that is too old can say so and offer those that are not.
+``setup_environment.py --here``
+    The environment of the Python that runs it: conda's, Binder's, your own.
+"""
+
+import argparse
+import configparser
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST = (3, 11)
+TOO_OLD = "Python {} is too old: the book needs 3.11 or later."
+#: What builds the packages that come as source, and the library of the checkout.
+BUILD_TOOLS = ("setuptools", "wheel")
+#: Locked packages that have no wheel.
+FROM_SOURCE = ("causaldata",)
+#: Settings of pip that say how an index is reached stay in force.  Others would lead the packages
+#: elsewhere (user, target, prefix) or change which are installed (constraint, no-binary).
+KEPT = (
+    *("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert"),
+    *("client-cert", "proxy", "timeout", "default-timeout", "retries", "cache-dir"),
+    *("no-cache-dir", "keyring-provider", "use-feature", "use-deprecated"),
+)
+PROBE = """
+import sys
+for name in sys.argv[1:]:
+    __import__(name)
+print('%d.%d.%d' % sys.version_info[:3])
+print(getattr(sys, '_base_executable', None) or sys.executable)
+"""
+
+
+class SetupError(Exception):
+    """One line that says what is wrong and what to do."""
+
+
+class UntouchedError(SetupError):
+    """The same, and nothing was installed: what stood before still stands."""
+
+
+def say(text):
+    """Print at once, in whatever encoding the names of files have."""
+    sys.stdout.buffer.write(os.fsencode(text + "\n"))
+    sys.stdout.buffer.flush()
+
+
+def surroundings():
+    """Return the environment variables without those that steer another project's Python."""
+    kept = ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONPYCACHEPREFIX")
+    foreign = ("PYTHON", "SETUPTOOLS_", "__PYVENV", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
+    items = os.environ.items()
+    return {name: text for name, text in items if name in kept or not name.startswith(foreign)}
+
+
+#: The open lock of :func:`alone`.  Children hold it too: where this process is killed and pip
+#: lives on, the next make waits for pip.
+HELD = []
+
+
+@contextlib.contextmanager
+def running(command, settings, errors):
+    """Start a command in the checkout; end it when we are ended."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    child = subprocess.Popen(
+        *(command, -1, None, nothing, pipe, errors), cwd=str(ROOT), env=settings, pass_fds=HELD
+    )
+    try:
+        yield child
+    except BaseException:
+        child.terminate()
+        raise
+    finally:
+        child.wait()
+        child.stdout.close()
+
+
+def ask(command, seconds=30, settings=None):
+    """Return exit code, output and errors of a command that should answer soon."""
+    try:
+        with running(command, settings or surroundings(), subprocess.PIPE) as child:
+            out, err = child.communicate(timeout=seconds)
+    except OSError as error:
+        return 127, "", error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return 124, "", f"no answer in {seconds} seconds"
+    return child.returncode, os.fsdecode(out).strip(), os.fsdecode(err).strip()
+
+
+# -- which Python -------------------------------------------------------------------------
+
+
+class Interpreter:
+    """What a command that should be a Python, and should import some modules, is found to be."""
+
+    def __init__(self, command, *modules):
+        code, out, err = ask([str(command), "-c", PROBE, *modules])
+        lines = out.split("\n")[-2:]
+        self.works = code == 0 and len(lines) == 2
+        self.version, self.base = lines if self.works else ("", "")
+        self.words = (err or out or f"exit code {code}").split("\n")[0].rstrip(".")
+
+    def recent(self):
+        """Tell whether it works and is recent enough."""
+        return self.works and tuple(int(part) for part in self.version.split(".")) >= OLDEST
+
+
+def choose(name):
+    """Return the interpreter of a name.
+
+    Raises
+    ------
+    SetupError
+        If there is none, or if it leads to no Python, is too old, or cannot make environments.
+    """
+    path = shutil.which(os.path.expanduser(name))
+    if path is None:
+        raise SetupError(f"There is no '{name}'. {offer()}")
+    found = Interpreter(path)
+    version = found.version or "".join(re.findall(r"^Python (\S+)$", ask([path, "--version"])[1]))
+    if version and not found.recent():
+        raise SetupError(f"{TOO_OLD.format(version)} {offer()}")
+    if not found.works:
+        raise SetupError(f"'{name}' ({path}) leads to no Python: {found.words}. {offer()}")
+    if not Interpreter(path, "venv", "ensurepip").works:
+        remedy = "on Debian and Ubuntu: apt install python3-venv"
+        raise SetupError(f"'{name}' has no venv module with pip ({remedy}). {offer()}")
+    return found
+
+
+def offer():
+    """Name the interpreters on PATH that would do."""
+    seen, names = set(), []
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        for path in sorted(Path(folder or ".").glob("python3*")):
+            if re.match(r"python3(\.\d+)?$", path.name):
+                found = Interpreter(path, "venv", "ensurepip")
+                if found.recent() and os.path.realpath(found.base) not in seen:
+                    seen.add(os.path.realpath(found.base))
+                    short = path.name if shutil.which(path.name) == str(path) else str(path)
+                    names.append((short, found.version))
+    if not names:
+        return "None on PATH would do: install Python 3.11 or later, with venv."
+    there = ", ".join(f"{name} ({version})" for name, version in names)
+    return f"Here there is {there}: make book PYTHON={names[0][0]}"
+
+
+# -- the installation ---------------------------------------------------------------------
+
+
+def locked():
+    """Return the entries of the lock in their order: text and package."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    return re.findall(r"^(([\w.-]+)==.*(?:\n[ \t].*)*)", lock, re.MULTILINE)
+
+
+def project():
+    """Return the name of the checkout's own distribution."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(r'^name = "(.*)"', text, re.MULTILINE).group(1)
+
+
+def steps(python, tools):
+    """Return what is done and its command; ``tools`` is a file with the build tools' entries."""
+    install = [python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-compile"]
+    fixed = [*install, "--require-hashes", "--use-pep517", "--only-binary=:all:"]
+    every = [*fixed, f"--no-binary={','.join(FROM_SOURCE)}", "-r", "requirements.lock"]
+    return [
+        ("the locked build tools", [*fixed, "-r", tools]),
+        (f"the {len(locked())} entries of requirements.lock", every),
+        ("the library of this checkout", [*install, "-e", "."]),
+    ]
+
+
+def install(python):
+    """Install lock and checkout for an interpreter, and see that nothing is missing.
+
+    Raises
+    ------
+    SetupError
+        If a step fails, or if the lock is incomplete.
+    """
+    settings = pip_settings(python)
+    with tempfile.TemporaryDirectory() as scratch:
+        tools = Path(scratch) / "build-tools.txt"
+        entries = [text + "\n" for text, name in locked() if name in BUILD_TOOLS]
+        tools.write_text("".join(entries), encoding="utf-8")
+        for what, command in steps(python, str(tools)):
+            say(f"    {what}")
+            follow(what, command, settings)
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(ask([python, "-c", where], 30, settings)[1])
+    anchor(packages)
+    say("    is anything missing?")
+    check(python, settings)
+    # Where PYTHONDONTWRITEBYTECODE is set, every kernel would compile its imports anew, which
+    # takes three times as long.  A book is built without bytecode too, so no failure counts.
+    say("    bytecode, once for all kernels")
+    ask([python, "-m", "compileall", "-q", "-j", "0", str(packages)], 3600, settings)
+
+
+def anchor(packages):
+    """Let an environment find the library by a relative path, where that is plain ASCII.
+
+    Python reads the files that name such paths in the encoding of the locale.  With Chinese
+    characters in one, and LC_ALL=POSIX, Python 3.11 does not even start.
+    """
+    for path in packages.glob(f"__editable__.{project().replace('-', '_')}-*.pth"):
+        library = os.fsdecode(path.read_bytes()).strip()
+        nearby = os.path.relpath(library, str(packages))
+        if os.path.isabs(library) and all(ord(letter) < 128 for letter in nearby):
+            path.write_text(nearby + "\n", encoding="ascii")
+
+
+def pip_settings(python):
+    """Return the variables for pip: of the user's settings those that say how an index is reached.
+
+    Raises
+    ------
+    SetupError
+        If pip cannot read them.
+    """
+    # not `pip config list`: where PIP_USER is set, that lists the settings of the user alone
+    code, out, err = ask([python, "-m", "pip", "config", "debug"])
+    if code:
+        raise SetupError(f"pip does not run, or cannot read its settings: {err or out}")
+    files = {}
+    for kind, lines in re.findall(r"^(\w+):\n((?:  .*\n)*)", out + "\n", re.MULTILINE):
+        files[kind] = re.findall(r"^  (.*), exists: True$", lines, re.MULTILINE)
+    stated = configparser.RawConfigParser()
+    stated.optionxform = lambda name: name.lower().replace("_", "-")
+    if os.environ.get("PIP_CONFIG_FILE") != os.devnull:
+        for kind in ("global", "user", "site", "env"):  # pip's own order: the last one counts
+            stated.read(files.get(kind, []))
+    settings = {name: text for name, text in surroundings().items() if name[:4] != "PIP_"}
+    for key in KEPT:
+        name = "PIP_" + key.upper().replace("-", "_")
+        for section in filter(stated.has_section, ("global", "install")):
+            if stated.get(section, key, fallback=""):
+                settings[name] = " ".join(stated.get(section, key).strip().split("\n"))
+        if os.environ.get(name):
+            settings[name] = os.environ[name]
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        settings.setdefault("PIP_NO_CACHE_DIR", "1")
+    settings.update(PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    settings["LC_ALL"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+    settings.update(PIP_PROGRESS_BAR="off", PIP_ROOT_USER_ACTION="ignore", PYTHONNOUSERSITE="1")
+    return settings
+
+
+def follow(what, command, settings):
+    """Run pip; say now and then how far it is, and what its errors mean.
+
+    Raises
+    ------
+    SetupError
+        If it fails.
+    """
+    lines, fetched, unpacking = [], 0, False
+    with running(command, settings, subprocess.STDOUT) as child:
+        for line in child.stdout:
+            lines.append(line.decode("utf-8", "replace").strip())
+            if lines[-1].startswith(("Collecting ", "Processing ")):
+                fetched += 1
+                if fetched % 50 == 0:
+                    say(f"      {fetched} fetched")
+            if lines[-1].startswith("Installing collected packages"):
+                unpacking = True
+                if fetched >= 50:
+                    say(f"      {fetched} fetched; unpacking them")
+    if child.returncode:
+        for line in [line for line in lines if line.startswith("ERROR")] or lines[-5:]:
+            say(f"      {line}")
+        raise (SetupError if unpacking else UntouchedError)(f"{what}: {meaning(' '.join(lines))}")
+
+
+def meaning(words):
+    """Return what pip's words mean for a reader, and the remedy."""
+    if "o space left" in words:
+        return "the disk is full, about 2 GB are needed; then run the command again."
+    if "No matching distribution" not in words:
+        return "not installed, for the reason above; then run the command again."
+    if re.search(r"Retrying|onnection|Temporary failure", words):
+        return "the package index was not reached; with a network, run the command again."
+    system = os.uname()
+    return f"the index has no such file for this Python on {system.sysname} {system.machine}."
+
+
+def check(python, settings):
+    """See that each locked package finds what it asks for.
+
+    What others ask for, in an environment that is not ours, is theirs.
+
+    Raises
+    ------
+    SetupError
+        If one does not: the lock is incomplete.
+    """
+    code, out, err = ask([python, "-m", "pip", "check"], 300, settings)
+    lines = re.findall(r"^\S+ \S+ (?:requires|has requirement) .*$", out, re.MULTILINE)
+    if code and not lines:
+        raise SetupError(f"pip check: {err or out}")
+    ours = {project(), *(name for _, name in locked())}
+    mine = [line for line in lines if re.sub(r"[-_.]+", "-", line.split()[0]).lower() in ours]
+    for line in mine:
+        say(f"      {line}")
+    if mine:
+        raise SetupError("requirements.lock is incomplete: run make lock, then the command again.")
+
+
+# -- the checkout's own environment -------------------------------------------------------
+
+
+@contextlib.contextmanager
+def alone():
+    """Wait until no other make installs."""
+    with open(__file__, encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("==> another make is installing: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        HELD.append(file.fileno())
+        yield
+        HELD.clear()
+
+
+class Venv:
+    """The environment of the checkout.
+
+    ``.ready`` is written last and says for what it was made; ``.begun`` stands until then.
+    """
+
+    def __init__(self, folder):
+        self.folder, self.python = folder, folder / "bin" / "python"
+        self.ready, self.begun = folder / ".ready", folder / ".begun"
+
+    def stamp(self):
+        """Return what the stamp says, or nothing."""
+        try:
+            said = json.loads(self.ready.read_text(encoding="utf-8"))
+            return said if "digests" in said else {}
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    def library(self):
+        """Return the address of the checkout whose library is in it."""
+        name = project().replace("-", "_")
+        for path in self.folder.glob(f"lib/python*/site-packages/{name}-*/direct_url.json"):
+            return json.loads(path.read_text(encoding="utf-8"))["url"]
+        return ""
+
+    def fault(self, asked):
+        """Return what must be done (``make``, ``install``, nothing) and why.
+
+        Any interpreter will do where none was asked for.
+        """
+        if not self.folder.is_dir():
+            return "make", "a new environment"
+        found, stamp = Interpreter(self.python, "pip"), self.stamp()
+        if self.begun.exists():
+            return "make", "its installation was interrupted"
+        if not found.works:
+            return "make", f"it is half made ({found.words})"
+        if not stamp:
+            return "make", "it does not say what is in it"
+        if stamp["checkout"] != str(ROOT):
+            return "make", f"it was made for {stamp['checkout']}"
+        if stamp["version"] != found.version:
+            return "make", f"it was made by Python {stamp['version']}"
+        if asked and asked != stamp["asked"]:
+            named = choose(asked)
+            if (named.version, named.base) != (stamp["version"], stamp["base"]):
+                return "make", f"PYTHON={asked} is another Python ({named.version})"
+        for name, before in stamp["digests"].items():
+            if digest(name) != before:
+                return "install", f"{name} changed"
+        if self.library() != ROOT.as_uri():
+            return "install", "the library in it is not that of this checkout"
+        return "", ""
+
+    def repair(self, asked):
+        """Do what must be done, if anything.
+
+        Raises
+        ------
+        SetupError
+            If it cannot be done.
+        """
+        if not self.fault(asked)[0]:
+            return
+        with alone():
+            task, why = self.fault(asked)  # another make may have done it meanwhile
+            if not task:
+                return
+            said = self.stamp()
+            if task == "make":
+                named = choose(asked or "python3")
+                said = {"checkout": str(ROOT), "version": named.version, "base": named.base}
+            say(f"==> {self.folder.name}: {why}; installing for Python {said['version']}")
+            if task == "make":
+                self.make(named.base)
+            self.begun.touch()
+            digests = {name: digest(name) for name in ("requirements.lock", "pyproject.toml")}
+            try:
+                install(str(self.python))
+            except UntouchedError:
+                self.begun.unlink()
+                raise
+            self.finish(dict(said, asked=asked, digests=digests))
+
+    def make(self, base):
+        """Make it anew, with pip and nothing else."""
+        say("    a virtual environment")
+        bare = [base, "-m", "venv", "--clear", "--without-pip", str(self.folder)]
+        for command in (bare, [str(self.python), "-m", "ensurepip", "--default-pip"]):
+            code, out, err = ask(command, seconds=300)
+            if code:
+                raise SetupError(f"{self.folder} cannot be made: {(err or out).splitlines()[-1]}")
+            self.begun.touch()
+
+    def finish(self, said):
+        """Say for what it was made."""
+        draft = self.folder / ".ready.draft"
+        draft.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+        draft.replace(self.ready)
+        self.begun.unlink()
+
+
+def digest(name):
+    """Return the SHA-256 of a file of the checkout."""
+    return hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
+
+
+def here():
+    """Install into the environment of the Python that runs this.
+
+    Raises
+    ------
+    SetupError
+        If it is too old, or is the system's own.
+    """
+    if sys.version_info < OLDEST:
+        raise SetupError(TOO_OLD.format(sys.version.split()[0]))
+    system = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
+    if sys.prefix == sys.base_prefix and system.exists():
+        raise SetupError(
+            "This is the system's Python: activate an environment first, or run make setup."
+        )
+    say(f"==> {sys.prefix}: installing (a minute or two)")
+    install(sys.executable)
+
+
+def main():
+    """Read the command line, do it, and return the exit code."""
+    parser = argparse.ArgumentParser(description="Make .venv what requirements.lock says.")
+    parser.add_argument("--python", default="", help="the interpreter that makes it (python3)")
+    parser.add_argument("--venv", default=".venv", help="its folder")
+    parser.add_argument(
+        "--here", action="store_true", help="install into this Python's environment"
+    )
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        here() if asked.here else Venv(ROOT / asked.venv).repair(asked.python)
+    except SetupError as refusal:
+        say(str(refusal))
+        return 1
+    except OSError as error:
+        say(f"{error.filename or 'setup'}: {error.strerror or error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted: the next make begins again")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
