@@ -31,10 +31,10 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
         return []
     if about["Version"] != version:
         return []
-    if about["License-Expression"]:
-        return [{"expression": about["License-Expression"]}]
+    if expression := about.get("License-Expression"):
+        return [{"expression": expression}]
     stated = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if "License" in c]
-    lines = (about["License"] or "").strip().splitlines()
+    lines = (about.get("License") or "").strip().splitlines()
     names = lines if len(lines) == 1 and len(lines[0]) < 80 else stated or lines[:1]
     return [{"license": {"name": one}} for one in names]
 
