@@ -31,10 +31,11 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
         return []
     if about["Version"] != version:
         return []
-    if expression := about.get("License-Expression"):
-        return [{"expression": expression}]
+    # the two kinds of importlib's metadata differ in what a missing field gives
+    if "License-Expression" in about and about["License-Expression"]:
+        return [{"expression": about["License-Expression"]}]
     stated = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if "License" in c]
-    lines = (about.get("License") or "").strip().splitlines()
+    lines = (about["License"] if "License" in about else "").strip().splitlines()
     names = lines if len(lines) == 1 and len(lines[0]) < 80 else stated or lines[:1]
     return [{"license": {"name": one}} for one in names]
 
