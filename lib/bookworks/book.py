@@ -19,6 +19,14 @@ from bookworks.files import read_yaml
 SETTINGS: Mapping[str, tuple[Any, str]] = {
     "prefix": ("BOOKWORKS_", "how environment variables that steer the book begin"),
     "packages": ([], "packages of the repository that notes and pages of source speak of"),
+    "inputs": (["lib", "data", "requirements.lock"], "what every chapter rests on"),
+    "panels": (
+        {"simulated": ["simulated"], "own": ["the reader's own"], "none": ["no panel"]},
+        "kinds of data: the words of the pages, then patterns of the files that hold the kind",
+    ),
+    "versions": ([], "installed packages whose version can change a number or a picture"),
+    "classes": ("bookworks-", "how the classes of HTML begin, for the book's style sheets"),
+    "license": ("", "address of the licence of text and figures"),
     "repository": ("", "address of the book's repository, for launch buttons"),
     "scrolls": ([], "classes of the book's own frames that scroll sideways"),
     "search": ({}, "see bookworks.search"),

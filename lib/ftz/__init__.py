@@ -9,8 +9,7 @@ The rooms of the library, lowest floor first (imports point downwards only):
   that take frames and return frozen result objects;
 * ``audit``, ``witness``, ``own``: what printed numbers imply, panels constructed so
   that the estimators return them, and a reader's own panel;
-* ``findings``, ``evidence``, ``other_studies``, ``provenance``: what the book found,
-  what others did, and what made each figure and table;
+* ``findings``, ``evidence``, ``other_studies``: what the book found, and what others did;
 * ``multiverse``, ``reruns``, ``students``, ``cli``: many specifications, many runs,
   notebooks without solutions, and the command;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
@@ -44,7 +43,6 @@ _ROOMS = (
     "panel",
     "paths",
     "policy",
-    "provenance",
     "published",
     "register",
     "replication",

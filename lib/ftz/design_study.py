@@ -39,6 +39,9 @@ from ftz.inference.projection import (
     small_sample_factor,
 )
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"panel": "simulated"}}
+
 #: Panels worked on at a time; bounds the memory.
 _BLOCK = 250
 #: No more reassignments, sign vectors or combinations of donors than this are used.

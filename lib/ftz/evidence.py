@@ -24,6 +24,9 @@ from ftz.paths import data_dir
 from ftz.policy import Policy
 from ftz.published import Record
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
+
 #: What a proposal can rest on, strongest first.
 MOVED = "rise reproduced"
 UNMOVED = "no effect told from zero"

@@ -10,6 +10,9 @@ from ftz import mediation, published, replication
 from ftz.paths import data_dir
 from ftz.published import Interval, Record
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/published/yan_ye_wang.csv"]}}
+
 IMPOSSIBLE, CONSISTENT, UNDECIDED = "impossible", "consistent", "undecided"
 
 #: Official income per head may differ from the authors' by this share, for instance

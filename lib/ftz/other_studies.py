@@ -18,6 +18,9 @@ from ftz.errors import EstimationError, RecordError
 from ftz.paths import data_dir
 from ftz.published import Interval, rounding_interval
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/other_studies.csv"]}}
+
 KINDS = (
     *("output growth", "trade growth", "output level", "coordination", "border effect"),
     *("pollution", "productivity", "outward investment"),

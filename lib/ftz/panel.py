@@ -25,6 +25,12 @@ from ftz.paths import data_dir
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {
+    "load_witness": {"files": ["data/witness/panel.csv"]},
+    "read_panel": {"panel": "own"},
+}
+
 #: The header is line 1 of a file, so the first row of a frame is line 2.
 _FIRST_LINE = 2
 #: What stands for "no value" in a file.

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ftz.errors import FtzError
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"data_dir": {"role": "helper"}}
+
 
 def data_dir() -> Path:
     """Return the folder ``data/`` of the checkout.

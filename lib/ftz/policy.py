@@ -15,6 +15,9 @@ from ftz import published
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
+
 INSTRUMENTS = ("rule", "organisation", "platform", "finance", "law", "place")
 LEVELS = ("central", "joint", "provincial", "zone")
 MECHANISMS = ("opening", "linkage", "industry", "innovation", "finance", "green")

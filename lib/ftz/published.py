@@ -22,6 +22,12 @@ import pandas as pd
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {
+    "load": {"files": ["data/published/{}.csv"]},
+    "papers": {"files": ["data/published/papers.yml"]},
+}
+
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 

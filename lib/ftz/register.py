@@ -17,6 +17,9 @@ import pandas as pd
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/register/*.csv"]}}
+
 LateOpening = Literal["opening_year", "next_year", "half_year"]
 
 #: Hebei's zone holds the Daxing airport area, part of which lies in Beijing.

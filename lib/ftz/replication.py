@@ -25,6 +25,9 @@ from ftz import did, matching, published
 from ftz.published import Record
 from ftz.results import CoefficientResult
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"compare": {"files": ["data/published/yan_ye_wang.csv"]}}
+
 PAPER = "yan_ye_wang"
 OUTCOME = "lnHQD"
 TREATMENT = "FTZ"

@@ -10,6 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"role": "drawing"}}
+
 #: Words for the statistics of a cell, in the order of columns.
 _STATISTICS = {"coef": "estimate", "se": "standard error", "statistic": "statistic", "value": ""}
 

@@ -175,7 +175,9 @@ def _cell() -> int:
     """Return the number of the cell that runs, from 1; 0 outside a kernel."""
     shell = sys.modules.get("IPython.core.interactiveshell")
     instance = getattr(getattr(shell, "InteractiveShell", None), "_instance", None)
-    return int(getattr(instance, "execution_count", 0))
+    # not execution_count, which IPython 9 raises before it runs a cell, and IPython 8 after
+    inputs = getattr(instance, "user_ns", {}).get("In", [""])
+    return max(0, len(inputs) - 1)
 
 
 def install() -> None:

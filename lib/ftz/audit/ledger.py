@@ -18,6 +18,12 @@ from ftz.audit.study import Study
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {
+    "audit": {"files": ["data/published/*"]},
+    "load_studies": {"files": ["data/published/*"]},
+}
+
 VERDICTS = (IMPOSSIBLE, UNDECIDED, CONSISTENT)
 
 

@@ -22,6 +22,9 @@ from ftz.audit.study import Study
 from ftz.published import Printed
 from ftz.results import stars
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"panel": "simulated"}}
+
 Array = NDArray[np.float64]
 _CONTROLS = ("x1", "x2", "x3")
 

@@ -10,6 +10,9 @@ from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.typing import ColorType
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"role": "helper"}}
+
 #: Colour-blind-safe palette (Okabe and Ito 2008), in the order the book uses it.
 INK = "#222222"
 BLUE = "#0072B2"

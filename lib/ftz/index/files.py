@@ -17,6 +17,13 @@ from ftz.errors import PanelError
 from ftz.index.tree import IndexTree, load_tree
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {
+    "load_indicators": {"files": ["data/index/simulated.csv"], "otherwise": "own"},
+    "read_indicators": {"panel": "own"},
+    "load_tiles": {"files": ["data/index/tiles.csv"]},
+}
+
 #: First words of a file that holds simulated numbers.
 SIMULATED = "# SIMULATED"
 #: Columns of a file that are not indicators and not controls.

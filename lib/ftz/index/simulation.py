@@ -18,6 +18,9 @@ from ftz.errors import EstimationError
 from ftz.index.pipeline import Recipe
 from ftz.index.tree import IndexTree, Node
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"simulate_*": {"panel": "simulated"}}
+
 #: Pooled min-max; indicators of a sub-index weigh the same, sub-indices weigh the same.
 FLAT_MEANS = Recipe(weights="flat", level_weights={1: "equal"})
 

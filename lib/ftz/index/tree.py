@@ -13,6 +13,9 @@ import pandas as pd
 from ftz.errors import EstimationError, RecordError
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"load_tree": {"files": ["data/index/tree.csv"]}}
+
 #: What an indicator measures; nodes above the indicators have no type.
 TYPES = (
     "level",

@@ -214,7 +214,16 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
 
 
 #: The Sphinx extensions that know nothing of the monograph's own pages.
+<<<<<<< HEAD
 EXTENSIONS = ("ftz_provenance",)
+=======
+EXTENSIONS = (
+    "ftz_accessible",
+    "ftz_offline",
+    "ftz_search",
+    "ftz_secrets",
+)
+>>>>>>> c8f3b61 (Trace what stands behind a figure in the package of the book's machinery, from the files that were opened)
 
 
 # --- the pages -------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ from ftz.own.reading import Sheet, read_sheet
 from ftz.own.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 from ftz.own.study import Study
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"read_study": {"panel": "own"}}
+
 #: Names of columns that the study adds where the file has none.
 TREATED, COHORT = "treated", "cohort"
 #: Rows named for one kind of problem; the rest is counted.

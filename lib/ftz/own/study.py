@@ -12,6 +12,9 @@ import pandas as pd
 from ftz import register, replication
 from ftz.panel import load_witness
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"witness_study": {"files": ["data/witness/panel.csv"]}}
+
 
 @dataclass(frozen=True)
 class Study:

@@ -10,6 +10,9 @@ import pandas as pd
 
 from ftz.own.spec import KEYS, TRANSFORMS, PanelProblem, ProblemsError
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"simulate": {"panel": "simulated"}}
+
 #: The parts in the example; a reader replaces the right-hand sides.
 _EXAMPLE = {
     "title": "A simulated panel",

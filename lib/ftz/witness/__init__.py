@@ -12,4 +12,7 @@ from __future__ import annotations
 from ftz.witness.files import check, manifest, panel_bytes, write
 from ftz.witness.stages import SEED, Witness, build
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"panel": "witness", "files": ["data/published/yan_ye_wang.csv"]}}
+
 __all__ = ["SEED", "Witness", "build", "check", "manifest", "panel_bytes", "write"]

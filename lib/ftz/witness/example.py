@@ -14,6 +14,9 @@ import pandas as pd
 from ftz.paths import data_dir
 from ftz.witness.declared import balanced, print_tables
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/examples/grunfeld.yml"]}}
+
 #: Columns that the example prints; investment on the firm's value, then also its capital.
 COLUMNS = {"(1)": ("invest", ["value"]), "(2)": ("invest", ["value", "capital"])}
 UNITS, PERIODS = 11, 20

@@ -30,6 +30,9 @@ from ftz.audit.statement import (
 from ftz.audit.study import Study
 from ftz.paths import data_dir
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/official/*.csv"]}}
+
 #: Slack around an official figure; a share of it, or an amount where it can cross zero.
 SLACK = {"fe": Fraction(6, 100), "pgdp": Fraction(6, 100), "lnstru": Fraction(5, 100)}
 ABSOLUTE = {"lnstru"}
