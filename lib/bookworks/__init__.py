@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 #: The parts that are extensions of their own, in the order in which they are loaded.
-PARTS: tuple[str, ...] = ("search", "offline", "accessible", "pages", "status", "secrets")
+PARTS: tuple[str, ...] = (
+    "search",
+    "offline",
+    "accessible",
+    "pages",
+    "status",
+    "secrets",
+    "downloads",
+)
 
 
 def setup(app: Any) -> dict[str, Any]:

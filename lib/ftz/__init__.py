@@ -11,8 +11,7 @@ The rooms of the library, lowest floor first (imports point downwards only):
   that the estimators return them, and a reader's own panel;
 * ``findings``, ``evidence``, ``other_studies``, ``provenance``: what the book found,
   what others did, and what made each figure and table;
-* ``multiverse``, ``reruns``, ``students``, ``cli``: many specifications, many runs,
-  notebooks without solutions, and the command;
+* ``multiverse``, ``reruns``, ``cli``: many specifications, many runs, and the command;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
 Rooms are imported when first used, so ``import ftz`` stays light.
@@ -50,7 +49,6 @@ _ROOMS = (
     "replication",
     "reruns",
     "results",
-    "students",
     "tables",
     "witness",
 )
