@@ -91,7 +91,7 @@ slow: $(READY)  ## the other tests: notebooks, the built book, browser, kills, M
 .PHONY: chapter
 chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md
 	@test -n "$(CHAPTER)" || { echo "name a chapter: make chapter CHAPTER=notebooks/robustness.md"; exit 2; }
-	@$(BIN)/python tools/chapter.py $(CHAPTER) $(ARGS)
+	@$(BIN)/bookworks chapter $(CHAPTER) $(ARGS)
 
 .PHONY: release
 release: $(READY)  ## source, site, notebooks and witness, to be deposited: VERSION=1.2.3
@@ -124,8 +124,8 @@ multiverse: $(READY)  ## estimate every defensible specification; PANEL=, SPEC=,
 	$(BIN)/ftz multiverse $(if $(PANEL),--panel "$(PANEL)") $(if $(SPEC),--spec "$(SPEC)") $(ARGS)
 
 .PHONY: students
-students: $(READY)  ## write notebooks without solutions and a checker to _build/students
-	$(BIN)/python -m ftz.students --out _build/students $(ARGS)
+students: book  ## write notebooks without solutions and a checker to _build/students
+	$(BIN)/bookworks students --out _build/students $(ARGS)
 
 .PHONY: exercises
 exercises: $(READY)  ## say which exercises pass in _build/students (ARGS=robustness: only that)

@@ -23,110 +23,11 @@ from conftest import ROOT
 from ftz import cli, did
 from test_toolchain import CHAPTER, HEADER, SmallBook
 
-sys.path.insert(0, str(ROOT / "tools"))
-
-import chapter
-
-# -- a chapter on its own ---------------------------------------------------------------
-
-FAILING = """# A chapter
-
-```{code-cell} ipython3
-print("this one ran")
-```
-
-Words between the cells.
-
-```{code-cell} ipython3
----
-tags: [hide-input]
----
-share = 1 / 0
-```
-"""
-
 
 def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def test_a_failing_cell_is_told_with_line_cell_traceback_and_command(tmp_path, monkeypatch, capsys):
-    _write(tmp_path / "notebooks/sums.md", HEADER + FAILING)
-    monkeypatch.chdir(tmp_path)
-    assert chapter.main(["notebooks/sums.md"]) == 1
-    said = capsys.readouterr().out
-    lines = (HEADER + FAILING).splitlines()
-    fence = [n for n, line in enumerate(lines, start=1) if line.startswith("```{code-cell")][1]
-    line = int(re.match(r"notebooks/sums\.md:(\d+): the cell", said)[1])
-    assert fence <= line <= lines.index("share = 1 / 0") + 1
-    assert "    share = 1 / 0" in said
-    assert "ZeroDivisionError: division by zero" in said
-    assert "make chapter CHAPTER=notebooks/sums.md" in said
-    assert "\x1b" not in said, "colours of the terminal are taken out"
-
-
-def test_a_chapter_that_runs_says_how_long(tmp_path, monkeypatch, capsys):
-    _write(tmp_path / "sums.md", HEADER + FAILING.replace("1 / 0", "1 / 2"))
-    monkeypatch.chdir(tmp_path)
-    assert chapter.main(["sums.md"]) == 0
-    assert re.fullmatch(r"sums\.md: \d+\.\d s\n", capsys.readouterr().out)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("no-such.md", "There is no chapter"), ("prose.md", "holds no code")]
-)
-def test_what_cannot_be_executed_is_said(tmp_path, monkeypatch, capsys, name, words):
-    _write(tmp_path / "prose.md", "# Prose\n")
-    monkeypatch.chdir(tmp_path)
-    assert chapter.main([name]) == 2
-    assert words in capsys.readouterr().out
-
-
-def test_the_first_failure_stops_the_chapters_beside_it(tmp_path):
-    waiting = FAILING.replace("share = 1 / 0", "import time; time.sleep(600)")
-    told = [
-        ftz_execution.read_chapter(_write(tmp_path / f"{name}.md", HEADER + text), f"{name}.md")
-        for name, text in (("fails", FAILING), ("waits", waiting))
-    ]
-    kept = []
-    run = ftz_execution.execute_all(
-        told, lambda *found: kept.append(found), at_a_time=2, timeout=900
-    )
-    with pytest.raises(ftz_execution.ChapterError, match=r"fails\.md:\d+"):
-        asyncio.run(asyncio.wait_for(run, 120))
-    assert not kept
-
-
-def test_a_cell_that_takes_too_long_is_named(tmp_path):
-    text = HEADER + FAILING.replace("share = 1 / 0", "import time; time.sleep(600)")
-    slow = ftz_execution.read_chapter(_write(tmp_path / "slow.md", text), "slow.md")
-    run = ftz_execution.execute_all([slow], lambda *_: None, at_a_time=1, timeout=2)
-    with pytest.raises(ftz_execution.ChapterError, match=r"time\.sleep") as caught:
-        asyncio.run(run)
-    assert "CellTimeoutError: A cell timed out" in str(caught.value)
-
-
-@pytest.mark.parametrize(("given", "count"), [("3", 3), ("0", 0), ("-2", 0)])
-def test_the_number_of_kernels_is_the_reader_s(monkeypatch, given, count):
-    monkeypatch.setenv("FTZ_JOBS", given)
-    assert ftz_execution.jobs() == count
-
-
-@pytest.mark.slow
-def test_a_failing_build_ends_with_the_report_and_keeps_what_was_done(tmp_path, monkeypatch):
-    monkeypatch.setenv("FTZ_JOBS", "1")
-    book = SmallBook(tmp_path)
-    book.write("book/another.md", HEADER + CHAPTER.replace('"version"', '"edition"'))
-    book.replace("_toc.yml", "- file: book/computed", "- file: book/another\n- file: book/computed")
-    book.replace("book/computed.md", "total = sum(", "total = no_such_name + sum(")
-    failed = book.build()
-    assert failed.code != 0
-    assert "A chapter failed" in failed.log and "NameError: name 'no_such_name'" in failed.log
-    assert failed.log.rstrip().endswith("make chapter CHAPTER=book/computed.md")
-    book.replace("book/computed.md", "no_such_name + ", "")
-    assert "executing 1 chapter," in book.built().log
 
 
 # -- the status page --------------------------------------------------------------------

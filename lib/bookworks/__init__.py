@@ -17,6 +17,7 @@ PARTS: tuple[str, ...] = (
     "pages",
     "status",
     "notes",
+    "downloads",
     "secrets",
 )
 

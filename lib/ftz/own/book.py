@@ -197,8 +197,8 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
     sphinx["local_extensions"] = {
         name: folder for name, folder in sphinx["local_extensions"].items() if name in EXTENSIONS
     }
-    # of an extension that is not loaded, and of pages that are not there
-    for setting in ("ftz_repository", "bookworks_search"):
+    # what leads to the repository of another book, and to pages that are not there
+    for setting in ("bookworks_repository", "bookworks_search"):
         sphinx["config"].pop(setting, None)
     sphinx["config"]["html_theme_options"]["logo"] = {"text": "", "alt_text": "home"}
     (target / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")

@@ -1,0 +1,433 @@
+"""Say which exercises pass: ``python check.py [CHAPTER ...]``, beside the students' notebooks.
+
+The file is copied there, so it needs nothing of the book: only what comes with Jupyter.
+
+What counts is the quantity asked for, the value of an answer's last line (or what it printed).
+A number passes within half a unit of the last digit that the book shows.  Several numbers pass
+in any container: under the names that the book gives them, or else in its order.  True and
+False are no numbers.  How a value was reached is not looked at.
+
+The answers beside the notebooks are encoded so that nobody reads one by accident.  That is no
+lock: whoever wants to decode them can.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import dataclasses
+import json
+import re
+import sys
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from html.parser import HTMLParser
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+PASS, FAIL, PERSON = "pass", "fail", "read by a person"
+#: Where a cell says whose answer it is.
+KEY = "bookworks"
+
+#: What stands in one place, the names around it and its print.
+Part = tuple[tuple[str, ...], str]
+#: Whether a cell of a table is a name, and its text.
+Cell = tuple[bool, str]
+#: The ways in which a value can be read, by rows, by columns, with a first column of names.
+Answer = list[list[Part]]
+
+_MARK = "bookworks-answer:"
+_MOST = 2000
+_PRINT = r"[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d*)?(?:[eE][-+]?\d+)?(?:\s?%)?"
+_NUMBER = re.compile(_PRINT)
+_ONLY = re.compile(rf"[\[(]*{_PRINT}\**(?:\s*(?:,|;|\bto\b|±|\s)\s*[\[(]*{_PRINT}\**[\])]*)*[\])]*")
+
+
+# -- reading values and prints -----------------------------------------------------------
+
+
+def read(value: object) -> Answer:
+    """Return what a value holds: numbers, texts and the names around them."""
+    if hasattr(value, "itertuples"):
+        return _read_frame(value)
+    if not hasattr(value, "tolist") and hasattr(value, "_repr_html_"):
+        return _read_html(value._repr_html_())
+    parts = [part for part, _ in zip(_parts(value), range(_MOST), strict=False)]
+    return [parts] if parts else []
+
+
+def _read_frame(frame: Any) -> Answer:
+    rows = [
+        [(True, " ".join(_names(label)))] + [(False, _print(value)) for value in row]
+        for label, *row in frame.itertuples(name=None)
+    ]
+    return _table(["", *(" ".join(_names(head)) for head in frame.columns)], rows[:_MOST])
+
+
+def _names(label: object) -> tuple[str, ...]:
+    return tuple(map(str, label)) if isinstance(label, tuple) else (str(label),)
+
+
+def _print(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    return str(value) if isinstance(value, Integral) else repr(float(value))
+
+
+def _parts(value: Any, names: tuple[str, ...] = ()) -> Iterator[Part]:
+    if value is None:
+        return
+    if isinstance(value, str | Real | Decimal) or type(value).__name__ == "bool_":
+        yield names, _print(value)
+    elif hasattr(value, "items"):
+        for name, item in value.items():
+            yield from _parts(item, (*names, *_names(name)))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _parts(getattr(value, field.name), (*names, field.name))
+    elif hasattr(value, "tolist"):
+        yield from _parts(value.tolist(), names)
+    elif isinstance(value, Iterable):
+        for item in value:
+            yield from _parts(item, names)
+
+
+def shown(outputs: Iterable[Mapping[str, Any]], printed: bool = False) -> Answer:
+    """Return what the outputs of a cell show last: a table, a series, a value.
+
+    Parameters
+    ----------
+    outputs : iterable of mappings
+        Of a cell, as nbformat has them.
+    printed : bool, optional
+        Whether the numbers of printed lines count where no value is shown.
+    """
+    found: Answer = []
+    lines: list[Part] = []
+    for output in outputs:
+        data = output.get("data", {})
+        if "text/html" in data and "<table" in data["text/html"]:
+            found = _read_html(data["text/html"])
+        elif "text/plain" in data and not any(str(kind).startswith("image") for kind in data):
+            found = _read_plain(data["text/plain"])
+        lines += [((), text) for text in _NUMBER.findall(output.get("text", ""))]
+    return found or ([lines] if printed and lines else [])
+
+
+def _read_plain(text: str) -> Answer:
+    if re.search(r"\bdtype: \w+$", text):  # a series: names, two blanks, value
+        lines = [line for line in text.splitlines() if "dtype: " not in line]
+        split = [found for line in lines if len(found := re.split(r"\s{2,}", line.strip())) > 1]
+        rows = [[(True, " ".join(names)), (False, value)] for *names, value in split]
+        return _table(["", ""], rows)
+    bare = re.sub(r"np\.(True|False)_", r"\1", text)
+    bare = re.sub(r"np\.\w+\(([^()]*)\)|Decimal\('(.*?)'\)", r"\1\2", bare)
+    try:
+        return read(ast.literal_eval(bare))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return [[((), text)]] if numbers(text) else []
+
+
+class _Tables(HTMLParser):
+    """Collects the rows of tables: of each cell whether it is a name, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads: list[list[Cell]] = []
+        self.rows: list[list[Cell]] = []
+        self.text, self.span, self.head = "", 1, False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("thead", "tbody"):
+            self.head = tag == "thead"
+        elif tag == "tr":
+            (self.heads if self.head else self.rows).append([])
+        elif tag in ("td", "th"):
+            self.text, self.span = "", int(dict(attrs).get("colspan") or 1)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        rows = self.heads if self.head else self.rows
+        if tag in ("td", "th") and rows:
+            rows[-1].extend([(tag == "th", self.text.strip())] * self.span)
+
+
+def _read_html(text: str) -> Answer:
+    parser = _Tables()
+    parser.feed(text)
+    width = max(map(len, parser.heads + parser.rows), default=0)
+    heads = [[(True, "")] * (width - len(row)) + row for row in parser.heads]
+    rows: list[list[Cell]] = []
+    for row in parser.rows:  # a name that spans rows stands in the first of them
+        before = rows[-1] if rows else [(True, "")] * width
+        rows.append(before[: width - len(row)] + row)
+    joined = [" ".join(t for _, t in column if t) for column in zip(*heads, strict=True)]
+    return _table(joined or [""] * width, rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Answer:
+    """Return the readings of a table; texts of a row are names of its numbers."""
+    lines = []
+    for row in rows:
+        names = tuple(text for name, text in row if text and (name or not numbers(text)))
+        cells = zip(heads, row, strict=True)
+        lines.append(
+            (names, [(h, text) for h, (name, text) in cells if not name and numbers(text)])
+        )
+    if not any(found for _, found in lines):
+        words = [((row[0][1],) * row[0][0], t) for row in rows for name, t in row if not name]
+        return [words] if words else []
+    readings = [[((*names, head), text) for names, found in lines for head, text in found]]
+    labels = {found[0][1] for _, found in lines if len(found) > 1}
+    if len(labels) == len(rows) > 1 and not any(names for names, _ in lines):
+        readings.append([((f[0][1], head), text) for _, f in lines for head, text in f[1:]])
+    by_column = [sorted(r, key=lambda part: heads.index(part[0][-1])) for r in readings]
+    return readings + by_column
+
+
+def numbers(text: str) -> list[Decimal]:
+    """Return the numbers of a text that holds nothing else, percents as shares.
+
+    >>> numbers("12.3%"), numbers("[0.1, 0.25]"), numbers("2013-2022")
+    ([Decimal('0.123')], [Decimal('0.1'), Decimal('0.25')], [])
+    """
+    if not _ONLY.fullmatch(text.strip()) or re.fullmatch(r"\(\d+\)", text.strip()):
+        return []
+    found = []
+    for shown_as in _NUMBER.findall(text):
+        number = Decimal(shown_as.replace(",", "").replace("−", "-").rstrip("% "))
+        found.append(number.scaleb(-2) if shown_as.endswith("%") else number)
+    return found
+
+
+# -- comparing ---------------------------------------------------------------------------
+
+
+def same(expected: Answer, given: Answer) -> bool:
+    """Tell whether an answer holds the quantities that the book shows."""
+    return any(_agree(e, g) for e in expected for g in given)
+
+
+def _agree(expected: list[Part], given: list[Part]) -> bool:
+    wanted, found = _numbers(expected), _numbers(given)
+    if wanted:
+        named = _under_names(wanted, found)
+        return _in_order(wanted, found) if named is None else named
+    words = [[" ".join(text.casefold().split()) for _, text in part] for part in (expected, given)]
+    if not any(names for names, _ in expected):
+        words = [sorted(each) for each in words]
+    return words[0] == words[1]
+
+
+Found = list[tuple[frozenset[str], Decimal, bool]]
+
+
+def _numbers(parts: Iterable[Part]) -> Found:
+    return [
+        (frozenset(" ".join(re.findall(r"\w+", name.casefold())) for name in names), n, "%" in text)
+        for names, text in parts
+        for n in numbers(text)
+    ]
+
+
+def _in_order(wanted: Found, found: Found) -> bool:
+    return len(wanted) == len(found) and all(
+        _close(w[1], f[1], w[2]) for w, f in zip(wanted, found, strict=True)
+    )
+
+
+def _under_names(wanted: Found, found: Found) -> bool | None:
+    """Tell whether numbers agree under the names of the book; None where it gives others."""
+    common = frozenset.intersection(*(names for names, _, _ in wanted))
+    groups: dict[frozenset[str], Found] = defaultdict(list)
+    for one in wanted:
+        groups[one[0] - common].append(one)
+    pairs = [(g, [one for one in found if names <= one[0]]) for names, g in groups.items()]
+    if frozenset() in groups or any(len(group) != len(named) for group, named in pairs):
+        return None
+    return all(_in_order(group, named) for group, named in pairs)
+
+
+def _close(printed: Decimal, number: Decimal, percent: bool = False) -> bool:
+    """Tell whether a number lies within half a unit of the last digit of a print."""
+    half = 0.5 * 10.0 ** int(printed.as_tuple().exponent)
+    allowed = max(half * (1 + 1e-6), 1e-6 * abs(float(printed)))
+    scales = (1, 100) if percent else (1,)
+    return any(abs(float(number) / s - float(printed)) <= allowed for s in scales)
+
+
+def kind(answer: Answer) -> str:
+    """Say in words what kind of value an answer is, without saying which.
+
+    >>> kind([[(("low",), "0.12"), (("high",), "0.345")]])
+    "2 numbers with up to 3 decimals: 'low', 'high'"
+    """
+    parts = answer[0] if answer else []
+    found = _numbers(parts)
+    count = len(found) or len(parts)
+    if not found:
+        return f"{count or 'no'} text{'s' * (count != 1)}"
+    decimals = max(-int(number.as_tuple().exponent) for _, number, _ in found)
+    digits = f" with up to {decimals} decimals" if decimals > 0 else ""
+    percent = " (percents as shares)" if any(percent for *_, percent in found) else ""
+    if count == 1:
+        return "a number" + digits + percent
+    names = [names for names, text in parts if numbers(text)]
+    columns, rows = (list(dict.fromkeys(n[i] for n in names if n)) for i in (-1, 0))
+    told = ", ".join(map(repr, (columns if len(columns) > 1 else rows)[:8]))
+    return f"{count} numbers{digits}{percent}{': ' * bool(told)}{told}"
+
+
+def judge(expected: Answer, given: Answer) -> str:
+    """Return nothing for a right answer, or what is wrong with it, without the answer."""
+    if same(expected, given):
+        return ""
+    asked = f"asked for is {kind(expected)}"
+    if not given:
+        return f"no value in the last line; {asked}"
+    wanted = [_numbers(reading) for reading in expected]
+    found = _numbers(given[0])
+    if not wanted[0]:
+        return f"not this one; {asked}"
+    if not found:
+        boolean = any(text in ("True", "False") for _, text in given[0])
+        return f"{'True or False says no quantity' if boolean else 'no number'}; {asked}"
+    fitting = [w for w in wanted if len(w) == len(found)]
+    if not fitting:
+        return f"{kind(given)}; {asked}"
+    for w in fitting:
+        pairs = [(one[1], other[1]) for one, other in zip(w, found, strict=True)]
+        if all(_close(g, e) for e, g in pairs):
+            return f"right as far as it goes, but rounded too far; {asked}"
+        right = sum(_close(e, g) for e, g in pairs)
+        if 0 < right < len(pairs):
+            return f"{right} of {len(pairs)} numbers are right, in the book's order"
+    return f"the right kind of value, but not this one; {asked}"
+
+
+# -- the answers' file -------------------------------------------------------------------
+
+
+def encode(answer: Answer) -> str:
+    """Return an answer in a form that the eye does not read."""
+    return base64.b85encode(zlib.compress(json.dumps(answer).encode(), 9)).decode()
+
+
+def decode(text: str) -> Answer:
+    """Return what :func:`encode` was given."""
+    read_back: Answer = json.loads(zlib.decompress(base64.b85decode(text)))
+    return read_back
+
+
+# -- running -----------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """The verdict on one exercise: *pass*, *fail* or *read by a person*, and why."""
+
+    exercise: str
+    verdict: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verdict:16}  {self.exercise}" + f": {self.reason}" * bool(self.reason)
+
+
+def record(label: str, value: object) -> None:
+    """Print a value where :func:`mark` finds it; runs in the student's kernel."""
+    print(_MARK + json.dumps([label, read(value)]))
+
+
+def mark(asked: Mapping[str, Mapping[str, str]], notebook: Any, folder: Path) -> list[Mark]:
+    """Execute a student's notebook and hold its answers against the book's.
+
+    Parameters
+    ----------
+    asked : mapping
+        Label of an exercise to its ``name`` and, where there is one, ``answer`` and ``hint``.
+    notebook : nbformat.NotebookNode
+        Executed in place; a cell that fails is passed over.
+    folder : pathlib.Path
+        Where the notebook and this file stand.
+    """
+    own = {c.metadata.get(KEY, {}).get("exercise"): c for c in notebook.cells}
+    started = {label: own[label] for label in asked if label in own and begun(own[label].source)}
+    given = _run(notebook, started, folder) if started else {}
+    return [_mark(label, task, own, started, given) for label, task in asked.items()]
+
+
+def _mark(label: str, task: Mapping[str, str], own: Any, started: Any, given: Any) -> Mark:
+    if "answer" not in task:
+        return Mark(task["name"], PERSON)
+    if label not in own:
+        return Mark(task["name"], FAIL, "its cell is gone: write the notebooks again")
+    expected = decode(task["answer"])
+    if label not in started:
+        return Mark(task["name"], FAIL, f"no answer yet; asked for is {kind(expected)}")
+    errors = [o for o in started[label].outputs if o.output_type == "error"]
+    wrong = judge(expected, given.get(label) or shown(started[label].outputs, printed=True))
+    if wrong and errors:
+        wrong = f"the cell ends in {errors[0].ename}: {errors[0].evalue}"
+    hint = f" (Hint: {task['hint']})" if "hint" in task else ""
+    return Mark(task["name"], FAIL, wrong + hint) if wrong else Mark(task["name"], PASS)
+
+
+def begun(source: str) -> bool:
+    """Tell whether a cell holds more than remarks."""
+    return any(line.strip() and not line.strip().startswith("#") for line in source.splitlines())
+
+
+def _run(notebook: Any, started: Mapping[str, Any], folder: Path) -> dict[str, Answer]:
+    import nbformat
+    from nbclient import NotebookClient
+
+    labels = {cell["id"]: label for label, cell in started.items()}
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if label := labels.get(cell["id"]):
+            source = f"import sys; sys.path.insert(0, {str(folder)!r}); import check; "
+            source += f"check.record({label!r}, Out.get(len(In) - 2))"
+            cells.append(nbformat.v4.new_code_cell(source))
+    recording = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(recording, timeout=600, allow_errors=True, resources=place).execute()
+    printed = [o.get("text", "") for c in cells for o in c.get("outputs", ())]
+    lines = [line for text in printed for line in text.splitlines() if line.startswith(_MARK)]
+    return dict(json.loads(line.removeprefix(_MARK)) for line in lines)
+
+
+def check(folder: Path, chapters: Sequence[str] = ()) -> int:
+    """Print the marks of a folder's notebooks; return 1 where one fails, 2 where one is missing."""
+    import nbformat
+
+    try:
+        asked = json.loads((folder / "answers.json").read_text("utf-8"))
+        names = [Path(name).stem for name in chapters] or list(asked)
+        counts = dict.fromkeys((PASS, FAIL, PERSON), 0)
+        for name in names:
+            if name not in asked:
+                raise ValueError(f"no chapter {name!r}: there are {', '.join(asked)}")
+            print(name)
+            notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+            for one in mark(asked[name], notebook, folder.resolve()):
+                counts[one.verdict] += 1
+                print(f"  {one}")
+    except (OSError, ValueError, RuntimeError) as error:
+        words = " ".join(str(error).split())[:300]
+        print(
+            f"check: {words} (write the notebooks again, or name other chapters)", file=sys.stderr
+        )
+        return 2
+    print(", ".join(f"{number} {word}" for word, number in counts.items()))
+    return 1 if counts[FAIL] else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(check(Path(__file__).parent, sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""Notebooks for students: the downloaded ones without solutions, and a checker beside them.
+
+The build writes each page with its outputs as a notebook (:mod:`bookworks.downloads`).  Here the
+cells of a solution become one empty cell, and what the solution showed becomes the answer that
+``check.py``, a copy of :mod:`bookworks.checker`, holds the student's against.  Nothing is
+executed.  An exercise whose solution shows no value is read by a person.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import nbformat
+
+from bookworks import checker
+from bookworks.book import Book
+from bookworks.checker import KEY
+from bookworks.downloads import FOLDER, new_cell, new_notebook
+from bookworks.errors import BookError, near
+from bookworks.files import write_if_new
+
+EMPTY, _IN_WORDS = "# your answer", "*Your answer"
+#: A lone text of more words is a sentence, which a person reads.
+MOST_WORDS = 3
+
+
+def task(cells: Iterable[Any]) -> dict[str, str]:
+    """Return name, hint and encoded answer of an exercise from the cells of its solution.
+
+    Raises
+    ------
+    BookError
+        If it asks for True or False, which a guess meets.
+    """
+    cells = list(cells)
+    about = cells[0].metadata[KEY]
+    found = {key: about[key] for key in ("name", "hint") if key in about}
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    answer = checker.shown(code[-1].outputs) if code else []
+    texts = [text for _, text in answer[0]] if answer else []
+    if texts and set(texts) <= {"True", "False"}:
+        raise BookError(
+            f"{about['solution']} asks for True or False, which a guess meets: "
+            "let its solution end in the number that decides"
+        )
+    if len(texts) == 1 and len(texts[0].split()) > MOST_WORDS:
+        return found
+    return found | {"answer": checker.encode(answer)} if texts else found
+
+
+def student_notebook(notebook: Any, before: Any = None) -> tuple[Any, dict[str, dict[str, str]]]:
+    """Return a notebook with an empty cell in the place of each solution, and what is asked.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        As :mod:`bookworks.downloads` writes it.
+    before : nbformat.NotebookNode, optional
+        The student's, from an earlier call; its answers are kept.
+    """
+    solutions: dict[str, list[Any]] = {}
+    for cell in notebook.cells:
+        if label := cell.metadata.get(KEY, {}).get("solution"):
+            solutions.setdefault(label, []).append(cell)
+    tasks = {label: task(cells) for label, cells in solutions.items()}
+    answered = {}
+    for cell in before.cells if before else ():
+        answered[cell.metadata.get(KEY, {}).get("exercise")] = cell.source
+    cells = []
+    for cell in notebook.cells:
+        label = cell.metadata.get(KEY, {}).get("solution")
+        if label is None:
+            cells.append(cell)
+        elif cell is solutions[label][0]:
+            kind = "code" if any(c.cell_type == "code" for c in solutions[label]) else "markdown"
+            source = answered.get(label) or ""
+            if not (checker.begun(source) and not source.startswith(_IN_WORDS)):
+                source = _empty(kind, tasks[label])
+            cells.append(new_cell(kind, source, {KEY: {"exercise": label}}))
+    return new_notebook(cells), tasks
+
+
+def _empty(kind: str, asked: Mapping[str, str]) -> str:
+    if kind == "markdown":
+        return f"{_IN_WORDS} to {asked['name']}, in words.*"
+    if "answer" not in asked:
+        return f"{EMPTY}; a person reads it"
+    return f"{EMPTY}; its last line: {checker.kind(checker.decode(asked['answer']))}"
+
+
+def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+    """Write notebooks without solutions, what is asked in them, and ``check.py``.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+        The folder of the downloadable notebooks.
+    out : pathlib.Path
+        Where the students' go.  What they answered there already is kept.
+    chapters : iterable of str
+        Names of chapters; all with exercises, if none is named.
+
+    Raises
+    ------
+    BookError
+        If the book is not built, two chapters have one name, or there is no such chapter.
+    """
+    paths = sorted(source.rglob("*.ipynb"))
+    known = {path.stem: path for path in paths}
+    names = [Path(name).stem for name in chapters] or list(known)
+    for name in names:
+        if name not in known:
+            raise BookError(f"{source} has no chapter {name}{near(name, known)}")
+    if len(known) != len(paths) or not known:
+        why = "two chapters of one name" if known else "no notebooks: build the book first"
+        raise BookError(f"{source} has {why}")
+    asked = {}
+    for name in names:
+        target = out / f"{name}.ipynb"
+        before = nbformat.read(target, as_version=4) if target.is_file() else None
+        notebook, tasks = student_notebook(nbformat.read(known[name], as_version=4), before)
+        if tasks:
+            asked[name] = tasks
+            write_if_new(target, nbformat.writes(notebook) + "\n")
+    listed = json.dumps(asked, indent=1, ensure_ascii=False)  # in the order of the book
+    write_if_new(out / "answers.json", listed + "\n")
+    write_if_new(out / "check.py", Path(checker.__file__).read_bytes())
+    return asked
+
+
+@click.command("students")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="folder to write to")
+@click.argument("chapters", nargs=-1)
+def command(out: Path, chapters: tuple[str, ...]) -> None:
+    """Write the built book's notebooks without solutions, and a checker."""
+    asked = write(Book.find().build / "html" / FOLDER, out, chapters)
+    tasks = [task for chapter in asked.values() for task in chapter.values()]
+    person = sum("answer" not in task for task in tasks)
+    click.echo(f"{len(asked)} notebooks with {len(tasks)} exercises in {out}, ", nl=False)
+    click.echo(f"{person} of them read by a person\npython {out / 'check.py'} says which pass")

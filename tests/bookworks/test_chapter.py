@@ -1,0 +1,79 @@
+"""One chapter executed on its own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+from tea_book import HEADER, Tea
+
+from bookworks.cli import main
+
+FAILING = """# Tea
+
+```{code-cell} ipython3
+print("this one ran")
+```
+
+Words between the cells.
+
+```{code-cell} ipython3
+share = 1 / 0
+```
+"""
+
+
+def _run(tea: Tea, monkeypatch, name: str):
+    monkeypatch.chdir(tea.root)
+    return CliRunner().invoke(main, ["chapter", name])
+
+
+def test_a_failing_cell_is_told_with_line_cell_traceback_and_command(tea, monkeypatch):
+    tea.write("taste.md", HEADER + FAILING)
+    done = _run(tea, monkeypatch, "taste.md")
+    assert done.exit_code != 0
+    lines = (HEADER + FAILING).splitlines()
+    fence = [n for n, line in enumerate(lines, start=1) if line.startswith("```{code-cell")][1]
+    line = int(re.search(r"taste\.md:(\d+): the cell", done.output)[1])
+    assert fence <= line <= lines.index("share = 1 / 0") + 1
+    assert "    share = 1 / 0" in done.output
+    assert "ZeroDivisionError: division by zero" in done.output
+    assert "\x1b" not in done.output, "colours of the terminal are taken out"
+
+
+def test_a_chapter_that_runs_says_how_long_and_is_kept(tea, monkeypatch):
+    tea.write("taste.md", HEADER + FAILING.replace("1 / 0", "1 / 2"))
+    first = _run(tea, monkeypatch, "taste.md")
+    assert re.fullmatch(r"taste: \d+\.\d s\n", first.output), first.output
+    assert "nothing that it reads has changed" in _run(tea, monkeypatch, "taste.md").output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("tast.md", "there is no chapter tast.md (did you mean 'taste.md'?)"),
+        ("intro.md", "holds no code"),
+        ("../elsewhere.md", "there is no chapter"),
+    ],
+)
+def test_what_cannot_be_executed_is_said(tea, monkeypatch, name, words):
+    done = _run(tea, monkeypatch, name)
+    assert done.exit_code == 2
+    assert words in done.output
+
+
+def test_a_cell_that_takes_too_long_is_named(tea, monkeypatch):
+    tea.write("taste.md", HEADER + FAILING.replace("1 / 0", "0; import time; time.sleep(600)"))
+    monkeypatch.chdir(tea.root)
+    done = CliRunner().invoke(main, ["chapter", "taste.md", "--timeout", "2"])
+    assert "CellTimeoutError: A cell timed out" in done.output and "time.sleep" in done.output
+
+
+def test_the_first_failure_stops_the_chapters_beside_it(tea, monkeypatch):
+    tea.write("taste.md", HEADER + FAILING)
+    tea.write("harvest.md", HEADER + FAILING.replace("1 / 0", "0; import time; time.sleep(600)"))
+    monkeypatch.chdir(tea.root)
+    monkeypatch.setenv("TEA_JOBS", "2")
+    done = CliRunner().invoke(main, ["chapter", "harvest.md", "taste.md"])
+    assert "taste.md:" in done.output and "ZeroDivisionError" in done.output

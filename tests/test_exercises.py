@@ -1,0 +1,121 @@
+"""The book's own exercises: solutions pass, in any form; what a student gets wrong fails."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from bookworks import checker, students
+from bookworks.checker import KEY, numbers, read, same
+from bookworks.downloads import FOLDER
+from conftest import ROOT
+
+
+def _chapters(folder: Path) -> dict[str, nbformat.NotebookNode]:
+    paths = sorted(folder.rglob("*.ipynb"))
+    return {path.stem: nbformat.read(path, as_version=4) for path in paths}
+
+
+def _right(reading: list[checker.Part]) -> list[object]:
+    """Return right answers in other forms than the book's."""
+    shown = [(names, number) for names, text in reading for number in numbers(text)]
+    values = [float(number) for _, number in shown]
+    units = [10.0 ** int(number.as_tuple().exponent) for _, number in shown]
+    unrounded = [
+        v + 0.4 * u * (-1) ** i for i, (v, u) in enumerate(zip(values, units, strict=True))
+    ]
+    forms: list[object] = [values, tuple(map(Decimal, map(str, values))), np.array(unrounded)]
+    names = [" ".join(names) for names, _ in shown]
+    if len(shown) == 1:
+        forms += [unrounded[0], {"my own name": values[0]}]
+    elif len(set(names)) == len(names):
+        named = list(zip(shown, unrounded, strict=True))
+        random.Random(0).shuffle(named)
+        labels = pd.MultiIndex.from_tuples([one[0] for one, _ in named])
+        forms += [
+            dict(zip(names, unrounded, strict=True)),
+            pd.Series([v for _, v in named], labels),
+        ]
+    return forms
+
+
+def _wrong(reading: list[checker.Part]) -> list[object]:
+    """Return wrong answers that a student would give: a guess, a sign, a unit, too few."""
+    shown = [number for _, text in reading for number in numbers(text)]
+    values = [float(number) for number in shown]
+    units = [10.0 ** int(number.as_tuple().exponent) for number in shown]
+    forms: list[object] = [True, [True] * len(shown)]
+    forms.append([v + 2 * u for v, u in zip(values, units, strict=True)])
+    if any(abs(v) > u for v, u in zip(values, units, strict=True)):
+        forms.append([-v for v in values])
+    if len(values) > 1:
+        forms.append(values[0])
+    return forms
+
+
+@pytest.mark.slow
+def test_every_exercise_takes_right_answers_in_any_form_and_no_wrong_one(html):
+    checked = 0
+    for chapter, notebook in _chapters(html / FOLDER).items():
+        _, tasks = students.student_notebook(notebook)
+        for label, task in tasks.items():
+            if "answer" not in task:
+                continue
+            checked += 1
+            expected = checker.decode(task["answer"])
+            where = f"{chapter}, {label}"
+            assert same(expected, expected), where
+            assert not same(expected, read(True)), where
+            if any(numbers(text) for _, text in expected[0]):
+                for value in _right(expected[0]):
+                    assert same(expected, read(value)), (where, value)
+                for value in _wrong(expected[0]):
+                    assert not same(expected, read(value)), (where, value)
+            else:
+                words = [text for _, text in expected[0]]
+                assert same(expected, read(np.array(words))), where
+                assert not same(expected, read(words[:-1])), where
+                assert not same(expected, read([*words[:-1], "something else"])), where
+    assert checked >= 30
+
+
+@pytest.mark.slow
+def test_no_solution_reaches_a_student_and_no_name_is_left_for_a_number(html):
+    exercises = 0
+    for chapter, notebook in _chapters(html / FOLDER).items():
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        assert "⟨" not in text and "{glue" not in text and "```{" not in text, chapter
+        shown, tasks = students.student_notebook(notebook)
+        exercises += len(tasks)
+        left = "\n".join(cell.source for cell in shown.cells)
+        for cell in notebook.cells:
+            if "solution" in cell.metadata.get(KEY, {}):
+                assert cell.source not in left, chapter
+        assert all(task["name"].startswith("Exercise ") for task in tasks.values()), chapter
+    sources = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.md")]
+    assert exercises == sum(p.read_text("utf-8").count("{exercise}\n") for p in sources)
+
+
+@pytest.mark.slow
+def test_official_solutions_pass_and_an_empty_notebook_fails(html, tmp_path):
+    """One cheap chapter from end to end: a student's notebook with the book's solutions in it."""
+    students.write(html / FOLDER, tmp_path, ["mechanisms"])
+    book = _chapters(html / FOLDER)["mechanisms"]
+    notebook = nbformat.read(tmp_path / "mechanisms.ipynb", as_version=4)
+    asked = students.student_notebook(book)[1]
+    compared = {task["name"] for task in asked.values() if "answer" in task}
+    assert len(compared) >= 3
+    marks = checker.mark(asked, notebook, tmp_path)
+    assert {mark.exercise for mark in marks if mark.verdict == checker.FAIL} == compared
+    for cell in notebook.cells:
+        if label := cell.metadata.get(KEY, {}).get("exercise"):
+            own = [c for c in book.cells if c.metadata.get(KEY, {}).get("solution") == label]
+            cell.source = "\n".join(c.source for c in own if c.cell_type == "code")
+    marks = checker.mark(asked, notebook, tmp_path)
+    assert {mark.exercise for mark in marks if mark.verdict == checker.PASS} == compared
