@@ -181,7 +181,7 @@ def _write_tree(
             fill(text, study, lacking, values), encoding="utf-8"
         )
     (target / "book").mkdir()
-    for name in ("_ext", "_static", "library", "library.md", "references.bib", "references.md"):
+    for name in ("_static", "library", "library.md", "references.bib", "references.md"):
         (target / "book" / name).symlink_to(root / "book" / name)
     for name in ("lib", "data", "requirements.lock"):  # what the pages' fingerprint covers
         (target / name).symlink_to(root / name)
@@ -194,9 +194,7 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
     config["html"]["announcement"] = ""
     config["exclude_patterns"] = [".*", "**/.*", "_build", "data", "lib", "study", "*.md"]
     sphinx = config["sphinx"]
-    sphinx["local_extensions"] = {
-        name: folder for name, folder in sphinx["local_extensions"].items() if name in EXTENSIONS
-    }
+    sphinx["local_extensions"] = {}  # of the monograph's own pages
     # what leads to the repository of another book, and to pages that are not there
     for setting in ("bookworks_repository", "bookworks_search"):
         sphinx["config"].pop(setting, None)
@@ -211,19 +209,6 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
         + [library, {"file": "book/references"}],
     }
     (target / "_toc.yml").write_text(yaml.safe_dump(toc), "utf-8")
-
-
-#: The Sphinx extensions that know nothing of the monograph's own pages.
-<<<<<<< HEAD
-EXTENSIONS = ("ftz_provenance",)
-=======
-EXTENSIONS = (
-    "ftz_accessible",
-    "ftz_offline",
-    "ftz_search",
-    "ftz_secrets",
-)
->>>>>>> c8f3b61 (Trace what stands behind a figure in the package of the book's machinery, from the files that were opened)
 
 
 # --- the pages -------------------------------------------------------------------------------
