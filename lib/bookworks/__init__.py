@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 #: The parts that are extensions of their own, in the order in which they are loaded.
-PARTS: tuple[str, ...] = ("pages", "status")
+PARTS: tuple[str, ...] = ("pages", "status", "reruns.gallery")
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bookworks.files import read_yaml
 SETTINGS: Mapping[str, tuple[Any, str]] = {
     "prefix": ("BOOKWORKS_", "how environment variables that steer the book begin"),
     "packages": ([], "packages of the repository that notes and pages of source speak of"),
+    "chapters": ("", "folder of the chapters that can be run anew"),
     "repository": ("", "address of the book's repository, for launch buttons"),
     "notebooks_branch": ("notebooks", "branch of the repository that holds the notebooks"),
 }

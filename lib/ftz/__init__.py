@@ -11,8 +11,8 @@ The rooms of the library, lowest floor first (imports point downwards only):
   that the estimators return them, and a reader's own panel;
 * ``findings``, ``evidence``, ``other_studies``, ``provenance``: what the book found,
   what others did, and what made each figure and table;
-* ``multiverse``, ``reruns``, ``students``, ``cli``: many specifications, many runs,
-  notebooks without solutions, and the command;
+* ``multiverse``, ``students``, ``cli``: many specifications, notebooks without
+  solutions, and the command;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
 Rooms are imported when first used, so ``import ftz`` stays light.
@@ -48,7 +48,6 @@ _ROOMS = (
     "published",
     "register",
     "replication",
-    "reruns",
     "results",
     "students",
     "tables",

@@ -123,6 +123,17 @@ def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping
     return str(jupytext.writes(notebook, fmt="md:myst"))
 
 
+def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
+    """Return a chapter's text for the panel and the spec that its parameters name.
+
+    What ``reruns/chapters.yml`` calls before a run; names of files start in ``folder``.
+    """
+    from ftz.own import read_study
+
+    study = read_study(folder / values["panel"], folder / values["spec"])
+    return fill(chapter, study, missing(study), {})
+
+
 def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
     text = text.replace(_TITLE, plain_markdown(study.title))
     return _REASON.sub(lambda match: plain_markdown(lacking.get(match[1], "")), text)
