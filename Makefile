@@ -117,7 +117,7 @@ audit: $(READY)  ## check all printed numbers; ledger and certificates in _build
 
 .PHONY: rerun
 rerun: $(READY)  ## run chapters anew with the parameters of reruns/*.yml (ARGS='--only NAME')
-	$(BIN)/ftz rerun $(ARGS)
+	$(BIN)/bookworks rerun $(ARGS)
 
 .PHONY: multiverse
 multiverse: $(READY)  ## estimate every defensible specification; PANEL=, SPEC=, ARGS='--workers 2'

@@ -18,6 +18,7 @@ PARTS: tuple[str, ...] = (
     "status",
     "notes",
     "downloads",
+    "reruns.gallery",
     "secrets",
 )
 

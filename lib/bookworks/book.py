@@ -27,6 +27,7 @@ SETTINGS: Mapping[str, tuple[Any, str]] = {
     "versions": ([], "installed packages whose version can change a number or a picture"),
     "classes": ("bookworks-", "how the classes of HTML begin, for the book's style sheets"),
     "license": ("", "address of the licence of text and figures"),
+    "chapters": ("", "folder of the chapters that can be run anew"),
     "repository": ("", "address of the book's repository, for launch buttons"),
     "scrolls": ([], "classes of the book's own frames that scroll sideways"),
     "search": ({}, "see bookworks.search"),

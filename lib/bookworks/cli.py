@@ -12,7 +12,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "chapter": ("chapter", "execute one chapter on its own"),
     "links": ("links", "check every link inside the built book"),
     "release": ("release", "pack site, sources and notebooks with checksums"),
-    "rerun": ("reruns", "run chapters anew with other parameters"),
+    "rerun": ("reruns.command", "run chapters anew with other parameters"),
     "students": ("students", "write notebooks without solutions, and a checker"),
 }
 

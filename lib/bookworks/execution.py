@@ -170,7 +170,9 @@ def failure(book: Book, chapter: Chapter, index: int, error: BaseException) -> s
     )
 
 
-def _client(chapter: Chapter, connection: Path, timeout: int, note: Callable[..., None]) -> Any:
+def _client(
+    chapter: Chapter, connection: Path, timeout: int | None, note: Callable[..., None]
+) -> Any:
     """Return a client that talks over sockets in a folder, and stops a cell that never ends."""
     from nbclient import NotebookClient
     from traitlets.config import Config
@@ -199,7 +201,9 @@ def _client(chapter: Chapter, connection: Path, timeout: int, note: Callable[...
     )
 
 
-async def _execute(book: Book, chapter: Chapter, desk: Path, timeout: int) -> Execution:
+async def execute_chapter(
+    book: Book, chapter: Chapter, desk: Path, timeout: int | None
+) -> Execution:
     """Execute a chapter in place."""
     running = 0
 
@@ -235,7 +239,7 @@ async def _side_by_side(
             desk = Path(folder, str(number))
             desk.mkdir()
             async with gate:
-                execution = await _execute(book, chapter, desk, timeout)
+                execution = await execute_chapter(book, chapter, desk, timeout)
             keep(chapter, execution)
 
         tasks = [asyncio.create_task(run(n, chapter)) for n, chapter in enumerate(chapters)]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import yaml
 
-from bookworks.errors import BookError
+from bookworks.errors import BookError, near
+
+T = TypeVar("T")
 
 #: No declaration is larger; what is larger is some other file.
 MOST_BYTES = 1_000_000
@@ -111,3 +115,50 @@ def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise BookError(f"{path} is not valid YAML: {words}") from None
+
+
+def locked(folder: Path, say: Callable[[str], None]) -> IO[str]:
+    """Return a lock on a folder, which ends with its process; ``say`` if one has to wait for it.
+
+    Raises
+    ------
+    BookError
+        If the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise BookError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        say(f"another command works in {folder} ({lock.read()}): waiting for it")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()}")
+    lock.flush()
+    return lock
+
+
+def read_declared(path: Path, kind: type[T], keys: Iterable[str]) -> T:
+    """Read a YAML file as a type that pydantic checks; ``keys`` are those that it knows.
+
+    Raises
+    ------
+    BookError
+        With everything that is wrong, a line each: file, key, problem, near name.
+    """
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(kind).validate_python(read_yaml(path))
+    except pydantic.ValidationError as error:
+        problems = []
+        for one in error.errors():
+            key, said = ".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")
+            if one["type"] == "extra_forbidden":
+                said = f"no such key{near(one['loc'][-1], keys)}; there are {', '.join(keys)}"
+            problems.append(f"{path.name}: {key}{key and ': '}{said}")
+        raise BookError("\n".join(problems)) from None

@@ -10,7 +10,7 @@ The rooms of the library, lowest floor first (imports point downwards only):
 * ``audit``, ``witness``, ``own``: what printed numbers imply, panels constructed so
   that the estimators return them, and a reader's own panel;
 * ``findings``, ``evidence``, ``other_studies``: what the book found, and what others did;
-* ``multiverse``, ``reruns``, ``cli``: many specifications, many runs, and the command;
+* ``multiverse``, ``cli``: many specifications, and the command;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
 Rooms are imported when first used, so ``import ftz`` stays light.
@@ -45,7 +45,6 @@ _ROOMS = (
     "published",
     "register",
     "replication",
-    "reruns",
     "results",
     "tables",
     "witness",

@@ -23,6 +23,8 @@ OK, NOT_MET = 0, 1
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["rerun"]:
+        return _rerun(given[1:])
     options = _parser(given).parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -249,11 +251,15 @@ def _book(options: argparse.Namespace) -> int:
 # --- many runs --------------------------------------------------------------------------------
 
 
-def _rerun_parser(parser: argparse.ArgumentParser) -> None:
-    from ftz.reruns.__main__ import add_arguments, run
+def _rerun(arguments: list[str]) -> int:
+    """Hand ``ftz rerun ...`` to ``bookworks rerun``, the same by its other name."""
+    from bookworks.reruns.command import command
 
-    add_arguments(parser)
-    parser.set_defaults(run=run)
+    try:
+        command(arguments, prog_name="ftz rerun")
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return OK
 
 
 def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
@@ -268,7 +274,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("say everything that is wrong with a panel and its spec", _check_parser),
     "new-panel": ("write a template of a panel and its spec", _new_panel_parser),
     "book": ("make the book of your own panel", _book_parser),
-    "rerun": ("run chapters anew with other parameters", _rerun_parser),
+    "rerun": ("run chapters anew with other parameters", lambda _: None),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
     "audit": ("decide which printed numbers can all be true together", _audit_parser),
     "verify": ("check certificates of impossibility by a program of their own", _verify_parser),

@@ -123,6 +123,17 @@ def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping
     return str(jupytext.writes(notebook, fmt="md:myst"))
 
 
+def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
+    """Return a chapter's text for the panel and the spec that its parameters name.
+
+    What ``reruns/chapters.yml`` calls before a run; names of files start in ``folder``.
+    """
+    from ftz.own import read_study
+
+    study = read_study(folder / values["panel"], folder / values["spec"])
+    return fill(chapter, study, missing(study), {})
+
+
 def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
     text = text.replace(_TITLE, plain_markdown(study.title))
     return _REASON.sub(lambda match: plain_markdown(lacking.get(match[1], "")), text)
@@ -194,7 +205,7 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
     config["html"]["announcement"] = ""
     config["exclude_patterns"] = [".*", "**/.*", "_build", "data", "lib", "study", "*.md"]
     sphinx = config["sphinx"]
-    sphinx["local_extensions"] = {}  # of the monograph's own pages
+    sphinx.pop("local_extensions", None)  # of the monograph's own pages
     # what leads to the repository of another book, and to pages that are not there
     for setting in ("bookworks_repository", "bookworks_search"):
         sphinx["config"].pop(setting, None)

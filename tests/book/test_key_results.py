@@ -1,41 +1,27 @@
-"""The numbers of each chapter that are worth laying side by side.
+"""The key results of chapters: what a run glues is what the library returns, bit for bit.
 
-A chapter glues many numbers; its *headlines* are those a reader would compare between
-runs.  Each is found twice: read from an executed notebook, where it stands at full
-precision, and computed by the library from the same parameters, without a notebook.
-The two must be equal bit for bit; a test asserts it on real runs.
+Each number is found twice: read from an executed notebook, where it stands at full
+precision, and computed here by the library from the same parameters, without a notebook.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ftz.errors import FtzError
+import pytest
 
-#: Parameters and numbers as they travel here.
+from bookworks.book import Book
+from bookworks.reruns import declared, runner
+from bookworks.reruns.records import read_records
+from conftest import ROOT
+from ftz import matching, published, replication
+
 Values = Mapping[str, Any]
 Numbers = dict[str, int | float]
 
-#: Where :func:`myst_nb.glue` puts a value in a cell's output.
-_RECORD = "application/papermill.record/text/plain"
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The headline numbers of a chapter.
-
-    Attributes
-    ----------
-    labels : mapping
-        Glue key to what a reader sees above the number.
-    compute : callable
-        From all parameters of a run to the numbers, by glue key, without a notebook.
-    """
-
-    labels: Mapping[str, str]
-    compute: Callable[[Values], Numbers]
+BOOK = Book.read(ROOT)
+PSM, DID, TOOLS = "propensity-score-matching", "difference-in-differences", "do-the-tools-work"
 
 
 def _witness() -> Any:
@@ -192,125 +178,110 @@ def _tools(values: Values) -> Numbers:
     return {key: float(sizes[test]) for key, test in tests.items()}
 
 
-#: Chapter to its headline numbers.
-HEADLINES: dict[str, Headline] = {
-    "propensity-score-matching": Headline(
-        {
-            "psm-att-k_nearest": "effect, k nearest",
-            "psm-att-caliper": "effect, caliper",
-            "psm-att-k_nearest_in_caliper": "effect, k nearest in caliper",
-        },
-        _matching,
-    ),
-    "difference-in-differences": Headline(
-        {
-            "did-sim-mean": "mean estimate, simulated effect",
-            "did-sim-drift": "mean estimate, no effect but a trend",
-            "did-att": "column (5) on the witness",
-        },
-        _differences,
-    ),
-    "robustness": Headline(
-        {
-            "robustness-joint-p": "joint pre-trend test, p",
-            "robustness-detectable": "trend found with 80% power",
-            "robustness-p-cells": "shuffled cells, p",
-            "robustness-p-paths": "reassigned paths, p",
-        },
-        _robustness,
-    ),
-    "mechanisms": Headline(
-        {
-            "mech-indirect": "indirect effect",
-            "mech-boot-low": "percentile interval, low end",
-            "mech-boot-high": "percentile interval, high end",
-        },
-        _mechanisms,
-    ),
-    "hqd-index": Headline(
-        {
-            "index-gap-line": "error of filling by a line",
-            "index-gap-mean": "error of filling by the year's mean",
-        },
-        _index,
-    ),
-    "index-and-estimate": Headline(
-        {
-            "estimate-here": "effect in points",
-            "estimate-low": "lowest over all weights",
-            "estimate-high": "highest over all weights",
-        },
-        _index_effects,
-    ),
-    "do-the-tools-work": Headline(
-        {
-            "tools-classical": "size, classical t",
-            "tools-cr1": "size, clustered z",
-            "tools-cr2": "size, clustered t (CR2)",
-            "tools-paths-t": "size, paths, t",
-        },
-        _tools,
-    ),
+#: Chapter to its key results, from all parameters.
+COMPUTE: dict[str, Callable[[Values], Numbers]] = {
+    PSM: _matching,
+    DID: _differences,
+    "robustness": _robustness,
+    "mechanisms": _mechanisms,
+    "hqd-index": _index,
+    "index-and-estimate": _index_effects,
+    TOOLS: _tools,
 }
 
 
-def labels(chapter: str) -> dict[str, str]:
-    """Return what the headline numbers of a chapter are called, by glue key."""
-    return dict(HEADLINES[chapter].labels) if chapter in HEADLINES else {}
+def values(chapter: str, **given: Any) -> Values:
+    """Return all parameters of a chapter, some of them other than the book's."""
+    found = declared.find(BOOK, chapter)
+    return found.values(found.given(given, ROOT))
 
 
-def library_numbers(chapter: str, values: Values) -> Numbers:
-    """Compute a chapter's headline numbers from its parameters, without a notebook.
-
-    Parameters
-    ----------
-    chapter : str
-        A key of :data:`HEADLINES`.
-    values : mapping
-        All parameters (:meth:`ftz.reruns.chapters.Chapter.values`).
-    """
-    return HEADLINES[chapter].compute(values)
+def computed(chapter: str, **given: Any) -> Numbers:
+    return COMPUTE[chapter](values(chapter, **given))
 
 
-def glued(notebook: Any) -> dict[str, str]:
-    """Return all glued values of an executed notebook, as the text that holds them."""
-    found = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            if name is not None and _RECORD in output.get("data", {}):
-                found[name] = output["data"][_RECORD]
-    return found
+def test_what_is_said_of_chapters_is_what_is_computed_here():
+    said = {name: one.facts.results for name, one in declared.chapters(BOOK).items()}
+    assert {name for name, results in said.items() if results} == set(COMPUTE)
 
 
-def rendered_numbers(chapter: str, notebook: Any) -> Numbers:
-    """Read a chapter's headline numbers from an executed notebook, at full precision.
-
-    Raises
-    ------
-    FtzError
-        If one was not glued, or not as a plain number.
-    """
-    texts = glued(notebook)
-    numbers: Numbers = {}
-    for key in labels(chapter):
-        if key not in texts:
-            raise FtzError(f"{chapter}: the headline {key} was not glued")
-        numbers[key] = exact(texts[key], f"{chapter}: {key}")
-    return numbers
+@pytest.mark.parametrize("name", declared.chapters(BOOK))
+def test_every_chapter_of_the_book_declares_what_it_takes(name):
+    """Reads each parameters cell; defaults are held against their own constraints."""
+    chapter = declared.find(BOOK, name)
+    assert bool(chapter.parameters) == ("tags: [parameters" in chapter.path.read_text("utf-8"))
+    assert "does not say" not in " ".join(p.help for p in chapter.parameters)
+    assert chapter.parameters or name not in COMPUTE
 
 
-def exact(text: str, place: str) -> int | float:
-    """Return the number that a text stands for, if no digit of it was lost.
+def test_the_declarations_of_the_book_are_in_order():
+    runs = declared.read(BOOK, declared.declarations(BOOK))
+    assert len(runs) >= 10
+    assert {run.chapter.name for run in runs} <= set(COMPUTE)
 
-    Python writes a float with as many digits as bring it back bit for bit, so a text that
-    is not the number's own ``repr`` was rounded or is of another type.
-    """
-    for kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        if repr(number) == text:
-            return number
-    raise FtzError(f"{place} is {text}; glue float(...) or int(...), not a rounded text")
+
+@pytest.mark.slow
+def test_a_chapter_about_a_panel_of_the_reader_is_fitted_to_it():
+    """The example's chapter keeps cells, loses the tags that chose them, and names the panel."""
+    chapter = declared.find(BOOK, "own/matching")
+    cells = chapter.notebook({"neighbours": 2}).cells
+    tags = [tag for cell in cells for tag in cell.metadata.get("tags", ())]
+    assert not [tag for tag in tags if tag.startswith(("needs-", "lacks-"))]
+    assert any("neighbours = 2" in cell.source for cell in cells)
+    assert "@@" not in "".join(cell.source for cell in cells)
+
+
+def test_the_defaults_of_the_matching_chapter_are_those_of_table_1():
+    known = values(PSM)
+    assert {k: known[k] for k in ("neighbours", "caliper", "support")} == {
+        k: getattr(replication.MATCHING, k) for k in ("neighbours", "caliper", "support")
+    }
+
+
+def test_key_results_of_the_witness_are_the_printed_numbers():
+    record = published.load(replication.PAPER)
+    matched = computed(PSM)
+    for method in matching.METHODS:
+        printed = record.get(replication.cell("table1", method, "ATT", "coef"))
+        assert printed.reproduced_by(matched[f"psm-att-{method}"])
+    known, found = values(DID), computed(DID, simulated_panels=4)
+    printed = record.get(replication.cell("table4", "FTZ", "(5)", "coef"))
+    assert printed.reproduced_by(found["did-att"])
+    assert found["did-sim-mean"] == pytest.approx(known["simulated_effect"], abs=0.05)
+    assert found["did-sim-drift"] > known["simulated_trend"]  # a trend, taken for an effect
+
+
+def test_key_results_of_the_other_chapters_keep_their_order():
+    found = computed("robustness", draws=49)
+    assert all(0 < p <= 1 for key, p in found.items() if key != "robustness-detectable")
+    assert found["robustness-detectable"] > 0
+    found = computed("mechanisms", draws=40)
+    assert found["mech-boot-low"] < found["mech-boot-high"]
+    found = computed("hqd-index")
+    assert 0 < found["index-gap-line"] < found["index-gap-mean"]
+    found = computed("index-and-estimate")
+    assert found["estimate-low"] < found["estimate-here"] < found["estimate-high"]
+    found = computed(TOOLS, panels=20)
+    assert all(0 <= size <= 1 for size in found.values())
+    assert found["tools-classical"] >= found["tools-cr2"]
+
+
+#: Knobs that make real chapters quick, and are not the book's.
+QUICK = [
+    (PSM, {"neighbours": 1, "caliper": 0.33}),
+    (DID, {"simulated_panels": 3, "simulated_trend": 0.1, "seed": 7}),
+    ("robustness", {"simulated_panels": 2, "draws": 99, "leads": 2, "lags": 2}),
+    ("mechanisms", {"simulated_panels": 2, "draws": 60, "level": 0.9, "seed": 3}),
+]
+
+
+@pytest.mark.slow
+def test_a_key_result_of_a_run_is_the_number_of_the_library_bit_for_bit(tmp_path):
+    runs = [declared.adhoc(BOOK, chapter, given, name=chapter) for chapter, given in QUICK]
+    outcomes = runner.execute(runs, tmp_path, workers=2, progress=False)
+    assert [o.status for o in outcomes] == [runner.DONE] * len(QUICK), list(map(str, outcomes))
+    records = {record.chapter: record for record in read_records(tmp_path)}
+    for chapter, given in QUICK:
+        assert records[chapter].results == computed(chapter, **given)
+        # the other parameters are not the book's: the numbers must have moved
+        assert records[chapter].results != computed(chapter)
