@@ -11,7 +11,6 @@ import pytest
 from bookworks.accessible import pages
 from browser import opened, page_of, served, set_theme, settle, thin_out, violations
 from conftest import ROOT, chapters
-from test_toolchain import SmallBook
 
 #: Pages that no chapter writes, but Sphinx.
 OTHERS = ("genindex", "search", "py-modindex")
@@ -358,15 +357,14 @@ def test_a_letter_that_no_font_has_is_complained_of():
 
 
 @pytest.mark.slow
-def test_an_empty_box_in_a_figure_fails_the_build(tmp_path):
-    book = SmallBook(tmp_path)
+def test_an_empty_box_in_a_figure_fails_the_build(tea):
     drawing = (
         "import matplotlib.pyplot as plt\nfrom ftz.figures import style\nstyle.use()\n"
-        'plt.figure().suptitle("\\U000e0123")\nimport csv'
+        'plt.figure().suptitle("\\U000e0123")'
     )
-    book.replace("book/computed.md", "import csv", drawing)
-    build = book.build()
-    assert build.code != 0
+    tea.edit("taste.md", "1 + 1", drawing)
+    built = tea.build()
+    assert built.result != 0
     # MyST-NB warns of what a cell says on stderr, and shows it on the page
-    assert "computed.md" in build.log and "stderr" in build.log, build.log
-    assert "Glyph" in book.page("computed")
+    assert "taste.md" in built.log and "stderr" in built.log, built.log
+    assert "Glyph" in tea.page("taste")

@@ -31,11 +31,11 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
         return []
     if about["Version"] != version:
         return []
-    # the two kinds of importlib's metadata differ in what a missing field gives
-    if "License-Expression" in about and about["License-Expression"]:
-        return [{"expression": about["License-Expression"]}]
+    # not by index: the two kinds of importlib's metadata differ in what a missing field gives
+    for expression in about.get_all("License-Expression") or ():
+        return [{"expression": expression}]
     stated = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or [] if "License" in c]
-    lines = (about["License"] if "License" in about else "").strip().splitlines()
+    lines = "".join(about.get_all("License") or ()).strip().splitlines()
     names = lines if len(lines) == 1 and len(lines[0]) < 80 else stated or lines[:1]
     return [{"license": {"name": one}} for one in names]
 

@@ -80,3 +80,19 @@ def test_a_page_that_tells_a_secret_is_not_built(tmp_path, monkeypatch):
     assert "index.html: holds the value of PLANTED_SECRET" in said
     assert "index.html: holds the folder of the checkout" in said
     assert SECRET not in said and str(tmp_path) not in said
+
+
+@pytest.mark.slow
+def test_a_site_tells_neither_secrets_nor_places_nor_names(tea, monkeypatch):
+    secret, user, host = "planted-5f0c1e-never-to-be-seen", "planteduser77", "plantedhost77"
+    monkeypatch.setenv("TEA_PLANTED_SECRET", secret)
+    for name in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.setenv(name, user)
+    monkeypatch.setenv("HOSTNAME", host)
+    for name in (".env", "secret.txt", "static/.secret"):
+        tea.write(name, f"TEA_PLANTED_SECRET={secret}\n")
+    built = tea.build()
+    assert built.result == 0, built.log
+    needles = [secret, user, host, str(tea.root), "/home/", "/root/", "/tmp/"]
+    assert list(leaks(tea.html, {needle: needle.encode() for needle in needles})) == []
+    assert (tea.html / "_sources" / "harvest.md").is_file()  # the downloads were looked at
