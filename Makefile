@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME
 
 # Chapters that hold code: MyST text notebooks name their kernel in the header.
 CODE_CHAPTERS = $(shell grep -ls '^kernelspec:' book/*.md notebooks/*.md)
-SOURCES := lib tests tools benchmarks book/_ext
+SOURCES := lib tests tools benchmarks $(wildcard book/_ext)
 WORDS := lib tests tools benchmarks book notebooks reruns README.md CHANGELOG.md CONTRIBUTING.md \
   data/DATASHEET.md Makefile pyproject.toml
 
@@ -52,9 +52,14 @@ endif
 
 .PHONY: test
 test: $(READY)  ## run all tests: library, notebooks, the built book, the repository
-	@echo "==> testing: library, every notebook, a clean build of the book, the repository"
-	@echo "    (make test ARGS='-m \"not slow\"' leaves out the parts that execute chapters)"
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@echo "==> testing: library, every notebook, the built book, the repository"
+	@echo "    (make cover leaves out the parts that execute chapters)"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(ARGS)
+
+# The outputs are kept by content, and `make book` sets its pages from them.
+.PHONY: notebooks
+notebooks: $(READY)  ## execute every chapter through nbmake, where no execution holds
+	$(BIN)/python -m pytest -n $(WORKERS) tests/test_notebooks.py $(ARGS)
 
 # Chapters are read as scripts, in which prose becomes comments: so long lines and
 # docstrings are not looked at.  (`jupytext --check` would write the chapter back.)
@@ -62,6 +67,7 @@ test: $(READY)  ## run all tests: library, notebooks, the built book, the reposi
 lint: $(READY)  ## check style and format of the library, the tests and the chapters' code
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/lint-imports
 	@echo "==> checking the code of $(words $(CODE_CHAPTERS)) chapters"
 	@status=0; for chapter in $(CODE_CHAPTERS); do \
 	  $(BIN)/jupytext --quiet --to py:percent --output - $$chapter \
@@ -82,11 +88,15 @@ links: $(READY)  ## check every link inside the built book
 
 .PHONY: cover
 cover: $(READY)  ## the quick tests, with the coverage of the library
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not nightly" --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 .PHONY: slow
 slow: $(READY)  ## the other tests: notebooks, the built book, browser, kills, Monte Carlo
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not nightly" $(ARGS)
+
+.PHONY: nightly
+nightly: $(READY)  ## Monte Carlo of thousands, kills under load: what CI does not run
+	$(BIN)/python -m pytest -n $(WORKERS) -m nightly $(ARGS)
 
 .PHONY: chapter
 chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md
@@ -99,8 +109,9 @@ release: $(READY)  ## source, site, notebooks and witness, to be deposited: VERS
 	$(BIN)/bookworks release $(VERSION)
 
 .PHONY: check
-check: $(READY)  ## all that CI runs: lint, spelling, types, book, links, tests with coverage
+check: $(READY)  ## all that CI runs, and then the nightly tests
 	bash .ci/run
+	$(MAKE) nightly
 
 .PHONY: serve
 serve: book  ## build the book and serve it on localhost (PORT=8000)
