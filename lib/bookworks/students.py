@@ -107,7 +107,8 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     Raises
     ------
     BookError
-        If the book is not built, two chapters have one name, or there is no such chapter.
+        If the book is not built, two chapters have one name, there is no such chapter, or what
+        stands in the place of a student's notebook is none.
     """
     paths = sorted(source.rglob("*.ipynb"))
     known = {path.stem: path for path in paths}
@@ -121,7 +122,10 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     asked = {}
     for name in names:
         target = out / f"{name}.ipynb"
-        before = nbformat.read(target, as_version=4) if target.is_file() else None
+        try:
+            before = nbformat.read(target, as_version=4) if target.is_file() else None
+        except ValueError:
+            raise BookError(f"{target} is no notebook: move it away, and write again") from None
         notebook, tasks = student_notebook(nbformat.read(known[name], as_version=4), before)
         if tasks:
             asked[name] = tasks

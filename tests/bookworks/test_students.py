@@ -240,6 +240,9 @@ def test_writing_again_gives_the_same_bytes_and_keeps_what_was_answered(book):
 
 def test_what_cannot_be_written_is_said(book):
     assert "no chapter tee (did you mean 'tea'?)" in _students("tee").output
+    (book / "out").mkdir()
+    (book / "out" / "tea.ipynb").write_text("broken", encoding="utf-8")
+    assert "out/tea.ipynb is no notebook: move it away" in _students().output
     place = book / "_build" / "html" / FOLDER
     shutil.copytree(place / "part", place / "other")
     assert "two chapters of one name" in _students().output
