@@ -497,7 +497,8 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", serve_outputs)
     app.connect("env-get-outdated", outdated, priority=900)
     app.connect("doctree-read", remember_read, priority=900)
-    app.connect("env-updated", rewritten, priority=900)
+    # after Sphinx has numbered sections and figures, which it does at this event
+    app.connect("env-get-updated", rewritten, priority=900)
     app.connect("write-started", writing)
     app.connect("html-page-context", write_key, priority=900)
     app.connect("build-finished", finish, priority=950)

@@ -203,6 +203,9 @@ class Table:
     def __init__(self, caption):
         self.caption = caption
 
+    def __repr__(self):
+        return self.caption  # the same in each kernel
+
     def _repr_html_(self):
         caption = self.caption.replace("&", "&amp;")
         return f"<table><caption>{caption}</caption><tr><td>1</td></tr></table>"
