@@ -17,6 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from bookworks.accessible import mend
 from bookworks.book import Book
 from bookworks.files import write_atomically
 from bookworks.markdown import code, plain, table
@@ -56,7 +57,8 @@ def render(record: Record, folder: Path, target: Path, html: Path, gallery: str,
         page = (out / "runs" / f"{record.name}.html").read_text("utf-8")
         ready = target.with_name(f".{target.name}.{os.getpid()}")
         # images go below runs/, which is all of its own
-        write_atomically(ready / f"{record.name}.html", page.replace("../_images/", "_images/"))
+        page = mend(page.replace("../_images/", "_images/"), book.setting("scrolls"))
+        write_atomically(ready / f"{record.name}.html", page)
         shutil.copyfile(folder / NOTEBOOK, ready / f"{record.name}.ipynb")
         if (out / "_images").is_dir():
             shutil.copytree(out / "_images", ready / "_images")
