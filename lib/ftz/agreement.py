@@ -73,7 +73,9 @@ def table(coded: Policy) -> pd.DataFrame:
         one, other = (_units(field, coded, coder) for coder in ("a", "b"))
         same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
         rows[field] = {"compared": len(one), "same": same, "alpha": nominal_alpha([one, other])}
-    return pd.DataFrame.from_dict(rows, orient="index").astype({"compared": int}).rename_axis("field")
+    return (
+        pd.DataFrame.from_dict(rows, orient="index").astype({"compared": int}).rename_axis("field")
+    )
 
 
 def _units(field: str, coded: Policy, coder: str) -> list[Hashable]:
@@ -92,3 +94,21 @@ def _units(field: str, coded: Policy, coder: str) -> list[Hashable]:
         pairs = product(asked.index, coded.problems.index)
     same_paper = field == "answers"
     return [pair in chosen for pair in pairs if (papers[pair[0]] == papers[pair[1]]) is same_paper]
+
+
+def sentence(agreed: pd.DataFrame) -> str:
+    """Say in one sentence where the coders agree most and least.
+
+    Parameters
+    ----------
+    agreed : pandas.DataFrame
+        From :func:`table`.
+    """
+    if agreed.empty:
+        return "No second coder has coded them yet, so that no agreement can be computed."
+    alpha = {str(field): float(value) for field, value in agreed["alpha"].items()}
+    best, worst = max(alpha, key=alpha.__getitem__), min(alpha, key=alpha.__getitem__)
+    return (
+        f"Two coders agree most on {best} (alpha {alpha[best]:.2f}) and least on "
+        f"{worst} ({alpha[worst]:.2f})."
+    )

@@ -248,7 +248,9 @@ def fields_of_papers(coded: Policy) -> pd.DataFrame:
         ``mechanism``, ``paper``, ``problems`` and ``proposals`` (whether there is at least
         one); no counts, because how finely a text was cut is no property of the text.
     """
-    every = pd.MultiIndex.from_product([MECHANISMS, list(published.papers())], names=["mechanism", "paper"])
+    every = pd.MultiIndex.from_product(
+        [MECHANISMS, list(published.papers())], names=["mechanism", "paper"]
+    )
     named = {
         what: every.isin(list(zip(frame["mechanism"], frame["paper"], strict=True)))
         for what, frame in (("problems", coded.problems), ("proposals", coded.proposals))

@@ -189,13 +189,15 @@ def _coding(file: str, stated: Mapping[str, str], proposed: Mapping[str, str]) -
     for field in FIELDS[1:]:
         _refuse(file, frame, field, ~asked & (frame[field] != ""), "nothing for a problem")
     pairs = list(zip(frame["id"].map(proposed), frame["answers"].map(identifiers), strict=True))
-    wrong = [any(stated.get(name) != paper for name in names) for paper, names in pairs]
-    _refuse(file, frame, "answers", pd.Series(wrong), "problems of the same paper")
+    stray = [any(stated.get(name) != paper for name in names) for paper, names in pairs]
+    _refuse(file, frame, "answers", pd.Series(stray, dtype=bool), "problems of the same paper")
     many = [len(names) > _MOST_ANSWERS for _, names in pairs]
-    _refuse(file, frame, "answers", pd.Series(many), f"{_MOST_ANSWERS} problems at most")
+    _refuse(
+        file, frame, "answers", pd.Series(many, dtype=bool), f"{_MOST_ANSWERS} problems at most"
+    )
     pairs = list(zip(frame["id"].map(proposed), frame["overlaps"].map(identifiers), strict=True))
-    wrong = [any(proposed.get(name, paper) == paper for name in names) for paper, names in pairs]
-    _refuse(file, frame, "overlaps", pd.Series(wrong), "proposals of another paper")
+    stray = [any(proposed.get(name, paper) == paper for name in names) for paper, names in pairs]
+    _refuse(file, frame, "overlaps", pd.Series(stray, dtype=bool), "proposals of another paper")
     return _in_one_order(frame.set_index("id"), [*stated, *proposed])
 
 
@@ -230,9 +232,12 @@ def differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
         ``resolution.csv`` needs.
     """
     cells = [
-        (name, field, a.at[name, field], b.at[name, field]) for name in a.index for field in FIELDS
+        (name, field, one, other)
+        for field in FIELDS
+        for name, one, other in zip(a.index, a[field], b[field], strict=True)
+        if one != other
     ]
-    return pd.DataFrame([cell for cell in cells if cell[2] != cell[3]], columns=_RESOLUTION[:4])
+    return pd.DataFrame(cells, columns=_RESOLUTION[:4])
 
 
 def _resolved(
@@ -261,10 +266,12 @@ def _resolved(
     for field, allowed in _ALLOWED.items():
         wrong = (log["field"] == field) & ~log["final"].isin(allowed)
         _refuse(file, log, "final", wrong, f"one of {', '.join(allowed)}")
-    known = {"answers": set(stated), "overlaps": set(proposed)}
-    for field, names in known.items():
-        wrong = (log["field"] == field) & ~log["final"].map(lambda t, n=names: set(identifiers(t)) <= n)
-        _refuse(file, log, "final", wrong, "identifiers of the rows")
+    for field, names in (("answers", set(stated)), ("overlaps", set(proposed))):
+        lost = [
+            line_field == field and not set(identifiers(code)) <= names
+            for line_field, code in zip(log["field"], log["final"], strict=True)
+        ]
+        _refuse(file, log, "final", pd.Series(lost, dtype=bool), "identifiers of the rows")
     return log, final
 
 

@@ -79,7 +79,7 @@ def load(record: Record) -> tuple[Design, ...]:
     if list(frame.columns) != names:
         raise RecordError(f"{_FILE}: the columns must be {', '.join(names)}")
     return tuple(
-        _design(dict(row), record, f"{_FILE}, row {number}")
+        _design({name: str(row[name]) for name in names}, record, f"{_FILE}, row {number}")
         for number, (_, row) in enumerate(frame.iterrows(), start=2)
     )
 
@@ -88,13 +88,23 @@ def _design(row: dict[str, str], record: Record, place: str) -> Design:
     for name, text in row.items():
         if not text.strip():
             raise RecordError(f"{place}, column {name}: empty; expected some text")
-    counts = {"units": _units(row["units"], record)}
     for name in ("periods", "waves"):
         if not row[name].isdigit():
             raise RecordError(f"{place}, column {name}: {row[name]!r}; expected a whole number")
-        counts[name] = int(row[name])
-    texts = {name: text for name, text in row.items() if name not in {"proposals", *counts}}
-    return Design(proposals=identifiers(row["proposals"]), **texts, **counts)
+    return Design(
+        title=row["title"],
+        proposals=identifiers(row["proposals"]),
+        decides=row["decides"],
+        who=row["who"],
+        where=row["where"],
+        when=row["when"],
+        measured=row["measured"],
+        comparison=row["comparison"],
+        threat=row["threat"],
+        units=_units(row["units"], record),
+        periods=int(row["periods"]),
+        waves=int(row["waves"]),
+    )
 
 
 def _units(text: str, record: Record) -> int:
