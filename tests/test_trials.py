@@ -67,6 +67,17 @@ def test_more_units_see_smaller_effects(designs):
         trials.detectable(replace(designs[0], units=3), rho=0.5)
 
 
+def test_a_paragraph_answers_every_question(designs):
+    quotes = policy.load().proposals["quote"]
+    for design in designs:
+        text = trials.paragraph(design, quotes, rho=0.5)
+        assert f"({design.units})" in text
+        assert f"{trials.detectable(design, rho=0.5):.2f} standard deviations" in text
+        assert all(quotes[name] in text for name in design.proposals)
+        said = (design.title, design.decides, design.who, design.where, design.when)
+        assert all(words in text for words in (*said, design.measured, design.threat))
+
+
 def test_printed_errors_follow_from_coefficient_and_statistic(record):
     """Column (9): 0.325 / 3.82."""
     seen = trials.printed_detectable(record, "(9)")

@@ -164,6 +164,28 @@ def detectable(design: Design, *, rho: float, level: float = 0.05, power: float 
     return multiple(level, power) * float(spread["sd"].iloc[0])
 
 
+def paragraph(design: Design, quotes: pd.Series, *, rho: float) -> str:
+    """Return a design as an official reads it, in Markdown.
+
+    Parameters
+    ----------
+    design : Design
+    quotes : pandas.Series
+        The papers' words, indexed by proposal.
+    rho : float
+        As in :func:`detectable`.
+    """
+    words = "\uff1b".join(quotes[name] for name in design.proposals)
+    seen = detectable(design, rho=rho)
+    return (
+        f"**{design.title}.** ({words}) *Who decides:* {design.decides}. "
+        f"*Who, where, when:* {design.who} ({design.units}); {design.where}. {design.when}. "
+        f"*Measured:* {design.measured}. *Against:* {design.comparison}. "
+        f"*What could spoil it:* {design.threat}. "
+        f"*Effect that would be seen:* {seen:.2f} standard deviations of what is measured."
+    )
+
+
 def _served(design: Design) -> pd.DataFrame:
     """Return who is served when, in equal waves from the second period on."""
     groups = max(design.waves, 2)
