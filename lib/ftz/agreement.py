@@ -15,6 +15,9 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.policy import FIELDS, Policy, identifiers
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
+
 
 def nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
     r"""Return Krippendorff's alpha for names without an order.

@@ -20,6 +20,9 @@ from ftz.paths import data_dir
 from ftz.policy import identifiers
 from ftz.published import Interval, Record
 
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/policy/designs.csv"]}}
+
 _FILE = "policy/designs.csv"
 
 
