@@ -22,6 +22,7 @@ from ftz import did, index, inference, matching, mediation, policy, published, r
 from ftz.figures import audit as audit_figures
 from ftz.figures import design_study as study_figures
 from ftz.figures import did as did_figures
+from ftz.figures import evidence as evidence_figures
 from ftz.figures import index as index_figures
 from ftz.figures import inference as inference_figures
 from ftz.figures import matching as matching_figures
@@ -227,14 +228,16 @@ def _networks() -> Figure:
     return policy_figures.flow_networks({"before": flows, "after": 2 * flows})
 
 
-def _proposals() -> Figure:
-    told = pd.DataFrame({"paper": ["a", "a", "b"], "mechanism": ["rules", "market", "rules"]})
-    return policy_figures.proposal_matrix(told, {"a": "First (2020)", "b": "Second (2021)"})
-
-
-def _evidence() -> Figure:
-    counts = pd.DataFrame({"reproduced": [1, 0], "impossible": [2, 3]}, ["rules", "market"])
-    return policy_figures.evidence_matrix(counts, ("impossible",))
+def _fields() -> Figure:
+    told = pd.DataFrame(
+        {
+            "mechanism": ["rules", "market"],
+            "paper": ["a", "b"],
+            "problems": [True, True],
+            "proposals": [True, False],
+        }
+    )
+    return evidence_figures.field_grid(told, {"a": "First (2020)", "b": "Second (2021)"})
 
 
 def _pairs() -> Figure:
@@ -402,8 +405,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], tuple[str, ...]]] = {
         tuple(policy.trends()["title"].unique()),
     ),
     "networks": (_networks, ("before", "after", "zone", "city")),
-    "proposals": (_proposals, ("First (2020)", "Second (2021)", "rules", "market", "1")),
-    "evidence": (_evidence, ("reproduced", "impossible", "2", "3")),
+    "fields": (_fields, ("First\n(2020)", "Second\n(2021)", "rules", "market")),
     "pairs of intervals": (_pairs, ("direct effect", "as printed", "as implied")),
     "implied errors": (_implied, ("column (1)", "column (2)", "Standard error")),
     "timeline": (

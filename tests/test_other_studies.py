@@ -1,7 +1,9 @@
 """Estimates of other studies: what may be compared, and what the print leaves open."""
 
+import re
 import shutil
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from ftz.figures import other_studies as figures
 from ftz.paths import data_dir
 from ftz.published import Interval, rounding_interval
 
+BIBLIOGRAPHY = Path(__file__).parents[1] / "book" / "references.bib"
+
 
 @pytest.fixture(scope="module")
 def estimates():
@@ -23,10 +27,12 @@ def estimates():
 def test_numbers_are_those_of_the_list_of_facts(estimates):
     """The estimates that the project was given, as strings (facts/other_studies.csv)."""
     given = {e.outcome: (e.estimate, e.se, e.low, e.high) for e in estimates}
+    assert given["urban air pollutants: own city, neighbours allowed for"] == ("", "", "-17", "-12")
+    assert given["urban air pollutants: neighbours left out"] == ("-7", "", "", "")
     assert given["urban PM2.5"] == ("-2.9", "", "", "")
     assert given["Shanghai GDP per capita growth 2014"] == ("", "", "1.2", "1.8")
     assert given["coordinated development index: total effect"] == ("0.031", "0.014", "", "")
-    assert len(given) == len(estimates) == 12
+    assert len(given) == len(estimates) == 14
 
 
 def test_every_estimate_is_compared_once_or_said_to_stand_alone(estimates):
@@ -37,7 +43,9 @@ def test_every_estimate_is_compared_once_or_said_to_stand_alone(estimates):
 
 
 def test_every_study_is_named_as_in_a_text(estimates):
-    """Authors and year in brackets, and no identifier of a row."""
+    """Authors and year in brackets, and no identifier of a row; and each has an entry."""
+    entries = set(re.findall(r"^@\w+\{([^,]+),", BIBLIOGRAPHY.read_text("utf-8"), re.M))
+    assert {e.study for e in estimates} <= entries
     assert all(e.authors.endswith(f"({e.study[-4:]})") for e in estimates)
     assert all("et al." not in e.label and e.study not in e.label for e in estimates)
 

@@ -9,7 +9,8 @@ The rooms of the library, lowest floor first (imports point downwards only):
   that take frames and return frozen result objects;
 * ``audit``, ``witness``, ``own``: what printed numbers imply, panels constructed so
   that the estimators return them, and a reader's own panel;
-* ``findings``, ``evidence``, ``other_studies``: what the book found, and what others did;
+* ``findings``, ``policy``, ``agreement``, ``evidence``, ``trials``, ``other_studies``: what
+  the book found, what the papers ask for and how it could be tested, and what others did;
 * ``multiverse``, ``cli``: many specifications, and the command;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
@@ -24,6 +25,7 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _ROOMS = (
+    "agreement",
     "audit",
     "cli",
     "design_study",
@@ -47,6 +49,7 @@ _ROOMS = (
     "replication",
     "results",
     "tables",
+    "trials",
     "witness",
 )
 

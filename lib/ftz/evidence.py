@@ -1,27 +1,26 @@
-"""From problems to proposals to mechanisms to what was estimated, with computed verdicts.
+"""What was estimated near each proposal, with computed verdicts; and where papers differ.
 
-The coding of the papers (:mod:`ftz.policy`) says which proposal answers which problem and
-which printed outcome a proposal is meant to move.  This module adds what the book found
-about that outcome: whether the printed estimate is reproduced, whether it can be true at
-all, what its statistic allows one to say, and whether another study speaks of a like
-outcome.  No verdict is written down here; each is computed from the record, a witness
-and the list of other studies.
+The coding of the papers (:mod:`ftz.policy`) says which outcome a proposal is meant to move
+and where it would hold.  This module adds what the book found about that outcome: which
+column of Table 5 estimates it, whether the printed number is reproduced, whether it can be
+true at all, what its statistic allows one to say, and whether it speaks for the place.  No
+verdict is written down here; each is computed from the record, a witness and the list of
+other studies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
 
-from ftz import mediation, policy, published, replication
+from ftz import mediation, published, replication
 from ftz.audit.statement import IMPOSSIBLE
 from ftz.errors import RecordError
 from ftz.other_studies import Estimate
 from ftz.paths import data_dir
-from ftz.policy import Policy
+from ftz.policy import MECHANISMS, SAMPLE, Policy
 from ftz.published import Record
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -32,49 +31,58 @@ MOVED = "rise reproduced"
 UNMOVED = "no effect told from zero"
 UNSETTLED = "not reproduced"
 BROKEN = "impossible as printed"
+OUTSIDE = "only the capital region"
 ELSEWHERE = "only other studies"
 NOTHING = "no estimate"
-STATUSES = (MOVED, UNMOVED, UNSETTLED, BROKEN, ELSEWHERE, NOTHING)
+STATUSES = (MOVED, UNMOVED, UNSETTLED, BROKEN, OUTSIDE, ELSEWHERE, NOTHING)
 
-#: The chapter (label and file) that a reader should turn to for each status.
-CHAPTERS = {
-    MOVED: "Mechanisms",
-    UNMOVED: "Mechanisms",
-    UNSETTLED: "Mechanisms",
-    BROKEN: "Mechanisms",
-    ELSEWHERE: "What other studies found",
-    NOTHING: "",
+#: The columns of Table 5: the row of the coefficient, and what it is an effect on.
+COLUMNS = {
+    "(7)": ("FTZ", "industrial linkage"),
+    "(8)": ("IL", "index, through industrial linkage"),
+    "(9)": ("FTZ", "vitality index"),
+    "(10)": ("FTZ", "merchantability index"),
+    "(11)": ("FTZ", "innovation index"),
+    "(12)": ("FTZ", "synergy index"),
 }
 
-#: The outcomes behind the keys of ``ftz.policy.EVIDENCE``, in words.
-OUTCOMES = {
-    "none": "",
-    "environment": "merchantability index",
-    "innovation": "innovation index",
-    "synergy": "synergy index",
-    "linkage": "index, through industrial linkage",
+#: Outcome of a proposal to the columns that speak of it; the first is the effect of having
+#: a zone, a second the way from there to the city's index.  The paper measures no linkage of
+#: zones: it declares industrial linkage the proxy (part 3.2).
+NEAREST = {
+    "industrial linkage": ("(7)", "(8)"),
+    "zone linkage": ("(7)", "(8)"),
+    "vitality": ("(9)",),
+    "merchantability": ("(10)",),
+    "innovation": ("(11)",),
+    "synergy": ("(12)",),
 }
+BY_PROXY = "zone linkage"
 
 #: Kinds of outcome of other studies that lie near a mechanism (our coding); the effect
 #: of having a zone, as everywhere, and not of the proposal.
 NEAR = {
     "opening": ("trade growth", "outward investment"),
+    "administration": (),
+    "management": (),
     "linkage": ("coordination", "border effect"),
     "industry": ("output growth", "output level"),
     "innovation": (),
     "finance": (),
+    "law": (),
+    "talent": (),
     "green": ("pollution", "productivity"),
 }
 
-DIRECTIONS = ("for", "against", "neither")
-_POSITIONS = ("question", "instrument", "paper", "direction", "position", "where")
+_DIRECTIONS = ("for", "against", "neither")
+_POSITIONS = ("question", "paper", "direction", "position", "quote", "section")
 
 
 # ------------------------------------------------------------------------- estimates
 
 
 def estimates(record: Record, matched: pd.DataFrame) -> pd.DataFrame:
-    """Return what the measuring paper estimated near the proposals, with verdicts.
+    """Return the six columns of Table 5 with their verdicts.
 
     Parameters
     ----------
@@ -86,31 +94,27 @@ def estimates(record: Record, matched: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Indexed by the keys of ``ftz.policy.EVIDENCE`` without ``none``: ``outcome``,
-        ``column`` of Table 5, ``printed`` (with stars), ``verdict`` (*reproduced*, *not
-        reproduced* or *impossible*), ``significant`` (whether every value that rounding
+        Indexed by column: ``outcome``, ``printed`` (with stars), ``verdict`` (*reproduced*,
+        *not reproduced* or *impossible*), ``significant`` (whether every value that rounding
         allows to the statistic carries a star) and ``status`` (one of ``STATUSES``).
     """
     compared = replication.compare(replication.table5(matched), record)["verdict"]
     rows = {}
-    for key, identifier in policy.EVIDENCE.items():
-        if key == "none":
-            continue
-        cell = record.get(identifier)
-        statistic = record.get(identifier.removesuffix("coef") + "statistic")
+    for column, (row, outcome) in COLUMNS.items():
+        cell = record.get(replication.cell("table5", row, column, "coef"))
+        statistic = record.get(replication.cell("table5", row, column, "statistic"))
         significant = "" not in mediation.stars_allowed(statistic.interval)
-        verdict = str(compared[identifier])
-        if key == "linkage" and linkage_verdict(record) == IMPOSSIBLE:
+        verdict = str(compared[cell.id])
+        if row == "IL" and linkage_verdict(record) == IMPOSSIBLE:
             verdict = IMPOSSIBLE
-        rows[key] = {
-            "outcome": OUTCOMES[key],
-            "column": cell.column,
+        rows[column] = {
+            "outcome": outcome,
             "printed": cell.text + cell.stars,
             "verdict": verdict,
             "significant": significant,
             "status": _status(verdict, significant),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("column")
 
 
 def _status(verdict: str, significant: bool) -> str:
@@ -174,35 +178,42 @@ def statuses(
     Returns
     -------
     pandas.DataFrame
-        Indexed as ``proposals``: ``status``, ``outcome`` (what was estimated nearest to
-        it), ``printed``, ``verdict`` and ``chapter``; empty strings where there is none.
+        Indexed as ``proposals``: ``status`` and ``nearest`` (the outcome that was estimated
+        nearest to it with its columns and numbers, or the kinds of outcome of other studies;
+        empty where there is none).
     """
-    near = {mechanism: _near(kinds, others) for mechanism, kinds in NEAR.items()}
-    rows: list[dict[str, str]] = []
-    names = ["status", "outcome", "printed", "verdict"]
-    lines = {str(key): dict(zip(names, line, strict=True)) for key, *line in _tuples(found, names)}
-    for evidence, mechanism in zip(proposals["evidence"], proposals["mechanism"], strict=True):
-        if evidence != "none":
-            row = lines[evidence]
+    near = {
+        mechanism: list(dict.fromkeys(e.kind for e in others if e.kind in kinds))
+        for mechanism, kinds in NEAR.items()
+    }
+    said = {outcome: _said(outcome, found) for outcome in NEAREST}
+    rows = []
+    for outcome, place, mechanism in zip(
+        proposals["outcome"], proposals["place"], proposals["mechanism"], strict=True
+    ):
+        if outcome in NEAREST:
+            inside = str(found.at[NEAREST[outcome][0], "status"])
+            rows.append((inside if place in SAMPLE else OUTSIDE, said[outcome]))
         elif near[mechanism]:
-            outcome = ", ".join(near[mechanism])
-            row = {"status": ELSEWHERE, "outcome": outcome, "printed": "", "verdict": ""}
+            rows.append((ELSEWHERE, ", ".join(near[mechanism])))
         else:
-            row = {"status": NOTHING, "outcome": "", "printed": "", "verdict": ""}
-        rows.append({**row, "chapter": CHAPTERS[row["status"]]})
-    return pd.DataFrame(rows, index=proposals.index)
+            rows.append((NOTHING, ""))
+    return pd.DataFrame(rows, index=proposals.index, columns=["status", "nearest"])
 
 
-def _tuples(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, ...]]:
-    return frame[columns].itertuples(name=None)
-
-
-def _near(kinds: Sequence[str], others: Sequence[Estimate]) -> list[str]:
-    return list(dict.fromkeys(e.kind for e in others if e.kind in kinds))
+def _said(outcome: str, found: pd.DataFrame) -> str:
+    """Return an outcome's columns with their numbers, and what cannot be true of them."""
+    parts = []
+    for column in NEAREST[outcome]:
+        line = found.loc[column]
+        broken = f" ({BROKEN})" if line["status"] == BROKEN else ""
+        parts.append(f"{line['outcome']} {column} {line['printed']}{broken}")
+    proxy = "by declared proxy: " if outcome == BY_PROXY else ""
+    return proxy + "; ".join(parts)
 
 
 def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
-    """Join problems, proposals, mechanisms and evidence.
+    """Join proposals with the problems that they answer and with what they rest on.
 
     Parameters
     ----------
@@ -214,51 +225,37 @@ def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a problem and a proposal that answers it, one a proposal that answers no
-        stated problem, one a problem that no proposal answers: ``paper``, ``group``,
-        ``problem``, ``proposal``, ``instrument``, ``level``, ``place``, ``mechanism``,
-        ``status``, ``outcome``, ``printed``, ``verdict``, ``chapter``, ``where``; text
-        that does not apply is empty.
+        Indexed as ``coded.proposals``, with all its columns but the lists, ``problem`` (the
+        problems of the same paper that it answers, in our words) and those of ``judged``.
     """
-    asked = coded.proposals.drop(columns=["problems", "evidence", "overlaps"]).join(judged)
-    links = coded.links().merge(asked, left_on="proposal", right_index=True)
-    links = links.drop(columns="proposal").rename(columns={"proposal_y": "proposal"})
-    stated = coded.problems.rename(columns={"where": "stated in"})
-    links = links.merge(
-        stated[["group", "problem"]].rename(columns={"problem": "text"}),
-        left_on="problem",
-        right_index=True,
-    )
-    links = links.assign(problem=links["text"]).drop(columns="text")
-    loose = asked.loc[coded.unprompted().index].assign(problem="", group="no problem stated")
-    open_ones = stated.loc[coded.unanswered().index, ["paper", "group", "problem"]]
-    columns = [
-        *("paper", "group", "problem", "proposal", "instrument", "level", "place"),
-        *("mechanism", "status", "outcome", "printed", "verdict", "chapter", "where"),
-    ]
-    whole = pd.concat([links, loose, open_ones], ignore_index=True)
-    return whole.reindex(columns=columns).fillna("")
+    texts = coded.problems["problem"].to_dict()
+    answered = coded.proposals["answers"].map(lambda names: "; ".join(texts[n] for n in names))
+    kept = coded.proposals.drop(columns=["answers", "overlaps"])
+    return kept.assign(problem=answered).join(judged)
 
 
-def by_group(joined: pd.DataFrame) -> pd.DataFrame:
-    """Count the proposals that answer each group of problems, by what they rest on.
+def fields_of_papers(coded: Policy) -> pd.DataFrame:
+    """Say in which fields each paper names problems and makes proposals.
 
     Parameters
     ----------
-    joined : pandas.DataFrame
-        From :func:`matrix`.
+    coded : Policy
+        From :func:`ftz.policy.load`.
 
     Returns
     -------
     pandas.DataFrame
-        One row a group, one column a status that occurs, in the order of
-        ``STATUSES``; a proposal counts once in a group, and in each group that it
-        answers.
+        ``mechanism``, ``paper``, ``problems`` and ``proposals`` (whether there is at least
+        one); no counts, because how finely a text was cut is no property of the text.
     """
-    once = joined[joined["proposal"] != ""].drop_duplicates(["group", "proposal"])
-    counts = pd.crosstab(once["group"], once["status"])
-    order = [status for status in STATUSES if status in counts.columns]
-    return counts.loc[list(dict.fromkeys(once["group"])), order]
+    every = pd.MultiIndex.from_product(
+        [MECHANISMS, list(published.papers())], names=["mechanism", "paper"]
+    )
+    named = {
+        what: every.isin(list(zip(frame["mechanism"], frame["paper"], strict=True)))
+        for what, frame in (("problems", coded.problems), ("proposals", coded.proposals))
+    }
+    return pd.DataFrame(named, index=every).reset_index()
 
 
 # --------------------------------------------------------- agreement and contradiction
@@ -270,14 +267,14 @@ def positions() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``question``, ``instrument`` (as proposals have), ``paper``,
-        ``direction`` (one of ``DIRECTIONS``), ``position`` (our words), ``where``.
+        ``question``, ``paper``, ``direction`` (*for*, *against* or *neither*), ``position``
+        (our words), ``quote`` (the paper's) and ``section``.
 
     Raises
     ------
     RecordError
-        A file or column that is missing, an empty cell, an unknown paper, instrument or
-        direction, or a question with two instruments; row and column are named.
+        A file or column that is missing, an empty cell, or an unknown paper or direction; row
+        and column are named.
     """
     file = "policy/positions.csv"
     try:
@@ -286,16 +283,9 @@ def positions() -> pd.DataFrame:
         raise RecordError(f"{file}: cannot be read ({error})") from None
     if tuple(frame.columns) != _POSITIONS:
         raise RecordError(f"{file}: the columns must be {', '.join(_POSITIONS)}")
-    allowed = {
-        "paper": tuple(published.papers()),
-        "instrument": policy.INSTRUMENTS,
-        "direction": DIRECTIONS,
-    }
+    allowed = {"paper": tuple(published.papers()), "direction": _DIRECTIONS}
     for row, texts in enumerate(frame.itertuples(index=False, name=None), start=2):
         _check_position(dict(zip(_POSITIONS, texts, strict=True)), allowed, f"{file}, row {row}")
-    mixed = frame.groupby("question")["instrument"].nunique()
-    if (mixed > 1).any():
-        raise RecordError(f"{file}: two instruments for {mixed.idxmax()!r}")
     return frame
 
 
@@ -322,11 +312,11 @@ def contradictions(held: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a pair: ``question``, ``instrument``, ``for``, ``position for``,
+        One row a pair: ``question``, ``for``, ``position for``,
         ``against``, ``position against`` and ``within`` (whether one paper holds both).
     """
     rows = []
-    for (question, instrument), part in held.groupby(["question", "instrument"], sort=False):
+    for question, part in held.groupby("question", sort=False):
         for one, other in combinations(part.to_dict("records"), 2):
             pair = {one["direction"]: one, other["direction"]: other}
             if set(pair) != {"for", "against"}:
@@ -334,7 +324,6 @@ def contradictions(held: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     "question": question,
-                    "instrument": instrument,
                     "for": pair["for"]["paper"],
                     "position for": pair["for"]["position"],
                     "against": pair["against"]["paper"],
@@ -342,7 +331,7 @@ def contradictions(held: pd.DataFrame) -> pd.DataFrame:
                     "within": one["paper"] == other["paper"],
                 }
             )
-    columns = ["question", "instrument", "for", "position for", "against", "position against"]
+    columns = ["question", "for", "position for", "against", "position against"]
     return pd.DataFrame(rows, columns=[*columns, "within"])
 
 
@@ -357,61 +346,13 @@ def agreements(held: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``question``, ``instrument``, ``direction``, ``papers`` (their number), most
+        ``question``, ``direction``, ``papers`` (their number), most
         papers first.
     """
-    groups = held.groupby(["question", "instrument"], sort=False)
+    groups = held.groupby("question", sort=False)
     counts = groups.agg(directions=("direction", "nunique"), papers=("paper", "nunique"))
     direction = groups["direction"].first()
     kept = counts[(counts["directions"] == 1) & (counts["papers"] > 1)]
     found = kept.join(direction).reset_index().drop(columns="directions")
     found = found.sort_values("papers", ascending=False, kind="stable", ignore_index=True)
-    return found[["question", "instrument", "direction", "papers"]]
-
-
-@dataclass(frozen=True)
-class SharedFields:
-    """How far declared overlaps can be told from the coded fields.
-
-    Attributes
-    ----------
-    pairs : int
-        Pairs of proposals of different papers that were declared to ask for the same.
-    same_instrument, same_mechanism, same_both : int
-        How many of them share these fields.
-    candidates : int
-        Pairs of different papers that share instrument, mechanism and level, declared or
-        not: what a search by fields alone would offer.
-    """
-
-    pairs: int
-    same_instrument: int
-    same_mechanism: int
-    same_both: int
-    candidates: int
-
-
-def shared_fields(coded: Policy) -> SharedFields:
-    """Hold the overlaps that a reader declared against the coded fields.
-
-    Parameters
-    ----------
-    coded : Policy
-        From :func:`ftz.policy.load`.
-    """
-    proposals, pairs = coded.proposals, coded.overlaps()
-
-    def same(column: str) -> pd.Series:
-        fields = proposals[column]
-        return pairs["proposal"].map(fields) == pairs["other"].map(fields)
-
-    instrument, mechanism = same("instrument"), same("mechanism")
-    groups = proposals.groupby(["instrument", "mechanism", "level"])["paper"]
-    candidates = sum(one != other for _, papers in groups for one, other in combinations(papers, 2))
-    return SharedFields(
-        len(pairs),
-        int(instrument.sum()),
-        int(mechanism.sum()),
-        int((instrument & mechanism).sum()),
-        candidates,
-    )
+    return found[["question", "direction", "papers"]]

@@ -48,7 +48,8 @@ class Estimate:
     Attributes
     ----------
     study, place, kind, outcome, unit : str
-        Whose, where, and of what; ``kind`` is one of ``KINDS`` and our coding.
+        Whose (a key of the bibliography), where, and of what; ``kind`` is one of ``KINDS``
+        and our coding.
     family, design, sample : str
         ``family`` is one of ``FAMILIES`` and our coding; the others are the source's.
     estimate, se, low, high : str
@@ -57,8 +58,7 @@ class Estimate:
     source, caveat : str
         Where we have it from, and what to mind first when reading it (our words).
     authors : str
-        Authors and year as one writes them in a text; the journal, where the source names
-        no authors.
+        Authors and year as one writes them in a text.
     """
 
     study: str

@@ -1,12 +1,13 @@
-"""What the five papers argue, coded by us: problems, proposals, rules, studies, graphs.
+"""What the five papers argue: problems, proposals, rules, studies, graphs.
 
-The files of ``data/policy`` hold the papers' arguments in this book's words, each line
-with its place in the paper.  They are a reading, not a measurement.
+The files of ``data/policy`` hold the papers' arguments, each line with its place in the
+paper.  Problems and proposals carry their Chinese words and are coded twice by the manual
+``data/policy/CODING.md``; they are a reading, not a measurement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,30 +19,37 @@ from ftz.paths import data_dir
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
 
-INSTRUMENTS = ("rule", "organisation", "platform", "finance", "law", "place")
-LEVELS = ("central", "joint", "provincial", "zone")
-MECHANISMS = ("opening", "linkage", "industry", "innovation", "finance", "green")
+#: What the coding manual allows in its fields.
+MECHANISMS = (
+    *("opening", "administration", "management", "linkage", "industry"),
+    *("innovation", "finance", "law", "talent", "green"),
+)
+PLACES = (
+    *("Beijing-Tianjin-Hebei", "Beijing", "Tianjin", "Hebei"),
+    *("Jiangsu", "China", "part of China"),
+)
+LEVELS = ("central", "ministry", "province", "several", "city", "zone committee")
+OUTCOMES = (
+    *("industrial linkage", "zone linkage", "vitality", "merchantability"),
+    *("innovation", "synergy", "none"),
+)
+#: Places inside the sample of the measuring paper.
+SAMPLE = PLACES[:4]
+
 GRAPHS = ("mechanisms", "ecosystem", "framework", "strategies")
 KINDS = ("estimate", "case", "argument")
 DIRECTIONS = ("positive", "negative", "open")
 STEPS = ("research", "conversion", "manufacture", "digital")
 
-#: The nearest thing to a proposal that the measuring paper estimated; the printed cell
-#: for the effect of *having a zone* on an outcome that the proposal is meant to move.
-#: No paper estimates the effect of a proposal itself.
-EVIDENCE = {
-    "none": "",
-    "linkage": "yan_ye_wang/table5/IL/(8)/coef",
-    "environment": "yan_ye_wang/table5/FTZ/(10)/coef",
-    "innovation": "yan_ye_wang/table5/FTZ/(11)/coef",
-    "synergy": "yan_ye_wang/table5/FTZ/(12)/coef",
-}
-
-_PROBLEMS = ("id", "paper", "group", "problem", "where")
-_PROPOSALS = (
-    *("id", "paper", "proposal", "instrument", "level", "place", "mechanism"),
-    *("problems", "evidence", "overlaps", "where"),
-)
+_PROBLEMS = ("id", "paper", "section", "quote", "problem")
+_PROPOSALS = ("id", "paper", "section", "quote", "proposal")
+#: The fields of a proposal, in the order of the files of codes; a problem has the first.
+FIELDS = ("mechanism", "place", "level", "outcome", "answers", "overlaps")
+_ALLOWED = {"mechanism": MECHANISMS, "place": PLACES, "level": LEVELS, "outcome": OUTCOMES}
+_LISTS = FIELDS[4:]
+#: More problems than this has no proposal an answer to.
+_MOST_ANSWERS = 2
+_RESOLUTION = ("row", "field", "a", "b", "final", "why")
 _RULES = ("area", "rule", "RCEP", "CPTPP", "USMCA")
 _FREEDOMS = ("name", "name_zh", "kind", "what_it_takes")
 _LITERATURE = ("paper", "strand", "study", "kind", "direction", "finding", "where")
@@ -53,27 +61,36 @@ _GRAPH = ("graph", "kind", "id", "label", "label_zh", "column", "row", "from", "
 
 @dataclass(frozen=True)
 class Policy:
-    """Problems and proposals of the five papers.
+    """Problems and proposals of the five papers, with the codes that were agreed.
 
     Attributes
     ----------
     problems : pandas.DataFrame
-        Indexed by ``id``: ``paper``, ``group``, ``problem``, ``where``.
+        Indexed by ``id``: ``paper``, ``section``, ``quote`` (the paper's words),
+        ``problem`` (ours) and ``mechanism``.
     proposals : pandas.DataFrame
-        Indexed by ``id``: ``paper``, ``proposal``, ``instrument``, ``level``, ``place``,
-        ``mechanism``, ``problems`` and ``overlaps`` (tuples of identifiers),
-        ``evidence`` (a key of :data:`EVIDENCE`), ``where``.
+        Indexed by ``id``: ``paper``, ``section``, ``quote``, ``proposal``, ``mechanism``,
+        ``place``, ``level``, ``outcome``, ``answers`` and ``overlaps`` (tuples of
+        identifiers).  A pair of overlapping proposals stands in the row of the first.
+    codings : dict
+        Coder ("a", and "b" once there is a second) to the codes before any resolution,
+        in the shape of the files, lists in one order.
+    resolved : pandas.DataFrame
+        One row a difference between the coders: ``row``, ``field``, ``a``, ``b``,
+        ``final``, ``why``; no row with one coder.
     """
 
     problems: pd.DataFrame
     proposals: pd.DataFrame
+    codings: dict[str, pd.DataFrame]
+    resolved: pd.DataFrame
 
     def links(self) -> pd.DataFrame:
         """Return one row a proposal and a problem that it answers."""
-        return self._pairs("problems", "problem")
+        return self._pairs("answers", "problem")
 
     def overlaps(self) -> pd.DataFrame:
-        """Return one row a proposal and a proposal of another paper that asks for the same."""
+        """Return one row a pair of proposals of two papers that ask for the same."""
         return self._pairs("overlaps", "other")
 
     def _pairs(self, column: str, name: str) -> pd.DataFrame:
@@ -86,7 +103,7 @@ class Policy:
 
     def unprompted(self) -> pd.DataFrame:
         """Return the proposals that answer no problem the papers state."""
-        return self.proposals[self.proposals["problems"].map(len) == 0]
+        return self.proposals[self.proposals["answers"].map(len) == 0]
 
 
 def _read(name: str, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -118,61 +135,144 @@ def _one_of(file: str, frame: pd.DataFrame, column: str, allowed: tuple[str, ...
     _refuse(file, frame, column, wrong, f"one of {', '.join(allowed)}")
 
 
-def _identifiers(text: str) -> tuple[str, ...]:
+def identifiers(text: str) -> tuple[str, ...]:
+    """Return the identifiers of a list that is joined by semicolons."""
     return tuple(part for part in text.split(";") if part)
 
 
-def _refuse_lists(
-    frame: pd.DataFrame, column: str, wrong: Callable[[str, str], bool], expected: str
-) -> None:
-    """Refuse the first row whose list names an identifier that is ``wrong`` for its paper."""
-    bad = pd.Series(
-        [
-            any(wrong(paper, name) for name in _identifiers(text))
-            for paper, text in zip(frame["paper"], frame[column], strict=True)
-        ],
-        dtype=bool,
-    )
-    _refuse("proposals.csv", frame, column, bad, expected)
-
-
 def load() -> Policy:
-    """Read problems and proposals.
+    """Read problems, proposals, the codings of both coders and how they were resolved.
+
+    Where the second coding is not there yet, the first stands alone.
 
     Raises
     ------
     RecordError
-        A file or column that is missing, an empty cell, an identifier that stands twice,
-        an unknown paper, instrument, level, mechanism or evidence, a proposal that answers
-        a problem its paper does not list, or one that overlaps with its own paper; file,
-        row and column are named.
+        A file or column that is missing, an empty cell, an identifier that stands twice or
+        belongs to another paper, an unknown paper or code, rows of a coding that are not
+        those of the papers, a difference between the coders that is not resolved, or a
+        resolution of a difference that there is not; file, row and column are named.
     """
     papers = tuple(published.papers())
-    problems = _read("problems.csv", _PROBLEMS)
-    proposals = _read("proposals.csv", _PROPOSALS, may_be_empty=("problems", "overlaps"))
+    problems, proposals = _read("problems.csv", _PROBLEMS), _read("proposals.csv", _PROPOSALS)
     for file, frame in (("problems.csv", problems), ("proposals.csv", proposals)):
         _refuse(file, frame, "id", frame["id"].duplicated(), "an identifier of its own")
         _one_of(file, frame, "paper", papers)
-    _one_of("proposals.csv", proposals, "instrument", INSTRUMENTS)
-    _one_of("proposals.csv", proposals, "level", LEVELS)
-    _one_of("proposals.csv", proposals, "mechanism", MECHANISMS)
-    _one_of("proposals.csv", proposals, "evidence", tuple(EVIDENCE))
     stated = dict(zip(problems["id"], problems["paper"], strict=True))
     proposed = dict(zip(proposals["id"], proposals["paper"], strict=True))
-    _refuse_lists(
-        proposals,
-        "problems",
-        lambda paper, name: stated.get(name) != paper,
-        "identifiers of the same paper in problems.csv",
+    codings = {
+        coder: _coding(f"coding_{coder}.csv", stated, proposed)
+        for coder in ("a", "b")
+        if coder == "a" or (data_dir() / "policy" / "coding_b.csv").exists()
+    }
+    resolved, final = _resolved(codings, stated, proposed)
+    agreed = final.loc[list(proposed)].assign(
+        **{column: final[column].map(identifiers) for column in _LISTS}
     )
-    _refuse_lists(
-        proposals,
-        "overlaps",
-        lambda paper, name: proposed.get(name, paper) == paper,
-        "identifiers of another paper's proposals",
+    return Policy(
+        problems.set_index("id").join(final["mechanism"]),
+        proposals.set_index("id").join(agreed),
+        codings,
+        resolved,
     )
-    lists = {column: proposals[column].map(_identifiers) for column in ("problems", "overlaps")}
-    return Policy(problems.set_index("id"), proposals.assign(**lists).set_index("id"))
+
+
+def _coding(file: str, stated: Mapping[str, str], proposed: Mapping[str, str]) -> pd.DataFrame:
+    """Read one coder's codes, checked, with each list in one order."""
+    frame = _read(file, ("id", *FIELDS), may_be_empty=FIELDS)
+    if list(frame["id"]) != [*stated, *proposed]:
+        raise RecordError(f"{file}: the rows must be those of problems.csv, then proposals.csv")
+    asked = frame["id"].isin(proposed)
+    for field, allowed in _ALLOWED.items():
+        wrong = ~frame[field].isin(allowed) & (asked | (field == "mechanism"))
+        _refuse(file, frame, field, wrong, f"one of {', '.join(allowed)}")
+    for field in FIELDS[1:]:
+        _refuse(file, frame, field, ~asked & (frame[field] != ""), "nothing for a problem")
+    pairs = list(zip(frame["id"].map(proposed), frame["answers"].map(identifiers), strict=True))
+    stray = [any(stated.get(name) != paper for name in names) for paper, names in pairs]
+    _refuse(file, frame, "answers", pd.Series(stray, dtype=bool), "problems of the same paper")
+    many = [len(names) > _MOST_ANSWERS for _, names in pairs]
+    _refuse(
+        file, frame, "answers", pd.Series(many, dtype=bool), f"{_MOST_ANSWERS} problems at most"
+    )
+    pairs = list(zip(frame["id"].map(proposed), frame["overlaps"].map(identifiers), strict=True))
+    stray = [any(proposed.get(name, paper) == paper for name in names) for paper, names in pairs]
+    _refuse(file, frame, "overlaps", pd.Series(stray, dtype=bool), "proposals of another paper")
+    return _in_one_order(frame.set_index("id"), [*stated, *proposed])
+
+
+def _in_one_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """Sort lists, and put each pair of overlapping proposals into the row of the first."""
+    place = {name: i for i, name in enumerate(order)}
+    partners: dict[str, set[str]] = {name: set() for name in order}
+    for name, others in frame["overlaps"].map(identifiers).items():
+        for other in others:
+            first, second = sorted((str(name), other), key=place.__getitem__)
+            partners[first].add(second)
+    answers = [sorted(identifiers(text), key=place.__getitem__) for text in frame["answers"]]
+    overlaps = [sorted(partners[str(name)], key=place.__getitem__) for name in frame.index]
+    return frame.assign(
+        answers=[";".join(names) for names in answers],
+        overlaps=[";".join(names) for names in overlaps],
+    )
+
+
+def differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells in which two codings differ.
+
+    Parameters
+    ----------
+    a, b : pandas.DataFrame
+        Of :attr:`Policy.codings`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``row``, ``field``, ``a``, ``b``: with ``final`` and ``why`` added, the lines that
+        ``resolution.csv`` needs.
+    """
+    cells = [
+        (name, field, one, other)
+        for field in FIELDS
+        for name, one, other in zip(a.index, a[field], b[field], strict=True)
+        if one != other
+    ]
+    return pd.DataFrame(cells, columns=_RESOLUTION[:4])
+
+
+def _resolved(
+    codings: Mapping[str, pd.DataFrame], stated: Mapping[str, str], proposed: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the log of resolutions and the codes that follow from it."""
+    final = codings["a"].copy()
+    if "b" not in codings:
+        return pd.DataFrame(columns=_RESOLUTION), final
+    file = "resolution.csv"
+    log = _read(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
+    there = differences(codings["a"], codings["b"])
+    wanted = set(there.itertuples(index=False, name=None))
+    told = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
+    stray = pd.Series([line not in wanted for line in told], dtype=bool)
+    _refuse(file, log, "row", stray, "a difference between the two codings, as they have it")
+    open_ones = [line for line in there.itertuples(index=False, name=None) if line not in set(told)]
+    if open_ones:
+        name, field, one, other = open_ones[0]
+        raise RecordError(
+            f"{file}: {len(open_ones)} differences between the codings are not resolved, the "
+            f"first in {name}, {field}: {one!r} and {other!r}; add a line that decides"
+        )
+    for row, field, code in zip(log["row"], log["field"], log["final"], strict=True):
+        final.at[row, field] = code
+    for field, allowed in _ALLOWED.items():
+        wrong = (log["field"] == field) & ~log["final"].isin(allowed)
+        _refuse(file, log, "final", wrong, f"one of {', '.join(allowed)}")
+    for field, names in (("answers", set(stated)), ("overlaps", set(proposed))):
+        lost = [
+            line_field == field and not set(identifiers(code)) <= names
+            for line_field, code in zip(log["field"], log["final"], strict=True)
+        ]
+        _refuse(file, log, "final", pd.Series(lost, dtype=bool), "identifiers of the rows")
+    return log, final
 
 
 def rule_comparison() -> pd.DataFrame:

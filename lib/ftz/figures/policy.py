@@ -6,10 +6,10 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, ink_on
+from ftz.figures.style import BLUE, GREY, INK, ink_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -206,59 +206,3 @@ def _network(axes: Axes, flows: pd.DataFrame) -> None:
         )
     axes.set(xlim=(-1.6, 1.6), ylim=(-1.15, 1.5), aspect="equal")
     axes.axis("off")
-
-
-def proposal_matrix(proposals: pd.DataFrame, papers: dict[str, str]) -> Figure:
-    """Draw how many proposals each paper makes along each mechanism.
-
-    Parameters
-    ----------
-    proposals : pandas.DataFrame
-        With ``paper`` and ``mechanism``.
-    papers : dict
-        Paper key to its short name, in the order of the rows.
-    """
-    import matplotlib.pyplot as plt
-    import pandas as pd
-
-    counts = pd.crosstab(proposals["paper"], proposals["mechanism"]).loc[list(papers)]
-    counts = counts[counts.sum().sort_values(ascending=False, kind="stable").index]
-    figure, axes = plt.subplots(figsize=(7.0, 3.6))
-    _dots(axes, counts.rename(index=papers), lambda *_: BLUE)
-    plt.close(figure)
-    return figure
-
-
-def evidence_matrix(counts: pd.DataFrame, unsupported: tuple[str, ...]) -> Figure:
-    """Draw how many proposals along each mechanism have an estimate near them.
-
-    Parameters
-    ----------
-    counts : pandas.DataFrame
-        One row a mechanism, one column a kind of evidence, counts of proposals.
-    unsupported : tuple of str
-        Columns that hold no estimate that stands; drawn in orange, with a ring, so that
-        the difference survives in grey.
-    """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 4.0))
-    _dots(axes, counts, lambda _, column: ORANGE if column in unsupported else BLUE)
-    plt.close(figure)
-    return figure
-
-
-def _dots(axes: Axes, counts: pd.DataFrame, colour: Callable[[str, str], str]) -> None:
-    """Draw a table of counts as dots whose area grows with the count."""
-    for y, (row, values) in enumerate(counts.iterrows()):
-        for x, (column, count) in enumerate(values.items()):
-            if count == 0:
-                continue
-            shade = colour(str(row), str(column))
-            ring = INK if shade == ORANGE else shade
-            axes.scatter(x, y, s=260 + 45 * count, color=shade, edgecolors=ring, linewidths=1.4)
-            axes.text(x, y, str(count), ha="center", va="center", color="white", weight="bold")
-    axes.set_xticks(range(counts.shape[1]), counts.columns)
-    axes.set_yticks(range(counts.shape[0]), counts.index)
-    axes.set(xlim=(-0.6, counts.shape[1] - 0.4), ylim=(counts.shape[0] - 0.4, -0.6))
-    axes.tick_params(length=0)
