@@ -54,9 +54,7 @@ print(getattr(sys, '_base_executable', None) or sys.executable)
 class SetupError(Exception):
     """One line that says what is wrong and what to do."""
 
-
-class UntouchedError(SetupError):
-    """The same, and nothing was installed: what stood before still stands."""
+    touched = True  # whether anything was installed before
 
 
 def say(text):
@@ -205,9 +203,14 @@ def install(python):
         tools = Path(scratch) / "build-tools.txt"
         entries = [text + "\n" for text, name in locked() if name in BUILD_TOOLS]
         tools.write_text("".join(entries), encoding="utf-8")
+        touched = False
         for what, command in steps(python, str(tools)):
             say(f"    {what}")
-            follow(what, command, settings)
+            try:
+                touched |= follow(what, command, settings)
+            except SetupError as error:
+                error.touched |= touched
+                raise
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     packages = Path(ask([python, "-c", where], 30, settings)[1])
     anchor(packages)
@@ -243,7 +246,8 @@ def pip_settings(python):
     # not `pip config list`: where PIP_USER is set, that lists the settings of the user alone
     code, out, err = ask([python, "-m", "pip", "config", "debug"])
     if code:
-        raise SetupError(f"pip does not run, or cannot read its settings: {err or out}")
+        words = (err or out).split("\n")[-1]
+        raise SetupError(f"pip does not run, or cannot read its settings: {words}")
     files = {}
     for kind, lines in re.findall(r"^(\w+):\n((?:  .*\n)*)", out + "\n", re.MULTILINE):
         files[kind] = re.findall(r"^  (.*), exists: True$", lines, re.MULTILINE)
@@ -269,7 +273,7 @@ def pip_settings(python):
 
 
 def follow(what, command, settings):
-    """Run pip; say now and then how far it is, and what its errors mean.
+    """Run pip and return whether it installed anything; say how far it is, and what errors mean.
 
     Raises
     ------
@@ -291,7 +295,10 @@ def follow(what, command, settings):
     if child.returncode:
         for line in [line for line in lines if line.startswith("ERROR")] or lines[-5:]:
             say(f"      {line}")
-        raise (SetupError if unpacking else UntouchedError)(f"{what}: {meaning(' '.join(lines))}")
+        error = SetupError(f"{what}: {meaning(' '.join(lines))}")
+        error.touched = unpacking
+        raise error
+    return unpacking
 
 
 def meaning(words):
@@ -317,7 +324,7 @@ def check(python, settings):
         If one does not: the lock is incomplete.
     """
     code, out, err = ask([python, "-m", "pip", "check"], 300, settings)
-    lines = re.findall(r"^\S+ \S+ (?:requires|has requirement) .*$", out, re.MULTILINE)
+    lines = re.findall(r"^\S+ \S+ (?:requires|has requirement|is not supp).*$", out, re.MULTILINE)
     if code and not lines:
         raise SetupError(f"pip check: {err or out}")
     ours = {project(), *(name for _, name in locked())}
@@ -426,8 +433,9 @@ class Venv:
             digests = {name: digest(name) for name in ("requirements.lock", "pyproject.toml")}
             try:
                 install(str(self.python))
-            except UntouchedError:
-                self.begun.unlink()
+            except SetupError as error:
+                if not error.touched:  # what stood before still stands
+                    self.begun.unlink()
                 raise
             self.finish(dict(said, asked=asked, digests=digests))
 
