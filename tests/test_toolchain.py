@@ -52,5 +52,5 @@ def test_ci_runs_commands_that_the_readme_gives():
     steps = re.findall(r"^make (.*)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
     readme = (ROOT / "README.md").read_text("utf-8")
     assert steps[0] == "setup" and steps[-1] == "slow"
-    assert {"lint", "spelling", "types", "notebooks", "book", "links", "cover"} < set(steps)
+    assert {"lint", "spelling", "types", "notebooks", "book", "cover"} < set(steps)
     assert [step for step in steps if f"make {step}" not in readme] == []

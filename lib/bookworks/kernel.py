@@ -39,12 +39,14 @@ def environment(book: Book, record: Path) -> dict[str, str]:
     prefix = book.setting("prefix")
     taken = {prefix + name for name in MACHINERY}
     inherited = {name: value for name, value in os.environ.items() if name not in taken}
-    paths = [str(Path(recorder.__file__).parent), inherited.get("PYTHONPATH", "")]
+    # absolute: a kernel runs in the folder of its chapter
+    given = inherited.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(recorder.__file__).parent), *(os.path.abspath(p) for p in given if p)]
     return {
         **inherited,
         **private_folders(book),
         **SETTINGS,
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PYTHONPATH": os.pathsep.join(paths),
         "BOOKWORKS_RECORD": str(record),
         "BOOKWORKS_ROOT": str(book.root),
         "BOOKWORKS_PREFIX": prefix,

@@ -14,14 +14,11 @@ a handler ``(app, page)`` returns something that JSON can hold.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pickle
 import re
-import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -33,7 +30,7 @@ from bookworks import execution, kernel, keys
 from bookworks.book import Book
 from bookworks.errors import BookError
 from bookworks.execution import Chapter
-from bookworks.files import as_json, sha256, write_atomically
+from bookworks.files import as_json, locked, sha256, write_atomically
 from bookworks.store import Execution, Store
 
 logger = logging.getLogger(__name__)
@@ -124,26 +121,7 @@ def begin(app: Any, config: Any) -> None:
         machine = [keys.tree(own, ["."]), keys.tree(root, sorted(set(local.values())))]
         machine.append(keys.environment(root))
         app.bookworks = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
-        app.bookworks.lock = _lock(build)
-
-
-def _lock(build: Path) -> IO[str]:
-    """Return a lock on the folder of a build; say so where another build holds it."""
-    try:
-        build.mkdir(parents=True, exist_ok=True)
-        lock = (build / ".lock").open("a+")
-    except OSError as error:
-        raise BookError(f"{build} cannot be written: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        logger.info("another build of this book is running (%s): waiting for it", lock.read())
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()}")
-    lock.flush()
-    return lock
+        app.bookworks.lock = locked(build, logger.info)
 
 
 class _told:  # noqa: N801 - reads as a word: with _told()
@@ -343,8 +321,6 @@ def rewritten(app: Any, env: Any) -> Any:
 def _site_is_whole(app: Any) -> bool:
     """Tell whether the last build came to its end, and its files are still there."""
     site = _json(app.bookworks.site_file)
-    if not (app.bookworks.folder / "(search).pickle").is_file():
-        return False
     whole: bool = site.get("whole") is True
     return whole and set(site["files"].items()) <= set(_listed(app).items())
 
@@ -361,41 +337,9 @@ def _listed(app: Any) -> dict[str, int]:
 def writing(app: Any, builder: Any) -> None:
     """Say that the site is not whole until the build has come to its end."""
     state, site = app.bookworks, _json(app.bookworks.site_file)
-    if site.get("static") != _look(app):
-        shutil.rmtree(Path(app.outdir, "_static"), ignore_errors=True)
     site["whole"] = False
     with _told():
         write_atomically(state.site_file, as_json(site))
-    _keep_search_index(state.folder / "(search).pickle", builder)
-
-
-def _keep_search_index(path: Path, builder: Any) -> None:
-    """Have the words of pages that are not written again come from what was kept of them.
-
-    Sphinx takes them from the published index, which has lost the index entries.
-    """
-    parts = ("_titles", "_filenames", "_all_titles", "_index_entries")
-    words = ("_mapping", "_title_mapping")
-    publish = builder.dump_search_index
-
-    def load(pages: Iterable[str]) -> None:
-        index, old = builder.indexer, builder.env.all_docs.keys() - set(pages)
-        try:
-            kept = pickle.loads(path.read_bytes())
-        except Exception:  # broken: the site was not whole, and all pages are written
-            kept = {name: {} for name in (*parts, *words)}
-        for name in parts:
-            setattr(index, name, {p: value for p, value in kept[name].items() if p in old})
-        for name in words:
-            left = {word: set(found) & old for word, found in kept[name].items()}
-            setattr(index, name, {word: found for word, found in left.items() if found})
-
-    def dump() -> None:
-        state = {name: getattr(builder.indexer, name) for name in (*parts, *words)}
-        write_atomically(path, pickle.dumps(state))
-        publish()
-
-    builder.load_indexer, builder.dump_search_index = load, dump
 
 
 def write_key(app: Any, page: str = "", *_: Any) -> None:
@@ -422,7 +366,7 @@ def finish(app: Any, exception: Exception | None) -> None:
     if exception is None and app._warncount == 0:
         write_key(app)
         _sweep(app)
-        site = {"whole": True, "files": _listed(app), "static": _look(app)}
+        site = {"whole": True, "files": _listed(app)}
         if _json(state.site_file) != site:
             write_atomically(state.site_file, as_json(site))
         times = {page: round(e.seconds, 1) for page, e in sorted(state.executions.items())}

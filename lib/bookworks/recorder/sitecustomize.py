@@ -111,7 +111,7 @@ class Recorder:
 
     def opened(self, path: Any, mode: str | None, flags: Any) -> None:
         """Note a file that was opened."""
-        if isinstance(path, int) or path is None:
+        if isinstance(path, int) or path in (None, ":memory:", b":memory:"):
             return
         path = os.path.abspath(os.fsdecode(path))
         flags = flags if isinstance(flags, int) else 0
