@@ -20,6 +20,8 @@ import pandas as pd
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 
+__lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}
+
 #: Paper to the beginning of its rows' identifiers.
 PREFIXES = {
     "yan_ye_wang": "yan-ye-wang",
