@@ -18,7 +18,7 @@ ENTRIES = prose.glossary_entries(GLOSSARY)
 PAPERS = yaml.safe_load((DATA / "published" / "papers.yml").read_text(encoding="utf-8"))
 
 #: Chinese that stands on a page for its wording, or as half of a mixed word.
-QUOTED = "比获批前多了 调研发现 基本变动不大 模型"
+QUOTED = "比获批前多了 调研发现 调研了解到 可能的解释 基本变动不大 模型"
 #: Where names of persons, papers, cities and indicators are given with their characters.
 NAMES = "\n".join(
     path.read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def policy_chapters() -> list[Path]:
 
 def read_for_their_text() -> list[Path]:
     """Return all chapters but the pages that are looked up."""
-    looked_up = {"intro", "library", "status", "glossary", "references"}
+    looked_up = {"intro", "library", "papers", "status", "glossary", "references"}
     pages = [(ROOT / chapter).with_suffix(".md") for chapter in chapters()]
     return [page for page in pages if page.stem not in looked_up]
 

@@ -32,7 +32,8 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         Indexed by identifier, with ``label``, ``label_zh``, ``column`` (layer) and
         ``row`` (place in the layer).
     edges : pandas.DataFrame
-        ``from`` and ``to``; an arrow has one head, also inside a layer.
+        ``from`` and ``to``; an arrow has one head, also inside a layer.  Where ``ours`` is
+        true the arrow is broken: no sentence of the paper says it.
     """
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -62,11 +63,11 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
             start, end = (x0 + side, y0), (x1 - side, y1)
         else:
             start, end = (x0, y0 - _BOX_Y / 2), (x1, y1 + _BOX_Y / 2)
-        axes.add_patch(
-            FancyArrowPatch(
-                start, end, arrowstyle="-|>", mutation_scale=12, color=GREY, lw=1.2, shrinkA=0
-            )
+        arrow = FancyArrowPatch(
+            start, end, arrowstyle="-|>", mutation_scale=12, color=GREY, lw=1.2, shrinkA=0
         )
+        arrow.set_linestyle("--" if edge.get("ours") else "-")
+        axes.add_patch(arrow)
     axes.set(xlim=(-_STEP_X / 2, wide - _STEP_X / 2), ylim=(-deep + _STEP_Y / 2, _STEP_Y / 2))
     axes.axis("off")
     plt.close(figure)

@@ -207,7 +207,7 @@ def _write_settings(root: Path, target: Path, study: Study) -> None:
     sphinx = config["sphinx"]
     sphinx.pop("local_extensions", None)  # of the monograph's own pages
     # what leads to the repository of another book, and to pages that are not there
-    for setting in ("bookworks_repository", "bookworks_search"):
+    for setting in ("bookworks_repository", "bookworks_search", "ftz_quotes_pages"):
         sphinx["config"].pop(setting, None)
     sphinx["config"]["html_theme_options"]["logo"] = {"text": "", "alt_text": "home"}
     (target / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")

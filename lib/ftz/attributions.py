@@ -1,0 +1,377 @@
+"""What the book says that a paper says, with the paper's own words.
+
+A row of ``data/attributions/<paper>.csv`` is one claim of a paper: its section, a clause of
+the Chinese text, the book's English, and what kind of claim it is.  Pages point at rows by
+the role ``{says}``.  The papers are not ours to publish, so the words are held against the
+full texts only where a reader has them (:func:`papers_folder`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+
+__lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}
+
+#: Paper to the beginning of its rows' identifiers.
+PREFIXES = {
+    "yan_ye_wang": "yan-ye-wang",
+    "qian_wang_2023": "qian-wang",
+    "zhou_2024": "zhou",
+    "mi_2024": "mi",
+    "chen_jiangsu": "chen",
+}
+#: Paper to its authors, as the book's sentences name them.
+AUTHORS = {
+    "yan_ye_wang": "Yan, Ye and Wang",
+    "qian_wang_2023": "Qian and Wang",
+    "zhou_2024": "Zhou",
+    "mi_2024": "Mi",
+    "chen_jiangsu": "Chen",
+}
+KINDS = (
+    *("claim", "number", "example", "proposal", "problem"),
+    *("position", "method", "definition"),
+)
+
+_COLUMNS = ("id", "paper", "section", "quote", "english", "kind", "review")
+_SECTIONS = ("paper", "section", "title_zh", "title", "also")
+_DIAGRAMS = (
+    *("diagram", "kind", "id", "label", "label_zh", "column", "row"),
+    *("from", "to", "says"),
+)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One claim of a paper.
+
+    Attributes
+    ----------
+    id : str
+        Beginning with the paper's prefix (:data:`PREFIXES`).
+    paper, section : str
+        Where it stands, as the paper numbers its sections.
+    quote : str
+        Short clauses of the paper, exact but for white space and width of letters, with
+        ``……`` where something between two of them is left out.
+    english : str
+        What the book says of it.
+    kind : str
+        One of :data:`KINDS`.
+    review : str
+        What the English says more or less than the quotation; empty if nothing.
+    """
+
+    id: str
+    paper: str
+    section: str
+    quote: str
+    english: str
+    kind: str
+    review: str
+
+    @property
+    def place(self) -> str:
+        """Authors and section, as a page prints them."""
+        numbered = self.section[0].isdigit()
+        return f"{AUTHORS[self.paper]}, {'part ' if numbered else ''}{self.section}"
+
+
+# -- the rows ----------------------------------------------------------------------------
+
+
+def _read(name: str, columns: tuple[str, ...], may_be_empty: tuple[str, ...]) -> pd.DataFrame:
+    """Read a file of ``data/attributions`` as text."""
+    try:
+        path = data_dir() / "attributions" / name
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{name}: cannot be read ({error})") from None
+    if tuple(frame.columns) != columns:
+        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
+    for column in columns:
+        if column not in may_be_empty:
+            _refuse(name, frame, column, frame[column].str.strip() == "", "some text")
+    return frame
+
+
+def _refuse(name: str, frame: pd.DataFrame, column: str, wrong: pd.Series, expected: str) -> None:
+    """Raise an error that names the first wrong row as a text editor counts."""
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        found = frame[column].iloc[row]
+        raise RecordError(f"{name}, row {row + 2}, column {column}: {found!r}; expected {expected}")
+
+
+def load() -> dict[str, Attribution]:
+    """Return all rows by identifier, paper by paper, in the order of the text.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, an identifier that stands twice or
+        has not its paper's prefix, an unknown paper, section or kind; file, row and column
+        are named.
+    """
+    known = sections()
+    found: dict[str, Attribution] = {}
+    for paper, prefix in PREFIXES.items():
+        name = f"{paper}.csv"
+        frame = _read(name, _COLUMNS, may_be_empty=("review",))
+        mine = set(known.loc[known["paper"] == paper, "section"])
+        shape = frame["id"].str.fullmatch(rf"{prefix}-[a-z0-9-]+")
+        _refuse(name, frame, "id", ~shape, f"{prefix}- and small letters, digits or hyphens")
+        _refuse(name, frame, "id", frame["id"].duplicated(), "an identifier of its own")
+        _refuse(name, frame, "paper", frame["paper"] != paper, paper)
+        _refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
+        _refuse(name, frame, "kind", ~frame["kind"].isin(KINDS), f"one of {', '.join(KINDS)}")
+        for row in frame.to_dict("records"):
+            found[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
+    return found
+
+
+def sections() -> pd.DataFrame:
+    """Return the sections of all papers in the order of their texts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``paper``, ``section``, ``title_zh`` (empty where the paper has no heading),
+        ``title``, and ``also``: labels, joined by semicolons, of chapters that treat the
+        section at length and carry no marks.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, an unknown paper, or a section
+        that stands twice.
+    """
+    name = "sections.csv"
+    frame = _read(name, _SECTIONS, may_be_empty=("title_zh", "also"))
+    _refuse(name, frame, "paper", ~frame["paper"].isin(list(PREFIXES)), "a known paper")
+    twice = frame.duplicated(["paper", "section"])
+    _refuse(name, frame, "section", twice, "each section of a paper once")
+    return frame
+
+
+def diagram(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return nodes and arrows of a diagram that is drawn from a paper's sentences.
+
+    Parameters
+    ----------
+    name : str
+        As in the column ``diagram`` of ``diagrams.csv``.
+
+    Returns
+    -------
+    nodes : pandas.DataFrame
+        Indexed by ``id``: ``label``, ``label_zh``, ``column`` (layer), ``row``, ``ours``.
+    edges : pandas.DataFrame
+        ``from``, ``to``, ``ours``: whether no sentence of the paper says it.
+
+    Raises
+    ------
+    RecordError
+        An unknown diagram or kind, a node that stands twice, an arrow to a node that is
+        not there, a place that is no number, or a row of no known attribution.
+    """
+    file = "diagrams.csv"
+    whole = _read(file, _DIAGRAMS, may_be_empty=_DIAGRAMS[2:])
+    _refuse(file, whole, "kind", ~whole["kind"].isin(["node", "edge"]), "node or edge")
+    node = whole["kind"] == "node"
+    for axis in ("column", "row"):
+        lost = node & pd.to_numeric(whole[axis], errors="coerce").isna()
+        _refuse(file, whole, axis, lost, "a number")
+    twice = node & whole[["diagram", "kind", "id"]].duplicated()
+    _refuse(file, whole, "id", twice, "an identifier of its own in its diagram")
+    known = set(zip(whole.loc[node, "diagram"], whole.loc[node, "id"], strict=True))
+    for end in ("from", "to"):
+        named = pd.Series(list(zip(whole["diagram"], whole[end], strict=True)), whole.index)
+        _refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same diagram")
+    rows = load()
+    lost = whole["says"].map(lambda text: any(key not in rows for key in text.split()))
+    _refuse(file, whole, "says", lost, "identifiers of attributions")
+    mine = whole[whole["diagram"] == name].assign(ours=lambda frame: frame["says"] == "")
+    if mine.empty:
+        there = ", ".join(dict.fromkeys(whole["diagram"]))
+        raise RecordError(f"{file}: no diagram {name!r}: there are {there}")
+    nodes = mine[mine["kind"] == "node"].set_index("id")
+    nodes = nodes.astype({"column": float, "row": float})
+    edges = mine[mine["kind"] == "edge"]
+    return nodes[["label", "label_zh", "column", "row", "ours"]], edges[["from", "to", "ours"]]
+
+
+# -- the papers' full texts ----------------------------------------------------------------
+
+
+def normalised(text: str) -> str:
+    r"""Return a text without white space, letters and signs in one width.
+
+    >>> normalised("占 GDP 的 ５０％，\n\n（表 1）")
+    '占GDP的50%,(表1)'
+    """
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def stands(quote: str, text: str) -> bool:
+    """Tell whether a quotation's clauses stand in a text, one after the other.
+
+    Parameters
+    ----------
+    quote : str
+        Clauses; where something is left out between two of them stands ``……``.
+    text : str
+        As :func:`normalised` returns it.
+
+    >>> stands("一是……三是", "一是甲,二是乙,三是丙")
+    True
+    >>> stands("三是……一是", "一是甲,二是乙,三是丙")
+    False
+    """
+    here = 0
+    for clause in quote.split("……"):
+        found = text.find(normalised(clause), here)
+        if found < 0:
+            return False
+        here = found + len(normalised(clause))
+    return True
+
+
+def papers_folder() -> Path | None:
+    """Return the folder with the papers' full texts, or None where there is none.
+
+    It is what ``FTZ_PAPERS`` names, else ``shared/seeds`` beside the checkout.
+    """
+    named = os.environ.get("FTZ_PAPERS")
+    folder = Path(named) if named else data_dir().resolve().parents[1] / "shared" / "seeds"
+    return folder if (folder / "README.md").is_file() else None
+
+
+def full_texts(folder: Path) -> dict[str, str]:
+    """Return paper to normalised full text, by the table in the folder's ``README.md``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With a README whose table has lines ``| file | what it is | key |``.
+
+    Raises
+    ------
+    RecordError
+        A paper of :data:`PREFIXES` that the table does not name.
+    """
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    files = dict(
+        (key, name) for name, key in re.findall(r"^\| (\S+\.txt) \|.*\| (\w+) \|$", table, re.M)
+    )
+    if lost := [paper for paper in PREFIXES if paper not in files]:
+        raise RecordError(f"{folder.name}/README.md names no text of {', '.join(lost)}")
+    return {
+        paper: normalised((folder / files[paper]).read_text(encoding="utf-8")) for paper in PREFIXES
+    }
+
+
+# -- sentences about a paper -----------------------------------------------------------------
+
+#: Directives whose content is code, mathematics or a list of rows, and no sentence.
+_NO_PROSE = ("code-cell", "code", "math", "eval-rst", "bibliography", "raw", "says-table")
+_FENCE = re.compile(r"\s*(`{3,}|:{3,})\s*(?:\{([\w:-]+)\})?")
+_CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+_MARK = re.compile(r"\{says\}`([^`]+)`")
+_NAMED = {
+    paper: re.compile(rf"(?<![\w-])(?:{names})(?!\w)")
+    for paper, names in {
+        "yan_ye_wang": "Yan, Ye and Wang",
+        "qian_wang_2023": "Qian and Wang",
+        "zhou_2024": "Zhou",
+        "mi_2024": "Mi|the Blue Book|The Blue Book",
+        "chen_jiangsu": "Chen",
+    }.items()
+}
+#: Subjects that stand for a paper without naming it.
+_SUBJECT = re.compile(r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report)\b")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A sentence to mend: the line as a text editor counts, and what is wrong."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+def sentences(text: str) -> Iterator[tuple[int, str]]:
+    """Yield number and content of a page's lines of prose; a line is a sentence.
+
+    Headings, comments, code and lines that only open or close a directive are left out.
+
+    Parameters
+    ----------
+    text : str
+        A page's source, one sentence a line.
+    """
+    header = re.match(r"\A---\n.*?\n---\n", text, flags=re.S)
+    skipped = header.group(0).count("\n") if header else 0
+    closing = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if number <= skipped:
+            continue
+        fence = _FENCE.match(line)
+        if closing is not None:
+            if fence and fence[1].startswith(closing) and not line.strip(" `:"):
+                closing = None
+        elif fence:
+            closing = fence[1] if fence[2] in _NO_PROSE else None
+        elif line.strip() and not re.match(r"#|%|\(ch-|\s*:[\w-]+:", line):
+            yield number, line
+
+
+def problems(text: str, rows: Mapping[str, Attribution]) -> list[Problem]:
+    """Return the attributing sentences of a page that do not show the paper's words.
+
+    A sentence (a line) is *attributing* if it cites one of the five papers, names its
+    authors, or begins with "The author(s)", "The paper" or "The report".  It needs a mark
+    ``{says}`` in the same line, of each paper that it cites or names, and of no other.
+    Free is only the line "**Source.**" of an overview, which says what a chapter reads.
+
+    Parameters
+    ----------
+    text : str
+        A page's source, one sentence a line.
+    rows : mapping
+        From :func:`load`.
+    """
+    found = []
+    for number, line in sentences(text):
+        if line.startswith("**Source.**"):
+            continue
+        marks = [key.strip() for mark in _MARK.findall(line) for key in mark.split(",")]
+        marked = {rows[key].paper for key in marks if key in rows}
+        cited = {key.strip() for cite in _CITED.findall(line) for key in cite.split(",")}
+        about = cited & set(PREFIXES)
+        about |= {paper for paper, name in _NAMED.items() if name.search(line)}
+        lost = [key for key in marks if key not in rows]
+        if lost:
+            found.append(Problem(number, f"no row {', '.join(lost)} in data/attributions"))
+        for paper in sorted(about - marked):
+            found.append(
+                Problem(number, f"a sentence about {AUTHORS[paper]} without words of the paper")
+            )
+        for paper in sorted(marked - about if about else ()):
+            found.append(Problem(number, f"words of {AUTHORS[paper]} under another paper's name"))
+        if not about and not marks and _SUBJECT.match(line):
+            found.append(Problem(number, "a sentence about a paper without its words"))
+    return found
