@@ -36,7 +36,6 @@ from ftz.inference.projection import (
     membership,
     prepare,
     residual,
-    small_sample_factor,
 )
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -132,7 +131,7 @@ class Shape:
     @property
     def factor(self) -> float:
         """The small-sample factor n / (n - k)."""
-        return small_sample_factor(self.design.basis)
+        return self.design.factor
 
     def describe(self) -> pd.Series:
         """Return the counts that a reader wants to know."""
@@ -262,8 +261,7 @@ class Shape:
         """Treatment columns under each scheme, after projection, and whether they are all."""
         found = {}
         for name in ("paths", "cells"):
-            named = dict(zip(self.design.names, self.starts, strict=True))
-            scheme = scheme_of(name, self.design, named if name == "paths" else None)
+            scheme = scheme_of(name, self.design, self.starts if name == "paths" else None)
             exact = scheme.count <= self.draws
             rng = np.random.default_rng(self.seed)
             assigned = scheme.enumerate() if exact else scheme.draw(self.draws, rng)

@@ -29,7 +29,6 @@ from ftz.inference.projection import (
     Design,
     membership,
     prepare,
-    small_sample_factor,
 )
 from ftz.inference.randomisation import ENUMERATE_UP_TO
 from ftz.results import checked_level
@@ -100,7 +99,7 @@ def scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
     slope, matrix = parts(design.y_within)
     null_slope, null_matrix = parts(x)
     return Scores(
-        slope, null_slope, matrix, null_matrix, member @ (x * x), small_sample_factor(basis)
+        slope, null_slope, matrix, null_matrix, member @ (x * x), design.factor
     )
 
 
@@ -367,7 +366,7 @@ def _observed(design: Design) -> tuple[float, float]:
     power = x @ x
     estimate = (x @ y) / power
     scores = np.bincount(design.codes, weights=x * (y - estimate * x))
-    meat = small_sample_factor(design.basis) * (scores @ scores)
+    meat = design.factor * (scores @ scores)
     if meat < 1e-24 * power * (y @ y):
         raise EstimationError(
             f"the clustered variance of {design.treatment} is zero: its residuals cancel in "

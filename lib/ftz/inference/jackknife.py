@@ -11,6 +11,7 @@ from scipy import stats
 
 from ftz.errors import EstimationError
 from ftz.inference.projection import Design, membership, prepare
+from ftz.panels import Panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,9 @@ class LeaveOneOutResult:
 
 
 def leave_one_cluster_out(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     clusters: str | None = None,
@@ -130,7 +131,7 @@ def leave_one_cluster_out(
     return LeaveOneOutResult(
         estimate=estimate,
         table=table,
-        nobs=len(frame),
+        nobs=len(design.y),
         title=f"{outcome} on {treatment}, without one {clusters or unit} at a time",
     )
 
@@ -142,7 +143,7 @@ def _without(design: Design, x: np.ndarray, y: np.ndarray, cluster: int) -> floa
     nuisance terms, the sum of products of *x* and *y* falls by ``x_g' (M_gg)^+ y_g``.
     """
     rows = np.flatnonzero(design.codes == cluster)
-    block = np.eye(len(rows)) - design.basis[rows] @ design.basis[rows].T
+    block = np.eye(len(rows)) - design.span.block(rows)
     values, vectors = np.linalg.eigh(block)
     kept = values > 1e-10
     left, right = (vectors[:, kept].T @ v[rows] for v in (x, y))
