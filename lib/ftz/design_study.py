@@ -37,6 +37,7 @@ from ftz.inference.projection import (
     prepare,
     residual,
 )
+from ftz.results import checked_level
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
@@ -566,7 +567,7 @@ class StudyResult:
 
     def coverage(self, level: float = 0.95) -> pd.Series:
         """Return how often the interval that inverts each test holds the truth."""
-        return 1 - self.size(1 - level)
+        return 1 - self.size(1 - checked_level(level))
 
     def power(self, level: float = 0.05) -> pd.Series:
         """Return how often each test rejects no effect."""
@@ -769,7 +770,7 @@ def event_coverage(
     params, covariance = _event_fits(shape, x, outcomes)
     errors = np.sqrt(np.einsum("rkk->rk", covariance))
     reach = np.abs(params) / errors
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = stats.norm.ppf(0.5 + checked_level(level) / 2)
     before = [k < reference for k in times]
     walds = [
         did.wald(b[before], v[np.ix_(before, before)])

@@ -117,15 +117,27 @@ class Regression:
     rsquared: float
 
 
-def regress(span: Span, y: np.ndarray, x: np.ndarray, clusters: np.ndarray) -> Regression:
+def regress(
+    span: Span,
+    y: np.ndarray,
+    x: np.ndarray,
+    clusters: np.ndarray,
+    periods: np.ndarray | None = None,
+    errors: str = "CR1",
+) -> Regression:
     """Regress ``y``, shape (n,), on ``x``, shape (n, K), with the effects of a span.
+
+    Parameters
+    ----------
+    errors : {"CR1", "CR1N", "CR1S"}
+        How parameters are counted: see :func:`cluster_factor`; ``CR1N`` needs the periods.
 
     Raises
     ------
     EstimationError
-        If the parameters use up the observations.
+        If the parameters use up the observations, or the errors are unknown.
     """
-    factor = small_sample_factor(len(y), span.rank + x.shape[1])
+    factor = cluster_factor(errors, span, x.shape[1], clusters, periods)
     within, left = span.residual(x), span.residual(y)
     # Columns of one size: years beside shares would spoil the cross product.
     size = np.linalg.norm(within, axis=0)
@@ -135,6 +147,29 @@ def regress(span: Span, y: np.ndarray, x: np.ndarray, clusters: np.ndarray) -> R
     scores = members(clusters) @ (within * rest[:, None])
     covariance = factor * bread @ (scores.T @ scores) @ bread
     return Regression(params, covariance, rest, 1 - float(rest @ rest / (left @ left)))
+
+
+def cluster_factor(
+    kind: str, span: Span, slopes: int, clusters: np.ndarray, periods: np.ndarray | None
+) -> float:
+    """Return the small-sample factor of a clustered variance.
+
+    ``CR1`` is n/(n - k), as in linearmodels.  The others are G/(G - 1) (n - 1)/(n - k):
+    ``CR1S`` counts all effects, as ``regress`` does with dummies; ``CR1N`` leaves out effects
+    nested in clusters, each of which lies in one cluster, but for a constant: as ``xtreg``,
+    ``reghdfe``, ``fixest`` and ``pyfixest`` do.
+    """
+    n, k, g = len(clusters), span.rank + slopes, int(clusters.max()) + 1
+    plain = small_sample_factor(n, k)
+    if kind == "CR1":
+        return plain
+    if kind not in ("CR1N", "CR1S"):
+        raise EstimationError(f"unknown errors {kind!r}: use CR1, CR1N or CR1S")
+    for codes in (span.units, periods) if kind == "CR1N" else ():
+        if codes is not None:
+            meets = members(codes) @ members(clusters).T
+            k -= int(codes.max()) * int((meets > 0).sum(axis=1).max() < 2)
+    return g / (g - 1) * (n - 1) / (n - k)
 
 
 def small_sample_factor(n: int, k: int) -> float:
@@ -207,20 +242,6 @@ class Slope:
         return int(4 * (t / 100) ** (2 / 9)) if self.bandwidth is None else int(self.bandwidth)
 
     @cached_property
-    def parameters(self) -> int:
-        """Parameters that clustering does not already allow for, a constant among them.
-
-        Effects nested in clusters, each of which lies in one cluster, cost no degrees of
-        freedom in ``xtreg``, ``reghdfe``, ``fixest`` and ``pyfixest``.
-        """
-        codes = (self.span.units, self.periods)
-        nested = [
-            ((members(c) @ members(self.clusters).T) > 0).sum(axis=1).max() < 2 for c in codes
-        ]
-        t = int(self.periods.max())
-        return 1 + self.span.rank - nested[0] * (len(self.span.size) - 1) - nested[1] * t
-
-    @cached_property
     def columns(self) -> np.ndarray:
         """Orthonormal directions beside the unit effects: periods, controls, regressor."""
         return np.column_stack([self.span.basis, self.x / np.sqrt(self.power)])
@@ -279,12 +300,21 @@ def _squares(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(values).sum(axis=0))
 
 
-def _counted(f: Slope, parameters: int) -> float:
-    return f.groups / (f.groups - 1) * (len(f.x) - 1) / (len(f.x) - parameters)
-
-
 def _factor(f: Slope) -> float:
     return small_sample_factor(len(f.x), f.span.rank + 1)
+
+
+def _clustered(f: Slope, kind: str) -> np.ndarray:
+    factor = cluster_factor(kind, f.span, 1, f.clusters, f.periods)
+    return factor * _squares(f.sums(f.clusters))
+
+
+def _jackknife(f: Slope) -> np.ndarray:
+    return _squares(members(f.clusters) @ (f.adjusted(-1.0)[:, None] * f.residuals))
+
+
+def _two_way(f: Slope) -> np.ndarray:
+    return _squares(f.sums(f.clusters)) + _squares(f.sums(f.periods)) - _hc(f, 0)
 
 
 #: Name of a variance to its meat and the degrees of freedom of its t distribution.
@@ -294,19 +324,13 @@ MEATS: Mapping[str, Callable[[Slope], tuple[np.ndarray, float]]] = {
     "HC2": lambda f: (_hc(f, 1), f.dof),
     "HC3": lambda f: (_hc(f, 2), f.dof),
     "CR0": lambda f: (_squares(f.sums(f.clusters)), f.groups - 1),
-    "CR1": lambda f: (_factor(f) * _squares(f.sums(f.clusters)), np.inf),
-    "CR1N": lambda f: (_counted(f, f.parameters) * _squares(f.sums(f.clusters)), f.groups - 1),
-    "CR1S": lambda f: (_counted(f, f.span.rank + 1) * _squares(f.sums(f.clusters)), f.groups - 1),
+    "CR1": lambda f: (_clustered(f, "CR1"), np.inf),
+    "CR1N": lambda f: (_clustered(f, "CR1N"), f.groups - 1),
+    "CR1S": lambda f: (_clustered(f, "CR1S"), f.groups - 1),
     "CR2": _reduced,
-    "CR3": lambda f: (
-        _squares(members(f.clusters) @ (f.adjusted(-1.0)[:, None] * f.residuals)),
-        f.groups - 1,
-    ),
+    "CR3": lambda f: (_jackknife(f), f.groups - 1),
     "Driscoll-Kraay": lambda f: (_factor(f) * _kernel(f), np.inf),
-    "two-way": lambda f: (
-        _factor(f) * (_squares(f.sums(f.clusters)) + _squares(f.sums(f.periods)) - _hc(f, 0)),
-        np.inf,
-    ),
+    "two-way": lambda f: (_factor(f) * _two_way(f), np.inf),
 }
 
 

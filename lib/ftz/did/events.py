@@ -194,6 +194,7 @@ def event_study(
     reference: int = -1,
     window: tuple[int, int] | None = None,
     never: Sequence[Hashable] = (),
+    errors: str = "CR1",
     unit: str = "city",
     time: str = "year",
 ) -> EventStudyResult:
@@ -210,6 +211,8 @@ def event_study(
         later ones are binned into the ends.  Default: all that are observed.
     never : sequence
         Codes of the cohort that also mean never.
+    errors : {"CR1", "CR1N", "CR1S"}
+        As in :func:`ftz.did.twfe`.
 
     Raises
     ------
@@ -242,7 +245,7 @@ def event_study(
     slopes = np.column_stack([dummies, panel.x])
     span = Span.of(panel.units[0], panel.ranks)
     check_slopes(span, slopes, [*names, *panel.controls], panel.unit, panel.time)
-    fit = regress(span, panel.y, slopes, panel.clusters[0])
+    fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     own = slice(0, len(times))
     counted = {s: len(np.unique(panel.units[0][since == s])) for s in steps}
     return assemble(

@@ -127,7 +127,9 @@ def switchers(
         index=pd.RangeIndex(1, horizons + 1, name="horizon"),
     )
     return SwitchersResult(
-        table=table, nobs=len(panel.frame), title=f"first change of {treatment}: effect on {outcome}"
+        table=table,
+        nobs=len(panel.frame),
+        title=f"first change of {treatment}: effect on {outcome}",
     )
 
 

@@ -72,6 +72,7 @@ def twfe(
     treatment: str = "",
     controls: Sequence[str] = (),
     *,
+    errors: str = "CR1",
     unit: str = "city",
     time: str = "year",
 ) -> DidResult:
@@ -86,6 +87,8 @@ def twfe(
         Numeric columns; the treatment is 0/1 in the study, any number is allowed.
     controls : sequence of str
         Further regressors.
+    errors : {"CR1", "CR1N", "CR1S"}
+        How the clustered variance counts parameters: see :data:`ftz.did.FAMILY`.
     unit, time : str
         Columns of the effects; clusters are the units, where a panel names no others.
 
@@ -109,19 +112,19 @@ def twfe(
     panel = given.without_singletons()
     check_design(panel)
     span = Span.of(panel.units[0], panel.ranks)
-    fit = regress(span, panel.y, np.column_stack([panel.d, panel.x]), panel.clusters[0])
-    slopes = [panel.treatment or "treated", *panel.controls]
-    errors = np.sqrt(np.diag(fit.covariance))
+    slopes = np.column_stack([panel.d, panel.x])
+    fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
+    names = [panel.treatment or "treated", *panel.controls]
     left = pd.Series(fit.residuals, panel.frame.index, name="residual")
     return DidResult(
-        params=pd.Series(fit.params, slopes),
-        std_errors=pd.Series(errors, slopes),
+        params=pd.Series(fit.params, names),
+        std_errors=pd.Series(np.sqrt(np.diag(fit.covariance)), names),
         nobs=len(panel.frame),
-        title=f"{panel.outcome} on {', '.join(slopes)} with {panel.unit} and {panel.time} effects",
+        title=f"{panel.outcome} on {', '.join(names)} with {panel.unit} and {panel.time} effects",
         notes=panel.dropped,
         outcome=panel.outcome,
-        treatment=slopes[0],
-        covariance=pd.DataFrame(fit.covariance, slopes, slopes),
+        treatment=names[0],
+        covariance=pd.DataFrame(fit.covariance, names, names),
         n_units=len(panel.units[1]),
         n_periods=len(panel.periods),
         n_clusters=len(panel.clusters[1]),

@@ -795,6 +795,7 @@ def compare(
     panel = Panel.of(
         frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
     )
+    _ = panel.first  # a cohort that no estimator can read is refused once
     names = list(ESTIMATORS) if estimators is None else list(estimators)
     unknown = [n for n in names if n not in ESTIMATORS]
     if unknown:

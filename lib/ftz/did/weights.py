@@ -68,8 +68,8 @@ class TwfeWeights:
 
 
 def twfe_weights(
-    frame: pd.DataFrame,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     outcome: str | None = None,
@@ -114,17 +114,19 @@ def twfe_weights(
     on = d > 0
     weights = (within * d)[on] / (within @ d)
     estimate = sigma_fe = None
-    if outcome is not None:
+    if panel.outcome:
         estimate = float(within @ panel.y / (within @ d))
         share = d[on] / d[on].sum()
         spread = np.sqrt(share @ np.square(weights / share - 1))
         sigma_fe = float(abs(estimate) / spread) if spread > 1e-12 else float("inf")
-    cells = frame.loc[on, [unit, time]].assign(weight=weights).reset_index(drop=True)
+    cells = (
+        panel.frame.loc[on, [panel.unit, panel.time]].assign(weight=weights).reset_index(drop=True)
+    )
     return TwfeWeights(
         cells=cells,
         estimate=estimate,
         sigma_fe=sigma_fe,
-        title=f"weights of the treated cells in two-way fixed effects: {treatment}",
+        title=f"weights of the treated cells in two-way fixed effects: {panel.treatment}",
     )
 
 

@@ -22,11 +22,12 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from ftz import did
 from ftz.did.projection import check_design, span_of
 from ftz.errors import EstimationError
 from ftz.index.tree import IndexTree
 from ftz.index.weights import leaf_weights
+from ftz.kernel import Span
+from ftz.panels import Panel
 
 SCALES = ("level", "log_geometric")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.inference.projection import Design
+from ftz.inference.projection import Design, numbered_periods
 from ftz.panels import adopted, moments
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,
@@ -119,7 +119,8 @@ def _redate(design: Design, starts: np.ndarray, dates: Sequence[float] | None) -
         offered = np.unique(design.periods)[1:]
     else:
         named = moments(pd.Series(list(dates), name="dates"))
-        offered = np.searchsorted(design.places, named - 1e-9) + 1.0
+        ranks = np.searchsorted(design.places, named - 1e-9)
+        offered = np.r_[numbered_periods(design.places), np.inf][ranks]
     offered = np.unique(np.r_[offered, starts[treated]])
 
     def spread(picks: np.ndarray) -> np.ndarray:
@@ -141,9 +142,9 @@ def _redate(design: Design, starts: np.ndarray, dates: Sequence[float] | None) -
 def adoption_starts(
     design: Design, adoption: Mapping[Hashable, float | None] | np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the rank of each unit's first treated period, infinite for never, shape (N,).
+    """Return each unit's first treated period as the design counts, inf for never, shape (N,).
 
-    An array holds such ranks already.
+    An array holds that already.
     """
     if isinstance(adoption, np.ndarray):
         return adoption
@@ -152,8 +153,7 @@ def adoption_starts(
         if absent:
             raise EstimationError(f"adoption does not name {', '.join(map(str, absent))}")
         named = pd.Series([adoption[u] for u in design.names], name="adoption")
-        ranks = adopted(named, design.places).astype(float)
-        return np.where(ranks == 0, np.inf, ranks)
+        return np.r_[np.inf, numbered_periods(design.places)][adopted(named, design.places)]
     if not np.isin(design.d, (0.0, 1.0)).all():
         raise EstimationError(f"{design.treatment} must be 0 or 1 to have adoption paths")
     starts = np.full(len(design.names), np.inf)

@@ -276,7 +276,7 @@ def _few_treated(
     starts = adoption_starts(design)
     treated = np.flatnonzero(np.isfinite(starts))
     if not len(treated):
-        raise EstimationError(f"{treatment} names no treated {unit}")
+        raise EstimationError(f"{design.treatment} names no treated {unit}")
     x = design.d_within
     weights = x / (x @ x)
     estimate = float(weights @ design.y)
@@ -295,7 +295,7 @@ def _few_treated(
         donor_names=list(design.names[donors]),
         swaps=pull @ errors[donors][:, needed].T,
         nobs=len(design.y),
-        title=f"few treated: {outcome} on {treatment}",
+        title=f"few treated: {design.title}",
     )
 
 

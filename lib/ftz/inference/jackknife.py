@@ -109,12 +109,13 @@ def leave_one_cluster_out(
     out with them.
     """
     design = prepare(frame, outcome, treatment, controls, clusters=clusters, unit=unit, time=time)
+    whole = design.panel.cluster or design.panel.unit
     x, y = design.d_within, design.y_within
     estimate = float((x @ y) / (x @ x))
     without = np.array([_without(design, x, y, g) for g in range(design.n_clusters)])
     if np.isfinite(without).sum() < 2:
         raise EstimationError(
-            f"{treatment} is identified without at most one of the clusters: there is nothing "
+            f"{design.treatment} is identified without at most one of the clusters: there is nothing "
             "to compare"
         )
     member = membership(design.codes)
@@ -126,13 +127,13 @@ def leave_one_cluster_out(
             "treated_rows": (member @ (design.d != 0)).astype(int),
             "leverage": member @ (x * x) / (x @ x),
         },
-        index=pd.Index(design.clusters, name=clusters or unit),
+        index=pd.Index(design.clusters, name=whole),
     )
     return LeaveOneOutResult(
         estimate=estimate,
         table=table,
         nobs=len(design.y),
-        title=f"{outcome} on {treatment}, without one {clusters or unit} at a time",
+        title=f"{design.title}, without one {whole} at a time",
     )
 
 

@@ -149,11 +149,12 @@ class Design:
     names : array, shape (N,)
         Labels of the units.
     periods : array of float, shape (n,)
-        Period of each row, numbered from one.
+        Period of each row, one apart: the years themselves where none is left out, else
+        numbered from one.
     places : array of float, shape (T,)
         When the periods are, as :func:`ftz.panels.moments` places them.
-    treatment : str
-        What the treatment is called.
+    panel : ftz.panels.Panel
+        Where all of this comes from, singletons left out.
     """
 
     y: np.ndarray
@@ -165,7 +166,17 @@ class Design:
     names: np.ndarray
     periods: np.ndarray
     places: np.ndarray
-    treatment: str
+    panel: Panel
+
+    @property
+    def treatment(self) -> str:
+        """What the treatment is called."""
+        return self.panel.treatment or "treated"
+
+    @property
+    def title(self) -> str:
+        """What is explained by what."""
+        return f"{self.panel.outcome} on {self.treatment}"
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -223,6 +234,12 @@ class Design:
         return len(np.unique(self.codes[self.d != 0]))
 
 
+def numbered_periods(places: np.ndarray) -> np.ndarray:
+    """Return numbers of the observed periods, one apart: years that follow each other stay."""
+    follow = (np.diff(places) == 1).all()
+    return places if follow else np.arange(1.0, len(places) + 1)
+
+
 def prepare(
     frame: pd.DataFrame | Panel,
     outcome: str = "",
@@ -256,7 +273,7 @@ def prepare(
         clusters=labels,
         units=units,
         names=names,
-        periods=panel.ranks.astype(float),
+        periods=numbered_periods(panel.places)[panel.ranks - 1],
         places=panel.places,
-        treatment=panel.treatment or "treated",
+        panel=panel,
     )

@@ -12,6 +12,7 @@ from scipy import special
 from ftz.errors import EstimationError
 from ftz.inference.assignments import counted, scheme_of
 from ftz.inference.projection import prepare, regress_each
+from ftz.panels import Panel
 from ftz.results import checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
@@ -195,9 +196,9 @@ class PlaceboResult:
 
 
 def placebo(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     seed: int | np.random.Generator,
@@ -283,6 +284,6 @@ def placebo(
         n_assignments=chosen.count,
         seed=int(seed) if isinstance(seed, int | np.integer) and not exact else None,
         nobs=len(design.y),
-        title=f"placebo over {scheme}: {outcome} on {treatment}",
+        title=f"placebo over {scheme}: {design.title}",
         carried=carried[1:],
     )
