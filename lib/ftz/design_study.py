@@ -511,7 +511,7 @@ TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
     "HC1 t": hc1,
     "HC3 t": hc3,
     "clustered z (CR1)": cr1,
-    "clustered t (Stata)": cr1_stata,
+    "clustered t (CR1S)": cr1_stata,
     "clustered t (CR2)": cr2,
     "Driscoll-Kraay z": driscoll_kraay,
     "two-way z": two_way,

@@ -86,7 +86,7 @@ class Span:
         columns = values[:, None] if values.ndim == 1 else values
         sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
         within = columns - (sums / self.size[:, None])[self.units]
-        within = within - self.basis @ (self.basis.T @ within)
+        within = np.asarray(within - self.basis @ (self.basis.T @ within))
         return within[:, 0] if values.ndim == 1 else within
 
     def block(self, rows: np.ndarray) -> np.ndarray:
@@ -337,4 +337,4 @@ MEATS: Mapping[str, Callable[[Slope], tuple[np.ndarray, float]]] = {
 def variance(fit: Slope, kind: str) -> tuple[np.ndarray, float]:
     """Return a variance of :data:`MEATS` for every outcome, and its degrees of freedom."""
     meat, df = MEATS[kind](fit)
-    return meat / fit.power**2, df
+    return np.asarray(meat / fit.power**2), df

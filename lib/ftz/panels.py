@@ -81,7 +81,11 @@ class Panel:
         **roles: Any,
     ) -> Panel:
         """Return a panel from an estimator's arguments; a panel keeps what is not given anew."""
-        named = {"outcome": outcome, "treatment": treatment, "controls": _tuple(controls)}
+        named: dict[str, Any] = {
+            "outcome": outcome,
+            "treatment": treatment,
+            "controls": _tuple(controls),
+        }
         if isinstance(frame, Panel):
             kept = {k: v for k, v in (named | roles).items() if v and k not in ("unit", "time")}
             return replace(frame, **kept) if kept else frame
@@ -227,27 +231,27 @@ class Panel:
         """Return the panel on some rows, ranks counted anew; the reason joins :attr:`dropped`."""
         return replace(self, frame=self.frame[rows], dropped=(*self.dropped, why))
 
+    @property
+    def alone(self) -> np.ndarray:
+        """Which rows are alone in their unit or period, or are once such rows are gone."""
+        rows = np.ones(len(self.frame), dtype=bool)
+        codes = (self.units[0], self.ranks)
+        while True:
+            few = [np.bincount(c[rows], minlength=c.max() + 1)[c] < 2 for c in codes]
+            if not (rows & (few[0] | few[1])).any():
+                return ~rows
+            rows &= ~(few[0] | few[1])
+
     def without_singletons(self) -> Panel:
-        """Leave out rows that are alone in their unit or period: their effect fits them.
+        """Leave out rows whose own effect fits them.
 
         They move no slope and no residual, but would count as observations and parameters.
         """
-        units, ranks = self.units[0], self.ranks
-        rows = np.ones(len(units), dtype=bool)
-        while True:
-            alone = np.bincount(units[rows], minlength=units.max() + 1)[units] < 2
-            alone |= np.bincount(ranks[rows], minlength=ranks.max() + 1)[ranks] < 2
-            if not (rows & alone).any():
-                break
-            rows &= ~alone
-        gone = int((~rows).sum())
-        if not gone or not rows.any():
+        alone = self.alone
+        if not alone.any() or alone.all():
             return self
-        return self.keep(
-            rows,
-            f"{gone} rows alone in their {self.unit} or {self.time} left out: they carry "
-            "no information beside its effect",
-        )
+        why = f"{alone.sum()} rows alone in their {self.unit} or {self.time} left out: they carry"
+        return self.keep(~alone, f"{why} no information beside its effect")
 
     def without_always(self) -> Panel:
         """Leave out units that are treated in every row: they have no before.

@@ -115,7 +115,8 @@ def twfe(
     slopes = np.column_stack([panel.d, panel.x])
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     names = [panel.treatment or "treated", *panel.controls]
-    left = pd.Series(fit.residuals, panel.frame.index, name="residual")
+    residuals = pd.Series(0.0, given.frame.index, name="residual")
+    residuals[slice(None) if panel is given else ~given.alone] = fit.residuals
     return DidResult(
         params=pd.Series(fit.params, names),
         std_errors=pd.Series(np.sqrt(np.diag(fit.covariance)), names),
@@ -129,8 +130,7 @@ def twfe(
         n_periods=len(panel.periods),
         n_clusters=len(panel.clusters[1]),
         rsquared_within=fit.rsquared,
-        # a row whose own effect fits it has nothing left
-        residuals=left if panel is given else left.reindex(given.frame.index, fill_value=0.0),
+        residuals=residuals,  # a row whose own effect fits it has nothing left
     )
 
 

@@ -88,7 +88,7 @@ def _topsis(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     to_worst = np.sqrt(((weighted - weighted.min(axis=0)) ** 2).sum(axis=1))
     apart = to_best + to_worst
     # Equal rows are the best and the worst at once.
-    return np.divide(to_worst, apart, out=np.full(len(values), 0.5), where=apart > 0)
+    return np.asarray(to_worst / np.where(apart > 0, apart, 1) + 0.5 * (apart == 0))
 
 
 def _copeland(values: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from scipy import stats
 from ftz.errors import EstimationError
 from ftz.inference.projection import Design, membership, prepare
 from ftz.panels import Panel
+from ftz.results import checked_level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,16 @@ class LeaveOneOutResult:
     @property
     def p_value(self) -> float:
         """Two-sided p value of no effect, t with G - 1 degrees of freedom."""
-        g = int(self.table["change"].notna().sum())
-        return float(2 * stats.t(g - 1).sf(abs(self.estimate / self.std_error)))
+        return float(2 * stats.t(self._df).sf(abs(self.estimate / self.std_error)))
+
+    @property
+    def _df(self) -> int:
+        return int(self.table["change"].notna().sum()) - 1
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the effects that the test behind the p value does not reject."""
+        half = stats.t(self._df).ppf(0.5 + checked_level(level) / 2) * self.std_error
+        return float(self.estimate - half), float(self.estimate + half)
 
     @property
     def n_effective(self) -> float:
@@ -115,8 +124,8 @@ def leave_one_cluster_out(
     without = np.array([_without(design, x, y, g) for g in range(design.n_clusters)])
     if np.isfinite(without).sum() < 2:
         raise EstimationError(
-            f"{design.treatment} is identified without at most one of the clusters: there is nothing "
-            "to compare"
+            f"{design.treatment} is identified without at most one of the clusters: there "
+            "is nothing to compare"
         )
     member = membership(design.codes)
     table = pd.DataFrame(
