@@ -306,7 +306,7 @@ def _factor(f: Slope) -> float:
 
 def _clustered(f: Slope, kind: str) -> np.ndarray:
     factor = cluster_factor(kind, f.span, 1, f.clusters, f.periods)
-    return factor * _squares(f.sums(f.clusters))
+    return np.asarray(factor * _squares(f.sums(f.clusters)))
 
 
 def _jackknife(f: Slope) -> np.ndarray:
@@ -314,7 +314,8 @@ def _jackknife(f: Slope) -> np.ndarray:
 
 
 def _two_way(f: Slope) -> np.ndarray:
-    return _squares(f.sums(f.clusters)) + _squares(f.sums(f.periods)) - _hc(f, 0)
+    both = _squares(f.sums(f.clusters)) + _squares(f.sums(f.periods))
+    return np.asarray(both - _hc(f, 0))
 
 
 #: Name of a variance to its meat and the degrees of freedom of its t distribution.

@@ -598,7 +598,7 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
 def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
     span = Span.of(pile["su"].to_numpy(), pile["st"].to_numpy())
     values = slopes.to_numpy(float)
-    check_slopes(span, values, list(slopes), "unit", "period of an experiment")
+    check_slopes(span, values, [str(c) for c in slopes], "unit", "period of an experiment")
     return regress(span, pile["y"].to_numpy(), values, pd.factorize(pile["u"])[0])
 
 
@@ -653,7 +653,7 @@ def synthetic(
         name,
         lambda: model.fit(plain, **sample.keys, treatment="ever", post_periods=after),
     )
-    error, said = float(fit.se), ()
+    error, said = float(fit.se), tuple[str, ...]()
     donors = sample.n_units - sample.n_treated
     if donors <= sample.n_treated:
         error = np.nan

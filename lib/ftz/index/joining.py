@@ -36,8 +36,8 @@ def aggregate(
     ------
     EstimationError
         An unknown method, names that do not match, missing values or weights, weights that
-        are negative or all zero, and values that are not positive under a geometric or harmonic mean; the column
-        and row are named.
+        are negative or all zero, and values that are not positive under a geometric or
+        harmonic mean; the column and row are named.
     """
     if method not in AGGREGATIONS:
         raise EstimationError(f"unknown aggregation {method!r}: use {', '.join(AGGREGATIONS)}")

@@ -153,7 +153,8 @@ def adoption_starts(
         if absent:
             raise EstimationError(f"adoption does not name {', '.join(map(str, absent))}")
         named = pd.Series([adoption[u] for u in design.names], name="adoption")
-        return np.r_[np.inf, numbered_periods(design.places)][adopted(named, design.places)]
+        numbers = np.r_[np.inf, numbered_periods(design.places)]
+        return np.asarray(numbers[adopted(named, design.places)])
     if not np.isin(design.d, (0.0, 1.0)).all():
         raise EstimationError(f"{design.treatment} must be 0 or 1 to have adoption paths")
     starts = np.full(len(design.names), np.inf)

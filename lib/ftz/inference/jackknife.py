@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from ftz.errors import EstimationError
-from ftz.inference.projection import Design, membership, prepare
+from ftz.inference.projection import Design, prepare
+from ftz.kernel import members
 from ftz.panels import Panel
 from ftz.results import checked_level
 
@@ -127,7 +128,7 @@ def leave_one_cluster_out(
             f"{design.treatment} is identified without at most one of the clusters: there "
             "is nothing to compare"
         )
-    member = membership(design.codes)
+    member = members(design.codes)
     table = pd.DataFrame(
         {
             "without": without,

@@ -85,7 +85,8 @@ def regress_each(
     """
     rank = basis.rank if isinstance(basis, Span) else basis.shape[1]
     within, factor = residual(outcomes, basis), small_sample_factor(len(outcomes), rank + 1)
-    member = membership(codes)
+    large = len(codes) * (int(codes.max()) + 1) > _DENSE
+    member = members(codes) if large else membership(codes)
     found = np.empty((3, designs.shape[1]))
     for start in range(0, designs.shape[1], _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -97,7 +98,7 @@ def _regress_block(
     within: np.ndarray,
     designs: np.ndarray,
     basis: np.ndarray | Span,
-    member: np.ndarray,
+    member: Any,
     factor: float,
 ) -> np.ndarray:
     x = residual(designs, basis)
@@ -120,14 +121,10 @@ def residual(values: np.ndarray, basis: np.ndarray | Span) -> np.ndarray:
     return left
 
 
-def membership(codes: np.ndarray) -> Any:
-    """Return the 0/1 matrix, clusters by rows of the panel, that sums by cluster.
-
-    Sparse where a dense one would be large.
-    """
-    if len(codes) * (int(codes.max()) + 1) > _DENSE:
-        return members(codes)
-    return (codes == np.arange(codes.max() + 1)[:, None]).astype(float)
+def membership(codes: np.ndarray) -> np.ndarray:
+    """Return the 0/1 matrix, clusters by rows of the panel, that sums by cluster."""
+    member: np.ndarray = (codes == np.arange(codes.max() + 1)[:, None]).astype(float)
+    return member
 
 
 @dataclass(frozen=True)
