@@ -34,7 +34,7 @@ FAMILY = {
     "HC1 t": "HC1",
     "HC3 t": "HC3",
     "clustered z (CR1)": "CR1",
-    "clustered t (Stata)": "CR1S",
+    "clustered t (CR1S)": "CR1S",
     "clustered t (CR2)": "CR2",
     "Driscoll-Kraay z": "Driscoll-Kraay",
     "two-way z": "two-way",

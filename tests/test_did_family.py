@@ -321,7 +321,7 @@ def test_bacon_refusals():
         did.bacon(frame.drop(index=3), "y", "cohort")
     with pytest.raises(EstimationError, match="no column nobody"):
         did.bacon(frame, "y", "nobody")
-    with pytest.raises(EstimationError, match="no unit that is treated"):
+    with pytest.raises(EstimationError, match="treated within the panel"):
         did.bacon(frame.assign(cohort=np.nan), "y", "cohort")
     with pytest.raises(EstimationError, match="at once"):
         did.bacon(frame.assign(cohort=2014.0), "y", "cohort")

@@ -129,10 +129,12 @@ def test_not_yet_treated_controls_serve_where_nobody_is_never_treated():
     frame, effect = staggered(3)
     frame = frame[frame.cohort.notna()]
     with pytest.raises(EstimationError, match="never treated"):
-        did.callaway_santanna(frame, "y", "cohort")
+        did.callaway_santanna(frame, "y", "cohort", control_group="never")
     with pytest.raises(EstimationError, match="never treated"):
         did.sun_abraham(frame, "y", "cohort")
     result = did.callaway_santanna(frame, "y", "cohort", control_group="not_yet")
+    default = did.callaway_santanna(frame, "y", "cohort")
+    assert default.att == result.att and "not treated yet" in repr(default)
     before_2019 = (frame.cohort == 2015) & frame.year.between(2015, 2018)
     assert result.att == pytest.approx(effect[frame.index][before_2019].mean(), abs=0.15)
     with pytest.raises(EstimationError, match="clean control"):

@@ -20,7 +20,7 @@ Rooms are imported when first used, so ``import ftz`` stays light.
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -36,12 +36,14 @@ _ROOMS = (
     "figures",
     "index",
     "inference",
+    "kernel",
     "matching",
     "mediation",
     "multiverse",
     "other_studies",
     "own",
     "panel",
+    "panels",
     "paths",
     "policy",
     "published",
@@ -53,11 +55,16 @@ _ROOMS = (
     "witness",
 )
 
-__all__ = ["__version__", *_ROOMS]
+if TYPE_CHECKING:
+    from ftz.panels import Panel
+
+__all__ = ["Panel", "__version__", *_ROOMS]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import a room of the library the first time it is named."""
+def __getattr__(name: str) -> Any:
+    """Import a room of the library, or its panel, the first time it is named."""
+    if name == "Panel":
+        return importlib.import_module(f"{__name__}.panels").Panel
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(

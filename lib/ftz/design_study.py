@@ -36,8 +36,8 @@ from ftz.inference.projection import (
     membership,
     prepare,
     residual,
-    small_sample_factor,
 )
+from ftz.results import checked_level
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
@@ -132,7 +132,7 @@ class Shape:
     @property
     def factor(self) -> float:
         """The small-sample factor n / (n - k)."""
-        return small_sample_factor(self.design.basis)
+        return self.design.factor
 
     def describe(self) -> pd.Series:
         """Return the counts that a reader wants to know."""
@@ -262,8 +262,7 @@ class Shape:
         """Treatment columns under each scheme, after projection, and whether they are all."""
         found = {}
         for name in ("paths", "cells"):
-            named = dict(zip(self.design.names, self.starts, strict=True))
-            scheme = scheme_of(name, self.design, named if name == "paths" else None)
+            scheme = scheme_of(name, self.design, self.starts if name == "paths" else None)
             exact = scheme.count <= self.draws
             rng = np.random.default_rng(self.seed)
             assigned = scheme.enumerate() if exact else scheme.draw(self.draws, rng)
@@ -512,7 +511,7 @@ TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
     "HC1 t": hc1,
     "HC3 t": hc3,
     "clustered z (CR1)": cr1,
-    "clustered t (Stata)": cr1_stata,
+    "clustered t (CR1S)": cr1_stata,
     "clustered t (CR2)": cr2,
     "Driscoll-Kraay z": driscoll_kraay,
     "two-way z": two_way,
@@ -568,7 +567,7 @@ class StudyResult:
 
     def coverage(self, level: float = 0.95) -> pd.Series:
         """Return how often the interval that inverts each test holds the truth."""
-        return 1 - self.size(1 - level)
+        return 1 - self.size(1 - checked_level(level))
 
     def power(self, level: float = 0.05) -> pd.Series:
         """Return how often each test rejects no effect."""
@@ -771,7 +770,7 @@ def event_coverage(
     params, covariance = _event_fits(shape, x, outcomes)
     errors = np.sqrt(np.einsum("rkk->rk", covariance))
     reach = np.abs(params) / errors
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = stats.norm.ppf(0.5 + checked_level(level) / 2)
     before = [k < reference for k in times]
     walds = [
         did.wald(b[before], v[np.ix_(before, before)])

@@ -25,8 +25,10 @@ import pandas as pd
 from scipy import stats
 
 from ftz import did
-from ftz.errors import EstimationError, no_column
+from ftz.errors import EstimationError
+from ftz.panels import Panel
 from ftz.published import Interval
+from ftz.results import checked_level
 
 Array = np.ndarray
 
@@ -124,7 +126,7 @@ class MediationResult:
 
 
 def mediate(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     treatment: str,
     mediator: str,
@@ -247,6 +249,7 @@ class _Panel:
     m: Array
     x: Array
     unit: Array
+    panel: Panel
 
     def columns(self, rows: Array | None = None, unit: Array | None = None) -> _Columns:
         """Estimate on some rows, under the units given or their own."""
@@ -257,7 +260,7 @@ class _Panel:
 
 
 def _panel(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     treatment: str,
     mediator: str,
@@ -265,17 +268,9 @@ def _panel(
     unit: str,
     time: str,
 ) -> _Panel:
-    names = [outcome, treatment, mediator, *controls]
-    missing = [c for c in [*names, unit, time] if c not in frame.columns]
-    if missing:
-        raise no_column(missing, frame.columns)
-    values = frame[names].to_numpy(float)
-    if not np.isfinite(values).all():
-        bad = [n for n, ok in zip(names, np.isfinite(values).all(axis=0), strict=True) if not ok]
-        raise EstimationError(f"missing or infinite values in {', '.join(bad)}")
-    units, periods = (pd.factorize(frame[k])[0] for k in (unit, time))
-    x = np.column_stack([np.eye(periods.max() + 1)[periods], values[:, 3:]])
-    return _Panel(values[:, 0], values[:, 1], values[:, 2], x, units)
+    panel = Panel.of(frame, outcome, treatment, [mediator, *controls], unit=unit, time=time)
+    x = np.column_stack([np.eye(len(panel.periods))[panel.ranks - 1], panel.x[:, 1:]])
+    return _Panel(panel.y, panel.d, panel.x[:, 0], x, panel.units[0], panel)
 
 
 @dataclass(frozen=True)
@@ -320,6 +315,7 @@ class IndirectBootstrap:
 
     def percentile(self, level: float = 0.95) -> tuple[float, float]:
         """Return the interval between two quantiles of the draws."""
+        level = checked_level(level)
         low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
@@ -364,6 +360,7 @@ def bca_interval(
     acceleration *a* from the skewness of the jackknife, the ends are the draws' quantiles
     at :math:`\Phi\big(z_0 + \frac{z_0 + z_\alpha}{1 - a (z_0 + z_\alpha)}\big)`.
     """
+    level = checked_level(level)
     below = float(np.mean(draws < estimate) + np.mean(draws <= estimate)) / 2
     if not 0 < below < 1:
         raise EstimationError("the estimate lies outside all bootstrap draws: no BCa interval")
@@ -378,7 +375,7 @@ def bca_interval(
 
 
 def bootstrap_indirect(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     treatment: str,
     mediator: str,
@@ -429,7 +426,8 @@ def bootstrap_indirect(
         raise EstimationError(f"unknown resample {resample!r}: use unit or rows")
     sample = _panel(frame, outcome, treatment, mediator, controls, unit, time)
     whole = sample.columns()
-    labels = sample.unit if resample == "unit" else np.arange(len(sample.y))
+    drawn_from = sample.panel.clusters[0]
+    labels = drawn_from if resample == "unit" else np.arange(len(sample.y))
     members = [np.flatnonzero(labels == g) for g in np.unique(labels)]
     times, answered = np.zeros((int(draws), len(members)), dtype=int), np.zeros(int(draws), bool)
     rng, values = np.random.default_rng(seed), []
@@ -440,12 +438,14 @@ def bootstrap_indirect(
         rows = np.concatenate(chosen)
         copies = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
         try:
-            found = sample.columns(rows, copies if resample == "unit" else None)
+            own = copies * (sample.unit.max() + 1) + sample.unit[rows]  # a copy's own units
+            apart = np.unique(own, return_inverse=True)[1] if resample == "unit" else None
+            found = sample.columns(rows, apart)
         except EstimationError:
             continue
         values.append(found.a * found.b)
         answered[draw] = True
-    names = [frame[unit].iloc[m[0]] if resample == "unit" else int(m[0]) for m in members]
+    names = list(sample.panel.clusters[1]) if resample == "unit" else range(len(members))
     failed = int(draws) - len(values)
     if failed > most_failures * draws or len(values) < 2:
         raise EstimationError(
@@ -455,7 +455,7 @@ def bootstrap_indirect(
         indirect=whole.a * whole.b,
         draws=np.array(values),
         jackknife=_jackknife(sample, members),
-        resampled=unit if resample == "unit" else "rows",
+        resampled=(sample.panel.cluster or sample.panel.unit) if resample == "unit" else "rows",
         times=pd.DataFrame(times, columns=names),
         answered=answered,
     )
@@ -513,7 +513,7 @@ class MediatorSensitivity:
 
 
 def sensitivity(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     treatment: str,
     mediator: str,
@@ -641,7 +641,7 @@ def _robustness(f: float) -> float:
 
 
 def robustness(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     treatment: str,
     mediator: str,

@@ -7,6 +7,8 @@ who knows either package knows these.
 
 from __future__ import annotations
 
+import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +37,16 @@ def checked_level(level: float) -> float:
     return level
 
 
+def with_notes(text: str, notes: Sequence[str]) -> str:
+    """Add notes to a printed result, one a line."""
+    return "\n".join([text, *(f"Note: {note}." for note in notes)])
+
+
+def with_notes_html(text: str, notes: Sequence[str]) -> str:
+    """Add notes to a result on a page, one a paragraph."""
+    return text + "".join(f"<p>Note: {html.escape(note)}.</p>" for note in notes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CoefficientResult:
     """Estimated coefficients with their standard errors.
@@ -50,6 +62,8 @@ class CoefficientResult:
         ``None`` means the normal distribution, as where a paper prints z.
     title : str
         What was estimated, for the summary's caption.
+    notes : tuple of str
+        What was done to the sample, and what the estimator remarks on it.
     """
 
     params: pd.Series
@@ -57,6 +71,7 @@ class CoefficientResult:
     nobs: int
     df: float | None = None
     title: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def _distribution(self) -> Any:
@@ -92,8 +107,9 @@ class CoefficientResult:
 
     def __repr__(self) -> str:
         head = f"{self.title or type(self).__name__} (N = {self.nobs})"
-        return f"{head}\n{self.summary.round(4).to_string()}"
+        return with_notes(f"{head}\n{self.summary.round(4).to_string()}", self.notes)
 
     def _repr_html_(self) -> str:
         styled = self.summary.round(4).to_html(border=0)
-        return f"<p>{self.title or type(self).__name__} (N = {self.nobs})</p>{styled}"
+        head = f"<p>{self.title or type(self).__name__} (N = {self.nobs})</p>"
+        return with_notes_html(f"{head}{styled}", self.notes)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from ftz.did.projection import require
-from ftz.did.regression import fit_panel_ols
-from ftz.errors import EstimationError, no_column
-from ftz.results import CoefficientResult
+from ftz.did.projection import check_slopes
+from ftz.errors import EstimationError
+from ftz.kernel import Span, regress
+from ftz.panels import Panel, adopted, moments
+from ftz.results import CoefficientResult, checked_level
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -76,7 +77,7 @@ class EventStudyResult(CoefficientResult):
         values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
         root = vectors * np.sqrt(np.clip(values, 0, None))
         normal = np.random.default_rng(seed).standard_normal((draws, len(scale)))
-        return float(np.quantile(np.abs(normal @ root.T).max(axis=1), level))
+        return float(np.quantile(np.abs(normal @ root.T).max(axis=1), checked_level(level)))
 
     def simultaneous_band(
         self, level: float = 0.95, *, seed: int | np.random.Generator = 0, draws: int = 100_000
@@ -105,12 +106,12 @@ class EventStudyResult(CoefficientResult):
             raise EstimationError("there is no coefficient before the reference period")
         trend = slope * (np.array(before, dtype=float) - self.reference)
         shift, rank = wald(trend, self._known_covariance(before))
-        threshold = stats.chi2.ppf(level, rank)
+        threshold = stats.chi2.ppf(checked_level(level), rank)
         return float(stats.ncx2.sf(threshold, rank, shift)) if shift > 0 else 1 - level
 
     def detectable_slope(self, power: float = 0.8, level: float = 0.95) -> float:
         """Return the linear trend that the joint pre-trend test finds with this power."""
-        if not 1 - level < power < 1:
+        if not 1 - checked_level(level) < power < 1:
             raise EstimationError(f"power must lie between {1 - level:g} and 1, not {power:g}")
         high = float(np.nanmax(self.std_errors))
         while self.pretrend_power(high, level) < power:
@@ -145,6 +146,7 @@ def assemble(
     nobs: int,
     title: str,
     std_errors: Mapping[int, float] | None = None,
+    notes: Sequence[str] = (),
 ) -> EventStudyResult:
     """Build the result from coefficients and covariance by event time, reference left out.
 
@@ -165,6 +167,7 @@ def assemble(
         std_errors=pd.Series({**errors, reference: np.nan}, dtype=float).sort_index(),
         nobs=nobs,
         title=title,
+        notes=tuple(notes),
         reference=reference,
         treated_units={int(k): int(v) for k, v in treated_units.items()},
         covariance=covariance.loc[times, times],
@@ -175,18 +178,23 @@ def assemble(
 
 
 def event_time(frame: pd.DataFrame, cohort: str, time: str = "year") -> pd.Series:
-    """Return periods since adoption; missing for units that are never treated."""
-    return (frame[time] - frame[cohort]).where(frame[cohort].notna())
+    """Return observed periods since adoption; missing for units that are never treated."""
+    when = moments(frame[time])
+    places, ranks = np.unique(when, return_inverse=True)
+    first = adopted(frame[cohort], places, time=time)
+    return pd.Series(np.where(first > 0, ranks + 1 - first, np.nan), frame.index)
 
 
 def event_study(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
     reference: int = -1,
     window: tuple[int, int] | None = None,
+    never: Sequence[Hashable] = (),
+    errors: str = "CR1",
     unit: str = "city",
     time: str = "year",
 ) -> EventStudyResult:
@@ -201,6 +209,10 @@ def event_study(
     window : (int, int), optional
         First and last event time with a coefficient of their own; earlier and
         later ones are binned into the ends.  Default: all that are observed.
+    never : sequence
+        Codes of the cohort that also mean never.
+    errors : {"CR1", "CR1N", "CR1S"}
+        As in :func:`ftz.did.twfe`.
 
     Raises
     ------
@@ -210,32 +222,40 @@ def event_study(
 
     Notes
     -----
+    Event time counts observed periods, not years: every second year is one step.  Units
+    that are treated from their first row on have no before; they are left out, and a note
+    says so.
+
     Yan, Ye and Wang, figure 2, without naming the reference period; with several
     cohorts the coefficients can mix effects of other periods (Sun and Abraham 2021).
     """
-    require(frame, [unit, time, outcome, *controls])
-    if cohort not in frame.columns:
-        raise no_column([cohort], frame.columns)
-    since = event_time(frame, cohort, time)
-    if since.notna().sum() == 0:
-        raise EstimationError(f"{cohort} names no treated unit")
-    if window is not None:
-        since = since.clip(*window)
-    steps = sorted(int(s) for s in since.dropna().unique())
+    panel = Panel.of(
+        frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
+    )
+    if not (panel.first > 0).any():
+        raise EstimationError(f"{panel.cohort} names no treated {panel.unit} within the panel")
+    panel = panel.without_always().without_singletons()
+    since = panel.since if window is None else np.clip(panel.since, *window)
+    steps = [int(s) for s in np.unique(since[~np.isnan(since)])]
     if reference not in steps:
         raise EstimationError(f"no unit is observed at the reference event time {reference}")
-    names: dict[str, int] = {f"event {s:+d}": s for s in steps if s != reference}
-    dummies = pd.DataFrame({n: (since == s).astype(float) for n, s in names.items()})
-    design = pd.concat([frame[[unit, time, outcome, *controls]], dummies], axis=1)
-    fit = fit_panel_ols(design, outcome, [*names, *controls], unit, time)
-    pick, times = list(names), list(names.values())
+    times = [s for s in steps if s != reference]
+    names = [f"event {s:+d}" for s in times]
+    dummies = (since[:, None] == np.array(times, dtype=float)).astype(float)
+    slopes = np.column_stack([dummies, panel.x])
+    span = Span.of(panel.units[0], panel.ranks)
+    check_slopes(span, slopes, [*names, *panel.controls], panel.unit, panel.time)
+    fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
+    own = slice(0, len(times))
+    counted = {s: len(np.unique(panel.units[0][since == s])) for s in steps}
     return assemble(
-        {s: float(fit.params[n]) for n, s in names.items()},
-        pd.DataFrame(fit.cov.loc[pick, pick].to_numpy(), index=times, columns=times),
+        dict(zip(times, fit.params[own].tolist(), strict=True)),
+        pd.DataFrame(fit.covariance[own, own], index=times, columns=times),
         reference=reference,
-        treated_units={s: frame.loc[since == s, unit].nunique() for s in steps},
-        nobs=int(fit.nobs),
-        title=f"event study of {outcome}, reference {reference:+d}",
+        treated_units=counted,
+        nobs=len(panel.frame),
+        title=f"event study of {panel.outcome}, reference {reference:+d}",
+        notes=panel.dropped,
     )
 
 

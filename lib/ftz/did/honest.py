@@ -29,6 +29,7 @@ from scipy import optimize, stats
 
 from ftz.did.events import EventStudyResult
 from ftz.errors import EstimationError
+from ftz.results import checked_level
 
 #: Share of the level that the hybrid test spends on its least-favourable first stage.
 _FIRST_STAGE = 0.1
@@ -125,6 +126,7 @@ def relative_magnitudes(
     """
     event = _Event.of(result, weights)
     grid = _grid(grid)
+    level = checked_level(level)
     sets = [_relative_set(event, m, 1 - level, seed, draws) for m in grid]
 
     def covers(bound: float) -> bool:
@@ -175,6 +177,7 @@ def smoothness(
     """
     event = _Event.of(result, weights)
     grid = _grid(grid)
+    level = checked_level(level)
     sets = [_fixed_length(event, m, level) for m in grid]
 
     def covers(bound: float) -> bool:
@@ -209,6 +212,7 @@ def contains(
     event = _Event.of(result, weights)
     (bound,) = _grid([bound])
     cones = _cones(event, bound)
+    level = checked_level(level)
     return any(_Hybrid.of(event, c, 1 - level, seed, draws).accepts(effect) for c in cones)
 
 

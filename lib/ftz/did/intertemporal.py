@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz.did.projection import require
 from ftz.errors import EstimationError, no_column
+from ftz.panels import Panel, numeric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,9 @@ class SwitchersResult:
 
 
 def switchers(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     *,
     horizons: int = 1,
     draws: int = 0,
@@ -87,28 +87,29 @@ def switchers(
     a changed treatment for so many periods, without controls, units weighted equally.  A
     unit whose treatment later crosses its starting value is kept up to that period.
     """
-    require(frame, [unit, time, treatment])
-    if outcome not in frame.columns:
-        raise no_column([outcome], frame.columns)
-    if np.isinf(frame[outcome].to_numpy(float)).any():
+    panel = Panel.of(frame, treatment=treatment, unit=unit, time=time)
+    outcome, treatment = outcome or panel.outcome, panel.treatment or treatment
+    # The outcome may have holes, which Panel refuses in an outcome; so it is taken apart.
+    values = numeric(panel.frame[outcome]) if outcome in panel.frame else None
+    if values is None:
+        raise no_column([outcome], panel.frame.columns)
+    if np.isinf(values).any():
         raise EstimationError(f"infinite values in {outcome}")
-    if frame.duplicated([unit, time]).any():
-        raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
-    if frame[outcome].nunique() < 2:
+    if pd.Series(values).nunique() < 2:
         raise EstimationError(f"{outcome} is constant")
     if horizons < 1:
         raise EstimationError(f"horizons must be at least 1, not {horizons}")
     if draws and seed is None:
         raise EstimationError("units have to be drawn: pass a seed")
-    y = frame.pivot(index=unit, columns=time, values=outcome).to_numpy(float)
-    d = frame.pivot(index=unit, columns=time, values=treatment).to_numpy(float)
+    plain = panel.with_(outcome="").plain().assign(y=values)
+    y, d = (plain.pivot(index="u", columns="t", values=c).to_numpy(float) for c in ("y", "d"))
     start, change, sign, end = _paths(d)
     if not np.isfinite(change).any():
-        raise EstimationError(f"{treatment} changes in no {unit}")
+        raise EstimationError(f"{treatment} changes in no {panel.unit}")
     pieces = [_pieces(y, start, change, sign, end, h) for h in range(1, horizons + 1)]
     for h, effects in enumerate(pieces, start=1):
         if not np.isfinite(effects).any():
-            raise EstimationError(f"no {unit} whose {treatment} changed has a control {h} on")
+            raise EstimationError(f"no {panel.unit} whose {treatment} changed has a control {h} on")
     errors = np.full(horizons, np.nan)
     if draws:
         rng = np.random.default_rng(seed)
@@ -126,7 +127,9 @@ def switchers(
         index=pd.RangeIndex(1, horizons + 1, name="horizon"),
     )
     return SwitchersResult(
-        table=table, nobs=len(frame), title=f"first change of {treatment}: effect on {outcome}"
+        table=table,
+        nobs=len(panel.frame),
+        title=f"first change of {treatment}: effect on {outcome}",
     )
 
 

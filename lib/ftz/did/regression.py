@@ -1,20 +1,18 @@
-r"""Two-way fixed effects by ``linearmodels``: one column, stepwise columns, the constant."""
+r"""Two-way fixed effects: one column, stepwise columns, the constant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ftz.did.projection import check_design, require
+from ftz.did.projection import check_design
 from ftz.errors import EstimationError
+from ftz.kernel import Span, regress
+from ftz.panels import Panel
 from ftz.results import CoefficientResult
-
-if TYPE_CHECKING:
-    from linearmodels.panel.results import PanelEffectsResults
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -68,35 +66,13 @@ def cluster_factor(n: int, k: int, clusters: int) -> float:
     return float(np.sqrt(clusters / (clusters - 1) * (n - 1) / n))
 
 
-def fit_panel_ols(
-    frame: pd.DataFrame, outcome: str, slopes: Sequence[str], unit: str, time: str
-) -> PanelEffectsResults:
-    """Check a panel and fit it by PanelOLS, both effects in, errors clustered by unit."""
-    from linearmodels.panel import PanelOLS
-
-    require(frame, [unit, time, outcome, *slopes])
-    if frame.duplicated([unit, time]).any():
-        raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
-    text = [c for c in (outcome, *slopes) if not pd.api.types.is_numeric_dtype(frame[c])]
-    if text:
-        raise EstimationError(
-            f"{', '.join(text)}: text, where numbers are needed; convert with pandas.to_numeric"
-        )
-    if frame[outcome].nunique() == 1:
-        raise EstimationError(f"{outcome} is constant")
-    check_design(frame, slopes, unit, time)
-    indexed = frame.set_index([unit, time])
-    return PanelOLS(
-        indexed[outcome], indexed[list(slopes)], entity_effects=True, time_effects=True
-    ).fit(cov_type="clustered", cluster_entity=True)
-
-
 def twfe(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
+    errors: str = "CR1",
     unit: str = "city",
     time: str = "year",
 ) -> DidResult:
@@ -104,14 +80,17 @@ def twfe(
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        One row a unit and period; n rows, balanced or not.
+    frame : pandas.DataFrame or ftz.panels.Panel
+        One row a unit and period; n rows, balanced or not.  A panel names its columns
+        itself: ``twfe(panel)``.
     outcome, treatment : str
         Numeric columns; the treatment is 0/1 in the study, any number is allowed.
     controls : sequence of str
         Further regressors.
+    errors : {"CR1", "CR1N", "CR1S"}
+        How the clustered variance counts parameters: see :data:`ftz.did.FAMILY`.
     unit, time : str
-        Columns of the effects; clusters are the units.
+        Columns of the effects; clusters are the units, where a panel names no others.
 
     Returns
     -------
@@ -129,21 +108,29 @@ def twfe(
     -----
     Yan, Ye and Wang, equation (1) and Table 4.
     """
-    slopes = [treatment, *controls]
-    fit = fit_panel_ols(frame, outcome, slopes, unit, time)
+    given = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
+    panel = given.without_singletons()
+    check_design(panel)
+    span = Span.of(panel.units[0], panel.ranks)
+    slopes = np.column_stack([panel.d, panel.x])
+    fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
+    names = [panel.treatment or "treated", *panel.controls]
+    residuals = pd.Series(0.0, given.frame.index, name="residual")
+    residuals[slice(None) if panel is given else ~given.alone] = fit.residuals
     return DidResult(
-        params=fit.params.rename(None),
-        std_errors=fit.std_errors.rename(None),
-        nobs=int(fit.nobs),
-        title=f"{outcome} on {', '.join(slopes)} with {unit} and {time} effects",
-        outcome=outcome,
-        treatment=treatment,
-        covariance=fit.cov,
-        n_units=frame[unit].nunique(),
-        n_periods=frame[time].nunique(),
-        n_clusters=frame[unit].nunique(),
-        rsquared_within=float(fit.rsquared),
-        residuals=pd.Series(np.asarray(fit.resids), index=frame.index, name="residual"),
+        params=pd.Series(fit.params, names),
+        std_errors=pd.Series(np.sqrt(np.diag(fit.covariance)), names),
+        nobs=len(panel.frame),
+        title=f"{panel.outcome} on {', '.join(names)} with {panel.unit} and {panel.time} effects",
+        notes=panel.dropped,
+        outcome=panel.outcome,
+        treatment=names[0],
+        covariance=pd.DataFrame(fit.covariance, names, names),
+        n_units=len(panel.units[1]),
+        n_periods=len(panel.periods),
+        n_clusters=len(panel.clusters[1]),
+        rsquared_within=fit.rsquared,
+        residuals=residuals,  # a row whose own effect fits it has nothing left
     )
 
 
@@ -191,8 +178,7 @@ def constant(
     from linearmodels.panel import PanelOLS
 
     slopes = [treatment, *controls]
-    require(frame, [unit, time, outcome, *slopes])
-    check_design(frame, slopes, unit, time)
+    check_design(Panel.of(frame, outcome, treatment, controls, unit=unit, time=time))
     units = pd.get_dummies(frame[unit], dtype=float, drop_first=True)
     periods = pd.get_dummies(frame[time], dtype=float, drop_first=True).add_prefix("period ")
     design = pd.concat(

@@ -9,25 +9,26 @@ effects and the stacked regression are the book's own; the others are those of `
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ftz.did.events import EventStudyResult, assemble, event_study
-from ftz.did.projection import check_design, require
+from ftz.did.projection import check_slopes
 from ftz.did.regression import twfe
-from ftz.errors import EstimationError, no_column
-from ftz.results import CoefficientResult
-
-if TYPE_CHECKING:
-    from linearmodels.panel.results import PanelEffectsResults
+from ftz.errors import EstimationError
+from ftz.kernel import Regression, Span, regress
+from ftz.panels import Panel
+from ftz.results import CoefficientResult, with_notes, with_notes_html
 
 #: How an effect is averaged in :func:`callaway_santanna`.
 AGGREGATES = ("simple", "group", "dynamic")
+NO_NEVER = "no {unit} is never treated: the comparison is with those not treated yet"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -44,8 +45,6 @@ class AttResult(CoefficientResult):
         Effects by first treated period: ``estimate``, ``std_error``.
     n_units, n_treated : int
         Units, and how many of them are ever treated.
-    notes : tuple of str
-        What the estimator says about the sample.
     """
 
     estimator: str
@@ -53,7 +52,6 @@ class AttResult(CoefficientResult):
     n_treated: int
     event_study: EventStudyResult | None = None
     by_cohort: pd.DataFrame | None = None
-    notes: tuple[str, ...] = ()
 
     @property
     def att(self) -> float:
@@ -68,12 +66,11 @@ class AttResult(CoefficientResult):
 
 @dataclass(frozen=True)
 class _Sample:
-    """A checked panel under fixed names: ``u``, ``t``, ``y``, ``first`` (0 for never), controls."""
+    """A panel made ready: who is treated throughout is left out, columns have our own names."""
 
+    panel: Panel
     frame: pd.DataFrame
-    outcome: str
     controls: tuple[str, ...]
-    notes: tuple[str, ...] = ()
 
     @property
     def n_units(self) -> int:
@@ -106,15 +103,23 @@ class _Sample:
     def keys(self) -> dict[str, str]:
         return {"outcome": "y", "unit": "u", "time": "t"}
 
+    @property
+    def covariates(self) -> dict[str, list[str] | None]:
+        return {"covariates": list(self.controls) or None}
+
+    @property
+    def cluster(self) -> str | None:
+        return "c" if self.panel.cluster else None
+
     def result(self, estimator: str, att: float, std_error: float, **more: Any) -> AttResult:
         if not np.isfinite(att):
             raise EstimationError(f"{estimator}: no effect is identified on this sample")
-        notes = tuple(dict.fromkeys((*self.notes, *more.pop("notes", ()))))
+        notes = tuple(dict.fromkeys((*self.panel.dropped, *more.pop("notes", ()))))
         return AttResult(
             params=pd.Series({"ATT": float(att)}),
             std_errors=pd.Series({"ATT": float(std_error)}),
             nobs=len(self.frame),
-            title=f"{estimator}: effect on {self.outcome}",
+            title=f"{estimator}: effect on {self.panel.outcome}",
             estimator=estimator,
             n_units=self.n_units,
             n_treated=self.n_treated,
@@ -124,47 +129,29 @@ class _Sample:
 
 
 def _sample(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     cohort: str,
     controls: Sequence[str],
+    never: Sequence[Hashable],
     unit: str,
     time: str,
 ) -> _Sample:
     """Check a panel; drop units treated throughout, which have no before, and say so."""
-    require(frame, [unit, time, outcome, *controls])
-    if cohort not in frame.columns:
-        raise no_column([cohort], frame.columns)
-    if frame.duplicated([unit, time]).any():
-        raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
-    if frame[outcome].nunique() < 2:
-        raise EstimationError(f"{outcome} is constant")
-    if (frame.groupby(unit)[cohort].nunique(dropna=False) > 1).any():
-        raise EstimationError(f"{cohort} changes within a {unit}")
-    if frame[unit].nunique() < 2:
-        raise EstimationError(f"one {unit} only: there is nobody to compare it with")
-    first = frame[cohort].astype(float)
-    first = first.where(np.isfinite(first) & (first <= frame[time].max()), 0.0)
-    plain = pd.DataFrame(
-        {
-            "u": pd.factorize(frame[unit], sort=True)[0],
-            "t": frame[time].astype(int),
-            "y": frame[outcome].astype(float),
-            "first": first.astype(int),
-            **{c: frame[c].astype(float) for c in controls},
-        }
-    ).reset_index(drop=True)
-    notes: tuple[str, ...] = ()
-    always = (plain["first"] > 0) & (plain["first"] <= plain["t"].min())
-    if always.any():
-        gone = plain.loc[always, "u"].nunique()
-        plain = plain[~always].reset_index(drop=True)
-        notes = (f"{gone} {unit} treated from the first {time} on left out: no before",)
-    if not (plain["first"] > 0).any():
-        raise EstimationError(f"{cohort} names no {unit} that is treated within the panel")
-    if len(plain["first"].unique()) < 2:
+    panel = Panel.of(
+        frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
+    )
+    panel = panel.with_(treatment=None).without_always()
+    if not (panel.first > 0).any() or not (panel.on.any() and (~panel.on).any()):
+        raise EstimationError(
+            f"{panel.cohort} names no {panel.unit} that is treated within the panel"
+        )
+    if len(np.unique(panel.first)) < 2:
         raise EstimationError("all units are treated at once: there is nothing to compare")
-    return _Sample(plain, outcome, tuple(controls), notes)
+    plain = panel.plain()
+    if panel.cluster:
+        plain["c"] = panel.clusters[0]
+    return _Sample(panel, plain, tuple(c for c in plain.columns if c.startswith("x")))
 
 
 def _fit(estimator: str, fit: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
@@ -175,16 +162,36 @@ def _fit(estimator: str, fit: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
             found = fit()
         except (ValueError, KeyError, np.linalg.LinAlgError, RuntimeError) as error:
             raise EstimationError(f"{estimator}: {error}") from error
-    kept = [w for w in caught if issubclass(w.category, UserWarning)]
-    return found, tuple(dict.fromkeys(str(w.message) for w in kept))
+    kept = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    return found, tuple(dict.fromkeys(filter(None, map(_own_words, kept))))
+
+
+#: What another package warns of, and what this library says of it; empty where it says so already.
+_WORDS = {
+    "[Rr]ank-deficient": "the design is rank-deficient: columns that others span were left out",
+    "placebo variance|n_control|more controls": "",
+    "Far-horizon": "late horizons rest on few switchers and may be noisy",
+}
+
+
+def _own_words(message: str) -> str:
+    """Say another package's warning without the names of its parameters."""
+    for pattern, words in _WORDS.items():
+        if re.search(pattern, message):
+            return words
+    # Sentences that advise a parameter have no meaning here; what was seen comes first.
+    sentences = re.split(r"(?<=[.;])\s+", " ".join(message.split()))
+    told = [s for s in sentences if not re.search(r"\w=|\w_\w|\w\(\)", s)]
+    return " ".join(told or sentences[:1]).rstrip(".")
 
 
 def two_way(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
@@ -196,6 +203,8 @@ def two_way(
         As in :func:`ftz.did.twfe`.
     cohort : str
         Column with the first treated period, missing for never-treated units.
+    never : sequence
+        Codes of the cohort that also mean never.
     unit, time : str
         Columns of the effects; clusters are the units.
 
@@ -208,29 +217,30 @@ def two_way(
     EstimationError
         As :func:`ftz.did.twfe`; no unit treated within the panel, or all at once.
     """
-    sample = _sample(frame, outcome, cohort, controls, unit, time)
-    plain = sample.frame.assign(
-        d=((sample.frame["first"] > 0) & (sample.frame["t"] >= sample.frame["first"])).astype(
-            float
-        ),
-        start=sample.frame["first"].where(sample.frame["first"] > 0).astype(float),
-    )
-    fit = twfe(plain, "y", "d", sample.controls, unit="u", time="t")
+    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
+    fit = twfe(sample.panel)
     try:
-        events = event_study(plain, "y", "start", sample.controls, unit="u", time="t")
+        events = event_study(sample.panel)
     except EstimationError:  # everyone is treated at last, or nobody is seen a year before
         events = None
-    return sample.result("two-way fixed effects", fit.att, fit.std_errors["d"], event_study=events)
+    return sample.result(
+        "two-way fixed effects",
+        fit.att,
+        fit.std_errors.iloc[0],
+        event_study=events,
+        notes=fit.notes,
+    )
 
 
 def callaway_santanna(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
-    control_group: str = "never",
+    control_group: str | None = None,
     aggregate: str = "simple",
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
@@ -238,11 +248,12 @@ def callaway_santanna(
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, unit, time
+    frame, outcome, cohort, controls, never, unit, time
         As in :func:`two_way`; controls enter by their value in the base period, doubly
         robust.
-    control_group : {"never", "not_yet"}
-        Compare with never-treated units, or with those not treated yet.
+    control_group : {"never", "not_yet"}, optional
+        Compare with never-treated units, or with those not treated yet.  If not given, with
+        those never treated where there are some; a note says where there are none.
     aggregate : {"simple", "group", "dynamic"}
         Average over treated cells, over cohorts by their size (no standard error), or
         over event times.
@@ -264,43 +275,54 @@ def callaway_santanna(
     """
     if aggregate not in AGGREGATES:
         raise EstimationError(f"unknown aggregate {aggregate!r}: use {', '.join(AGGREGATES)}")
-    groups = {"never": "never_treated", "not_yet": "not_yet_treated"}
-    if control_group not in groups:
+    if control_group not in (None, "never", "not_yet"):
         raise EstimationError(f"unknown control group {control_group!r}: use never or not_yet")
-    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
     if control_group == "never" and not sample.has_never:
         raise EstimationError("no unit is never treated: use control_group='not_yet'")
+    not_yet = control_group == "not_yet" or not sample.has_never
+    said = () if sample.has_never else (NO_NEVER.format(unit=sample.panel.unit),)
     from diff_diff import CallawaySantAnna
 
     name = "Callaway-Sant'Anna"
-    model = CallawaySantAnna(control_group=groups[control_group], base_period="universal")
+    model = CallawaySantAnna(
+        control_group="not_yet_treated" if not_yet else "never_treated",
+        base_period="universal",
+        cluster=sample.cluster,
+    )
     fit, notes = _fit(
         name,
         lambda: model.fit(
-            sample.frame, **sample.keys, first_treat="first", covariates=list(controls) or None
+            sample.frame,
+            **sample.keys,
+            first_treat="first",
+            **sample.covariates,
         ),
     )
     (cohorts, events), _ = _fit(
         name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
     )
-    by_cohort = _by_cohort(cohorts.to_dataframe())
+    by_cohort = _by_cohort(cohorts.to_dataframe(), sample)
     study = _events(events.to_dataframe(), sample, name, events.vcov, events.vcov_index)
     att, error = fit.att, fit.se
     if aggregate == "dynamic":
         att, error = study.average()
     elif aggregate == "group":
-        size = sample.frame.drop_duplicates("u")["first"].value_counts()
-        size = size.reindex(by_cohort.index)
+        first = sample.frame.drop_duplicates("u")["first"]
+        size = first[first > 0].map(sample.panel.label).value_counts().reindex(by_cohort.index)
         att, error = float((by_cohort["estimate"] * size).sum() / size.sum()), np.nan
-    return sample.result(name, att, error, event_study=study, by_cohort=by_cohort, notes=notes)
+    return sample.result(
+        name, att, error, event_study=study, by_cohort=by_cohort, notes=(*said, *notes)
+    )
 
 
 def sun_abraham(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
@@ -314,14 +336,17 @@ def sun_abraham(
     """
     from diff_diff import SunAbraham
 
-    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
     if not sample.has_never:
         raise EstimationError("no unit is never treated: Sun-Abraham has nobody to compare with")
     name = "Sun-Abraham"
     fit, notes = _fit(
         name,
-        lambda: SunAbraham().fit(
-            sample.frame, **sample.keys, first_treat="first", covariates=list(controls) or None
+        lambda: SunAbraham(cluster=sample.cluster).fit(
+            sample.frame,
+            **sample.keys,
+            first_treat="first",
+            **sample.covariates,
         ),
     )
     effects = pd.DataFrame(fit.event_study_effects).T
@@ -337,11 +362,12 @@ def sun_abraham(
 
 
 def imputation(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
@@ -356,12 +382,15 @@ def imputation(
     """
     from diff_diff import ImputationDiD
 
-    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
     name = "imputation"
     fit, notes = _fit(
         name,
-        lambda: ImputationDiD().fit(
-            sample.frame, **sample.keys, first_treat="first", covariates=list(controls) or None
+        lambda: ImputationDiD(cluster=sample.cluster).fit(
+            sample.frame,
+            **sample.keys,
+            first_treat="first",
+            **sample.covariates,
         ),
     )
     (cohorts, events), _ = _fit(
@@ -373,52 +402,73 @@ def imputation(
         fit.att,
         fit.se,
         event_study=study,
-        by_cohort=_by_cohort(cohorts.to_dataframe()),
+        by_cohort=_by_cohort(cohorts.to_dataframe(), sample),
         notes=notes,
     )
 
 
 def dechaisemartin_dhaultfoeuille(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
     """Compare switchers with units whose treatment has not changed yet, horizon by horizon.
 
-    Parameters, returns and errors as :func:`two_way`.
+    Parameters
+    ----------
+    frame, outcome, cohort, never, unit, time
+        As in :func:`two_way`.
+    controls : sequence of str
+        Must be empty.
+
+    Returns
+    -------
+    AttResult
+
+    Raises
+    ------
+    EstimationError
+        As :func:`two_way`; controls, or a unit that is not seen in the first period.
 
     Notes
     -----
     De Chaisemartin and D'Haultfoeuille (2020, 2024), without controls; the average effect
     weights horizons by their switchers.  Units need every period between the first and
-    last in which they are seen.
+    last in which they are seen.  The average's standard error sums the influence of each unit
+    (cluster) over all horizons, which share their switchers and are far from independent.
     """
     from diff_diff import ChaisemartinDHaultfoeuille
 
-    if controls:
+    if controls or (isinstance(frame, Panel) and frame.controls):
         raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without controls here")
-    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    sample = _sample(frame, outcome, cohort, (), never, unit, time)
     name = "de Chaisemartin-D'Haultfoeuille"
     plain = sample.frame
-    late = sample.n_units - plain.loc[plain["t"] == plain["t"].min(), "u"].nunique()
+    late = sample.n_units - plain.loc[plain["t"] == 1, "u"].nunique()
     if late:
+        names = sample.panel
         raise EstimationError(
-            f"{name} needs every {unit} in the first {time} of the panel: {late} have no row there"
+            f"{name} needs every {names.unit} in the first {names.time} of the panel: {late} have "
+            "no row there"
         )
-    plain = plain.assign(d=((plain["first"] > 0) & (plain["t"] >= plain["first"])).astype(int))
-    horizon = int((plain["t"].max() - plain.loc[plain["first"] > 0, "first"].min()) + 1)
+    horizon = int(plain["t"].max() - min(sample.cohorts) + 1)
     if not sample.has_never:  # after the last adoption nobody is left to compare with
         horizon = int(plain["first"].max() - plain["first"].min())
     fit, notes = _fit(
         name,
         lambda: ChaisemartinDHaultfoeuille().fit(
-            plain, **sample.keys, treatment="d", L_max=max(horizon, 1)
+            plain.astype({"d": int}), **sample.keys, treatment="d", L_max=max(horizon, 1)
         ),
     )
+    att, error = _mean_of_switchers(plain, sample.panel.clusters[0])
+    if not np.isclose(att, fit.att, rtol=1e-8, atol=1e-12):
+        error, why = np.nan, "no standard error of the average: units have gaps in time"
+        notes = (*notes, why)
     found = {int(k) - 1: e for k, e in (fit.event_study_effects or {}).items()}
     found |= {int(k) - 1: e for k, e in (fit.placebo_event_study or {}).items()}
     found = {k: e for k, e in found.items() if np.isfinite(e["effect"])}
@@ -430,16 +480,44 @@ def dechaisemartin_dhaultfoeuille(
         }
     )
     study = _events(table, sample, name)
-    return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
+    return sample.result(name, fit.att, error, event_study=study, notes=notes)
+
+
+def _mean_of_switchers(plain: pd.DataFrame, clusters: np.ndarray) -> tuple[float, float]:
+    """Return the mean effect over switchers and horizons, and its clustered standard error.
+
+    Every pair of a cohort and a later period compares two means of changes, of the cohort
+    and of those not treated by then.  All of these are sums over units, so that the
+    influence of a unit on their mean is known in closed form, whatever horizons share.
+    """
+    wide = plain.pivot(index="u", columns="t", values="y").to_numpy(float)
+    by_unit = plain.assign(c=clusters).groupby("u")[["first", "c"]].first()
+    first = by_unit["first"].where(by_unit["first"] > 0, np.inf).to_numpy()
+    pull, cells = np.zeros(len(wide)), np.zeros(len(wide))
+    for g in np.unique(first[np.isfinite(first)]).astype(int):
+        for t in range(g, wide.shape[1] + 1):
+            moves = wide[:, t - 1] - wide[:, g - 2]
+            mine = np.isfinite(moves) & (first == g)
+            clean = np.isfinite(moves) & (first > t)
+            if clean.any():
+                gaps = moves - moves[clean].mean()
+                pull[mine] += gaps[mine]
+                pull[clean] -= gaps[clean] * mine.sum() / clean.sum()  # these sum to zero
+                cells += mine
+    att = pull.sum() / cells.sum()
+    influence = (pull - att * cells) / cells.sum()
+    by_cluster = np.bincount(pd.factorize(by_unit["c"])[0], influence)
+    return float(att), float(np.sqrt(by_cluster @ by_cluster))
 
 
 def stacked(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
     window: tuple[int, int] | None = None,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
@@ -447,7 +525,7 @@ def stacked(
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, unit, time
+    frame, outcome, cohort, controls, never, unit, time
         As in :func:`two_way`.
     window : (int, int), optional
         First and last event time of an experiment.  Controls are the units that are not
@@ -467,28 +545,27 @@ def stacked(
     Cengiz, Dube, Lindner and Zipperer (2019).  Variance weights average the experiments,
     as in any regression.  Clusters are the units, across experiments.
     """
-    sample = _sample(frame, outcome, cohort, controls, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
     pile = _pile(sample, window)
-    fit = _stacked_fit(pile, ["d", *controls])
-    since = pile["since"]
-    steps = sorted(int(s) for s in since.dropna().unique())
+    fit = _stacked_fit(pile, pile[["d", *sample.controls]])
+    since = pile["since"].to_numpy(float)
+    steps = [int(s) for s in np.unique(since[~np.isnan(since)])]
     study = None
     if -1 in steps:
-        names = {f"event {s:+d}": s for s in steps if s != -1}
-        dummies = pd.DataFrame({n: (since == s).astype(float) for n, s in names.items()})
-        events = _stacked_fit(pd.concat([pile, dummies], axis=1), [*names, *controls])
-        pick, times = list(names), list(names.values())
+        times = [s for s in steps if s != -1]
+        dummies = pd.DataFrame({f"event {s:+d}": (since == s).astype(float) for s in times})
+        events = _stacked_fit(pile, dummies.join(pile[list(sample.controls)]))
+        own = slice(0, len(times))
         study = assemble(
-            {s: float(events.params[n]) for n, s in names.items()},
-            pd.DataFrame(events.cov.loc[pick, pick].to_numpy(), index=times, columns=times),
+            dict(zip(times, events.params[own].tolist(), strict=True)),
+            pd.DataFrame(events.covariance[own, own], index=times, columns=times),
             reference=-1,
             treated_units={s: pile.loc[since == s, "u"].nunique() for s in steps},
             nobs=len(pile),
-            title=f"stacked event study of {outcome}",
+            title=f"stacked event study of {sample.panel.outcome}",
         )
-    return sample.result(
-        "stacked regression", fit.params["d"], fit.std_errors["d"], event_study=study
-    )
+    error = float(np.sqrt(fit.covariance[0, 0]))
+    return sample.result("stacked regression", fit.params[0], error, event_study=study)
 
 
 def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
@@ -518,22 +595,21 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
     )
 
 
-def _stacked_fit(pile: pd.DataFrame, slopes: Sequence[str]) -> PanelEffectsResults:
-    from linearmodels.panel import PanelOLS
-
-    check_design(pile, slopes, "su", "st")
-    indexed = pile.set_index(["su", "st"])
-    model = PanelOLS(indexed["y"], indexed[list(slopes)], entity_effects=True, time_effects=True)
-    return model.fit(cov_type="clustered", clusters=indexed[["u"]])
+def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
+    span = Span.of(pile["su"].to_numpy(), pile["st"].to_numpy())
+    values = slopes.to_numpy(float)
+    check_slopes(span, values, [str(c) for c in slopes], "unit", "period of an experiment")
+    return regress(span, pile["y"].to_numpy(), values, pd.factorize(pile["u"])[0])
 
 
 def synthetic(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     *,
     seed: int = 0,
     draws: int = 200,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> AttResult:
@@ -543,7 +619,7 @@ def synthetic(
     ----------
     frame : pandas.DataFrame
         A balanced panel whose treated units all start at once.
-    outcome, cohort, unit, time
+    outcome, cohort, never, unit, time
         As in :func:`two_way`.
     seed, draws : int
         Of the placebo standard error.
@@ -564,7 +640,7 @@ def synthetic(
     """
     from diff_diff import SyntheticDiD
 
-    sample = _sample(frame, outcome, cohort, (), unit, time)
+    sample = _sample(frame, outcome, cohort, (), never, unit, time)
     name = "synthetic DID"
     if not sample.balanced:
         raise EstimationError(f"{name} needs a balanced panel: every unit in every period")
@@ -577,13 +653,23 @@ def synthetic(
         name,
         lambda: model.fit(plain, **sample.keys, treatment="ever", post_periods=after),
     )
-    return sample.result(name, fit.att, fit.se, notes=notes)
+    error, said = float(fit.se), tuple[str, ...]()
+    donors = sample.n_units - sample.n_treated
+    if donors <= sample.n_treated:
+        error = np.nan
+        said = (
+            f"no standard error: placebos need more untreated {sample.panel.unit} than the "
+            f"{sample.n_treated} treated, and there are {donors}",
+        )
+    return sample.result(name, fit.att, error, notes=(*said, *notes))
 
 
-def _by_cohort(table: pd.DataFrame) -> pd.DataFrame:
+def _by_cohort(table: pd.DataFrame, sample: _Sample) -> pd.DataFrame:
+    """Return effects by cohort, under the names that the frame gives the periods."""
+    ranks = table["label"].astype(float).astype(int)
     return pd.DataFrame(
         {"estimate": table["att"].to_numpy(float), "std_error": table["se"].to_numpy(float)},
-        index=pd.Index(table["label"].astype(float).astype(int), name="cohort"),
+        index=pd.Index([sample.panel.label(k) for k in ranks], name="cohort"),
     )
 
 
@@ -609,7 +695,7 @@ def _events(
         reference=-1,
         treated_units=sample.treated_units,
         nobs=len(sample.frame),
-        title=f"{name}: event study of {sample.outcome}",
+        title=f"{name}: event study of {sample.panel.outcome}",
     )
 
 
@@ -650,26 +736,42 @@ class Comparison:
         return table.rename_axis("estimator")
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What estimators remark: once where all say it, else with their names."""
+        said: dict[str, list[str]] = {}
+        for result in self.results.values():
+            for note in result.notes:
+                said.setdefault(note, []).append(result.estimator)
+        everyone = len(self.results)
+        return tuple(
+            note if len(names) == everyone else f"{', '.join(names)}: {note}"
+            for note, names in said.items()
+        )
+
+    @property
     def summary(self) -> pd.DataFrame:
         """The table."""
         return self.table
 
     def __repr__(self) -> str:
         told = "".join(f"\n{name}: {why}" for name, why in self.refusals.items())
-        return f"{self.title}\n{self.table.round(4).to_string()}{told}"
+        return with_notes(f"{self.title}\n{self.table.round(4).to_string()}{told}", self.notes)
 
     def _repr_html_(self) -> str:
         told = "".join(f"<p>{name}: {why}</p>" for name, why in self.refusals.items())
-        return f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}{told}"
+        shown = f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}{told}"
+        return with_notes_html(shown, self.notes)
 
 
 def compare(
-    frame: pd.DataFrame,
-    outcome: str,
-    cohort: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
     controls: Sequence[str] = (),
     *,
     estimators: Sequence[str] | None = None,
+    control_group: str | None = None,
+    never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
 ) -> Comparison:
@@ -677,17 +779,23 @@ def compare(
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, unit, time
+    frame, outcome, cohort, controls, never, unit, time
         As in :func:`two_way`; estimators that know no controls are left out where there
         are some.
     estimators : sequence of str, optional
         Names from :data:`ESTIMATORS`; all, if not given.
+    control_group : {"never", "not_yet"}, optional
+        Of :func:`callaway_santanna`.
 
     Raises
     ------
     EstimationError
         If a name is unknown, or no estimator has an answer.
     """
+    panel = Panel.of(
+        frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
+    )
+    _ = panel.first  # a cohort that no estimator can read is refused once
     names = list(ESTIMATORS) if estimators is None else list(estimators)
     unknown = [n for n in names if n not in ESTIMATORS]
     if unknown:
@@ -696,16 +804,16 @@ def compare(
         )
     results, refusals = {}, {}
     for name in names:
-        more = {} if name == "synthetic" else {"controls": controls}
-        if name == "synthetic" and controls:
+        more = {"control_group": control_group} if name == "callaway_santanna" else {}
+        if name == "synthetic" and panel.controls:
             refusals[name] = "synthetic DID is offered without controls here"
             continue
         try:
-            results[name] = ESTIMATORS[name](frame, outcome, cohort, unit=unit, time=time, **more)
+            results[name] = ESTIMATORS[name](panel, **more)
         except EstimationError as error:
             refusals[name] = str(error)
     if not results:
         raise EstimationError("; ".join(f"{n}: {why}" for n, why in refusals.items()))
     return Comparison(
-        results=results, refusals=refusals, title=f"effect on {outcome}, by estimator"
+        results=results, refusals=refusals, title=f"effect on {panel.outcome}, by estimator"
     )

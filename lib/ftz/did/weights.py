@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from ftz.did.projection import check_design, nuisance_basis, require
-from ftz.errors import EstimationError, no_column
+from ftz.did.projection import check_design, span_of
+from ftz.errors import EstimationError
+from ftz.panels import Panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,8 @@ class TwfeWeights:
 
 
 def twfe_weights(
-    frame: pd.DataFrame,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     outcome: str | None = None,
@@ -104,27 +105,28 @@ def twfe_weights(
     De Chaisemartin and D'Haultfoeuille (2020), theorem 1 and corollary 1 (one observation
     a cell): weights proportional to the treatment after effects and controls.
     """
-    require(frame, [unit, time, treatment, *controls, *([outcome] if outcome else [])])
-    check_design(frame, [treatment, *controls], unit, time)
-    d = frame[treatment].to_numpy(float)
+    panel = Panel.of(frame, outcome or "", treatment, controls, unit=unit, time=time)
+    check_design(panel)
+    d = panel.d
     if (d < 0).any():
         raise EstimationError(f"{treatment} is negative somewhere: its cells have no weights")
-    basis = nuisance_basis(frame, controls, unit, time)
-    within = d - basis @ (basis.T @ d)
+    within = span_of(panel).residual(d)
     on = d > 0
     weights = (within * d)[on] / (within @ d)
     estimate = sigma_fe = None
-    if outcome is not None:
-        estimate = float(within @ frame[outcome].to_numpy(float) / (within @ d))
+    if panel.outcome:
+        estimate = float(within @ panel.y / (within @ d))
         share = d[on] / d[on].sum()
         spread = np.sqrt(share @ np.square(weights / share - 1))
         sigma_fe = float(abs(estimate) / spread) if spread > 1e-12 else float("inf")
-    cells = frame.loc[on, [unit, time]].assign(weight=weights).reset_index(drop=True)
+    cells = (
+        panel.frame.loc[on, [panel.unit, panel.time]].assign(weight=weights).reset_index(drop=True)
+    )
     return TwfeWeights(
         cells=cells,
         estimate=estimate,
         sigma_fe=sigma_fe,
-        title=f"weights of the treated cells in two-way fixed effects: {treatment}",
+        title=f"weights of the treated cells in two-way fixed effects: {panel.treatment}",
     )
 
 
@@ -177,7 +179,13 @@ ALWAYS = "treated against always treated"
 
 
 def bacon(
-    frame: pd.DataFrame, outcome: str, cohort: str, *, unit: str = "city", time: str = "year"
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    cohort: str = "",
+    *,
+    never: Sequence[Hashable] = (),
+    unit: str = "city",
+    time: str = "year",
 ) -> BaconDecomposition:
     """Decompose the two-way fixed-effects coefficient into two-by-two comparisons.
 
@@ -188,6 +196,8 @@ def bacon(
     outcome : str
     cohort : str
         Column with the first treated period, missing for never-treated units.
+    never : sequence
+        Codes of the cohort that also mean never.
     unit, time : str
 
     Returns
@@ -205,31 +215,33 @@ def bacon(
     Goodman-Bacon (2021), theorem 1.  Units treated from the first
     period on serve as controls only; they count as "always treated".
     """
-    require(frame, [unit, time, outcome])
-    if cohort not in frame.columns:
-        raise no_column([cohort], frame.columns)
-    wide = frame.pivot_table(index=unit, columns=time, values=outcome, aggfunc="size")
-    if (wide != 1).any().any() or wide.isna().any().any():
+    panel = Panel.of(frame, outcome, cohort=cohort, never=tuple(never), unit=unit, time=time)
+    plain = panel.plain()
+    wide = plain.pivot(index="u", columns="t", values="y")
+    if wide.isna().any().any():
         raise EstimationError(
             "the decomposition needs a balanced panel: every unit once in every period"
         )
-    wide = frame.pivot(index=unit, columns=time, values=outcome)
-    starts = frame.groupby(unit)[cohort].first().reindex(wide.index).astype(float)
+    starts = plain.groupby("u")["first"].first().to_numpy(float)
+    starts[starts == 0] = np.inf
     periods = wide.columns.to_numpy(float)
-    starts = starts.where(starts <= periods[-1])  # treated after the last period: never here
-    means, groups = _cohort_means(wide, starts.fillna(np.inf).to_numpy())
+    means, groups = _cohort_means(wide, starts)
     timing = [g for g in groups if periods[0] < g < np.inf]
     if not timing:
-        raise EstimationError(f"{cohort} names no unit that is treated within the panel")
+        raise EstimationError(
+            f"{panel.cohort} names no {panel.unit} that is treated within the panel"
+        )
     rows = _comparisons(means, groups, timing, periods)
     if not rows:
         raise EstimationError("all units are treated at once: there is nothing to compare")
     table = pd.DataFrame(rows, columns=["kind", "treated", "control", "weight", "estimate"])
     table["weight"] /= table["weight"].sum()
+    for side in ("treated", "control"):
+        table[side] = [np.nan if np.isnan(k) else panel.label(k) for k in table[side]]
     return BaconDecomposition(
         comparisons=table,
         estimate=float(table["weight"].to_numpy() @ table["estimate"].to_numpy()),
-        title=f"{outcome} by Goodman-Bacon's comparisons",
+        title=f"{panel.outcome} by Goodman-Bacon's comparisons",
     )
 
 

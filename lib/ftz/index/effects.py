@@ -22,10 +22,12 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from ftz import did
+from ftz.did.projection import check_design, span_of
 from ftz.errors import EstimationError
 from ftz.index.tree import IndexTree
 from ftz.index.weights import leaf_weights
+from ftz.kernel import Span
+from ftz.panels import Panel
 
 SCALES = ("level", "log_geometric")
 
@@ -339,23 +341,12 @@ def linear_functional(
         Missing columns or values, duplicate rows, a regressor without variation within
         units and periods, collinear regressors.
     """
-    if frame.duplicated([unit, time]).any():
-        raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
-    slopes = [treatment, *controls]
-    within = did.project(frame, slopes, unit, time).to_numpy()
-    scale = np.linalg.norm(frame[slopes].to_numpy(float), axis=0)
-    gone = np.linalg.norm(within, axis=0) <= 1e-9 * scale
-    if gone.any():
-        name = slopes[int(np.argmax(gone))]
-        raise EstimationError(f"{name} does not vary within {unit} and {time}: no coefficient")
-    if np.linalg.svd(within / within.std(axis=0), compute_uv=False)[-1] < 1e-8:
-        raise EstimationError(f"{', '.join(slopes)} are collinear within {unit} and {time}")
-    own, others = within[:, 0], within[:, 1:]
-    if others.shape[1]:
-        own = own - others @ np.linalg.lstsq(others, own, rcond=None)[0]
-    basis = did.effect_dummies(frame, unit, time)
-    full, _ = np.linalg.qr(np.hstack([basis, within]))
-    return own / (own @ own), lambda y: y - full @ (full.T @ y), full.shape[1]
+    panel = Panel.of(frame, treatment=treatment, controls=controls, unit=unit, time=time)
+    check_design(panel)
+    own = span_of(panel).residual(panel.d)
+    names = [treatment, *controls]
+    full = Span.of(panel.units[0], panel.ranks, np.column_stack([panel.d, panel.x]), names)
+    return own / (own @ own), full.residual, full.rank
 
 
 # --- the extreme of a linear function over weights on a tree ------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
+from ftz.index.preparation import require_numbers
 
 MEANS = ("arithmetic", "geometric", "harmonic")
 OUTRANKING = ("topsis", "copeland")
@@ -27,21 +28,26 @@ def aggregate(
         Weighted means; TOPSIS, the distance to the worst row over that distance plus the
         distance to the best (Hwang and Yoon 1981); or the share of other rows that a row
         beats in a pairwise vote of the indicators, a tie counting half (Copeland's rule).
+        Where all rows are equal, each gets one half.
     lift : float
         Added before a geometric or harmonic mean.
 
     Raises
     ------
     EstimationError
-        An unknown method, names that do not match, weights that are negative or all zero,
-        and values that are not positive under a geometric or harmonic mean; the column
-        and row are named.
+        An unknown method, names that do not match, missing values or weights, weights that
+        are negative or all zero, and values that are not positive under a geometric or
+        harmonic mean; the column and row are named.
     """
     if method not in AGGREGATIONS:
         raise EstimationError(f"unknown aggregation {method!r}: use {', '.join(AGGREGATIONS)}")
     if set(values.columns) != set(weights.index):
         raise EstimationError("values and weights do not name the same columns")
+    require_numbers(values)
     shares = weights[values.columns].to_numpy(float)
+    if not np.isfinite(shares).all():
+        name = values.columns[int(np.argmin(np.isfinite(shares)))]
+        raise EstimationError(f"the weight of {name} is missing or infinite")
     if (shares < 0).any() or shares.sum() == 0:
         raise EstimationError("weights must not be negative, nor all zero")
     if method in ("geometric", "harmonic"):
@@ -80,8 +86,9 @@ def _topsis(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     weighted = values * shares
     to_best = np.sqrt(((weighted - weighted.max(axis=0)) ** 2).sum(axis=1))
     to_worst = np.sqrt(((weighted - weighted.min(axis=0)) ** 2).sum(axis=1))
-    nearness: np.ndarray = to_worst / (to_best + to_worst)
-    return nearness
+    apart = to_best + to_worst
+    # Equal rows are the best and the worst at once.
+    return np.asarray(to_worst / np.where(apart > 0, apart, 1) + 0.5 * (apart == 0))
 
 
 def _copeland(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -90,5 +97,7 @@ def _copeland(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     for column, weight in zip(values.T, shares.T, strict=True):
         votes += weight[:, None] * np.sign(column[:, None] - column[None, :])
     wins = np.where(np.abs(votes) < 1e-12, 0.5, votes > 0)
+    if len(values) == 1:
+        return np.array([0.5])
     share: np.ndarray = (wins.sum(axis=1) - 0.5) / (len(values) - 1)  # a row ties with itself
     return share

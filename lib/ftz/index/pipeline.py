@@ -19,6 +19,7 @@ from ftz.index import joining, scaling, weights
 from ftz.index.preparation import (
     IMPUTATIONS,
     OUTLIERS,
+    constant_columns,
     denominate,
     impute,
     require_panel,
@@ -558,7 +559,7 @@ def _raw_weights(
     elif method == "cv":
         wrong, problem = values.mean(axis=0) <= 0, "has a mean that is not positive"
     else:
-        wrong, problem = low == high, f"is constant: {method} has no weight for it"
+        wrong, problem = constant_columns(values), f"is constant: {method} has no weight for it"
     if wrong.any():
         raise EstimationError(f"node {names[int(np.argmax(wrong))]} {problem}{where}")
     raw = weights.raw_weights(values, method, shift)

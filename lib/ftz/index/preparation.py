@@ -26,6 +26,13 @@ def require_panel(indicators: pd.DataFrame, step: str) -> tuple[Any, Any]:
     return first, second
 
 
+def constant_columns(values: np.ndarray) -> np.ndarray:
+    """Say which columns hold one number, up to the last bits of an arithmetic before."""
+    low, high = values.min(axis=0), values.max(axis=0)
+    flat: np.ndarray = high - low <= 1e-12 * np.maximum(np.abs(low), np.abs(high))
+    return flat
+
+
 def require_numbers(indicators: pd.DataFrame) -> None:
     """Refuse missing and infinite values, naming the indicator."""
     values = indicators.to_numpy(float)

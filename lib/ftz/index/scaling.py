@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from ftz.errors import EstimationError
-from ftz.index.preparation import require_numbers
+from ftz.index.preparation import constant_columns, require_numbers
 
 NORMALISATIONS = ("minmax", "zscore", "tscore", "rank", "goalposts", "distance", "none")
 Posts = Mapping[str, tuple[float, float]]
@@ -99,7 +99,7 @@ def _posts(names: list[str], goalposts: Posts) -> np.ndarray:
 def _require_spread(values: np.ndarray, names: list[str], method: str, where: str) -> None:
     if method in ("goalposts", "none", "distance"):
         return
-    flat = values.max(axis=0) == values.min(axis=0)
+    flat = constant_columns(values)
     if flat.any():
         name = names[int(np.argmax(flat))]
         raise EstimationError(f"indicator {name} is constant{where}: it has no scale")

@@ -18,6 +18,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.index.effects import linear_functional
 from ftz.index.pipeline import Pipeline, Recipe
+from ftz.results import checked_level
 
 Model = Callable[[Recipe], float]
 
@@ -291,7 +292,7 @@ def sobol_indices(
         problem,
         results,
         calc_second_order=False,
-        conf_level=level,
+        conf_level=checked_level(level),
         num_resamples=resamples,
         seed=seed,
     )
@@ -361,7 +362,7 @@ class UncertaintyResult:
 
     def rank_intervals(self, level: float = 0.9) -> pd.DataFrame:
         """Return for each unit the median rank and the interval that holds ``level`` of them."""
-        tail = (1 - level) / 2
+        tail = (1 - checked_level(level)) / 2
         table = self.ranks.quantile([tail, 0.5, 1 - tail]).T
         return table.set_axis(["low", "median", "high"], axis=1).sort_values("median")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.index.preparation import require_numbers
+from ftz.index.preparation import constant_columns, require_numbers
 from ftz.index.tree import IndexTree
 
 #: Weights that need no data, and weights that are computed from it.
@@ -79,7 +79,7 @@ def divergences(values: np.ndarray, shift: float) -> np.ndarray:
     shares = shifted / shifted.sum(axis=0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     divergence: np.ndarray = 1 + (shares * logs).sum(axis=0) / np.log(len(shares))
-    return divergence
+    return np.where(constant_columns(values), 0.0, divergence)
 
 
 def _critic(values: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ def data_weights(normalised: pd.DataFrame, method: str, shift: float = 1e-4) -> 
     if method not in _RAW:
         raise EstimationError(f"unknown weights {method!r}: use {', '.join(FROM_DATA)}")
     require_numbers(normalised)
-    flat = normalised.max() == normalised.min()
+    flat = pd.Series(constant_columns(normalised.to_numpy(float)), normalised.columns)
     if flat.any():
         raise EstimationError(f"indicator {flat.idxmax()} is constant: {method} has no weight")
     if method == "cv" and (normalised.mean() <= 0).any():

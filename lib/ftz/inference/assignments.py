@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import combinations
 from math import factorial, prod
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.inference.projection import Design
+from ftz.inference.projection import Design, numbered_periods
+from ftz.panels import adopted, moments
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,
 #: ``dates`` lets the treated units adopt at other times.
@@ -22,6 +24,11 @@ def count_assignments(labels: np.ndarray) -> int:
     """Return how many distinct orders a sequence of labels has."""
     counts = np.unique(labels, return_counts=True)[1]
     return factorial(len(labels)) // prod(factorial(int(c)) for c in counts)
+
+
+def counted(number: int) -> str:
+    """Write a number of assignments, which may have thousands of digits."""
+    return f"{number:,}" if number < 10**15 else f"{Decimal(number):.3g}"
 
 
 def enumerate_assignments(labels: np.ndarray) -> np.ndarray:
@@ -69,7 +76,7 @@ class Scheme:
 def scheme_of(
     name: str,
     design: Design,
-    adoption: Mapping[Hashable, float | None] | None = None,
+    adoption: Mapping[Hashable, float | None] | np.ndarray | None = None,
     dates: Sequence[float] | None = None,
 ) -> Scheme:
     """Return one of the :data:`SCHEMES` for a panel.
@@ -108,7 +115,12 @@ def _redate(design: Design, starts: np.ndarray, dates: Sequence[float] | None) -
     if not len(treated):
         raise EstimationError("no unit is treated: there is no date to move")
     # The first period is left out: who is treated throughout has no before.
-    offered = np.unique(design.periods)[1:] if dates is None else np.asarray(dates, dtype=float)
+    if dates is None:
+        offered = np.unique(design.periods)[1:]
+    else:
+        named = moments(pd.Series(list(dates), name="dates"))
+        ranks = np.searchsorted(design.places, named - 1e-9)
+        offered = np.r_[numbered_periods(design.places), np.inf][ranks]
     offered = np.unique(np.r_[offered, starts[treated]])
 
     def spread(picks: np.ndarray) -> np.ndarray:
@@ -128,15 +140,21 @@ def _redate(design: Design, starts: np.ndarray, dates: Sequence[float] | None) -
 
 
 def adoption_starts(
-    design: Design, adoption: Mapping[Hashable, float | None] | None = None
+    design: Design, adoption: Mapping[Hashable, float | None] | np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the first treated period of each unit, infinite for never, shape (N,)."""
+    """Return each unit's first treated period as the design counts, inf for never, shape (N,).
+
+    An array holds that already.
+    """
+    if isinstance(adoption, np.ndarray):
+        return adoption
     if adoption is not None:
         absent = [u for u in design.names if u not in adoption]
         if absent:
             raise EstimationError(f"adoption does not name {', '.join(map(str, absent))}")
-        named = pd.Series({u: adoption[u] for u in design.names}, dtype=float)
-        return named.fillna(np.inf).to_numpy(float)
+        named = pd.Series([adoption[u] for u in design.names], name="adoption")
+        numbers = np.r_[np.inf, numbered_periods(design.places)]
+        return np.asarray(numbers[adopted(named, design.places)])
     if not np.isin(design.d, (0.0, 1.0)).all():
         raise EstimationError(f"{design.treatment} must be 0 or 1 to have adoption paths")
     starts = np.full(len(design.names), np.inf)

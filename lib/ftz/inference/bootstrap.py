@@ -29,9 +29,9 @@ from ftz.inference.projection import (
     Design,
     membership,
     prepare,
-    small_sample_factor,
 )
 from ftz.inference.randomisation import ENUMERATE_UP_TO
+from ftz.panels import Panel
 from ftz.results import checked_level
 
 #: Distributions of the weights; mean zero, variance one.
@@ -99,9 +99,7 @@ def scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
     # Restricted residuals of y - b0 d are y~ - b0 d~: both projected, both linear in b0.
     slope, matrix = parts(design.y_within)
     null_slope, null_matrix = parts(x)
-    return Scores(
-        slope, null_slope, matrix, null_matrix, member @ (x * x), small_sample_factor(basis)
-    )
+    return Scores(slope, null_slope, matrix, null_matrix, member @ (x * x), design.factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,9 +268,9 @@ class WildBootstrapResult:
 
 
 def wild_cluster_bootstrap(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     null: float = 0.0,
@@ -335,8 +333,11 @@ def wild_cluster_bootstrap(
     (2018) for few treated clusters, where WCR hardly ever rejects, WCU far too often, and
     subclusters can help.
     """
-    design = prepare(frame, outcome, treatment, controls, clusters=clusters, unit=unit, time=time)
-    groups = _subclusters(frame, design, subclusters)
+    panel = Panel.of(
+        frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time
+    ).without_singletons()
+    design = prepare(panel)
+    groups = _subclusters(panel.frame, design, subclusters)
     n_groups = int(groups.max()) + 1
     parts = scores_of(design, groups)
     chosen, exact, name = _weights(weights, n_groups, draws, seed, enumerate_up_to)
@@ -354,8 +355,8 @@ def wild_cluster_bootstrap(
         n_treated=design.n_treated,
         n_bootstrap_clusters=n_groups,
         seed=int(seed) if isinstance(seed, int | np.integer) and not exact else None,
-        nobs=len(frame),
-        title=f"wild cluster bootstrap: {outcome} on {treatment}",
+        nobs=len(design.y),
+        title=f"wild cluster bootstrap: {design.title}",
         caution=caution(design.n_clusters, design.n_treated),
         parts=parts,
         draws=chosen,
@@ -367,7 +368,7 @@ def _observed(design: Design) -> tuple[float, float]:
     power = x @ x
     estimate = (x @ y) / power
     scores = np.bincount(design.codes, weights=x * (y - estimate * x))
-    meat = small_sample_factor(design.basis) * (scores @ scores)
+    meat = design.factor * (scores @ scores)
     if meat < 1e-24 * power * (y @ y):
         raise EstimationError(
             f"the clustered variance of {design.treatment} is zero: its residuals cancel in "

@@ -88,14 +88,26 @@ class FewTreatedResult:
     @property
     def p_value(self) -> float:
         """Two-sided p value of no effect; errors as large as the estimate, which counts too."""
-        count = int(np.sum(np.abs(self.errors) >= abs(self.estimate) * (1 - 1e-10)))
+        return self.p_value_at(0.0)
+
+    def p_value_at(self, effect: float) -> float:
+        """Return the two-sided p value of another effect."""
+        gap = abs(self.estimate - effect)
+        count = int(np.sum(np.abs(self.errors) >= gap * (1 - 1e-10)))
         return (1 + count) / (1 + len(self.errors))
 
     def conf_int(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the estimate less the upper and lower quantile of its error."""
-        tail = (1 - checked_level(level)) / 2
-        low, high = np.quantile(self.errors, [tail, 1 - tail], method="higher")
-        return float(self.estimate - high), float(self.estimate - low)
+        """Return the effects whose p value is at least ``1 - level``.
+
+        The test counts the errors that are as large as the gap between estimate and effect,
+        whatever their sign: so the interval is symmetric about the estimate, and infinite
+        where so few errors cannot give a p value that small.
+        """
+        alpha = 1 - checked_level(level)
+        # so many errors must be as large as the gap for an effect to stay
+        needed = int(np.ceil(alpha * (1 + len(self.errors)) - 1 - 1e-9))
+        half = np.inf if needed < 1 else float(np.sort(np.abs(self.errors))[-needed])
+        return float(self.estimate - half), float(self.estimate + half)
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -264,7 +276,7 @@ def _few_treated(
     starts = adoption_starts(design)
     treated = np.flatnonzero(np.isfinite(starts))
     if not len(treated):
-        raise EstimationError(f"{treatment} names no treated {unit}")
+        raise EstimationError(f"{design.treatment} names no treated {unit}")
     x = design.d_within
     weights = x / (x @ x)
     estimate = float(weights @ design.y)
@@ -282,8 +294,8 @@ def _few_treated(
         treated=list(design.names[treated]),
         donor_names=list(design.names[donors]),
         swaps=pull @ errors[donors][:, needed].T,
-        nobs=len(frame),
-        title=f"few treated: {outcome} on {treatment}",
+        nobs=len(design.y),
+        title=f"few treated: {design.title}",
     )
 
 
@@ -296,7 +308,7 @@ def _grid(design: Design, values: np.ndarray) -> np.ndarray:
 
 
 def _residual_paths(design: Design, estimate: float) -> np.ndarray:
-    return _grid(design, residual(design.y - estimate * design.d, design.basis))
+    return _grid(design, residual(design.y - estimate * design.d, design.projector))
 
 
 def _combine(

@@ -10,7 +10,10 @@ import pandas as pd
 from scipy import stats
 
 from ftz.errors import EstimationError
-from ftz.inference.projection import Design, membership, prepare
+from ftz.inference.projection import Design, prepare
+from ftz.kernel import members
+from ftz.panels import Panel
+from ftz.results import checked_level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +51,16 @@ class LeaveOneOutResult:
     @property
     def p_value(self) -> float:
         """Two-sided p value of no effect, t with G - 1 degrees of freedom."""
-        g = int(self.table["change"].notna().sum())
-        return float(2 * stats.t(g - 1).sf(abs(self.estimate / self.std_error)))
+        return float(2 * stats.t(self._df).sf(abs(self.estimate / self.std_error)))
+
+    @property
+    def _df(self) -> int:
+        return int(self.table["change"].notna().sum()) - 1
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the effects that the test behind the p value does not reject."""
+        half = stats.t(self._df).ppf(0.5 + checked_level(level) / 2) * self.std_error
+        return float(self.estimate - half), float(self.estimate + half)
 
     @property
     def n_effective(self) -> float:
@@ -72,9 +83,9 @@ class LeaveOneOutResult:
 
 
 def leave_one_cluster_out(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     clusters: str | None = None,
@@ -108,15 +119,16 @@ def leave_one_cluster_out(
     out with them.
     """
     design = prepare(frame, outcome, treatment, controls, clusters=clusters, unit=unit, time=time)
+    whole = design.panel.cluster or design.panel.unit
     x, y = design.d_within, design.y_within
     estimate = float((x @ y) / (x @ x))
     without = np.array([_without(design, x, y, g) for g in range(design.n_clusters)])
     if np.isfinite(without).sum() < 2:
         raise EstimationError(
-            f"{treatment} is identified without at most one of the clusters: there is nothing "
-            "to compare"
+            f"{design.treatment} is identified without at most one of the clusters: there "
+            "is nothing to compare"
         )
-    member = membership(design.codes)
+    member = members(design.codes)
     table = pd.DataFrame(
         {
             "without": without,
@@ -125,13 +137,13 @@ def leave_one_cluster_out(
             "treated_rows": (member @ (design.d != 0)).astype(int),
             "leverage": member @ (x * x) / (x @ x),
         },
-        index=pd.Index(design.clusters, name=clusters or unit),
+        index=pd.Index(design.clusters, name=whole),
     )
     return LeaveOneOutResult(
         estimate=estimate,
         table=table,
-        nobs=len(frame),
-        title=f"{outcome} on {treatment}, without one {clusters or unit} at a time",
+        nobs=len(design.y),
+        title=f"{design.title}, without one {whole} at a time",
     )
 
 
@@ -142,7 +154,7 @@ def _without(design: Design, x: np.ndarray, y: np.ndarray, cluster: int) -> floa
     nuisance terms, the sum of products of *x* and *y* falls by ``x_g' (M_gg)^+ y_g``.
     """
     rows = np.flatnonzero(design.codes == cluster)
-    block = np.eye(len(rows)) - design.basis[rows] @ design.basis[rows].T
+    block = np.eye(len(rows)) - design.span.block(rows)
     values, vectors = np.linalg.eigh(block)
     kept = values > 1e-10
     left, right = (vectors[:, kept].T @ v[rows] for v in (x, y))

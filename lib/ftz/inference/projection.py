@@ -19,15 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ftz.did.projection import add_controls, effect_basis
-from ftz.errors import EstimationError, no_column
+from ftz.did.projection import check_size, span_of
+from ftz.errors import EstimationError
+from ftz.kernel import Span, members, small_sample_factor
+from ftz.panels import Panel
 
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512
+#: Up to this many numbers a dense matrix of dummies is faster than a sparse one.
+_DENSE = 1_000_000
 
 
 def slopes_by_projection(
@@ -62,7 +68,7 @@ def slopes_by_projection(
 
 
 def regress_each(
-    outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray, codes: np.ndarray
+    outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, codes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Do the work of :func:`slopes_by_projection`, and regress a second outcome beside it.
 
@@ -77,8 +83,10 @@ def regress_each(
     -------
     estimates, std_errors, last : arrays, shape (B,)
     """
-    within, factor = residual(outcomes, basis), small_sample_factor(basis)
-    member = membership(codes)
+    rank = basis.rank if isinstance(basis, Span) else basis.shape[1]
+    within, factor = residual(outcomes, basis), small_sample_factor(len(outcomes), rank + 1)
+    large = len(codes) * (int(codes.max()) + 1) > _DENSE
+    member = members(codes) if large else membership(codes)
     found = np.empty((3, designs.shape[1]))
     for start in range(0, designs.shape[1], _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -87,7 +95,11 @@ def regress_each(
 
 
 def _regress_block(
-    within: np.ndarray, designs: np.ndarray, basis: np.ndarray, member: np.ndarray, factor: float
+    within: np.ndarray,
+    designs: np.ndarray,
+    basis: np.ndarray | Span,
+    member: Any,
+    factor: float,
 ) -> np.ndarray:
     x = residual(designs, basis)
     power = np.einsum("ib,ib->b", x, x)
@@ -101,8 +113,10 @@ def _regress_block(
     return np.array([first, np.sqrt(factor * meat) / power, last])
 
 
-def residual(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Return values after projection on an orthonormal basis."""
+def residual(values: np.ndarray, basis: np.ndarray | Span) -> np.ndarray:
+    """Return values after projection on an orthonormal basis, or on a span."""
+    if isinstance(basis, Span):
+        return basis.residual(values)
     left: np.ndarray = values - basis @ (basis.T @ values)
     return left
 
@@ -113,20 +127,6 @@ def membership(codes: np.ndarray) -> np.ndarray:
     return member
 
 
-def small_sample_factor(basis: np.ndarray) -> float:
-    """Return ``n / (n - k)``, where *k* counts the basis and one regressor.
-
-    Raises
-    ------
-    EstimationError
-        If the parameters use up the observations.
-    """
-    n, k = len(basis), basis.shape[1] + 1
-    if n <= k:
-        raise EstimationError(f"{n} observations cannot carry {k} parameters and a variance")
-    return float(n / (n - k))
-
-
 @dataclass(frozen=True)
 class Design:
     """A panel made ready: checked, turned into arrays, projected.
@@ -135,8 +135,8 @@ class Design:
     ----------
     y, d : arrays, shape (n,)
         Outcome and treatment as they are.
-    basis : array, shape (n, r)
-        Orthonormal basis of effects and controls.
+    span : Span
+        Of effects and controls.
     codes : array of int, shape (n,)
         Cluster of each row, numbered in the order of their sorted labels.
     clusters : array, shape (G,)
@@ -146,25 +146,57 @@ class Design:
     names : array, shape (N,)
         Labels of the units.
     periods : array of float, shape (n,)
-        Period of each row.
-    treatment : str
-        What the treatment is called.
+        Period of each row, one apart: the years themselves where none is left out, else
+        numbered from one.
+    places : array of float, shape (T,)
+        When the periods are, as :func:`ftz.panels.moments` places them.
+    panel : ftz.panels.Panel
+        Where all of this comes from, singletons left out.
     """
 
     y: np.ndarray
     d: np.ndarray
-    basis: np.ndarray
+    span: Span
     codes: np.ndarray
     clusters: np.ndarray
     units: np.ndarray
     names: np.ndarray
     periods: np.ndarray
-    treatment: str
+    places: np.ndarray
+    panel: Panel
+
+    @property
+    def treatment(self) -> str:
+        """What the treatment is called."""
+        return self.panel.treatment or "treated"
+
+    @property
+    def title(self) -> str:
+        """What is explained by what."""
+        return f"{self.panel.outcome} on {self.treatment}"
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Orthonormal basis of effects and controls, a column a unit, shape (n, r).
+
+        Raises
+        ------
+        EstimationError
+            If it would not fit into memory.
+        """
+        check_size(self.units)
+        return self.span.dense()
+
+    @property
+    def projector(self) -> np.ndarray | Span:
+        """What :func:`residual` takes: the basis where it is small, else the span."""
+        small = len(self.units) * len(self.names) <= _DENSE
+        return self.basis if small else self.span
 
     @property
     def y_within(self) -> np.ndarray:
         """Outcome after effects and controls."""
-        return residual(self.y, self.basis)
+        return residual(self.y, self.projector)
 
     @property
     def d_within(self) -> np.ndarray:
@@ -175,13 +207,18 @@ class Design:
         EstimationError
             If nothing is left of it.
         """
-        within = residual(self.d, self.basis)
+        within = residual(self.d, self.projector)
         if within @ within < 1e-12 * max(self.d @ self.d, 1e-300):
             raise EstimationError(
                 f"{self.treatment} does not vary once effects and controls are removed, "
                 "so its coefficient is not identified"
             )
         return within
+
+    @property
+    def factor(self) -> float:
+        """The small-sample factor n / (n - k) of one regressor's variance."""
+        return small_sample_factor(len(self.d), self.span.rank + 1)
 
     @property
     def n_clusters(self) -> int:
@@ -194,10 +231,16 @@ class Design:
         return len(np.unique(self.codes[self.d != 0]))
 
 
+def numbered_periods(places: np.ndarray) -> np.ndarray:
+    """Return numbers of the observed periods, one apart: years that follow each other stay."""
+    follow = (np.diff(places) == 1).all()
+    return places if follow else np.arange(1.0, len(places) + 1)
+
+
 def prepare(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     clusters: str | None = None,
@@ -209,64 +252,25 @@ def prepare(
     Raises
     ------
     EstimationError
-        Missing columns or values, text where numbers belong, rows that stand twice, one
-        unit or one cluster, a constant outcome or treatment, a control without variation
-        once effects are removed, collinear controls.
+        As :class:`ftz.panels.Panel`; a constant treatment, a control without variation once
+        effects are removed, collinear controls.
     """
-    columns = [outcome, treatment, *controls]
-    values = _numbers(frame, columns, [unit, time, *([clusters] if clusters else [])])
-    units, names = _codes(frame[unit])
-    periods, times = _codes(frame[time])
-    if len(np.unique(units * len(times) + periods)) < len(frame):
-        raise EstimationError(f"some ({unit}, {time}) pairs stand in more than one row")
-    if len(names) < 2:
-        raise EstimationError(f"one {unit} only: clustering and effects need at least two")
-    for column, name in zip(values.T[:2], (outcome, treatment), strict=True):
-        if (column == column[0]).all():
-            told = ": there is nothing to reassign" if name == treatment else ""
-            raise EstimationError(f"{name} is constant{told}")
-    codes, labels = (units, names) if clusters is None else _codes(frame[clusters])
-    if len(labels) < 2:
-        raise EstimationError(f"one {clusters} only: a clustered variance needs at least two")
-    effects = effect_basis(units, periods)
-    basis = add_controls(effects, values[:, 2:], controls, unit, time)
+    panel = Panel.of(
+        frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time
+    ).without_singletons()
+    units, names = panel.units
+    if np.ptp(panel.d) == 0:
+        raise EstimationError(f"{panel.treatment} is constant: there is nothing to reassign")
+    codes, labels = panel.clusters
     return Design(
-        y=values[:, 0],
-        d=values[:, 1],
-        basis=basis,
+        y=panel.y if panel.outcome else panel.d,
+        d=panel.d,
+        span=span_of(panel),
         codes=codes,
         clusters=labels,
         units=units,
         names=names,
-        periods=np.asarray(times, dtype=float)[periods] if _is_number(times) else periods,
-        treatment=treatment,
+        periods=numbered_periods(panel.places)[panel.ranks - 1],
+        places=panel.places,
+        panel=panel,
     )
-
-
-def _is_number(labels: np.ndarray) -> bool:
-    return np.issubdtype(np.asarray(labels).dtype, np.number)
-
-
-def _codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    codes, labels = pd.factorize(column, sort=True)
-    if (codes < 0).any():
-        raise EstimationError(f"missing values in {column.name}")
-    return codes, np.asarray(labels)
-
-
-def _numbers(frame: pd.DataFrame, columns: Sequence[str], keys: Sequence[str]) -> np.ndarray:
-    """Return columns as a float array; refuse what an estimator cannot use, by name."""
-    missing = [c for c in (*keys, *columns) if c not in frame.columns]
-    if missing:
-        raise no_column(missing, frame.columns)
-    if len(frame) == 0:
-        raise EstimationError("the frame has no rows")
-    try:
-        values = frame[list(columns)].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        text = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])]
-        raise EstimationError(f"{', '.join(text)}: a number is needed in every row") from None
-    bad = [c for c, ok in zip(columns, np.isfinite(values).all(axis=0), strict=True) if not ok]
-    if bad:
-        raise EstimationError(f"missing or infinite values in {', '.join(bad)}")
-    return values

@@ -10,12 +10,15 @@ import pandas as pd
 from scipy import special
 
 from ftz.errors import EstimationError
-from ftz.inference.assignments import scheme_of
+from ftz.inference.assignments import counted, scheme_of
 from ftz.inference.projection import prepare, regress_each
+from ftz.panels import Panel
 from ftz.results import checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 20_000
+#: Numbers in the treatment columns that are estimated at a time.
+_CELLS = 20_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +186,7 @@ class PlaceboResult:
 
     def __repr__(self) -> str:
         how = "all" if self.exact else f"{len(self.estimates)} draws of"
-        return f"{self.title}: {how} {self.n_assignments:,} assignments\n" + (
+        return f"{self.title}: {how} {counted(self.n_assignments)} assignments\n" + (
             self.summary.round(4).to_string()
         )
 
@@ -193,9 +196,9 @@ class PlaceboResult:
 
 
 def placebo(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     seed: int | np.random.Generator,
@@ -264,10 +267,13 @@ def placebo(
     observed = design.d_within  # refuses a treatment that the effects explain
     exact = chosen.count <= enumerate_up_to
     assigned = chosen.enumerate() if exact else chosen.draw(draws, np.random.default_rng(seed))
-    designs = np.column_stack([design.d, chosen.treatment(assigned)])
-    estimates, errors, carried = regress_each(
-        np.column_stack([design.y, observed]), designs, design.basis, design.codes
-    )
+    # A few assignments at a time, so that memory does not grow with their number.
+    outcomes, most = np.column_stack([design.y, observed]), max(1, _CELLS // len(design.y))
+    found = [regress_each(outcomes, design.d[:, None], design.projector, design.codes)]
+    for start in range(0, len(assigned), most):
+        designs = chosen.treatment(assigned[start : start + most])
+        found.append(regress_each(outcomes, designs, design.projector, design.codes))
+    estimates, errors, carried = np.hstack(found)
     return PlaceboResult(
         estimates=estimates[1:],
         std_errors=errors[1:],
@@ -277,7 +283,7 @@ def placebo(
         exact=exact,
         n_assignments=chosen.count,
         seed=int(seed) if isinstance(seed, int | np.integer) and not exact else None,
-        nobs=len(frame),
-        title=f"placebo over {scheme}: {outcome} on {treatment}",
+        nobs=len(design.y),
+        title=f"placebo over {scheme}: {design.title}",
         carried=carried[1:],
     )

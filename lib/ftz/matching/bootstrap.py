@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.results import CoefficientResult
+from ftz.results import CoefficientResult, checked_level
 
 CAVEAT = (
     "The bootstrap is not valid for nearest-neighbour matching with replacement, not even "
@@ -40,6 +40,7 @@ class BootstrapResult(CoefficientResult):
 
     def percentile_interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the interval between two quantiles of the draws."""
+        level = checked_level(level)
         low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 

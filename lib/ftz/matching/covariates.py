@@ -43,7 +43,8 @@ def match_covariates(
         Neighbours; all at the distance of the k-th are used.
     caliper : float, optional
         Largest distance in the metric: standard deviations, for one covariate and
-        inverse variances.  Treated units without a control in reach are dropped.
+        inverse variances.  Treated units without a control in reach are dropped; those with
+        some, but fewer than k, keep the ones they have.  R's Matching drops them as well.
     tie : float
         *Squared* distances that exceed the k-th by no more are ties.
 

@@ -162,9 +162,10 @@ def att_correction(
     s = _sample(y, matches, fit, neighbours)
     n = s.w.sum()
     gap = s.local(True, leave_out=True)[0] - s.local(False, leave_out=True)[0] - effect
-    odds = s.score / (1 - s.score)
-    cross = s.local(True)[1] + odds[:, None] * s.local(False)[1]
-    c = s.density @ (s.x * gap[:, None] + cross) / n
+    # The slope of the score times its odds: zero where a score is one in floats.
+    rest = 1 - s.score
+    pull = np.divide(s.density * s.score, rest, out=np.zeros_like(rest), where=rest > 0)
+    c = (s.density @ (s.x * gap[:, None] + s.local(True)[1]) + pull @ s.local(False)[1]) / n
     raw = s.x[:, 1:] * fit.scale
     names = [f"covariate {i}" for i in range(1, s.x.shape[1])]
     twins = s.opposite_in_x(whitened(raw, names, metric))
@@ -181,6 +182,8 @@ def ate_correction(y: pd.Series, matches: Matches, fit: ScoreResult, neighbours:
               + \frac{\widehat{cov}_0(x, y)}{1 - F_i} \Big].
     """
     s = _sample(y, matches, fit, neighbours)
+    if (s.score <= 0).any() or (s.score >= 1).any():
+        raise EstimationError("a score of exactly 0 or 1 has no effect on everybody beside it")
     cross = s.local(True)[1] / s.score[:, None] + s.local(False)[1] / (1 - s.score)[:, None]
     c = s.density @ cross / len(s.y)
     return -float(c @ fit.covariance @ c)

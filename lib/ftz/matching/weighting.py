@@ -58,11 +58,11 @@ def _result(
     influence: np.ndarray,
     weights: np.ndarray,
     fit: ScoreResult,
-    index: pd.Index,
     cluster: pd.Series | None,
     method: str,
+    kept: np.ndarray | None = None,
 ) -> WeightingResult:
-    n = len(influence)
+    n, index = len(influence), fit.score.index
     errors, df = pd.Series(influence, index), None
     if cluster is not None:
         groups = cluster.reindex(index)
@@ -76,7 +76,7 @@ def _result(
     return WeightingResult(
         params=pd.Series({name: effect}),
         std_errors=pd.Series({name: np.sqrt(scale * (errors**2).sum()) / n}),
-        nobs=n,
+        nobs=n if kept is None else int(kept.sum()),
         df=df,
         title=f"{name} by {method}",
         weights=pd.Series(weights, index, name="weight"),
@@ -108,7 +108,8 @@ def ipw(
         For the treated, controls weigh :math:`p / (1 - p)`; for everybody, treated weigh
         :math:`1/p` and controls :math:`1/(1 - p)`.  Weights are divided by their sum.
     keep : pandas.Series of bool, optional
-        Rows to use, for instance :func:`common_support`; the score is not fitted anew.
+        Rows to use, for instance :func:`common_support`; the score is not fitted anew, so
+        that rows left out have a weight of zero and a part in its error.
     cluster : pandas.Series, optional
         Cluster of each row, for the standard error.
 
@@ -128,15 +129,8 @@ def ipw(
     -----
     Hirano, Imbens and Ridder (2003), normalised as Hájek does.
     """
-    y, at, d, p, x, slope = _arrays(outcome, fit, keep)
-    if estimand == "att":
-        one, zero = d, (1 - d) * p / (1 - p)
-        one_slope, zero_slope = 0 * d, (1 - d) * slope / (1 - p) ** 2
-    elif estimand == "ate":
-        one, zero = d / p, (1 - d) / (1 - p)
-        one_slope, zero_slope = -d * slope / p**2, (1 - d) * slope / (1 - p) ** 2
-    else:
-        raise EstimationError(f"unknown estimand {estimand!r}: use att or ate")
+    y, kept, d, p, x, slope = _arrays(outcome, fit, keep)
+    one, zero, one_slope, zero_slope = (kept * w for w in _weights_of(estimand, d, p, slope))
     sides = []
     for weight, weight_slope in ((one, one_slope), (zero, zero_slope)):
         mean = weight @ y / weight.sum()
@@ -151,37 +145,62 @@ def ipw(
         sides[0][1] - sides[1][1],
         weights,
         fit,
-        _labels(fit, at),
         cluster,
         "inverse probability weights",
+        kept,
     )
 
 
-def _labels(fit: ScoreResult, at: np.ndarray) -> pd.Index:
-    """Return the labels of the rows that are kept."""
-    return fit.score.index[at]
+def _weights_of(
+    estimand: str, d: np.ndarray, p: np.ndarray, slope: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the weights of treated and controls, and their slopes in the linear index."""
+    if estimand not in ("att", "ate"):
+        raise EstimationError(f"unknown estimand {estimand!r}: use att or ate")
+    # Odds on controls only: a treated row's own score may be one without harm.
+    rest = np.where(d == 1, 1.0, 1 - p)
+    if estimand == "att":
+        return d, (1 - d) * p / rest, 0 * d, (1 - d) * slope / rest**2
+    _check_overlap(p)
+    return d / p, (1 - d) / rest, -d * slope / p**2, (1 - d) * slope / rest**2
+
+
+def _check_overlap(p: np.ndarray) -> None:
+    if (p <= 0).any() or (p >= 1).any():
+        count = int(((p <= 0) | (p >= 1)).sum())
+        raise EstimationError(
+            f"{count} rows have a score of exactly 0 or 1: no weight gives the effect on "
+            "everybody there; use estimand='att', or fit on the common support"
+        )
 
 
 def _arrays(
     outcome: pd.Series, fit: ScoreResult, keep: pd.Series | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return outcome, rows, treatment, score, design and slope of the kept rows."""
-    at = np.arange(len(fit.score))
+    """Return outcome, who is kept, treatment, score, design and slope of all rows.
+
+    A row that is not kept has no outcome here, and a part in the score all the same.
+    """
+    index = fit.score.index
+    kept = np.ones(len(index))
     if keep is not None:
-        at = np.flatnonzero(keep.reindex(fit.score.index, fill_value=False).to_numpy(bool))
-    y = outcomes(outcome, fit.score.index[at]).to_numpy()
-    d = fit.treated.to_numpy(float)[at]
-    if not 0 < d.sum() < len(d):
+        kept = keep.reindex(index, fill_value=False).to_numpy(bool).astype(float)
+    d = fit.treated.to_numpy(float)
+    if not 0 < kept @ d < kept.sum():
         raise EstimationError("no treated or no controls among the rows that are kept")
-    p, slope = fit.score.to_numpy()[at], fit.density.to_numpy()[at]
-    return y, at, d, p, fit.design[at], slope
+    y = np.zeros(len(index))
+    y[kept == 1] = outcomes(outcome, index[kept == 1]).to_numpy()
+    return y, kept, d, fit.score.to_numpy(), fit.design, fit.density.to_numpy()
 
 
 def _score_terms(
     d: np.ndarray, p: np.ndarray, slope: np.ndarray, x: np.ndarray, fit: ScoreResult
 ) -> np.ndarray:
     """Return each row's part in the error of the score's coefficients, rows by coefficients."""
-    influence: np.ndarray = ((d - p) * slope / (p * (1 - p)))[:, None] * x @ fit.covariance
+    spread = p * (1 - p)
+    # Where the score is 0 or 1 in floats, it is right and moves nothing.
+    pull = np.divide((d - p) * slope, spread, out=np.zeros_like(p), where=spread > 0)
+    influence: np.ndarray = pull[:, None] * x @ fit.covariance
     return influence
 
 
@@ -244,17 +263,19 @@ def doubly_robust(
         raise EstimationError(f"unknown method {method!r}: use traditional or improved")
     if estimand not in ("att", "ate") or (estimand, method) == ("ate", "improved"):
         raise EstimationError(f"unknown estimand {estimand!r} of method {method}: use att")
-    y, at, d, p, x, slope = _arrays(outcome, fit, None)
-    index = _labels(fit, at)
+    y, _, d, p, x, slope = _arrays(outcome, fit, None)
+    index = fit.score.index
     z = np.column_stack([np.ones(len(y)), numbers(frame.loc[index], list(covariates))])
     if estimand == "ate":
+        _check_overlap(p)
         one, error_one = _augmented_mean(y, z, d, p, slope, x, fit)
         zero, error_zero = _augmented_mean(y, z, 1 - d, 1 - p, -slope, x, fit)
         weights = np.where(d == 1, d / p / (d / p).sum(), (1 - d) / (1 - p))
         weights[d == 0] /= weights[d == 0].sum()
         influence, name = error_one - error_zero, "augmented inverse probability weights"
-        return _result("ATE", one - zero, influence, weights, fit, index, cluster, name)
-    odds = p / (1 - p) if method == "traditional" else _tilting_odds(d, x)
+        return _result("ATE", one - zero, influence, weights, fit, cluster, name)
+    rest = np.where(d == 1, 1.0, 1 - p)  # odds are used on controls only
+    odds = (1 - d) * p / rest if method == "traditional" else _tilting_odds(d, x)
     flat = np.ones(len(y)) if method == "traditional" else odds
     beta, bread = _group_regression(y, z, d == 0, flat)
     left = y - z @ beta
@@ -262,13 +283,13 @@ def doubly_robust(
     treated, control = d @ left / d.sum(), w @ left / w.sum()
     influence = d * (left - treated) / d.mean() - w * (left - control) / w.mean()
     if method == "traditional":
-        through_score = (w * slope / (p * (1 - p)) * (left - control)) @ x / w.mean()
+        through_score = ((1 - d) * slope / rest**2 * (left - control)) @ x / w.mean()
         influence -= _score_terms(d, p, slope, x, fit) @ through_score
         through_beta = d @ z / d.mean() - w @ z / w.mean()
         influence -= ((1 - d) * left)[:, None] * z @ (bread @ through_beta)
     weights = np.where(d == 1, d / d.sum(), w / w.sum())
     name = f"doubly robust estimation ({method})"
-    return _result("ATT", float(treated - control), influence, weights, fit, index, cluster, name)
+    return _result("ATT", float(treated - control), influence, weights, fit, cluster, name)
 
 
 def _augmented_mean(

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ftz.errors import EstimationError
 from ftz.own.reading import Sheet, read_sheet
 from ftz.own.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 from ftz.own.study import Study
+from ftz.panels import moments
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"read_study": {"panel": "own"}}
@@ -28,6 +30,8 @@ TREATED, COHORT = "treated", "cohort"
 #: Rows named for one kind of problem; the rest is counted.
 _NAMED_ROWS = 5
 _EMPTY = ("", "nan", "NaN", "NA", "N/A", ".", "null", "None")
+#: Characters of a unit's name; whole names are compared.
+_LONGEST = 10_000
 _LEAST_UNITS, _LEAST_PERIODS = 4, 3
 
 
@@ -88,6 +92,7 @@ def check_sheet(sheet: Sheet, spec: Spec) -> tuple[list[PanelProblem], Study | N
         checker.treatment,
         checker.derive,
         checker.window,
+        checker.numbers,
         checker.substance,
     )
     for stage in stages:
@@ -106,6 +111,8 @@ class _Checker:
         self.frame = pd.DataFrame(index=sheet.frame.index)
         self.line = np.asarray(sheet.rows)
         self.unreadable: dict[str, np.ndarray] = {}
+        self.written: dict[float, str] = {}
+        self.labels: dict[int, str] = {}
 
     @property
     def failed(self) -> bool:
@@ -149,24 +156,22 @@ class _Checker:
         names = raw[spec.unit].astype("string").str.strip()
         empty = (names.isna() | (names == "")).to_numpy(bool)
         self.at(empty, spec.unit, lambda i: "no unit is named", "name it or delete the row")
-        self.frame[spec.unit] = [plain(n, 80) for n in names.fillna("")]
+        self.frame[spec.unit] = [plain(n, _LONGEST) for n in names.fillna("")]
         made = {new.name for new in spec.derived}
-        keys = (spec.time, spec.cohort, spec.treatment)
-        numeric = [*spec.numeric, *(new.source for new in spec.derived), *keys]
-        for name in dict.fromkeys(n for n in numeric if n and n not in made):
+        for name in filter(None, (spec.time, spec.cohort)):
+            self.frame[name] = self._moments(raw[name], name, optional=name == spec.cohort)
+        numeric = [*spec.numeric, *(new.source for new in spec.derived), spec.treatment]
+        for name in dict.fromkeys(n for n in numeric if n and n not in {*made, *self.frame}):
             self.frame[name] = self._numbers(raw[name], name)
         if spec.cluster and spec.cluster != spec.unit:
-            self.frame[spec.cluster] = raw[spec.cluster].astype("string").fillna("").astype(str)
-        self._whole(spec.time, optional=False)
-        if spec.cohort:
-            self._whole(spec.cohort, optional=True)
+            groups = raw[spec.cluster].astype("string").str.strip().fillna("").astype(str)
+            self.frame[spec.cluster] = groups
+            self.at(groups == "", spec.cluster, lambda i: "no cluster is named", "name it")
         self._missing()
 
     def _numbers(self, raw: pd.Series, name: str) -> pd.Series:
         if isinstance(raw.dtype, pd.CategoricalDtype):
             raw = raw.astype("string")
-        if pd.api.types.is_datetime64_any_dtype(raw.dtype):
-            raw = raw.dt.year
         text = raw.astype("string").str.strip()
         empty = (text.isna() | text.isin(_EMPTY)).to_numpy(bool)
         numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype(float)
@@ -178,14 +183,31 @@ class _Checker:
         self.at(infinite, name, lambda i: "the number is infinite", "leave the cell empty")
         return numbers
 
-    def _whole(self, name: str, *, optional: bool) -> None:
-        values = self.frame[name].to_numpy(float)
-        empty = np.isnan(values)
-        with np.errstate(invalid="ignore"):
-            odd = ~empty & (values != np.round(values))
-        self.at(odd, name, lambda i: f"{values[i]:g} is not a whole number", "write the year")
+    def _moments(self, raw: pd.Series, name: str, *, optional: bool) -> np.ndarray:
+        """Return when each cell lies, in years or as the number that it is; NaN where empty."""
+        text = raw.astype("string").str.strip()
+        empty = (text.isna() | text.isin(_EMPTY)).to_numpy(bool)
+        cells = text if raw.dtype == object or pd.api.types.is_string_dtype(raw.dtype) else raw
+        codes, labels = pd.factorize(cells.mask(empty))
+        known = np.array([self._moment(label) for label in labels] + [np.nan])
+        bad = np.isnan(known[codes]) & ~empty
+        remedy = "write a year, a number, a date, or text such as 2010Q1"
+        self.at(bad, name, lambda i: f"{plain(text.iloc[i], 40)!r} is no period", remedy)
         if not optional:
-            self.at(empty, name, lambda i: "no period", "write the year")
+            self.at(empty, name, lambda i: "no period", remedy)
+            self.written = dict(zip(known[codes], text.fillna(""), strict=True))
+        return known[codes]
+
+    @staticmethod
+    def _moment(label: object) -> float:
+        try:
+            return float(moments(pd.Series([label]))[0])
+        except EstimationError:
+            return np.nan
+
+    def _ranks(self) -> pd.Series:
+        """Return the number of each row's period, in the order of time."""
+        return self.frame[self.spec.time].rank(method="dense").astype("int64")
 
     def _missing(self) -> None:
         there = [name for name in self.spec.numeric if name in self.frame]
@@ -222,7 +244,18 @@ class _Checker:
             lambda i: f"{frame[spec.unit][i]}, {frame[spec.time][i]:g} stands twice",
             "one row a unit and period",
         )
-        frame[spec.time] = frame[spec.time].astype("int64")
+        often = frame[spec.time].map(frame[spec.time].value_counts())
+        alone = (frame[spec.time] % 1 != 0) & (often == 1)
+        self.at(
+            alone,
+            spec.time,
+            lambda i: (
+                f"{frame[spec.time][i]:g} is no whole number, and the period of this row alone"
+            ),
+            "correct it",
+        )
+        if (frame[spec.time] % 1 == 0).all():
+            frame[spec.time] = frame[spec.time].astype("int64")
         if spec.cluster and spec.cluster != spec.unit:
             lies_in = frame.groupby(spec.unit)[spec.cluster].nunique()
             for unit in lies_in.index[lies_in > 1][:_NAMED_ROWS]:
@@ -252,7 +285,7 @@ class _Checker:
                     given != implied,
                     self.spec.treatment,
                     lambda i: (
-                        f"is {given[i]:g} in {frame[time][i]} although "
+                        f"is {given[i]:g} in {frame[time][i]:g} although "
                         f"{self.spec.cohort} says {start[i]:g}"
                     ),
                     "one of the two columns is wrong: correct it or leave it out of the spec",
@@ -292,10 +325,11 @@ class _Checker:
             )
         low, high = frame[spec.time].min(), frame[spec.time].max()
         strange = start.notna() & ((start < low - 200) | (start > high + 200))
+        strange |= (start <= 0) & (low > 0)  # no date where periods are positive
         self.at(
             strange,
             name,
-            lambda i: f"{start[i]:g} is far from the periods {low} to {high}",
+            lambda i: f"{start[i]:g} is far from the periods {low:g} to {high:g}, or no date",
             f"if it means never, write `never: [{start[strange].min():g}]` into the spec"
             if strange.any()
             else "",
@@ -317,7 +351,7 @@ class _Checker:
         self.at(
             off,
             name,
-            lambda i: f"treatment of {frame[spec.unit][i]} switches off in {frame[spec.time][i]}",
+            lambda i: f"treatment of {frame[spec.unit][i]} switches off in {frame[spec.time][i]:g}",
             "the book's estimators need a treatment that, once on, stays on",
         )
 
@@ -336,7 +370,7 @@ class _Checker:
             self._keep(~lacks)
 
     def _derive(self, new: Derived) -> None:
-        frame, unit, time = self.frame, self.spec.unit, self.spec.time
+        frame, unit = self.frame, self.spec.unit
         if new.source not in frame:
             self.wrong("is to be derived from a column that is derived itself", new.name)
             return
@@ -350,7 +384,7 @@ class _Checker:
             )
             values = np.log(values.where(values > 0))
         if new.do in ("lag", "change", "growth"):
-            follows = frame.groupby(unit)[time].diff() == 1
+            follows = self._ranks().groupby(frame[unit]).diff() == 1
             before = values.groupby(frame[unit]).shift(1).where(follows)
             values = before if new.do == "lag" else values - before
         if new.do.startswith("first"):
@@ -364,12 +398,34 @@ class _Checker:
         if spec.window is None:
             return
         low, high = spec.window
-        inside = frame[spec.time].between(low, high).to_numpy()
+        # a window in years holds all of the last year's quarters
+        inside = ((frame[spec.time] >= low) & (np.floor(frame[spec.time]) <= high)).to_numpy()
         if not inside.any():
             seen = f"{frame[spec.time].min()} to {frame[spec.time].max()}"
             self.wrong(f"no row lies in the window {low} to {high}", spec.time, f"there are {seen}")
             return
         self._keep(inside)
+
+    def numbers(self) -> None:
+        """Replace periods that are no whole numbers by their ranks, and cohorts with them."""
+        frame, spec = self.frame, self.spec
+        places, ranks = np.unique(frame[spec.time].to_numpy(float), return_inverse=True)
+        if (places % 1 == 0).all():
+            return
+        for name in dict.fromkeys(filter(None, (spec.cohort, self._name(COHORT)))):
+            start = frame[name].to_numpy(float)
+            first = np.searchsorted(places, start - 1e-9) + 1.0
+            frame[name] = np.where(np.isnan(start), np.nan, first)
+        frame[spec.time] = ranks.astype("int64") + 1
+        self.labels = {
+            i + 1: plain(self.written.get(p, f"{p:g}"), 40) for i, p in enumerate(places)
+        }
+        self.wrong(
+            f"periods are numbered 1 to {len(places)}: 1 is {self.labels[1]}, {len(places)} is "
+            f"{self.labels[len(places)]}",
+            spec.time,
+            fatal=False,
+        )
 
     def substance(self) -> None:
         """Ask whether there is something to estimate, and remark on what is thin."""
@@ -403,7 +459,7 @@ class _Checker:
         frame, spec = self.frame, self.spec
         ever = treated.groupby(frame[spec.unit]).max()
         always = treated.groupby(frame[spec.unit]).min() == 1
-        gaps = frame.groupby(spec.unit)[spec.time].diff() > 1
+        gaps = self._ranks().groupby(frame[spec.unit]).diff() > 1
         sizes = frame.groupby(spec.unit).size()
         remarks = []
         if int(ever.sum()) < 5 or int((1 - ever).sum()) < 5:
@@ -413,7 +469,12 @@ class _Checker:
             )
         if always.any():
             some = ", ".join(always.index[always][:5])
-            remarks.append(f"treated in every period, without a before: {some}")
+            remarks.append(
+                f"treated in every period, without a before: {some}; event studies and estimators "
+                "for staggered adoption leave them out"
+            )
+        if ever.all() and spec.control_group == "never":
+            remarks.append("no unit is never treated: nobody serves as control_group: never")
         if gaps.any():
             remarks.append(f"{int(gaps.sum())} gaps in time inside a unit")
         if sizes.nunique() > 1:
@@ -439,6 +500,8 @@ class _Checker:
             mediator=shown[spec.mediator] if spec.mediator else None,
             weights=shown[spec.weights] if spec.weights else None,
             cluster=shown[spec.cluster or spec.unit],
+            control_group=spec.control_group,
+            period_labels=self.labels,
             labels={shown[k]: v for k, v in spec.labels.items() if k in shown},
             title=spec.title or f"The panel {plain(self.sheet.file)}",
             source=spec.source,

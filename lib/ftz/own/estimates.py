@@ -49,25 +49,14 @@ def keys(study: Study) -> Keys:
 
 
 def coefficient(study: Study, outcome: str | None = None) -> did.DidResult:
-    """Estimate the two-way fixed-effects coefficient, errors clustered by unit."""
-    return did.twfe(
-        study.frame,
-        outcome or study.outcome,
-        study.treatment,
-        study.varying_controls,
-        **keys(study),
-    )
+    """Estimate the two-way fixed-effects coefficient, errors by the study's clusters."""
+    return did.twfe(study.panel, outcome or "")
 
 
 def columns(study: Study) -> tuple[did.DidResult, ...]:
     """Estimate without controls, then with one more at a time."""
-    alone = did.twfe(study.frame, study.outcome, study.treatment, **keys(study))
-    if not study.varying_controls:
-        return (alone,)
-    nested = did.stepwise(
-        study.frame, study.outcome, study.treatment, study.varying_controls, **keys(study)
-    )
-    return (alone, *nested)
+    controls, panel = study.varying_controls, study.panel
+    return tuple(did.twfe(panel.with_(controls=controls[:j])) for j in range(len(controls) + 1))
 
 
 def weighted(study: Study) -> CoefficientResult:
@@ -107,14 +96,7 @@ def weighted(study: Study) -> CoefficientResult:
 
 def errors(study: Study) -> did.StandardErrors:
     """Lay the family of standard errors of the coefficient side by side."""
-    return did.standard_errors(
-        study.frame,
-        study.outcome,
-        study.treatment,
-        study.varying_controls,
-        clusters=study.cluster,
-        **keys(study),
-    )
+    return did.standard_errors(study.panel)
 
 
 # --- matching -----------------------------------------------------------------------------
@@ -166,8 +148,8 @@ def matches(
 def matching_effects(
     study: Study, found: dict[str, matching.Matches]
 ) -> dict[str, matching.AttResult]:
-    """Estimate the effect on the treated by each matching, errors by unit."""
-    outcome, units = study.frame[study.outcome], study.frame[study.unit]
+    """Estimate the effect on the treated by each matching, errors by the study's clusters."""
+    outcome, units = study.frame[study.outcome], study.frame[study.cluster]
     return {
         name: matching.att(outcome, pairs, se="cluster", cluster=units)
         for name, pairs in found.items()
@@ -176,8 +158,7 @@ def matching_effects(
 
 def on_support(study: Study, on: pd.Series) -> did.DidResult:
     """Estimate the two-way coefficient on the rows of the common support."""
-    rows = study.frame[on.to_numpy(bool)]
-    return did.twfe(rows, study.outcome, study.treatment, study.varying_controls, **keys(study))
+    return did.twfe(study.panel.with_(frame=study.frame[on.to_numpy(bool)]))
 
 
 # --- difference-in-differences --------------------------------------------------------------
@@ -191,29 +172,18 @@ def event_study(study: Study, leads: int = 5, lags: int = 5) -> did.EventStudyRe
     EstimationError
         If no coefficient before adoption is left beside the reference.
     """
-    since = did.event_time(study.frame, study.cohort, study.time).dropna()
-    first, last = int(max(since.min(), -leads)), int(min(since.max(), lags))
+    since = study.panel.without_always().since
+    if np.isnan(since).all():
+        raise EstimationError("no unit is seen before and after its treatment")
+    first, last = int(max(np.nanmin(since), -leads)), int(min(np.nanmax(since), lags))
     if first >= -1:
         raise EstimationError("there is one period before adoption only: no trend can be seen")
-    return did.event_study(
-        study.frame,
-        study.outcome,
-        study.cohort,
-        study.varying_controls,
-        window=(first, last),
-        **keys(study),
-    )
+    return did.event_study(study.panel, window=(first, last))
 
 
 def negative_weights(study: Study) -> did.TwfeWeights:
     """Return the weights with which the coefficient sums the effects of treated cells."""
-    return did.twfe_weights(
-        study.frame,
-        study.treatment,
-        study.varying_controls,
-        outcome=study.outcome,
-        **keys(study),
-    )
+    return did.twfe_weights(study.panel)
 
 
 def bacon(study: Study) -> did.BaconDecomposition:
@@ -237,11 +207,11 @@ def bacon(study: Study) -> did.BaconDecomposition:
 def staggered(study: Study) -> did.Comparison:
     """Lay the estimators for staggered adoption side by side, without controls.
 
-    Units that are treated from the first period on have no before; they are left out.
+    Units that are treated from the first period on have no before; they are left out, and
+    a note says so.
     """
-    first = study.frame.groupby(study.unit)[study.time].transform("min")
-    rows = study.frame[~(study.frame[study.cohort] <= first)]
-    return did.compare(rows, study.outcome, study.cohort, estimators=STAGGERED, **keys(study))
+    panel = study.panel.with_(controls=())
+    return did.compare(panel, estimators=STAGGERED, control_group=study.control_group)
 
 
 def honest(study: Study, leads: int = 5, lags: int = 5) -> did.HonestBounds:
@@ -261,42 +231,17 @@ def assignments(study: Study) -> int:
 
 def placebo(study: Study, scheme: str, draws: int, seed: int) -> inference.PlaceboResult:
     """Reassign the treatment over ``cells``, ``paths`` or ``dates``."""
-    return inference.placebo(
-        study.frame,
-        study.outcome,
-        study.treatment,
-        study.varying_controls,
-        scheme=scheme,
-        draws=draws,
-        seed=seed,
-        **keys(study),
-    )
+    return inference.placebo(study.panel, scheme=scheme, draws=draws, seed=seed)
 
 
 def bootstrap(study: Study, draws: int, seed: int) -> inference.WildBootstrapResult:
     """Bootstrap the t statistic with signs by cluster, the null imposed."""
-    return inference.wild_cluster_bootstrap(
-        study.frame,
-        study.outcome,
-        study.treatment,
-        study.varying_controls,
-        draws=draws,
-        seed=seed,
-        clusters=study.cluster,
-        **keys(study),
-    )
+    return inference.wild_cluster_bootstrap(study.panel, draws=draws, seed=seed)
 
 
 def leave_one_out(study: Study) -> inference.LeaveOneOutResult:
     """Estimate without one cluster at a time."""
-    return inference.leave_one_cluster_out(
-        study.frame,
-        study.outcome,
-        study.treatment,
-        study.varying_controls,
-        clusters=study.cluster,
-        **keys(study),
-    )
+    return inference.leave_one_cluster_out(study.panel)
 
 
 def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResult, float]:
@@ -355,23 +300,20 @@ def several(study: Study, draws: int, seed: int) -> inference.MultipleTestingRes
 def mediate(study: Study) -> mediation.MediationResult:
     """Split the coefficient into a direct part and one through the mediator."""
     outcome, treatment, mediator = _mediated(study)
-    return mediation.mediate(
-        study.frame, outcome, treatment, mediator, study.varying_controls, **keys(study)
-    )
+    return mediation.mediate(study.panel, outcome, treatment, mediator, study.varying_controls)
 
 
 def indirect(study: Study, draws: int, seed: int) -> mediation.IndirectBootstrap:
-    """Bootstrap the indirect effect over units."""
+    """Bootstrap the indirect effect over the study's clusters."""
     outcome, treatment, mediator = _mediated(study)
     return mediation.bootstrap_indirect(
-        study.frame,
+        study.panel,
         outcome,
         treatment,
         mediator,
         study.varying_controls,
         draws=draws,
         seed=seed,
-        **keys(study),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ftz.errors import EstimationError, FtzError
 from ftz.inference import ENUMERATE_UP_TO
+from ftz.inference.assignments import counted
 from ftz.own import estimates
 from ftz.own.study import Study
 
@@ -53,7 +54,7 @@ def _enumerated(study: Study) -> None:
     count = estimates.assignments(study)
     if count > ENUMERATE_UP_TO:
         raise EstimationError(
-            f"there are {count:.3g} assignments, more than the {ENUMERATE_UP_TO:,} that are "
+            f"there are {counted(count)} assignments, more than the {ENUMERATE_UP_TO:,} that are "
             "enumerated: p values come from random draws of them"
         )
 

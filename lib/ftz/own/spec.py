@@ -25,11 +25,13 @@ KEYS: Mapping[str, str] = {
     "source": "where the panel comes from; shown under its description",
     "simulated": "true if the numbers are simulated: every page then says so",
     "unit": "column with the names of the units (cities, provinces, firms)",
-    "time": "column with the period, a whole number (a year)",
+    "time": "column with the period: years, other numbers, dates, or text such as 2010Q1",
     "outcome": "column to explain",
     "cohort": "column with the first treated period, empty for units that are never treated",
     "treatment": "column with 0 and 1, and once 1 always 1; not needed beside cohort",
     "never": "values of cohort that also mean never, for instance [0]",
+    "control_group": "whom Callaway-Sant'Anna compare with: never (default, where there are "
+    "units that are never treated) or not_yet",
     "covariates": "columns that enter the regressions, in this order, and the score",
     "match_on": "columns of the score, where they are not the covariates",
     "sub_outcomes": "parts of the outcome, estimated one by one",
@@ -125,6 +127,7 @@ class Spec:
     source: str = ""
     simulated: bool = False
     never: tuple[float, ...] = ()
+    control_group: str | None = None
     covariates: tuple[str, ...] = ()
     match_on: tuple[str, ...] = ()
     sub_outcomes: tuple[str, ...] = ()
@@ -245,6 +248,9 @@ class _Reader:
             "source": self._text("source"),
             "simulated": self._flag("simulated"),
             "never": self._never(),
+            "control_group": self._choice("control_group", ("never", "not_yet"))
+            if self.given.get("control_group") is not None
+            else None,
             "window": self._window(),
             "missing": self._choice("missing", ("refuse", "drop")),
             "derived": derived,

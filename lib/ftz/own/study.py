@@ -11,6 +11,7 @@ import pandas as pd
 
 from ftz import register, replication
 from ftz.panel import load_witness
+from ftz.panels import Panel
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"witness_study": {"files": ["data/witness/panel.csv"]}}
@@ -33,6 +34,10 @@ class Study:
         Covariates of the score.
     sub_outcomes : tuple of str
     mediator, weights : str or None
+    control_group : str or None
+        ``never`` or ``not_yet``, where the spec says.
+    period_labels : mapping
+        Period to what the file writes, where periods are no whole numbers.
     labels : mapping
         Column to what a figure writes for it.
     title, source : str
@@ -53,10 +58,26 @@ class Study:
     mediator: str | None = None
     weights: str | None = None
     cluster: str = ""
+    control_group: str | None = None
+    period_labels: Mapping[int, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
     source: str = ""
     kind: str = "own"
+
+    @property
+    def panel(self) -> Panel:
+        """The panel as the estimators take it: controls that vary, clusters of the spec."""
+        return Panel(
+            frame=self.frame,
+            outcome=self.outcome,
+            treatment=self.treatment,
+            controls=self.varying_controls,
+            cohort=self.cohort,
+            unit=self.unit,
+            time=self.time,
+            cluster=self.cluster if self.cluster != self.unit else None,
+        )
 
     @property
     def units(self) -> list[str]:

@@ -1,0 +1,341 @@
+r"""One regression, every variance.
+
+After unit effects, period effects and controls are projected out (Frisch and Waugh 1933,
+Lovell 1963), the slope of any number of outcomes on one regressor costs a product, and all
+its variances are
+
+.. math:: \widehat V(\hat\beta) = \frac{c}{(\tilde x'\tilde x)^2}
+          \sum_g \bigl(\tilde x_g' A_g e_g\bigr)^2,
+
+where *g* are rows (HC), clusters (CR), or periods (with neighbours: Driscoll-Kraay), and
+*A* and *c* are what the estimators differ in.  Units have no column of their own anywhere,
+so that memory grows with the rows and not with rows times units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from ftz.errors import EstimationError
+
+
+@dataclass(frozen=True)
+class Span:
+    """What unit effects, period effects and controls span.
+
+    Attributes
+    ----------
+    units : array of int, shape (n,)
+        Number of each row's unit.
+    basis : array, shape (n, r)
+        Orthonormal basis of what periods and controls add to the unit effects.
+    """
+
+    units: np.ndarray
+    basis: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        units: np.ndarray,
+        periods: np.ndarray,
+        controls: np.ndarray | None = None,
+        names: Sequence[str] = (),
+    ) -> Span:
+        """Return the span of two sets of effects and controls of shape (n, K).
+
+        Raises
+        ------
+        EstimationError
+            If a control lies in the span of the effects, or controls are collinear.
+        """
+        bare = cls(units, np.empty((len(units), 0)))
+        dummies = (periods[:, None] == np.unique(periods)).astype(float)
+        left, singular, _ = np.linalg.svd(bare.residual(dummies), full_matrices=False)
+        effects = cls(units, left[:, singular > 1e-9 * np.sqrt(len(units))])
+        if controls is None or not controls.shape[1]:
+            return effects
+        within = effects.residual(controls)
+        size = np.linalg.norm(within, axis=0)
+        flat = size < 1e-9 * np.linalg.norm(controls, axis=0)
+        if flat.any() or not size.all():
+            which = ", ".join(n for n, f in zip(names, flat | (size == 0), strict=True) if f)
+            raise EstimationError(f"a control does not vary once the effects are removed: {which}")
+        left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
+        if singular[-1] < 1e-8:
+            raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
+        return cls(units, np.hstack([effects.basis, left]))
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """Rows of each unit."""
+        return np.bincount(self.units)
+
+    @property
+    def rank(self) -> int:
+        """Number of parameters."""
+        return len(self.size) + int(self.basis.shape[1])
+
+    def residual(self, values: np.ndarray) -> np.ndarray:
+        """Return values, shape (n,) or (n, R), after projection."""
+        columns = values[:, None] if values.ndim == 1 else values
+        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
+        within = columns - (sums / self.size[:, None])[self.units]
+        within = np.asarray(within - self.basis @ (self.basis.T @ within))
+        return within[:, 0] if values.ndim == 1 else within
+
+    def block(self, rows: np.ndarray) -> np.ndarray:
+        """Return the square of the hat matrix that belongs to some rows."""
+        same = self.units[rows][:, None] == self.units[rows]
+        hat: np.ndarray = same / self.size[self.units[rows]] + self.basis[rows] @ self.basis[rows].T
+        return hat
+
+    def dense(self) -> np.ndarray:
+        """Return an orthonormal basis with a column a unit, for what needs one."""
+        dummies = sparse.csr_array(members(self.units).T / np.sqrt(self.size)).toarray()
+        return np.hstack([dummies, self.basis])
+
+
+def members(codes: np.ndarray) -> sparse.csr_array:
+    """Return the sparse 0/1 matrix, groups by rows of the panel, that sums by group."""
+    shape = (int(codes.max()) + 1, len(codes))
+    return sparse.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=shape)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One outcome on several regressors: slopes, their clustered covariance (CR1), the rest."""
+
+    params: np.ndarray
+    covariance: np.ndarray
+    residuals: np.ndarray
+    rsquared: float
+
+
+def regress(
+    span: Span,
+    y: np.ndarray,
+    x: np.ndarray,
+    clusters: np.ndarray,
+    periods: np.ndarray | None = None,
+    errors: str = "CR1",
+) -> Regression:
+    """Regress ``y``, shape (n,), on ``x``, shape (n, K), with the effects of a span.
+
+    Parameters
+    ----------
+    errors : {"CR1", "CR1N", "CR1S"}
+        How parameters are counted: see :func:`cluster_factor`; ``CR1N`` needs the periods.
+
+    Raises
+    ------
+    EstimationError
+        If the parameters use up the observations, or the errors are unknown.
+    """
+    factor = cluster_factor(errors, span, x.shape[1], clusters, periods)
+    within, left = span.residual(x), span.residual(y)
+    # Columns of one size: years beside shares would spoil the cross product.
+    size = np.linalg.norm(within, axis=0)
+    bread = np.linalg.inv((within / size).T @ (within / size)) / np.outer(size, size)
+    params = bread @ (within.T @ left)
+    rest = left - within @ params
+    scores = members(clusters) @ (within * rest[:, None])
+    covariance = factor * bread @ (scores.T @ scores) @ bread
+    return Regression(params, covariance, rest, 1 - float(rest @ rest / (left @ left)))
+
+
+def cluster_factor(
+    kind: str, span: Span, slopes: int, clusters: np.ndarray, periods: np.ndarray | None
+) -> float:
+    """Return the small-sample factor of a clustered variance.
+
+    ``CR1`` is n/(n - k), as in linearmodels.  The others are G/(G - 1) (n - 1)/(n - k):
+    ``CR1S`` counts all effects, as ``regress`` does with dummies; ``CR1N`` leaves out effects
+    nested in clusters, each of which lies in one cluster, but for a constant: as ``xtreg``,
+    ``reghdfe``, ``fixest`` and ``pyfixest`` do.
+    """
+    n, k, g = len(clusters), span.rank + slopes, int(clusters.max()) + 1
+    plain = small_sample_factor(n, k)
+    if kind == "CR1":
+        return plain
+    if kind not in ("CR1N", "CR1S"):
+        raise EstimationError(f"unknown errors {kind!r}: use CR1, CR1N or CR1S")
+    for codes in (span.units, periods) if kind == "CR1N" else ():
+        if codes is not None:
+            meets = members(codes) @ members(clusters).T
+            k -= int(codes.max()) * int((meets > 0).sum(axis=1).max() < 2)
+    return g / (g - 1) * (n - 1) / (n - k)
+
+
+def small_sample_factor(n: int, k: int) -> float:
+    """Return ``n / (n - k)``.
+
+    Raises
+    ------
+    EstimationError
+        If the parameters use up the observations.
+    """
+    if n <= k:
+        raise EstimationError(f"{n} observations cannot carry {k} parameters and a variance")
+    return n / (n - k)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of every outcome on one regressor, effects and controls projected out.
+
+    Attributes
+    ----------
+    y : array, shape (n, R)
+    x : array, shape (n,)
+        Both after projection.
+    span : Span
+    clusters, periods : arrays of int, shape (n,)
+    bandwidth : int, optional
+        Lags of Driscoll-Kraay; ``floor(4 (T / 100)^(2/9))`` if not given.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    span: Span
+    clusters: np.ndarray
+    periods: np.ndarray
+    bandwidth: int | None = None
+
+    def __post_init__(self) -> None:
+        small_sample_factor(len(self.x), self.span.rank + 1)
+
+    @cached_property
+    def power(self) -> float:
+        """Sum of squares of the regressor."""
+        return float(self.x @ self.x)
+
+    @cached_property
+    def estimate(self) -> np.ndarray:
+        """The slopes, shape (R,)."""
+        return np.asarray(self.x @ self.y / self.power)
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """What is left of the outcomes, shape (n, R)."""
+        return self.y - np.outer(self.x, self.estimate)
+
+    @property
+    def dof(self) -> int:
+        """Observations less parameters."""
+        return len(self.x) - self.span.rank - 1
+
+    @property
+    def groups(self) -> int:
+        """Number of clusters."""
+        return int(self.clusters.max()) + 1
+
+    @property
+    def lags(self) -> int:
+        """Lags of Driscoll-Kraay."""
+        t = int(self.periods.max()) + 1
+        return int(4 * (t / 100) ** (2 / 9)) if self.bandwidth is None else int(self.bandwidth)
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """Orthonormal directions beside the unit effects: periods, controls, regressor."""
+        return np.column_stack([self.span.basis, self.x / np.sqrt(self.power)])
+
+    def sums(self, codes: np.ndarray) -> np.ndarray:
+        """Return the scores summed by group, shape (G, R)."""
+        return np.asarray(members(codes) @ (self.x[:, None] * self.residuals))
+
+    def adjusted(self, power: float) -> np.ndarray:
+        """Return x after ``(I - H_gg)^power``, pseudo-inverted, cluster by cluster."""
+        full, out = Span(self.span.units, self.columns), np.empty(len(self.x))
+        order = np.argsort(self.clusters, kind="stable")
+        for rows in np.split(order, np.cumsum(np.bincount(self.clusters))[:-1]):
+            values, vectors = np.linalg.eigh(np.eye(len(rows)) - full.block(rows))
+            kept = values > 1e-10
+            scale = np.where(kept, np.where(kept, values, 1.0) ** power, 0.0)
+            out[rows] = vectors @ (scale * (vectors.T @ self.x[rows]))
+        return out
+
+
+def _hc(f: Slope, power: int) -> np.ndarray:
+    rest = 1 - 1 / f.span.size[f.span.units] - np.square(f.columns).sum(axis=1)
+    # A row that its own dummy fits has no residual; its correction multiplies zero.
+    weights = f.x**2 * np.where(rest > 1e-10, np.maximum(rest, 1e-10) ** -power, 0.0)
+    return np.asarray(weights @ f.residuals**2)
+
+
+def _reduced(f: Slope) -> tuple[np.ndarray, float]:
+    """Return the meat of CR2 and the degrees of freedom of Satterthwaite.
+
+    The cross products of the adjusted regressors, clusters by clusters, are a diagonal less
+    what unit effects (sparse) and the other directions (few) explain of them.
+    """
+    a = f.adjusted(-0.5)
+    member = members(f.clusters)
+    own = np.asarray(member @ a**2)
+    shared = members(f.span.units).multiply((a / np.sqrt(f.span.size)[f.span.units])[None, :])
+    by_unit = sparse.csr_array(shared @ member.T)  # units by clusters
+    few = member @ (a[:, None] * f.columns)
+    sparse_part = sparse.csr_array(sparse.diags_array(own) - by_unit.T @ by_unit)
+    inner = few.T @ few
+    squares = sparse_part.power(2).sum() - 2 * np.sum(few * (sparse_part @ few)) + np.sum(inner**2)
+    df = (sparse_part.trace() - np.trace(inner)) ** 2 / squares
+    return _squares(member @ (a[:, None] * f.residuals)), float(df)
+
+
+def _kernel(f: Slope) -> np.ndarray:
+    s = f.sums(f.periods)
+    meat = _squares(s)
+    for lag in range(1, min(f.lags, len(s) - 1) + 1):
+        meat = meat + 2 * (1 - lag / (f.lags + 1)) * (s[lag:] * s[:-lag]).sum(axis=0)
+    return meat
+
+
+def _squares(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.square(values).sum(axis=0))
+
+
+def _factor(f: Slope) -> float:
+    return small_sample_factor(len(f.x), f.span.rank + 1)
+
+
+def _clustered(f: Slope, kind: str) -> np.ndarray:
+    factor = cluster_factor(kind, f.span, 1, f.clusters, f.periods)
+    return np.asarray(factor * _squares(f.sums(f.clusters)))
+
+
+def _jackknife(f: Slope) -> np.ndarray:
+    return _squares(members(f.clusters) @ (f.adjusted(-1.0)[:, None] * f.residuals))
+
+
+def _two_way(f: Slope) -> np.ndarray:
+    both = _squares(f.sums(f.clusters)) + _squares(f.sums(f.periods))
+    return np.asarray(both - _hc(f, 0))
+
+
+#: Name of a variance to its meat and the degrees of freedom of its t distribution.
+MEATS: Mapping[str, Callable[[Slope], tuple[np.ndarray, float]]] = {
+    "classical": lambda f: (_squares(f.residuals) / f.dof * f.power, f.dof),
+    "HC1": lambda f: (_factor(f) * _hc(f, 0), f.dof),
+    "HC2": lambda f: (_hc(f, 1), f.dof),
+    "HC3": lambda f: (_hc(f, 2), f.dof),
+    "CR0": lambda f: (_squares(f.sums(f.clusters)), f.groups - 1),
+    "CR1": lambda f: (_clustered(f, "CR1"), np.inf),
+    "CR1N": lambda f: (_clustered(f, "CR1N"), f.groups - 1),
+    "CR1S": lambda f: (_clustered(f, "CR1S"), f.groups - 1),
+    "CR2": _reduced,
+    "CR3": lambda f: (_jackknife(f), f.groups - 1),
+    "Driscoll-Kraay": lambda f: (_factor(f) * _kernel(f), np.inf),
+    "two-way": lambda f: (_factor(f) * _two_way(f), np.inf),
+}
+
+
+def variance(fit: Slope, kind: str) -> tuple[np.ndarray, float]:
+    """Return a variance of :data:`MEATS` for every outcome, and its degrees of freedom."""
+    meat, df = MEATS[kind](fit)
+    return np.asarray(meat / fit.power**2), df

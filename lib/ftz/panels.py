@@ -1,0 +1,397 @@
+"""One panel object for every estimator: names said once, checked once, time a rank.
+
+Estimators never see a column's own name, its dtype or its calendar.  They see numbers of
+units, periods ``1..T`` in the order of time, and the period in which a unit is first
+treated, zero for never.  So years, quarters, months, dates, negative numbers and every
+second year all give the answer of the same panel numbered ``1..T``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ftz.errors import EstimationError, no_column
+
+#: A period written as text: a year, and perhaps a half, quarter, month, week or day in it.
+_TEXT = re.compile(r"\s*(-?\d+)\s*(?:[-/ ]?\s*([HhSsQqMmWw])?\s*[-/]?\s*(\d{1,2}))?\s*")
+_IN_A_YEAR = {"H": 2, "S": 2, "Q": 4, "M": 12, "": 12, "W": 53}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Rows by unit and period, and the parts that columns play.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a unit and period, balanced or not; columns of any numeric dtype.
+    outcome : str
+    treatment : str, optional
+        Column of numbers.
+    controls : tuple of str
+    cohort : str, optional
+        Column with the first treated period, in the units of ``time``: missing for units
+        that are never treated.  One that lies between two observed periods counts from the
+        next, one after the last period never counts.
+    never : tuple
+        Codes of ``cohort`` that also mean never.
+    unit, time : str
+        Numbers, dates, pandas periods, or text such as ``2010Q1`` or ``2010-03``.
+    cluster : str, optional
+        Column of the clusters; the units, if not given.
+    weights : str, optional
+        Column of positive weights.
+    dropped : tuple of str
+        What was left out of the frame on the way here, and why.
+
+    Raises
+    ------
+    EstimationError
+        What no estimator can use: missing columns or values, text where numbers belong, a
+        control named twice, rows that stand twice, one unit or one cluster, a constant
+        outcome, a cohort that changes within a unit or cannot be placed in time.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    outcome: str = ""
+    treatment: str | None = None
+    controls: tuple[str, ...] = ()
+    cohort: str | None = None
+    never: tuple[Hashable, ...] = ()
+    unit: str = "city"
+    time: str = "year"
+    cluster: str | None = None
+    weights: str | None = None
+    dropped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        frame: pd.DataFrame | Panel,
+        outcome: str = "",
+        treatment: str = "",
+        controls: Sequence[str] = (),
+        **roles: Any,
+    ) -> Panel:
+        """Return a panel from an estimator's arguments; a panel keeps what is not given anew."""
+        named: dict[str, Any] = {
+            "outcome": outcome,
+            "treatment": treatment,
+            "controls": _tuple(controls),
+        }
+        if isinstance(frame, Panel):
+            kept = {k: v for k, v in (named | roles).items() if v and k not in ("unit", "time")}
+            return replace(frame, **kept) if kept else frame
+        return cls(frame=frame, **(named | {"treatment": treatment or None}), **roles)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "controls", _tuple(self.controls))
+        keys = [self.unit, self.time, *([self.cluster] if self.cluster else [])]
+        numbers = [n for n in (self.outcome, self.treatment, *self.controls, self.weights) if n]
+        wanted = [*keys, *numbers, *([self.cohort] if self.cohort else [])]
+        missing = [c for c in dict.fromkeys(wanted) if c not in self.frame.columns]
+        if missing:
+            raise no_column(missing, self.frame.columns)
+        if not len(self.frame):
+            raise EstimationError("the frame has no rows")
+        twice = [c for c in dict.fromkeys(self.controls) if self.controls.count(c) > 1]
+        twice += [c for c in self.controls if c in (self.outcome, self.treatment)]
+        if twice:
+            raise EstimationError(
+                f"{', '.join(twice)} stands twice in the regression: name it once"
+            )
+        self._check_values(keys, numbers)
+        if pd.DataFrame({"u": self.units[0], "t": self.ranks}).duplicated().any():
+            raise EstimationError(
+                f"some ({self.unit}, {self.time}) pairs stand in more than one row"
+            )
+        for key in keys:
+            if key != self.time and self.frame[key].nunique() < 2:
+                raise EstimationError(
+                    f"one {key} only: clustering and effects need at least two, and there is "
+                    "nobody to compare it with"
+                )
+        if self.outcome and np.ptp(self.y) == 0:
+            raise EstimationError(f"{self.outcome} is constant")
+
+    def _check_values(self, keys: Sequence[str], numbers: Sequence[str]) -> None:
+        values = {c: numeric(self.frame[c]) for c in numbers}
+        text = [c for c, v in values.items() if v is None]
+        if text:
+            raise EstimationError(
+                f"{', '.join(text)}: text, where numbers are needed; convert with pandas.to_numeric"
+            )
+        holes = [k for k in keys if self.frame[k].isna().any()]
+        holes += [c for c, v in values.items() if v is not None and not np.isfinite(v).all()]
+        if holes:
+            raise EstimationError(
+                f"missing or infinite values in {', '.join(holes)}: drop or impute these rows first"
+            )
+        if self.weights and (self.column(self.weights) <= 0).any():
+            raise EstimationError(f"{self.weights}: weights must be above zero")
+
+    # --- the parts as numbers -------------------------------------------------------------
+
+    def with_(self, **changes: Any) -> Panel:
+        """Return the panel with other columns in some roles: ``panel.with_(outcome="risk")``."""
+        return replace(self, **changes)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a numeric column as floats, whatever its dtype."""
+        values = numeric(self.frame[name])
+        if values is None:
+            raise EstimationError(f"{name}: text, where numbers are needed")
+        return values
+
+    @property
+    def y(self) -> np.ndarray:
+        """The outcome, shape (n,)."""
+        return self.column(self.outcome)
+
+    @property
+    def d(self) -> np.ndarray:
+        """The treatment, shape (n,); what the cohort implies, if only that is known."""
+        return self.column(self.treatment) if self.treatment else self.on.astype(float)
+
+    @property
+    def x(self) -> np.ndarray:
+        """The controls, shape (n, K)."""
+        return np.column_stack([np.empty((len(self.frame), 0)), *map(self.column, self.controls)])
+
+    @cached_property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of each row's unit, and the units' names in order."""
+        return numbered(self.frame[self.unit])
+
+    @cached_property
+    def clusters(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of each row's cluster, and the clusters' names in order."""
+        return numbered(self.frame[self.cluster]) if self.cluster else self.units
+
+    @cached_property
+    def _when(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return each row's rank, the position of each period in years, and its label."""
+        position = moments(self.frame[self.time])
+        if not np.isfinite(position).all():
+            raise EstimationError(f"missing or infinite values in {self.time}")
+        places, first, ranks = np.unique(position, return_index=True, return_inverse=True)
+        return ranks + 1, places, self.frame[self.time].to_numpy()[first]
+
+    @property
+    def ranks(self) -> np.ndarray:
+        """Period of each row, numbered 1 to T in the order of time."""
+        return self._when[0]
+
+    @property
+    def periods(self) -> np.ndarray:
+        """The observed periods as the frame writes them; the first has rank one."""
+        return self._when[2]
+
+    @property
+    def places(self) -> np.ndarray:
+        """When the observed periods are, in order: see :func:`moments`."""
+        return self._when[1]
+
+    def label(self, rank: float) -> Any:
+        """Return what the frame writes for a rank."""
+        return self.periods[int(rank) - 1]
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """Rank of each row's first treated period, 0 for never (or after the last period)."""
+        if self.cohort is None:
+            raise EstimationError("the panel names no cohort: a column of first treated periods")
+        column = self.frame[self.cohort]
+        codes = self.units[0]
+        spread = pd.Series(moments(column)).groupby(codes).nunique(dropna=False)
+        if (spread > 1).any():
+            raise EstimationError(f"{self.cohort} changes within a {self.unit}")
+        return adopted(column, self.places, self.never, self.time)
+
+    @property
+    def on(self) -> np.ndarray:
+        """Which rows are treated, by the cohort."""
+        return (self.first > 0) & (self.ranks >= self.first)
+
+    @property
+    def since(self) -> np.ndarray:
+        """Periods since adoption, NaN for never."""
+        return np.where(self.first > 0, self.ranks - self.first, np.nan)
+
+    # --- rows that carry nothing --------------------------------------------------------------
+
+    def keep(self, rows: np.ndarray, why: str) -> Panel:
+        """Return the panel on some rows, ranks counted anew; the reason joins :attr:`dropped`."""
+        return replace(self, frame=self.frame[rows], dropped=(*self.dropped, why))
+
+    @property
+    def alone(self) -> np.ndarray:
+        """Which rows are alone in their unit or period, or are once such rows are gone."""
+        rows = np.ones(len(self.frame), dtype=bool)
+        codes = (self.units[0], self.ranks)
+        while True:
+            few = [np.bincount(c[rows], minlength=c.max() + 1)[c] < 2 for c in codes]
+            if not (rows & (few[0] | few[1])).any():
+                return ~rows
+            rows &= ~(few[0] | few[1])
+
+    def without_singletons(self) -> Panel:
+        """Leave out rows whose own effect fits them.
+
+        They move no slope and no residual, but would count as observations and parameters.
+        """
+        alone = self.alone
+        if not alone.any() or alone.all():
+            return self
+        why = f"{alone.sum()} rows alone in their {self.unit} or {self.time} left out: they carry"
+        return self.keep(~alone, f"{why} no information beside its effect")
+
+    def without_always(self) -> Panel:
+        """Leave out units that are treated in every row: they have no before.
+
+        One rule for event studies and estimators of staggered adoption.  Two-way fixed effects
+        and its decomposition keep them, as controls whose treatment never changes.
+        """
+        units, on = self.units[0], self.on
+        always = np.bincount(units, ~on) == 0
+        gone = int(always.sum())
+        if not gone or gone == len(always):
+            return self
+        return self.keep(
+            ~always[units],
+            f"{gone} {self.unit} treated from the first {self.time} on left out: no before",
+        )
+
+    def plain(self) -> pd.DataFrame:
+        """Return the panel under the library's own column names, free of the frame's.
+
+        ``u``, ``t``, ``y``, controls ``x0, x1, ...``; with a cohort also ``first`` and ``d``.
+        """
+        columns = {"u": self.units[0], "t": self.ranks}
+        columns |= {"y": self.y} if self.outcome else {}
+        if self.cohort:
+            columns |= {"first": self.first}
+        if self.cohort or self.treatment:
+            columns |= {"d": self.d}
+        columns |= {f"x{j}": column for j, column in enumerate(self.x.T)}
+        return pd.DataFrame(columns)
+
+
+def adopted(
+    cohort: pd.Series, places: np.ndarray, never: Sequence[Hashable] = (), time: str = "period"
+) -> np.ndarray:
+    """Return the rank of each first treated period among the observed ones, 0 for never.
+
+    Parameters
+    ----------
+    cohort : pandas.Series
+        Missing for never, as are the codes in ``never``.
+    places : array
+        The observed periods in order, as :func:`moments` places them.
+
+    Raises
+    ------
+    EstimationError
+        A code that is no period, as 0 is where periods are years.
+    """
+    start = moments(cohort.mask(cohort.isin(list(never))))
+    if (np.nan_to_num(start, nan=1.0) <= 0).any() and places[0] > 0:
+        code = f"{start[start <= 0][0]:g}"
+        raise EstimationError(
+            f"{cohort.name} holds {code}, and no {time} is that early: if it means never, leave "
+            f"it empty or declare it (never=({code},), in a spec `never: [{code}]`); if it means "
+            f"treated from the start, write the first {time}"
+        )
+    ranks = np.searchsorted(places, start - 1e-9) + 1
+    return np.where(np.isnan(start) | (ranks > len(places)), 0, ranks)
+
+
+def _tuple(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise EstimationError(f"give a list of names, not one text: [{names!r}]")
+    return tuple(names)
+
+
+def numeric(column: pd.Series) -> np.ndarray | None:
+    """Return a column as floats, NaN where missing; None if it holds no numbers."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    known = pd.api.types.is_numeric_dtype(column.dtype)
+    if not known and pd.api.types.infer_dtype(column, skipna=True) not in (
+        "integer",
+        "floating",
+        "mixed-integer-float",
+        "decimal",
+        "boolean",
+        "empty",
+    ):
+        return None
+    values: np.ndarray = column.to_numpy(dtype=float, na_value=np.nan)
+    return values
+
+
+def numbered(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each row's label, and the labels in order, as :func:`pandas.factorize`.
+
+    Labels that cannot be compared (text beside numbers) are put in the order of their text.
+    """
+    try:
+        codes, labels = pd.factorize(column, sort=True)
+    except TypeError:
+        codes, labels = pd.factorize(column.astype(str), sort=True)
+    return codes, np.asarray(labels)
+
+
+def moments(column: pd.Series) -> np.ndarray:
+    """Return when each entry lies, in years (or in the column's own unit); NaN where missing.
+
+    Raises
+    ------
+    EstimationError
+        Text that is no period.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if pd.api.types.infer_dtype(column, skipna=True) in ("datetime", "date", "datetime64"):
+        when = pd.to_datetime(column).dt
+        hours = (when.hour * 3600 + when.minute * 60 + when.second + when.microsecond / 1e6) / 86400
+        years = when.year + (when.month - 1 + (when.day - 1 + hours) / 31) / 12
+        return years.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.infer_dtype(column, skipna=True) == "period":
+        return moments(column.map(lambda p: p.to_timestamp(), na_action="ignore"))
+    values = numeric(column)
+    if values is not None:
+        return values
+    known = {text: _moment(text) for text in column.dropna().unique()}
+    odd = [text for text, when in known.items() if when is None]
+    if odd:
+        raise EstimationError(
+            f"{column.name}: {str(odd[0])[:40]!r} is no period; write numbers, dates, or text "
+            "such as 2010, 2010Q1 or 2010-03"
+        )
+    return column.map(known).to_numpy(dtype=float, na_value=np.nan)
+
+
+def _moment(text: object) -> float | None:
+    """Return the year of a written period, and the share of the year before it; or None."""
+    try:
+        return float(str(text))
+    except ValueError:
+        pass
+    match = _TEXT.fullmatch(str(text))
+    if match:
+        year, kind, part = match[1], (match[2] or "").upper(), int(match[3] or 1)
+        return int(year) + (part - 1) / _IN_A_YEAR[kind] if part <= _IN_A_YEAR[kind] else None
+    try:
+        return float(moments(pd.Series([pd.Timestamp(str(text))]))[0])
+    except ValueError:
+        return None
