@@ -174,7 +174,11 @@ BROKEN = {
     "infinite": (edited("quality", 0, "inf"), SPEC, "row 2: the number is infinite"),
     "no value": (edited("quality", 7, ""), SPEC, "row 9: no value; fill it"),
     "no unit": (edited("city", 7, ""), SPEC, "row 9: no unit is named"),
-    "half a year": (edited("year", 7, "2014.5"), SPEC, "2014.5 is no whole number, and the period of this row alone"),
+    "half a year": (
+        edited("year", 7, "2014.5"),
+        SPEC,
+        "2014.5 is no whole number, and the period of this row alone",
+    ),
     "no year": (edited("year", 7, ""), SPEC, "row 9: no period"),
     "a row twice": (lambda p: pd.concat([p, p.iloc[[3]]]), SPEC, "City 01, 2015 stands twice"),
     "two dates": (edited("zone_year", 12, 2016), SPEC, "more than one first treated period"),
