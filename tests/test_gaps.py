@@ -18,7 +18,17 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ftz import did, index, inference, matching, mediation, policy, published, register
+from ftz import (
+    attributions,
+    did,
+    index,
+    inference,
+    matching,
+    mediation,
+    policy,
+    published,
+    register,
+)
 from ftz.figures import audit as audit_figures
 from ftz.figures import design_study as study_figures
 from ftz.figures import did as did_figures
@@ -393,8 +403,8 @@ FIGURES: dict[str, tuple[Callable[[], Figure], tuple[str, ...]]] = {
     "indirect effects": (_indirect, ("estimate", "interval", "Resamples")),
     "confounding": (_confounding, ()),
     "framework": (
-        lambda: policy_figures.framework_diagram(*policy.framework()),
-        tuple(policy.framework()[0]["label_zh"]),
+        lambda: policy_figures.framework_diagram(*attributions.diagram("framework")),
+        tuple(attributions.diagram("framework")[0]["label_zh"]),
     ),
     "zones": (
         lambda: policy_figures.zone_grid(register.load_register().zones, policy.province_tiles()),

@@ -1,4 +1,4 @@
-"""What the five papers argue: problems, proposals, rules, studies, graphs.
+"""What the five papers argue: problems, proposals, rules, studies.
 
 The files of ``data/policy`` hold the papers' arguments, each line with its place in the
 paper.  Problems and proposals carry their Chinese words and are coded twice by the manual
@@ -36,7 +36,6 @@ OUTCOMES = (
 #: Places inside the sample of the measuring paper.
 SAMPLE = PLACES[:4]
 
-GRAPHS = ("mechanisms", "ecosystem", "framework", "strategies")
 KINDS = ("estimate", "case", "argument")
 DIRECTIONS = ("positive", "negative", "open")
 STEPS = ("research", "conversion", "manufacture", "digital")
@@ -56,7 +55,6 @@ _LITERATURE = ("paper", "strand", "study", "kind", "direction", "finding", "wher
 _TRENDS = ("trend", "title", "unit", "label", "row", "column")
 _CHAIN = ("paper", "place", "step", "part", "where")
 _TILES = ("province", "province_zh", "column", "row")
-_GRAPH = ("graph", "kind", "id", "label", "label_zh", "column", "row", "from", "to", "where")
 
 
 @dataclass(frozen=True)
@@ -401,51 +399,3 @@ def province_tiles() -> pd.DataFrame:
     taken = frame.duplicated(["column", "row"])
     _refuse(file, frame, "row", taken, "a square of its own")
     return frame.astype({"column": int, "row": int}).set_index("province")
-
-
-def framework(graph: str = "framework") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return nodes and edges of one of Zhou's figures, or of his strategies.
-
-    Parameters
-    ----------
-    graph : {"mechanisms", "ecosystem", "framework", "strategies"}
-        Figure 1 (four mechanisms), figure 2 (ecosystem of innovation) or figure 3 ("one
-        base, two wings, three priorities") of Zhou (2024), or part 4 (strategies at three
-        distances), which the paper does not draw.  The text at hand holds the captions
-        and not the drawings: nodes and arrows are read from the text around them.
-
-    Returns
-    -------
-    nodes : pandas.DataFrame
-        Indexed by ``id``: ``label``, ``label_zh``, ``column`` (layer), ``row`` (place in
-        the layer), ``where``.
-    edges : pandas.DataFrame
-        ``from``, ``to``, ``where``.
-
-    Raises
-    ------
-    RecordError
-        An unknown graph or kind, a place that is no number, a node that stands twice, or
-        an edge to a node that is not there.
-    """
-    if graph not in GRAPHS:
-        raise RecordError(f"no graph {graph!r}: there are {', '.join(GRAPHS)}")
-    file = "nqpf_graph.csv"
-    whole = _read(file, _GRAPH, may_be_empty=_GRAPH[2:-1])
-    _one_of(file, whole, "graph", GRAPHS)
-    _one_of(file, whole, "kind", ("node", "edge"))
-    node = whole["kind"] == "node"
-    twice = node & whole[["graph", "kind", "id"]].duplicated()
-    _refuse(file, whole, "id", twice, "an identifier of its own in its graph")
-    for axis in ("column", "row"):
-        lost = node & pd.to_numeric(whole[axis], errors="coerce").isna()
-        _refuse(file, whole, axis, lost, "a number")
-    known = set(zip(whole.loc[node, "graph"], whole.loc[node, "id"], strict=True))
-    for end in ("from", "to"):
-        named = pd.Series(zip(whole["graph"], whole[end], strict=True), index=whole.index)
-        _refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same graph")
-    mine = whole[whole["graph"] == graph]
-    nodes = mine[mine["kind"] == "node"].set_index("id")
-    nodes = nodes.astype({"column": float, "row": float})
-    edges = mine[mine["kind"] == "edge"]
-    return nodes[["label", "label_zh", "column", "row", "where"]], edges[["from", "to", "where"]]
