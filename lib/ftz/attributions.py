@@ -303,7 +303,7 @@ _SUBJECT = re.compile(r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report)
 
 
 @dataclass(frozen=True)
-class Problem:
+class Fault:
     """A sentence to mend: the line as a text editor counts, and what is wrong."""
 
     line: int
@@ -339,7 +339,7 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def problems(text: str, rows: Mapping[str, Attribution]) -> list[Problem]:
+def problems(text: str, rows: Mapping[str, Attribution]) -> list[Fault]:
     """Return the attributing sentences of a page that do not show the paper's words.
 
     A sentence (a line) is *attributing* if it cites one of the five papers, names its
@@ -365,13 +365,13 @@ def problems(text: str, rows: Mapping[str, Attribution]) -> list[Problem]:
         about |= {paper for paper, name in _NAMED.items() if name.search(line)}
         lost = [key for key in marks if key not in rows]
         if lost:
-            found.append(Problem(number, f"no row {', '.join(lost)} in data/attributions"))
+            found.append(Fault(number, f"no row {', '.join(lost)} in data/attributions"))
         for paper in sorted(about - marked):
             found.append(
-                Problem(number, f"a sentence about {AUTHORS[paper]} without words of the paper")
+                Fault(number, f"a sentence about {AUTHORS[paper]} without words of the paper")
             )
         for paper in sorted(marked - about if about else ()):
-            found.append(Problem(number, f"words of {AUTHORS[paper]} under another paper's name"))
+            found.append(Fault(number, f"words of {AUTHORS[paper]} under another paper's name"))
         if not about and not marks and _SUBJECT.match(line):
-            found.append(Problem(number, "a sentence about a paper without its words"))
+            found.append(Fault(number, "a sentence about a paper without its words"))
     return found

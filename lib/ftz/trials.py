@@ -27,7 +27,7 @@ _FILE = "policy/designs.csv"
 
 
 @dataclass(frozen=True)
-class Design:
+class TrialDesign:
     """One test.
 
     Attributes
@@ -60,21 +60,21 @@ class Design:
     waves: int
 
 
-def load(record: Record) -> tuple[Design, ...]:
+def load(record: Record) -> tuple[TrialDesign, ...]:
     """Read ``data/policy/designs.csv``.
 
     Parameters
     ----------
     record : Record
         Where a number of units is printed, the file names its cell, or two cells joined by
-        `` - ``.
+        a minus between spaces.
 
     Raises
     ------
     RecordError
         A file or column that is missing, an empty cell, or a number that is none.
     """
-    names = [field.name for field in fields(Design)]
+    names = [field.name for field in fields(TrialDesign)]
     try:
         frame = pd.read_csv(data_dir() / _FILE, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
@@ -87,14 +87,14 @@ def load(record: Record) -> tuple[Design, ...]:
     )
 
 
-def _design(row: dict[str, str], record: Record, place: str) -> Design:
+def _design(row: dict[str, str], record: Record, place: str) -> TrialDesign:
     for name, text in row.items():
         if not text.strip():
             raise RecordError(f"{place}, column {name}: empty; expected some text")
     for name in ("periods", "waves"):
         if not row[name].isdigit():
             raise RecordError(f"{place}, column {name}: {row[name]!r}; expected a whole number")
-    return Design(
+    return TrialDesign(
         title=row["title"],
         proposals=identifiers(row["proposals"]),
         decides=row["decides"],
@@ -133,12 +133,14 @@ def multiple(level: float = 0.05, power: float = 0.8) -> float:
     return float(stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power))
 
 
-def detectable(design: Design, *, rho: float, level: float = 0.05, power: float = 0.8) -> float:
+def detectable(
+    design: TrialDesign, *, rho: float, level: float = 0.05, power: float = 0.8
+) -> float:
     """Return the smallest effect that a design would see, in standard deviations.
 
     Parameters
     ----------
-    design : Design
+    design : TrialDesign
     rho : float
         Assumed correlation of one unit's outcomes in neighbouring periods, after effects of
         unit and period.
@@ -167,12 +169,12 @@ def detectable(design: Design, *, rho: float, level: float = 0.05, power: float 
     return multiple(level, power) * float(spread["sd"].iloc[0])
 
 
-def paragraph(design: Design, quotes: pd.Series, *, rho: float) -> str:
+def paragraph(design: TrialDesign, quotes: pd.Series, *, rho: float) -> str:
     """Return a design as an official reads it, in Markdown.
 
     Parameters
     ----------
-    design : Design
+    design : TrialDesign
     quotes : pandas.Series
         The papers' words, indexed by proposal.
     rho : float
@@ -189,7 +191,7 @@ def paragraph(design: Design, quotes: pd.Series, *, rho: float) -> str:
     )
 
 
-def _served(design: Design) -> pd.DataFrame:
+def _served(design: TrialDesign) -> pd.DataFrame:
     """Return who is served when, in equal waves from the second period on."""
     groups = max(design.waves, 2)
     wave = np.arange(design.units) % groups

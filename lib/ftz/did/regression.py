@@ -88,7 +88,7 @@ def twfe(
     controls : sequence of str
         Further regressors.
     errors : {"CR1", "CR1N", "CR1S"}
-        How the clustered variance counts parameters: see :data:`ftz.did.FAMILY`.
+        How the clustered variance counts parameters: see ``ftz.did.FAMILY``.
     unit, time : str
         Columns of the effects; clusters are the units, where a panel names no others.
 
