@@ -36,7 +36,7 @@ ELSEWHERE = "only other studies"
 NOTHING = "no estimate"
 STATUSES = (MOVED, UNMOVED, UNSETTLED, BROKEN, OUTSIDE, ELSEWHERE, NOTHING)
 
-#: The columns of Table 5: the row of the coefficient, and what it is an effect on.
+#: The columns of Table 5, with the row of the coefficient, and what it is an effect on.
 COLUMNS = {
     "(7)": ("FTZ", "industrial linkage"),
     "(8)": ("IL", "index, through industrial linkage"),

@@ -243,7 +243,7 @@ class Slope:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """Orthonormal directions beside the unit effects: periods, controls, regressor."""
+        """Orthonormal directions beside the unit effects, of periods, controls, regressor."""
         return np.column_stack([self.span.basis, self.x / np.sqrt(self.power)])
 
     def sums(self, codes: np.ndarray) -> np.ndarray:

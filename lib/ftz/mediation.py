@@ -428,7 +428,8 @@ def bootstrap_indirect(
     whole = sample.columns()
     drawn_from = sample.panel.clusters[0]
     labels = drawn_from if resample == "unit" else np.arange(len(sample.y))
-    members = [np.flatnonzero(labels == g) for g in np.unique(labels)]
+    order = pd.unique(labels)  # of appearance, whatever the names: a seed keeps its draws
+    members = [np.flatnonzero(labels == g) for g in order]
     times, answered = np.zeros((int(draws), len(members)), dtype=int), np.zeros(int(draws), bool)
     rng, values = np.random.default_rng(seed), []
     for draw in range(int(draws)):
@@ -445,7 +446,8 @@ def bootstrap_indirect(
             continue
         values.append(found.a * found.b)
         answered[draw] = True
-    names = list(sample.panel.clusters[1]) if resample == "unit" else range(len(members))
+    unit_names = sample.panel.clusters[1]
+    names = [unit_names[g] for g in order] if resample == "unit" else range(len(members))
     failed = int(draws) - len(values)
     if failed > most_failures * draws or len(values) < 2:
         raise EstimationError(

@@ -196,7 +196,7 @@ class Panel:
 
     @property
     def places(self) -> np.ndarray:
-        """When the observed periods are, in order: see :func:`moments`."""
+        """When the observed periods are, in order; see :func:`moments`."""
         return self._when[1]
 
     def label(self, rank: float) -> Any:

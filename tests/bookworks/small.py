@@ -54,6 +54,11 @@ def write_book(root: Path, pages: dict[str, str] | None = None, **settings: Any)
     return root
 
 
+def fresh() -> dict[str, Any]:
+    """Return settings to which Sphinx adds from build to build in one process, as they begin."""
+    return {"templates_path": [], "source_suffix": {".rst": "restructuredtext"}}
+
+
 def build(root: Path) -> Path:
     """Build a book as ``jb build -W`` does; return the folder of its pages."""
     config, _ = get_final_config(
@@ -71,8 +76,7 @@ def build(root: Path) -> Path:
             outdir=html,
             doctreedir=root / "_build" / ".doctrees",
             buildername="html",
-            # Sphinx would add to its own default, from one build to the next
-            confoverrides={**config, "templates_path": []},
+            confoverrides={**config, **fresh()},
             status=said,
             warning=warned,
             warningiserror=True,

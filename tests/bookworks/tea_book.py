@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from jupyter_book.sphinx import build_sphinx
+from small import fresh
 
 HEADER = """\
 ---
@@ -134,12 +135,7 @@ class Tea:
                 path_config=str(self.root / "_config.yml"),
                 warningiserror=strict,
                 keep_going=True,
-                # Sphinx's default list would grow from build to build in one process
-                confoverrides={
-                    "nitpicky": True,
-                    "latex_individualpages": False,
-                    "templates_path": [],
-                },
+                confoverrides={"nitpicky": True, "latex_individualpages": False, **fresh()},
             )
         sys.excepthook = hook
         return Built(result, said.getvalue())

@@ -737,7 +737,7 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What estimators remark: once where all say it, else with their names."""
+        """What estimators remark, once where all say it, else with their names."""
         said: dict[str, list[str]] = {}
         for result in self.results.values():
             for note in result.notes:

@@ -28,7 +28,7 @@ def count_assignments(labels: np.ndarray) -> int:
 
 def counted(number: int) -> str:
     """Write a number of assignments, which may have thousands of digits."""
-    return f"{number:,}" if number < 10**15 else f"{Decimal(number):.3g}"
+    return f"{number:,}" if number < 10**18 else f"{Decimal(number):.3g}"
 
 
 def enumerate_assignments(labels: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ class Study:
 
     @property
     def panel(self) -> Panel:
-        """The panel as the estimators take it: controls that vary, clusters of the spec."""
+        """The panel as the estimators take it, with controls that vary, clusters of the spec."""
         return Panel(
             frame=self.frame,
             outcome=self.outcome,
