@@ -248,7 +248,6 @@ def soup(book: Tea, name: str) -> BeautifulSoup:
     return BeautifulSoup(book.page(name), "lxml")
 
 
-@pytest.mark.slow
 def test_a_built_book_says_where_its_figures_come_from(traced: Tea, tmp_path: Path):
     built = traced.build()
     assert built.result == 0, built.log

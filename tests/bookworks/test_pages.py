@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 from tea_book import Tea, differing
 
-pytestmark = pytest.mark.slow
-
 HARVEST = {"harvest"}
 EDITS = {
     "a digit of the data": (lambda t: t.edit("leaves.csv", "4", "9"), HARVEST),
@@ -73,6 +71,7 @@ EDITS |= {
 }
 
 
+@pytest.mark.slow
 def test_after_every_edit_the_site_is_that_of_a_clean_build(tea, tmp_path):
     first = tea.build()
     assert first.result == 0 and first.executed == {"harvest", "taste"}, first.log
@@ -95,6 +94,7 @@ def test_only_pages_that_rest_on_an_edit_are_written(tea):
     assert "16" in tea.page("intro")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["pickle", "doctree", "execution", "key", "site"])
 def test_what_is_broken_is_made_again(tea, tmp_path, what):
     tea.build()
@@ -154,6 +154,7 @@ def test_a_build_that_was_killed_at_any_moment_heals_itself(tea, tmp_path):
         assert not differing(tea.html, tea.clean(tmp_path / "clean")), (number, sign)
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_wait_for_each_other(tea):
     one, other = build_in_a_process(tea), build_in_a_process(tea)
     said = [process.communicate()[0] for process in (one, other)]

@@ -80,7 +80,6 @@ def shown(tea: Tea, page: str = "intro") -> BeautifulSoup:
     return BeautifulSoup(tea.page(page), "lxml")
 
 
-@pytest.mark.slow
 def test_the_gallery_follows_its_runs_and_what_they_read(tea, tmp_path, monkeypatch):
     assert "No runs yet" in shown(tea).get_text()
     assert not (tea.html / "runs").exists()
