@@ -207,12 +207,6 @@ def test_trends_are_drawn_as_printed():
     assert same_unit[0].get_xlim() == same_unit[1].get_xlim()
 
 
-def test_every_place_has_every_step_of_the_chain():
-    chain = policy.industrial_chain()
-    assert tuple(chain.index) == policy.STEPS
-    assert list(chain.columns) == ["Beijing", "Tianjin", "Hebei"]
-
-
 def test_a_network_has_one_arrow_a_flow():
     flows = pd.DataFrame([[9, 2, 0], [1, 0, 0], [0, 3, 0]], list("abc"), list("abc"))
     (axes,) = figures.flow_networks({"one": flows, "two": 0 * flows}).axes[:1]
@@ -234,9 +228,6 @@ def test_a_network_has_one_arrow_a_flow():
         (policy.literature, "literature", "yan_ye_wang,", "nobody,", "row 2, column paper"),
         (policy.trends, "trends", "1,Services trade outgrew", "1,Trade outgrew", "column title"),
         (policy.trends, "trends", ",trade_growth_2010_2022,", ",trade_growth,", "trade_growth"),
-        (policy.industrial_chain, "industrial_chain", ",research,", ",sale,", "row 2, column step"),
-        (policy.industrial_chain, "industrial_chain", "Beijing,digital", "Hebei,digital", "once"),
-        (policy.industrial_chain, "industrial_chain", "Beijing,digital", "Macau,digital", "needs"),
         (policy.province_tiles, "tiles", "Xinjiang,新疆,0,1", "Xinjiang,新疆,7,0", "row 3"),
         (policy.province_tiles, "tiles", "Xinjiang,", "Heilongjiang,", "row 3, column province"),
         (policy.province_tiles, "tiles", "新疆,0,1", "新疆,west,1", "row 3, column column"),

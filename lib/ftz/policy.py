@@ -38,7 +38,6 @@ SAMPLE = PLACES[:4]
 
 KINDS = ("estimate", "case", "argument")
 DIRECTIONS = ("positive", "negative", "open")
-STEPS = ("research", "conversion", "manufacture", "digital")
 
 _PROBLEMS = ("id", "paper", "section", "quote", "problem")
 _PROPOSALS = ("id", "paper", "section", "quote", "proposal")
@@ -53,7 +52,6 @@ _RULES = ("area", "rule", "RCEP", "CPTPP", "USMCA")
 _FREEDOMS = ("name", "name_zh", "kind", "what_it_takes")
 _LITERATURE = ("paper", "strand", "study", "kind", "direction", "finding", "where")
 _TRENDS = ("trend", "title", "unit", "label", "row", "column")
-_CHAIN = ("paper", "place", "step", "part", "where")
 _TILES = ("province", "province_zh", "column", "row")
 
 
@@ -349,30 +347,6 @@ def trends() -> pd.DataFrame:
     ]
     cells = pd.Series(printed, frame.index, dtype=object)
     return frame[["trend", "title", "unit", "label"]].assign(printed=cells)
-
-
-def industrial_chain() -> pd.DataFrame:
-    """Return what Mi (2024) asks of three places at each step of the chain.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a step of :data:`STEPS`, one column a place.
-
-    Raises
-    ------
-    RecordError
-        A file or column that is missing, an empty cell, an unknown step, or a place
-        that has a step twice or not at all.
-    """
-    file = "industrial_chain.csv"
-    frame = _read(file, _CHAIN)
-    _one_of(file, frame, "step", STEPS)
-    _refuse(file, frame, "step", frame.duplicated(["place", "step"]), "each step of a place once")
-    wide = frame.pivot(index="step", columns="place", values="part")
-    if wide.isna().any(axis=None):
-        raise RecordError(f"{file}: each place needs the steps {', '.join(STEPS)}")
-    return wide.loc[list(STEPS), list(dict.fromkeys(frame["place"]))]
 
 
 def province_tiles() -> pd.DataFrame:
