@@ -352,7 +352,10 @@ def _default_seed(name: str) -> str:
     if callable(found) and not inspect.isclass(found):
         with suppress(KeyError, TypeError, ValueError):
             default = inspect.signature(found).parameters["seed"].default
-            return "" if default in (inspect.Parameter.empty, None) else f"{default}"
+            # by its text: where autodoc has been, defaults are objects that only show it
+            return (
+                "" if default is inspect.Parameter.empty or str(default) == "None" else f"{default}"
+            )
     return ""
 
 
