@@ -127,7 +127,7 @@ def test_a_store_gives_what_still_holds_and_heals_what_does_not(tea, tmp_path):
     one = Execution("abc", inputs, [{"count": 1, "outputs": []}], {"name": "python"}, 1.5)
     store.put("a/page", one)
     assert store.get("a/page", "abc") == one
-    assert store.get("a/page", "abd") is None
+    assert store.get("a/page", "abx") is None
     tea.edit("leaves.csv", "3", "8")
     assert store.get("a/page", "abc") is None
     assert store.why("a/page", "abc") == ["leaves.csv"]
