@@ -13,10 +13,11 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sphinx.util import logging
 
@@ -27,6 +28,7 @@ from bookworks.keys import Inputs
 from bookworks.store import Execution, Store, code_cells, code_key
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 #: What a cell may put out; more is a mistake that fills memory, disk and page.
 MOST_OUTPUT = 20_000_000
@@ -251,6 +253,16 @@ async def _side_by_side(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a loop of its own, also where one runs already (in a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)  # in the main thread: an interruption ends the kernels, too
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def execute(
     book: Book, store: Store, chapters: Sequence[Chapter], timeout: int = 300
 ) -> dict[str, Execution]:
@@ -277,5 +289,5 @@ def execute(
             ready[chapter.page] = execution
             logger.info("  %s: %.1f s", chapter.page, execution.seconds)
 
-        asyncio.run(_side_by_side(book, waiting, keep, timeout))
+        run_to_end(_side_by_side(book, waiting, keep, timeout))
     return {page: execution for page, execution in ready.items() if execution is not None}

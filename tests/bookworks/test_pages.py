@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tea_book import Tea, differing
+from tea_book import Built, Tea, differing
 
 HARVEST = {"harvest"}
 EDITS = {
@@ -189,6 +190,14 @@ def test_it_builds_without_a_home_that_can_be_written(tea, monkeypatch):
     monkeypatch.setenv("HOME", "/proc/nobody")
     tea.edit("taste.md", "1 + 1", "import matplotlib.pyplot as plt; plt.figure().number")
     built = tea.build()
+    assert built.result == 0, built.log
+
+
+def test_it_builds_where_a_loop_runs_already(tea):
+    async def inside() -> Built:  # as in a notebook, or beside a browser that is driven
+        return tea.build()
+
+    built = asyncio.run(inside())
     assert built.result == 0, built.log
 
 

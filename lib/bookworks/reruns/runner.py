@@ -81,7 +81,7 @@ def execute(
         gate, waiting = asyncio.Semaphore(workers or os.cpu_count() or 1), kept.count(False)
         quiet = not (progress and waiting)
         with tqdm(desc="reruns", unit="run", total=waiting, disable=quiet) as bar:
-            return asyncio.run(every())  # an interruption ends the kernels, too
+            return execution.run_to_end(every())
 
 
 def _is_current(run: Run, base: Path) -> bool:
