@@ -1,7 +1,5 @@
 """Random effects as Stata computes them: outside numbers, the pooled limit, one printed table."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +7,9 @@ import pytest
 from ftz import published, replication
 from ftz.errors import EstimationError
 from ftz.panels import Panel
+from ftz.paths import data_dir
 from ftz.random_effects import random_effects, trap
 
-KNOWN = Path(__file__).parent / "known_answers"
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
 # R 4.2.2, plm 2.6.2: summary(plm(inv ~ value + capital, Grunfeld, model = "random",
 # random.method = "swar")), ten firms; the last three with factor(year).
@@ -35,7 +33,7 @@ def grunfeld():
 
 
 def one_command():
-    return pd.read_csv(KNOWN / "table4_one_command.csv")
+    return pd.read_csv(data_dir() / "table4" / "one_command.csv")
 
 
 def simulated(cities, rows, seed=0):

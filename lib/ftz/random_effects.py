@@ -39,7 +39,9 @@ class RandomEffectsResult(CoefficientResult):
     theta : pandas.Series
         By unit, the share of the unit mean that is taken off; zero is least squares.
     sigma_u, sigma_e : float
-        Standard deviations of the unit effect and of the rest.
+        Standard deviations of the unit effect and of the rest, as theta rests on them.
+    sigma_last : float
+        That of the last regression, behind the standard errors.
     df_between, df_within, df_residual : int
         Residual degrees of freedom between units, within units, and of the last regression.
     pooled : bool
@@ -49,6 +51,7 @@ class RandomEffectsResult(CoefficientResult):
     theta: pd.Series
     sigma_u: float
     sigma_e: float
+    sigma_last: float
     df_between: int
     df_within: int
     df_residual: int
@@ -123,6 +126,7 @@ def random_effects(
         theta=pd.Series(theta, labels, name="theta"),
         sigma_u=float(np.sqrt(sigma_u2)),
         sigma_e=float(np.sqrt(sigma_e2)),
+        sigma_last=float(np.sqrt(variance)),
         df_between=df_between,
         df_within=df_within,
         df_residual=df,
@@ -148,7 +152,7 @@ def trap(panel: Panel, *, period_effects: bool = True) -> str:
     if left > 0:
         return ""
     return (
-        f"the means of {len(labels)} {panel.unit} leave no degree of freedom between them: "
+        f"the means of {len(labels)} units ({panel.unit}) leave no degree of freedom between them: "
         "`xtreg, re` with these regressors would set the variance of the effects to zero and print "
         "pooled least squares, without a warning; use fixed effects, or maximum likelihood and "
         "look at its variance"
