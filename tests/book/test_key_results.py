@@ -93,7 +93,7 @@ def _robustness(values: Values) -> Numbers:
     event = did.event_study(matched, outcome, "cohort", controls, window=window)
     sample, seed = (matched, outcome, treatment, controls), values["seed"]
     cells = inference.placebo(*sample, draws=values["draws"], seed=seed)
-    paths = inference.placebo(*sample, seed=seed, scheme="paths", adoption=adoption)
+    paths = inference.placebo(*sample, seed=seed, scheme="units", adoption=adoption)
     return {
         "robustness-p-cells": float(cells.p_value),
         "robustness-p-paths": float(paths.p_value),
