@@ -101,9 +101,9 @@ def say(figure: Figure, title: str = "", mark: str = "") -> Figure:
         A watermark, such as *simulated*, for numbers that stand beside names of real places.
     """
     if title:
-        figure.suptitle(
-            fill(title, 66), x=0.01, y=1.0, ha="left", va="bottom", fontsize=12, fontweight="bold"
-        )
+        # above whatever stands highest, a legend or an axis
+        top = figure.get_tightbbox().y1 / figure.get_figheight() + 0.02
+        figure.suptitle(fill(title, 72), x=0.01, y=top, ha="left", va="bottom", fontsize=12)
     if mark:
         figure.text(
             *(0.55, 0.5, mark.upper()),
