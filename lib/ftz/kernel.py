@@ -32,12 +32,15 @@ class Span:
     ----------
     units : array of int, shape (n,)
         Number of each row's unit.
-    basis : array, shape (n, r)
-        Orthonormal basis of what periods and controls add to the unit effects.
+    extra : array, shape (n, r)
+        Orthonormal directions beside the effects, of controls.
+    periods : array of int, shape (n,), optional
+        Number of each row's period; without it, there are unit effects only.
     """
 
     units: np.ndarray
-    basis: np.ndarray
+    extra: np.ndarray
+    periods: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -54,10 +57,8 @@ class Span:
         EstimationError
             If a control lies in the span of the effects, or controls are collinear.
         """
-        bare = cls(units, np.empty((len(units), 0)))
-        dummies = (periods[:, None] == np.unique(periods)).astype(float)
-        left, singular, _ = np.linalg.svd(bare.residual(dummies), full_matrices=False)
-        effects = cls(units, left[:, singular > 1e-9 * np.sqrt(len(units))])
+        codes = np.unique(periods, return_inverse=True)[1]
+        effects = cls(units, np.empty((len(units), 0)), codes)
         if controls is None or not controls.shape[1]:
             return effects
         within = effects.residual(controls)
@@ -69,24 +70,50 @@ class Span:
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, np.hstack([effects.basis, left]))
+        return cls(units, left, codes)
 
     @cached_property
     def size(self) -> np.ndarray:
         """Rows of each unit."""
         return np.bincount(self.units)
 
+    @cached_property
+    def _root(self) -> np.ndarray:
+        """What makes demeaned period dummies orthonormal, shape (T, rank)."""
+        if self.periods is None:
+            return np.empty((0, 0))
+        # Cross products of the dummies within units, from a count of rows by unit and period.
+        counts = sparse.csr_array((np.ones(len(self.units)), (self.units, self.periods)))
+        shares = counts.T @ sparse.diags_array(1 / self.size) @ counts
+        values, vectors = np.linalg.eigh(np.diag(np.bincount(self.periods)) - shares.toarray())
+        kept = values > 1e-10 * max(values[-1], 1.0)
+        return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Orthonormal directions beside the unit effects, shape (n, r): periods, controls."""
+        if self.periods is None:
+            return self.extra
+        return np.hstack([self._demeaned(self._root[self.periods]), self.extra])
+
     @property
     def rank(self) -> int:
         """Number of parameters."""
-        return len(self.size) + int(self.basis.shape[1])
+        return len(self.size) + int(self._root.shape[1]) + int(self.extra.shape[1])
+
+    def _demeaned(self, columns: np.ndarray) -> np.ndarray:
+        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
+        return np.asarray(columns - (sums / self.size[:, None])[self.units])
 
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
-        columns = values[:, None] if values.ndim == 1 else values
-        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
-        within = columns - (sums / self.size[:, None])[self.units]
-        within = np.asarray(within - self.basis @ (self.basis.T @ within))
+        within = self._demeaned(values[:, None] if values.ndim == 1 else values)
+        if self.periods is not None:
+            sums = np.stack([np.bincount(self.periods, column) for column in within.T], axis=1)
+            effects = self._root @ (self._root.T @ sums)
+            within = within - self._demeaned(effects[self.periods])
+        if self.extra.shape[1]:
+            within = within - self.extra @ (self.extra.T @ within)
         return within[:, 0] if values.ndim == 1 else within
 
     def block(self, rows: np.ndarray) -> np.ndarray:

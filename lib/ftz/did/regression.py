@@ -10,7 +10,7 @@ import pandas as pd
 
 from ftz.did.projection import check_design
 from ftz.errors import EstimationError
-from ftz.kernel import Span, regress
+from ftz.kernel import regress
 from ftz.panels import Panel
 from ftz.results import CoefficientResult
 
@@ -110,8 +110,7 @@ def twfe(
     """
     given = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
     panel = given.without_singletons()
-    check_design(panel)
-    span = Span.of(panel.units[0], panel.ranks)
+    span = check_design(panel)
     slopes = np.column_stack([panel.d, panel.x])
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     names = [panel.treatment or "treated", *panel.controls]

@@ -38,7 +38,7 @@ def _matching(study: Study) -> None:
 def _placebo_paths(study: Study) -> None:
     if not any(start is None for start in study.starts.values()) and len(study.cohorts) < 2:
         raise EstimationError("all units adopt at once: there is no other assignment")
-    estimates.placebo(study, "paths", _FEW, 0)
+    estimates.placebo(study, "units", _FEW, 0)
 
 
 def _few_parts(study: Study) -> None:
