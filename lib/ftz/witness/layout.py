@@ -113,19 +113,18 @@ _SLACK_ROWS = {
 _MATCHED, _TREATED_MATCHED = 85, 11
 
 
-def random_layout(rng: np.random.Generator, *, slack: bool = True) -> Layout:
+def random_layout(rng: np.random.Generator) -> Layout:
     """Draw another sample that the printed ranges admit, and other ends of the support.
 
     Eleven treated rows and seventy-four controls are drawn from the city-years that
     official figures admit; which control is the most like a zone city, and which
-    treated row the least, is drawn too.  Without ``slack`` the rows that only the slack
-    around pgdp admits (three of Tianjin, one of Tangshan) are left out.
+    treated row the least, is drawn too.
     """
     rows = layout().rows.drop(columns="matched")
     place = list(zip(rows["city"], rows["year"], strict=True))
     weight = {r: rng.random() + 1e-9 for r in place}
     for row, chance in _SLACK_ROWS.items():
-        weight[row] = 2.0 if slack and rng.random() < chance else 0.0
+        weight[row] = 2.0 if rng.random() < chance else 0.0
     held = {row for ends in EXTREMES.values() for row in ends}
     admitted = [r for r in place if r[1] <= _LAST_YEAR.get(r[0], YEARS[-1]) or weight[r] == 2.0]
     treated = dict(zip(place, rows["FTZ"], strict=True))

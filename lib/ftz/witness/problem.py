@@ -461,6 +461,12 @@ class Problem:
         reached = packed.found(u, steps)
         return quantity.evaluate(reached.values)[0], reached
 
+    def deviations(self, values: Values) -> dict[str, float]:
+        """Return a panel's deviation from each printed number, in half units."""
+        packed = _Packed(self)
+        c, *_ = packed.deviations_at(values, {})
+        return dict(zip(packed.names, map(float, c), strict=True))
+
     def _around(self, values: Values) -> Problem:
         """Keep the printed ends where a panel has its smallest and largest values."""
         chosen = []
@@ -596,13 +602,16 @@ class _Packed:
     def gradient(self, by_variable: Gradient, slopes: dict[str, Array]) -> Array:
         g = np.zeros(self.size)
         for name, part in by_variable.items():
-            if name in self.slices:
+            if name in slopes:
                 g[self.slices[name]] += part[self.free[name]] * slopes[name]
         return g
 
     def deviations(self, u: Array) -> State:
         """Return c and J: deviations of all printed numbers, in half units."""
-        values, slopes = self.unpack(u)
+        return self.deviations_at(*self.unpack(u))
+
+    def deviations_at(self, values: Values, slopes: dict[str, Array]) -> State:
+        """Return the same at a panel; variables without slopes have no gradient."""
         c, rows = [], []
         for t in self.moments:
             x = values[t.of]
@@ -643,15 +652,13 @@ class _Packed:
         columns_ = [(model.outcome, by_y)]
         columns_ += [(name, by_x[:, :, i]) for i, name in enumerate(model.regressors)]
         for name, by in columns_:
-            if name in self.slices:
+            if name in slopes:
                 full = np.zeros((len(targets), self.problem.n))
                 full[:, take] = by
                 jacobian[:, self.slices[name]] += full[:, self.free[name]] * slopes[name]
         return c, jacobian
 
-    def newton(
-        self, u: Array, aim: Mapping[str, float], max_iterations: int
-    ) -> tuple[Array, int]:
+    def newton(self, u: Array, aim: Mapping[str, float], max_iterations: int) -> tuple[Array, int]:
         """Take Newton steps of least norm towards deviations that can be had jointly.
 
         Equations are scaled to unit gradients, so that a z printed to two decimals does
@@ -659,13 +666,12 @@ class _Packed:
         """
         pull = np.array([name in aim for name in self.names])
         wanted = np.array([aim[name] for name in self.names if name in aim])
-        steps = 0
-        for steps in range(1, max_iterations + 1):
+        for steps in range(max_iterations):
             c, jacobian, *_ = self.deviations(u)
             r = c[pull] - wanted
             largest = np.abs(r).max()
             if largest < _AIMED or not np.isfinite(largest):
-                break
+                return u, steps
             part = jacobian[pull]
             size = np.sqrt((part**2).sum(axis=1)) + 1e-300
             part = part / size[:, None]
@@ -674,7 +680,7 @@ class _Packed:
             step = -part.T @ np.linalg.solve(gram, r / size)
             u = np.clip(u + step * min(1.0, 1.0 / np.abs(step).max()), -6.0, 6.0)
             u = np.round(u * GRID) / GRID
-        return u, steps
+        return u, max_iterations
 
     def restore(
         self,
