@@ -19,6 +19,7 @@ import pandas as pd
 
 from ftz.errors import RecordError
 from ftz.paths import data_dir
+from ftz.rows import one_of, read_rows, refuse
 
 __lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}
 
@@ -90,29 +91,6 @@ class Attribution:
 # -- the rows ----------------------------------------------------------------------------
 
 
-def _read(name: str, columns: tuple[str, ...], may_be_empty: tuple[str, ...]) -> pd.DataFrame:
-    """Read a file of ``data/attributions`` as text."""
-    try:
-        path = data_dir() / "attributions" / name
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{name}: cannot be read ({error})") from None
-    if tuple(frame.columns) != columns:
-        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
-    for column in columns:
-        if column not in may_be_empty:
-            _refuse(name, frame, column, frame[column].str.strip() == "", "some text")
-    return frame
-
-
-def _refuse(name: str, frame: pd.DataFrame, column: str, wrong: pd.Series, expected: str) -> None:
-    """Raise an error that names the first wrong row as a text editor counts."""
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        found = frame[column].iloc[row]
-        raise RecordError(f"{name}, row {row + 2}, column {column}: {found!r}; expected {expected}")
-
-
 def load() -> dict[str, Attribution]:
     """Return all rows by identifier, paper by paper, in the order of the text.
 
@@ -126,15 +104,15 @@ def load() -> dict[str, Attribution]:
     known = sections()
     found: dict[str, Attribution] = {}
     for paper, prefix in PREFIXES.items():
-        name = f"{paper}.csv"
-        frame = _read(name, _COLUMNS, may_be_empty=("review",))
+        name = f"attributions/{paper}.csv"
+        frame = read_rows(name, _COLUMNS, may_be_empty=("review",))
         mine = set(known.loc[known["paper"] == paper, "section"])
         shape = frame["id"].str.fullmatch(rf"{prefix}-[a-z0-9-]+")
-        _refuse(name, frame, "id", ~shape, f"{prefix}- and small letters, digits or hyphens")
-        _refuse(name, frame, "id", frame["id"].duplicated(), "an identifier of its own")
-        _refuse(name, frame, "paper", frame["paper"] != paper, paper)
-        _refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
-        _refuse(name, frame, "kind", ~frame["kind"].isin(KINDS), f"one of {', '.join(KINDS)}")
+        refuse(name, frame, "id", ~shape, f"{prefix}- and small letters, digits or hyphens")
+        refuse(name, frame, "id", frame["id"].duplicated(), "an identifier of its own")
+        refuse(name, frame, "paper", frame["paper"] != paper, paper)
+        refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
+        one_of(name, frame, "kind", KINDS)
         for row in frame.to_dict("records"):
             found[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
     return found
@@ -156,11 +134,11 @@ def sections() -> pd.DataFrame:
         A file or column that is missing, an empty cell, an unknown paper, or a section
         that stands twice.
     """
-    name = "sections.csv"
-    frame = _read(name, _SECTIONS, may_be_empty=("title_zh", "also"))
-    _refuse(name, frame, "paper", ~frame["paper"].isin(list(PREFIXES)), "a known paper")
+    name = "attributions/sections.csv"
+    frame = read_rows(name, _SECTIONS, may_be_empty=("title_zh", "also"))
+    refuse(name, frame, "paper", ~frame["paper"].isin(list(PREFIXES)), "a known paper")
     twice = frame.duplicated(["paper", "section"])
-    _refuse(name, frame, "section", twice, "each section of a paper once")
+    refuse(name, frame, "section", twice, "each section of a paper once")
     return frame
 
 
@@ -185,22 +163,22 @@ def diagram(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         An unknown diagram or kind, a node that stands twice, an arrow to a node that is
         not there, a place that is no number, or a row of no known attribution.
     """
-    file = "diagrams.csv"
-    whole = _read(file, _DIAGRAMS, may_be_empty=_DIAGRAMS[2:])
-    _refuse(file, whole, "kind", ~whole["kind"].isin(["node", "edge"]), "node or edge")
+    file = "attributions/diagrams.csv"
+    whole = read_rows(file, _DIAGRAMS, may_be_empty=_DIAGRAMS[2:])
+    one_of(file, whole, "kind", ("node", "edge"))
     node = whole["kind"] == "node"
     for axis in ("column", "row"):
         lost = node & pd.to_numeric(whole[axis], errors="coerce").isna()
-        _refuse(file, whole, axis, lost, "a number")
+        refuse(file, whole, axis, lost, "a number")
     twice = node & whole[["diagram", "kind", "id"]].duplicated()
-    _refuse(file, whole, "id", twice, "an identifier of its own in its diagram")
+    refuse(file, whole, "id", twice, "an identifier of its own in its diagram")
     known = set(zip(whole.loc[node, "diagram"], whole.loc[node, "id"], strict=True))
     for end in ("from", "to"):
         named = pd.Series(list(zip(whole["diagram"], whole[end], strict=True)), whole.index)
-        _refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same diagram")
+        refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same diagram")
     rows = load()
     lost = whole["says"].map(lambda text: any(key not in rows for key in text.split()))
-    _refuse(file, whole, "says", lost, "identifiers of attributions")
+    refuse(file, whole, "says", lost, "identifiers of attributions")
     mine = whole[whole["diagram"] == name].assign(ours=lambda frame: frame["says"] == "")
     if mine.empty:
         there = ", ".join(dict.fromkeys(whole["diagram"]))
