@@ -194,7 +194,7 @@ def test_the_surveys_disagree_in_one_entry():
     assert negative["paper"] == "zhou_2024" and "reference 16" in negative["where"]
     by_zhou = studies[studies["paper"] == "zhou_2024"]
     assert by_zhou["where"].str.fullmatch(r"Part \d\.\d, reference \d+").all()
-    assert set(by_zhou["strand"]) - {"coordination"} <= set(policy.MECHANISMS)
+    assert set(by_zhou["strand"]) - {"coordination", "concept"} <= set(policy.MECHANISMS)
 
 
 def test_trends_are_drawn_as_printed():

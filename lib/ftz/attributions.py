@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -201,8 +201,8 @@ def normalised(text: str) -> str:
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
-def stands(quote: str, text: str) -> bool:
-    """Tell whether a quotation's clauses stand in a text, one after the other.
+def places(quote: str, text: str) -> list[tuple[int, int]]:
+    """Return where a quotation's clauses begin and end in a text, one after the other.
 
     Parameters
     ----------
@@ -211,18 +211,44 @@ def stands(quote: str, text: str) -> bool:
     text : str
         As :func:`normalised` returns it.
 
-    >>> stands("一是……三是", "一是甲,二是乙,三是丙")
-    True
-    >>> stands("三是……一是", "一是甲,二是乙,三是丙")
-    False
+    Returns
+    -------
+    list of tuple
+        Empty if a clause is not there, or not after the one before it.
+
+    >>> places("一是……三是", "一是甲,二是乙,三是丙")
+    [(0, 2), (8, 10)]
+    >>> places("三是……一是", "一是甲,二是乙,三是丙")
+    []
     """
-    here = 0
-    for clause in quote.split("……"):
-        found = text.find(normalised(clause), here)
-        if found < 0:
-            return False
-        here = found + len(normalised(clause))
-    return True
+    found, here = [], 0
+    for clause in map(normalised, quote.split("……")):
+        begin = text.find(clause, here)
+        if begin < 0:
+            return []
+        here = begin + len(clause)
+        found.append((begin, here))
+    return found
+
+
+def stands(quote: str, text: str) -> bool:
+    """Tell whether a quotation's clauses stand in a text (see :func:`places`)."""
+    return bool(places(quote, text))
+
+
+def quoted_share(quotes: Iterable[str], text: str) -> float:
+    """Return the share of a text that quotations cover, each letter counted once.
+
+    Parameters
+    ----------
+    quotes : iterable of str
+    text : str
+        As :func:`normalised` returns it.
+    """
+    covered = {
+        i for quote in quotes for begin, end in places(quote, text) for i in range(begin, end)
+    }
+    return len(covered) / len(text)
 
 
 def papers_folder() -> Path | None:
@@ -276,8 +302,12 @@ _NAMED = {
         "chen_jiangsu": "Chen",
     }.items()
 }
-#: Subjects that stand for a paper without naming it.
-_SUBJECT = re.compile(r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report)\b")
+#: Subjects that stand for a paper without naming it; the last two only before a verb of saying.
+_SUBJECT = re.compile(
+    r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report|"
+    r"(?:They|He) (?:asks?|names?|calls?|reports?|finds?|found|wants?|answers?|sees?|writes?|"
+    r"say|says|propose|proposes|draws?|takes?|follows?|develops?))\b"
+)
 
 
 @dataclass(frozen=True)
@@ -321,7 +351,8 @@ def problems(text: str, rows: Mapping[str, Attribution]) -> list[Fault]:
     """Return the attributing sentences of a page that do not show the paper's words.
 
     A sentence (a line) is *attributing* if it cites one of the five papers, names its
-    authors, or begins with "The author(s)", "The paper" or "The report".  It needs a mark
+    authors, or begins with "The author(s)", "The paper", "The report", or "They"
+    or "He" and what authors do (ask, name, report ...).  It needs a mark
     ``{says}`` in the same line, of each paper that it cites or names, and of no other.
     Free is only the line "**Source.**" of an overview, which says what a chapter reads.
 

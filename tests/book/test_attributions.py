@@ -11,7 +11,7 @@ import yaml
 from sphinx.testing.util import SphinxTestApp
 
 from conftest import ROOT
-from ftz import attributions
+from ftz import attributions, evidence, policy
 from ftz.errors import RecordError
 from ftz.figures import policy as figures
 
@@ -93,10 +93,31 @@ def test_each_number_of_the_english_is_the_quotation_s():
 
 def test_quotations_are_short():
     """A clause to check by, and no copy of the paper."""
-    assert max(len(row.quote) for row in ROWS.values() if row.section != "Abstract") <= 120
+    assert max(len(row.quote) for row in ROWS.values()) <= 80
     for paper in attributions.PREFIXES:
         lengths = [len(row.quote) for row in ROWS.values() if row.paper == paper]
-        assert sum(lengths) / len(lengths) <= 45
+        assert sum(lengths) / len(lengths) <= 25
+
+
+@each_paper
+def test_a_quarter_of_a_paper_is_quoted_at_most(paper, texts):
+    """All quotations together, those of problems, proposals and positions with them."""
+    coded = policy.load()
+    frames = (coded.problems, coded.proposals, evidence.positions())
+    quotes = [row.quote for row in ROWS.values() if row.paper == paper]
+    quotes += [q for frame in frames for q in frame.loc[frame["paper"] == paper, "quote"]]
+    assert 0.1 < attributions.quoted_share(quotes, texts[paper]) < 0.27
+
+
+def test_a_letter_that_is_quoted_twice_counts_once():
+    assert attributions.quoted_share(["甲乙", "乙……丁"], "甲乙丙丁") == 0.75
+
+
+def test_each_reference_has_an_address():
+    """The three without one are named on the page."""
+    entries = re.split(r"^@", (ROOT / "book/references.bib").read_text("utf-8"), flags=re.M)[1:]
+    bare = {e.split("{")[1].split(",")[0] for e in entries if not re.search(r"\b(doi|url) ?=", e)}
+    assert bare == {"yan_ye_wang", "mi_2024", "fisher_1935", "undp_2020", "cai_xin_zhou_2021"}
 
 
 # -- each sentence about a paper shows them ------------------------------------------------
