@@ -63,14 +63,15 @@ class Attribution:
     paper, section : str
         Where it stands, as the paper numbers its sections.
     quote : str
-        Short clauses of the paper, exact but for white space and width of letters, with
-        ``……`` where something between two of them is left out.
+        The clauses that carry the claim, exact but for white space and width of letters,
+        with ``……`` where something between two of them is left out; the sentences around
+        them may hold more of the claim.
     english : str
         What the book says of it.
     kind : str
         One of :data:`KINDS`.
     review : str
-        What the English says more or less than the quotation; empty if nothing.
+        What the English says more or less than the passage; empty if nothing.
     """
 
     id: str
