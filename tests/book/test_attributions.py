@@ -153,6 +153,7 @@ def test_each_part_has_a_statement(paper):
         ("Zones open, and Zhou says so.", "a sentence about Zhou without words"),
         ("Zones open {cite}`qian_wang_2023`.", "a sentence about Qian and Wang without words"),
         ("1. The authors count items.", "a sentence about a paper without its words"),
+        ("They ask for a court.", "a sentence about a paper without its words"),
         ("Zhou says so.{says}`chen-freedom`", "words of Chen under another paper's name"),
         ("Zones open.{says}`zhou-nothing`", "no row zhou-nothing"),
         ("| Chen | describes Jiangsu |", "a sentence about Chen without words"),
@@ -175,6 +176,7 @@ def test_a_sentence_without_its_words_is_found(line, what):
         "```{code-cell} ipython3\nprint('Zhou says so')\n```",
         "```{says-table} Zhou\nbase | zhou-base\n```",
         "The Miocene, Zhouzhuang and Chengdu are no authors.",
+        "They lie on the coast, and nobody asks.",
     ],
 )
 def test_a_sentence_in_order_is_left_alone(text):
