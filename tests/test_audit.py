@@ -261,6 +261,7 @@ def test_single_altered_digits_are_noticed():
 
 def test_a_file_in_the_shape_of_the_print_is_audited(tmp_path):
     tables = {
+        "declare": {"scale": "linear"},
         "table1": {
             "columns": ["att", "stars", "se", "t"],
             "rows": {

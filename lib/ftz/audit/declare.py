@@ -20,6 +20,8 @@ Nothing is assumed where nothing is declared: a verdict that needs a convention 
       counts: [n, N, patents]                   # exact whole numbers, variables of such
       shares: [urban]                           # variables between 0 and 1
       amounts: [investment]                     # variables that are not negative
+      parts: [batches]                          # lists whose percentages are of the entry's sum
+      totals: [batches]                         # lists that add up to a printed total
       unused: [median]                          # headings that no rule reads
       because: {stars: the note under Table 1}  # the sentence behind each line
       tables:
@@ -56,13 +58,16 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "rounding": ROUNDINGS,
     "statistic": ("signed", "absolute", "unknown"),
     "scale": ("linear", "odds", "hazard", "log", "marginal", "unknown"),
-    "estimator": tuple(_ESTIMATORS),
+    "estimator": (
+        *("ols", "wls", "gls", "iv", "gmm", "logit", "probit", "poisson", "re", "ml", "matching"),
+        "unknown",
+    ),
     "errors": ("classical", "robust", "clustered", "bootstrap", "ask", "unknown"),
     "decimal": (".", ","),
 }
 #: Lists of variables, and the kind that they declare.
 KINDS = {"dummies": "dummy", "counts": "count", "shares": "share", "amounts": "amount"}
-_LISTS = (*KINDS, "unused")
+_LISTS = (*KINDS, "parts", "totals", "unused")
 
 
 def _stars(value: Any) -> bool:

@@ -307,8 +307,9 @@ def _cells(tree: Tree) -> list[str]:
 def _span(tree: Tree, record: Record) -> Span:
     head = tree[0]
     if head == "cell":
-        known = isinstance(record, Digits)
-        return record.span(tree[1]) if known else span_of(record.get(tree[1]))
+        if isinstance(record, Digits):
+            return record.span(tree[1])
+        return span_of(record.get(tree[1]))
     if head == "number":
         return point(Fraction(tree[1]))
     if head == "critical":

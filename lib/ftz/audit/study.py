@@ -106,7 +106,7 @@ class Study:
 
     def _exact(self, printed: Printed) -> bool:
         """Say whether a whole number is a count by declaration."""
-        if "counts" not in self.inferred:
+        if "counts" not in self.inferred or printed.statistic == "df":
             return True
         names = self.header.names("counts", printed.table, printed.column)
         at = {printed.column} if printed.column in SIZES else {printed.row, printed.column}

@@ -8,6 +8,7 @@ from typing import Any
 from ftz.audit.exact import cell
 from ftz.audit.statement import (
     IMPOSSIBLE,
+    SIZES,
     Branch,
     Check,
     Premise,
@@ -15,7 +16,7 @@ from ftz.audit.statement import (
     Statement,
     decide,
 )
-from ftz.audit.study import SIZES, Study, declared_list, formula
+from ftz.audit.study import Study, declared_list, formula
 from ftz.errors import RecordError
 
 _RELATIONS: dict[str, Relation] = {
@@ -68,9 +69,10 @@ def relations(study: Study) -> Iterator[Check]:
 
 def _shown(study: Study, entry: Mapping[str, Any]) -> list[Premise]:
     """Return the premise of a relation that the program read from a table's shape."""
-    if not entry.get("inferred"):
+    if "relations" not in study.inferred:
         return []
-    return [Premise("parts", False, f"parts: [{entry['inferred']}]")]
+    line = str(entry.get("inferred", ""))
+    return [Premise("parts", not line, line)]
 
 
 def sample_sizes(study: Study) -> Iterator[Check]:
