@@ -75,9 +75,9 @@ def test_every_impossible_of_the_five_papers_has_a_certificate_that_holds(proofs
 
 def test_without_a_record_the_sentence_is_conditional_and_names_the_premises(proofs):
     sentence = verify(of(proofs, "stars"))
-    assert sentence.startswith("If the print reads table5/FTZ/(8)/coef '0.104***', ")
-    assert "; it is declared that " in sentence
-    assert "table5/(8)/tails 'two'" in sentence and "{'*': " in sentence
+    assert sentence.startswith("If the print reads 'table5/FTZ/(8)/coef' '0.104***', ")
+    assert "; it is declared " in sentence
+    assert "'table5/(8)/tails' 'two'" in sentence and "{'*': " in sentence
 
 
 @pytest.mark.parametrize("rule", ["repeated numbers", "shares", "words", "official ranges"])
@@ -183,6 +183,12 @@ def an_accusation_as_says(proofs):
 def an_accusation_as_case(proofs):
     proof = of(proofs, "statistic")
     proof["cases"][0]["case"] = "the authors invented their data"
+    return proof
+
+
+def an_accusation_in_an_entry(proofs):
+    proof = of(proofs, "mediation")
+    proof["about"]["entry"]["outcome"] = "the authors invented their data"
     return proof
 
 
@@ -296,7 +302,8 @@ def another_paper(proofs):
 FORGERIES = [
     two_at_most_one, effect_is_999, stars_beside_another_statistic, stars_of_another_cell,
     total_of_another_outcome, a_case_left_out, effects_declared_away, cases_repeated,
-    an_accusation, an_accusation_as_says, an_accusation_as_case, an_unknown_rule,
+    an_accusation, an_accusation_as_says, an_accusation_as_case, an_accusation_in_an_entry,
+    an_unknown_rule,
     a_rule_with_a_space, another_rule, rounding("truncated"), rounding("unknown"),
     rounding(None, "count"), rounding(None, "over"), rounding_left_out, a_digit, a_decimal_less,
     an_altered_end, an_altered_level, a_declared_level, another_df, glued_tables,
@@ -323,7 +330,8 @@ def test_a_forged_certificate_fails_even_with_its_cases_written_anew(forge, proo
     "forge",
     [
         two_at_most_one, effect_is_999, stars_beside_another_statistic, a_case_left_out,
-        an_accusation, an_unknown_rule, a_rule_with_a_space, glued_tables, an_altered_level,
+        an_accusation, an_accusation_in_an_entry,
+        an_unknown_rule, a_rule_with_a_space, glued_tables, an_altered_level,
         an_altered_end, another_df, rounding("truncated"), a_glued_mediation,
     ],
     ids=lambda f: f.__name__,
@@ -706,7 +714,8 @@ def test_far_and_long_tails_are_enclosed_without_work(df):
 # --- the command ------------------------------------------------------------------------------
 
 
-def test_certificates_are_written_and_verified(tmp_path, capsys, ledger):
+def test_certificates_are_written_and_verified(tmp_path, capsys, ledger, monkeypatch):
+    monkeypatch.setattr(audit, "audit", lambda _: ledger)  # once is enough
     assert cli.main(["audit", "--out", str(tmp_path), "--strict"]) == 1
     certificates = sorted(str(p) for p in (tmp_path / "certificates").glob("*.json"))
     assert len(certificates) == ledger.counts["impossible"]

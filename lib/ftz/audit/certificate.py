@@ -21,7 +21,17 @@ from ftz.audit.study import Study, open_fact
 from ftz.errors import RecordError
 
 #: Keys that hold words about an entry, which a verifier must not need.
-_WORDS = {"strength", "title", "says", "remark", "otherwise", "claim", "words", "because"}
+_WORDS = {
+    "inferred",
+    "strength",
+    "title",
+    "says",
+    "remark",
+    "otherwise",
+    "claim",
+    "words",
+    "because",
+}
 #: Sections in which a rule's entry may stand.
 _SECTIONS = {
     "fit": ("nested",),
@@ -146,14 +156,17 @@ def _premises(study: Study) -> dict[tuple[str, str, str], Any]:
 def _declared(study: Study, section: str) -> list[Any]:
     """Return a section's entries that are declared and can make something impossible."""
     raw = study.get(section, [])
-    raw = [raw] if isinstance(raw, Mapping) else raw
-    if section in study.inferred:
+    guessed = section in study.inferred
+    if guessed and section != "relations":
         return []
     return [
         entry
-        for entry in raw
+        for entry in ([raw] if isinstance(raw, Mapping) else raw)
         if not isinstance(entry, Mapping)
-        or (entry.get("otherwise", IMPOSSIBLE) == IMPOSSIBLE and not entry.get("inferred"))
+        or (
+            entry.get("otherwise", IMPOSSIBLE) == IMPOSSIBLE
+            and not (guessed and entry.get("inferred"))
+        )
     ]
 
 
@@ -161,6 +174,8 @@ def _entries(study: Study) -> dict[str, list[Any]]:
     """Return declared entries without their words."""
     sections = ("relations", "claims", "nested", "mediation", "raw_sample", "official")
     found = {key: [_entry(_plain(entry)) for entry in _declared(study, key)] for key in sections}
+    for section, keys in checker.ENTRIES.items():
+        found[section] = [{k: v for k, v in e.items() if k in keys} for e in found[section]]
     for entry in found["official"]:
         entry["variables"] = list(official.SLACK)
     for entry in found["raw_sample"]:

@@ -184,6 +184,11 @@ class Ends:
         ends = abs(low), abs(high)
         return Ends(Fraction(0) if low <= 0 <= high else min(ends), max(ends))
 
+    @property
+    def texts(self) -> list[str | None]:
+        """Both ends as texts."""
+        return [None if end is None else str(end) for end in (self.low, self.high)]
+
     def whole(self) -> range:
         """Return the whole numbers inside."""
         low, high = self.both
@@ -220,11 +225,8 @@ class Demand:
     @property
     def rows(self) -> dict[str, Any]:
         """The demand as JSON."""
-        sides = {"left": self.left, "right": self.right}
-        ends = {
-            k: s and [e if e is None else str(e) for e in (s.low, s.high)] for k, s in sides.items()
-        }
-        return {"left": ends["left"], "relation": self.relation, "right": ends["right"]}
+        right = None if self.right is None else self.right.texts
+        return {"left": self.left.texts, "relation": self.relation, "right": right}
 
 
 # --- the print --------------------------------------------------------------------------------
@@ -299,17 +301,14 @@ class Print:
         """Return what is declared for a column, else its table, else the paper; or ``None``."""
         for place in ((table, column), (table, ""), ("", "")):
             if (*place, key) in self.premises:
-                return self.used_premises.setdefault(
-                    (table, column, key), self.premises[*place, key]
-                )
+                found = self.premises[*place, key]
+                return self.used_premises.setdefault((table, column, key), found)
         return None
 
-    def need(self, key: str, wanted: Sequence[Any], table: str, column: str = "") -> Any:
+    def need(self, key: str, wanted: Sequence[str], table: str, column: str = "") -> Any:
         """Return a premise that must be declared as one of the wanted values."""
         found = self.premise(key, table, column)
-        demand(
-            found in wanted, f"{table}: '{key}' must be declared as {' or '.join(map(str, wanted))}"
-        )
+        demand(found in wanted, f"{table}: '{key}' must be declared as {' or '.join(wanted)}")
         return found
 
     def entry(self, section: str, about: Any) -> dict[str, Any]:
@@ -320,10 +319,11 @@ class Print:
         """
         entry = about["entry"]
         demand(list(about) == ["entry"] and isinstance(entry, dict), "expected one entry")
-        free = section not in {"nested", "mediation"}
-        demand(self.entries is not None or not free, "a declared statement needs --record FILE.yml")
-        known = None if self.entries is None else self.entries.get(section, [])
-        demand(known is None or entry in known, f"the record declares no such entry: {section}")
+        if self.entries is None:
+            free = "a declared statement needs --record FILE.yml"
+            demand(set(entry) <= set(ENTRIES.get(section) or fail(free)), "an entry says more")
+        else:
+            demand(entry in self.entries.get(section, []), f"no such entry is declared: {section}")
         return dict(entry)
 
     def fact(self, name: str) -> Ends:
@@ -373,6 +373,11 @@ class Print:
         return int(low)
 
 
+#: Entries that only name places, and their keys.
+ENTRIES = {
+    "nested": ("table", "columns"),
+    "mediation": ("total", "mediator", "direct", "path", "slopes"),
+}
 #: Names under which a number of observations, a constant, R2, adjusted R2 and F are printed.
 SIZES = ("N", "n", "Observations", "obs")
 CONSTANTS = ("const", "constant", "_cons", "Constant", "Intercept")
@@ -1044,17 +1049,13 @@ def prove(paper: str, rule: str, about: Any, p: Print) -> tuple[dict[str, Any], 
 
 def _sentence(certificate: Mapping[str, Any], says: str, p: Print) -> str:
     """Write down what was shown, in the verifier's words and the print's names."""
-    cells = [f"{'/'.join(c)} {''.join(p.cells[c][:2])!r}" for c in sorted(p.used)]
-    premises = [f"{'/'.join(filter(None, k))} {v!r}" for *k, v in certificate["premises"]]
-    if p.entries is None and "entry" in certificate["about"]:
-        premises.append(f"{certificate['about']['entry']!r}")
+    cells = [f"{'/'.join(c)!r} {''.join(p.cells[c][:2])!r}" for c in sorted(p.used)]
+    premises = [f"{'/'.join(filter(None, k))!r} {v!r}" for *k, v in certificate["premises"]]
+    premises += [repr(entry) for key, entry in certificate["about"].items() if key == "entry"]
     facts = [f"{name} from {low} to {high}" for name, (low, high) in sorted(p.used_facts.items())]
-    start, told = (
-        ("If the print reads", "it is declared that")
-        if p.entries is None
-        else ("The record prints", "it declares")
-    )
-    parts = [f"{start} {', '.join(cells)}"]
+    known = p.entries is not None
+    told = "it declares" if known else "it is declared"
+    parts = [f"{'The record prints' if known else 'If the print reads'} {', '.join(cells)}"]
     parts += [f"{told} {', '.join(premises)}"] if premises else []
     parts += [f"the facts are {', '.join(facts)}"] if facts else []
     count = len(certificate["cases"])
