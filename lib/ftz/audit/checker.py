@@ -140,7 +140,11 @@ def texts(about: Any, *keys: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Ends:
-    """A closed interval with rational ends; ``None`` where it has no end."""
+    """A closed interval with rational ends; ``None`` where it has no end.
+
+    Sums, products and the like hold what numbers inside can give; ``<=``, ``<``, ``equals``
+    and ``is_whole`` make a :class:`Demand`.
+    """
 
     low: Fraction | None
     high: Fraction | None
@@ -152,81 +156,113 @@ class Ends:
             fail("a number printed as a bound is multiplied, divided or counted")
         return self.low, self.high
 
-    def __add__(self, other: Ends) -> Ends:
-        return Ends(
-            None if self.low is None or other.low is None else self.low + other.low,
-            None if self.high is None or other.high is None else self.high + other.high,
-        )
-
-    def __neg__(self) -> Ends:
-        return Ends(*(None if end is None else -end for end in (self.high, self.low)))
-
-    def __sub__(self, other: Ends) -> Ends:
-        return self + -other
-
-    def __mul__(self, other: Ends) -> Ends:
-        products = [a * b for a in self.both for b in other.both]
-        return Ends(min(products), max(products))
-
-    def __truediv__(self, other: Ends) -> Ends:
-        low, high = other.both
-        demand(not low <= 0 <= high, "a divisor may be zero")
-        return self * Ends(1 / high, 1 / low)
-
-    def square(self) -> Ends:
-        """Return the squares of the members."""
-        size = self.size().both
-        return Ends(size[0] ** 2, size[1] ** 2)
-
-    def size(self) -> Ends:
-        """Return the absolute values of the members."""
-        low, high = self.both
-        ends = abs(low), abs(high)
-        return Ends(Fraction(0) if low <= 0 <= high else min(ends), max(ends))
-
     @property
     def texts(self) -> list[str | None]:
         """Both ends as texts."""
         return [None if end is None else str(end) for end in (self.low, self.high)]
+
+    def __neg__(self) -> Ends:
+        return Ends(*(None if end is None else -end for end in (self.high, self.low)))
+
+    def __add__(self, other: Number) -> Ends:
+        (a, b), (c, d) = (self.low, self.high), (exactly(other).low, exactly(other).high)
+        return Ends(
+            None if a is None or c is None else a + c, None if b is None or d is None else b + d
+        )
+
+    def __sub__(self, other: Number) -> Ends:
+        return self + -exactly(other)
+
+    def __rsub__(self, other: Number) -> Ends:
+        return exactly(other) - self
+
+    def __mul__(self, other: Number) -> Ends:
+        products = [a * b for a in self.both for b in exactly(other).both]
+        return Ends(min(products), max(products))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Number) -> Ends:
+        low, high = exactly(other).both
+        demand(not low <= 0 <= high, "a divisor may be zero")
+        return self * Ends(1 / high, 1 / low)
+
+    def __abs__(self) -> Ends:
+        low, high = self.both
+        sizes = abs(low), abs(high)
+        return Ends(Fraction(0) if low <= 0 <= high else min(sizes), max(sizes))
+
+    def square(self) -> Ends:
+        """Return the squares of the members."""
+        low, high = abs(self).both
+        return Ends(low * low, high * high)
 
     def whole(self) -> range:
         """Return the whole numbers inside."""
         low, high = self.both
         return range(ceil(low), floor(high) + 1)
 
+    def __le__(self, other: Number) -> Demand:
+        return Demand(self, "at most", exactly(other))
 
-def exactly(value: Fraction | int) -> Ends:
-    """Return the interval of one number."""
-    return Ends(Fraction(value), Fraction(value))
+    def __ge__(self, other: Number) -> Demand:
+        return exactly(other) <= self
+
+    def __lt__(self, other: Number) -> Demand:
+        return Demand(self, "less than", exactly(other))
+
+    def __gt__(self, other: Number) -> Demand:
+        return exactly(other) < self
+
+    def equals(self, other: Number) -> Demand:
+        """Demand equality."""
+        return Demand(self, "equals", exactly(other))
+
+    def is_whole(self) -> Demand:
+        """Demand a whole number."""
+        return Demand(self, "is whole", self)
+
+
+Number = Ends | Fraction | int
+
+
+def exactly(value: Number) -> Ends:
+    """Return the interval of one number; an interval stays."""
+    return value if isinstance(value, Ends) else Ends(Fraction(value), Fraction(value))
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What two quantities must obey: equals, at most, less than, or (the left one) is whole."""
+    """What two quantities must obey: a relation of :data:`RELATED`."""
 
     left: Ends
     relation: str
-    right: Ends | None = None
+    right: Ends
 
     @property
     def possible(self) -> bool:
         """Whether some members of the two intervals obey."""
         a, b = self.left, self.right
-        if b is None:
-            demand(self.relation == "is whole", "a right side is missing")
+        if self.relation == "is whole":
             return None in (a.low, a.high) or bool(a.whole())
         below = a.low is None or b.high is None or a.low <= b.high
+        if self.relation == "less than":
+            return below and (a.low is None or a.low != b.high)
         above = b.low is None or a.high is None or b.low <= a.high
-        meet = {"equals": below and above, "at most": below}
-        strict = below and (a.low is None or a.low != b.high)
-        demand(self.relation in {*meet, "less than"}, "a relation is unknown")
-        return meet.get(self.relation, strict)
+        return below and (above or self.relation == "at most")
 
     @property
     def rows(self) -> dict[str, Any]:
         """The demand as JSON."""
-        right = None if self.right is None else self.right.texts
-        return {"left": self.left.texts, "relation": self.relation, "right": right}
+        return {"left": self.left.texts, "relation": self.relation, "right": self.right.texts}
+
+
+RELATED: dict[str, Callable[[Ends, Ends], Demand]] = {
+    "equals": Ends.equals,
+    "at most": Ends.__le__,
+    "less than": Ends.__lt__,
+    "is whole": lambda left, _: left.is_whole(),
+}
 
 
 # --- the print --------------------------------------------------------------------------------
@@ -240,16 +276,8 @@ _CELL = (*PLACE, "text", "stars", "kind")
 class Print:
     """Printed cells, premises, declared entries and facts; it notes which of them were used.
 
-    Attributes
-    ----------
-    cells : dict
-        (table, row, column, statistic) to (text, stars, kind).
-    premises : dict
-        (table, column, key) to a value; an empty column or table means all of them.
-    entries : dict or None
-        Declared entries by section; ``None`` where there is no record to ask.
-    facts : dict
-        Name to low and high end.
+    A premise stands at (table, column, key), where an empty name means all of them.
+    Entries are ``None`` where there is no record to ask.
     """
 
     cells: Mapping[Place, tuple[str, str, str]]
@@ -257,6 +285,7 @@ class Print:
     entries: Mapping[str, list[Any]] | None = None
     facts: Mapping[str, list[str]] = field(default_factory=dict)
     used: dict[Place, None] = field(default_factory=dict)
+    listed: dict[str, None] = field(default_factory=dict)
     used_premises: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     used_facts: dict[str, list[str]] = field(default_factory=dict)
     deadline: float = field(default_factory=lambda: time.process_time() + SECONDS)
@@ -346,6 +375,7 @@ class Print:
         """Return the rows of a column that hold coefficients: all of them count as used."""
         found = [p for p in self.cells if (p[0], p[2], p[3]) == (table, column, "coef")]
         self.used |= dict.fromkeys(found)
+        self.listed[f"{table}/{column}"] = None
         return [place[1] for place in found]
 
     def statistic(self, table: str, row: str, column: str) -> Ends:
@@ -516,11 +546,9 @@ def statistic(p: Print, about: Any) -> Finding:
     p.need("scale", ("linear",), place[0], place[2])
     effect, error, t = (p.value(*place, key) for key in ("coef", "se", "statistic"))
     if error.both[0] <= 0:
-        signed = Demand(effect, "equals", t * error)
-        size = Demand(effect.size(), "equals", t.size() * error.size())
+        signed, size = effect.equals(t * error), abs(effect).equals(abs(t) * abs(error))
     else:
-        signed = Demand(effect / error, "equals", t)
-        size = Demand((effect / error).size(), "equals", t)
+        signed, size = (effect / error).equals(t), abs(effect / error).equals(t)
     cases = {"signed": [signed], "absolute": [size]}
     said = p.premise("statistic", place[0], place[2])
     says = "the coefficient over its standard error is the statistic"
@@ -531,8 +559,7 @@ def not_negative(p: Print, about: Any) -> Finding:
     """``0 <= standard error`` and ``0 <= p value``."""
     place = texts(about, "table", "row", "column")
     found = [p.value(*place, key) for key in ("se", "p") if p.has(*place, key)]
-    says = "no standard error and no p value is negative"
-    return only(says, *(Demand(exactly(0), "at most", value) for value in found))
+    return only("no standard error and no p value is negative", *(value >= 0 for value in found))
 
 
 def distributions(p: Print, table: str, row: str, column: str) -> list[int | None]:
@@ -572,14 +599,14 @@ def stars(p: Print, about: Any) -> Finding:
         starred = [c for c in p.cells if c[0] == table and p.cells[c][1]]
         p.cell(*(starred or fail("the table marks nothing"))[0])
     above = [] if one else order[order.index(mark) + 1 :]
-    size = p.statistic(*place).size()
+    size = abs(p.statistic(*place))
 
     def demands(df: int | None) -> Iterator[Demand]:
-        beyond = tail(size, df) * exactly(Fraction(1, 2 if one else 1))
+        beyond = tail(size, df) * Fraction(1, 2 if one else 1)
         if mark:
-            yield Demand(beyond, "at most", exactly(rational(levels[mark])))
+            yield beyond <= rational(levels[mark])
         for next_mark in above[:1]:
-            yield Demand(exactly(rational(levels[next_mark])), "at most", beyond)
+            yield rational(levels[next_mark]) <= beyond
 
     says = f"{repr(mark) if mark else 'no mark'} stands beside the statistic that it needs"
     return Finding(says, [(named(df), demands(df)) for df in distributions(p, *place)])
@@ -589,10 +616,8 @@ def p_value(p: Print, about: Any) -> Finding:
     """``P(|T| > statistic) = p``, two-sided."""
     table, _, column = place = texts(about, "table", "row", "column")
     p.need("tails", ("two",), table, column)
-    value, size = p.value(*place, "p"), p.statistic(*place).size()
-    cases = [
-        (named(df), [Demand(tail(size, df), "equals", value)]) for df in distributions(p, *place)
-    ]
+    value, size = p.value(*place, "p"), abs(p.statistic(*place))
+    cases = [(named(df), [tail(size, df).equals(value)]) for df in distributions(p, *place)]
     return Finding("the p value is the tail beyond the statistic", cases)
 
 
@@ -603,20 +628,18 @@ def interval(p: Print, about: Any) -> Finding:
     """
     table, _, column = place = texts(about, "table", "row", "column")
     low, b, high = (p.value(*place, key) for key in ("ci_low", "coef", "ci_high"))
-    inside = [Demand(low, "at most", b), Demand(b, "at most", high)]
+    inside = [low <= b, b <= high]
     says = "the interval holds the estimate, in its middle and with the width of its level"
     if p.premise("scale", table, column) != "linear":
         return only(says, *inside)
-    inside.append(Demand((low + high) / exactly(2), "equals", b))
+    inside.append(((low + high) / 2).equals(b))
     level = p.premise("level", table, column)
     if level is None or not p.has(*place, "se"):
         return only(says, *inside)
-    width = ((high - low) / (exactly(2) * p.value(*place, "se"))).size()
-    rest = exactly(1 - rational(level))
-    cases = distributions(p, *place)
-    return Finding(
-        says, [(named(f), [*inside, Demand(tail(width, f), "equals", rest)]) for f in cases]
-    )
+    width = abs((high - low) / (2 * p.value(*place, "se")))
+    rest = 1 - rational(level)
+    cases = [(df, [*inside, tail(width, df).equals(rest)]) for df in distributions(p, *place)]
+    return Finding(says, [(named(df), demands) for df, demands in cases])
 
 
 def moment(p: Print, about: Any) -> tuple[Callable[[str], Ends], Callable[[str], bool], str, str]:
@@ -633,17 +656,15 @@ def moment(p: Print, about: Any) -> tuple[Callable[[str], Ends], Callable[[str],
 def order(p: Print, about: Any) -> Finding:
     """``min <= mean <= max`` and ``sd >= 0``."""
     of, has, _, _ = moment(p, about)
-    demands = [Demand(of("min"), "at most", of("mean")), Demand(of("mean"), "at most", of("max"))]
-    sd = [Demand(exactly(0), "at most", of("sd"))] if has("sd") else []
-    return only(
-        "the mean lies between the ends, and no standard deviation is negative", *demands, *sd
-    )
+    demands = [of("min") <= of("mean"), of("mean") <= of("max")]
+    demands += [of("sd") >= 0] if has("sd") else []
+    return only("the mean lies between the ends, and no standard deviation is negative", *demands)
 
 
 def range_(p: Print, about: Any) -> Finding:
     """``2 sd^2 <= (max - min)^2``: a variance is a mean of half squared differences."""
     of, _, _, _ = moment(p, about)
-    wanted = Demand(exactly(2) * of("sd").square(), "at most", (of("max") - of("min")).square())
+    wanted = 2 * of("sd").square() <= (of("max") - of("min")).square()
     return only("the standard deviation is at most the range over the root of two", wanted)
 
 
@@ -658,11 +679,11 @@ def spread(p: Print, about: Any) -> Finding:
     n = p.count(table, row, "n", "value")
     demand(n >= 3, "fewer than three observations")
     below, above, square = of("mean") - of("min"), of("max") - of("mean"), of("sd").square()
-    least = below.square() + above.square() + (above - below).square() / exactly(n - 2)
+    least = below.square() + above.square() + (above - below).square() / (n - 2)
     return only(
         "the standard deviation lies between the bounds that mean, ends and n set",
-        Demand(least, "at most", exactly(n) * square),
-        Demand(exactly(n - 1) * square, "at most", exactly(n) * above * below),
+        least <= n * square,
+        (n - 1) * square <= n * above * below,
     )
 
 
@@ -676,21 +697,21 @@ def dummy(p: Print, about: Any) -> Finding:
     p.need("kind", ("dummy",), table, row)
     p.need("weights", ("none",), table)
     n, mean = p.count(table, row, "n", "value"), of("mean")
-    counts = (exactly(n) * mean).whole()
+    counts = (n * mean).whole()
     says = "n times the mean of a 0/1 variable is a count, which fixes the standard deviation"
     if not counts:
-        return only(says, Demand(exactly(n) * mean, "is whole"))
+        return only(says, (n * mean).is_whole())
     few = len(counts) <= MOST_COUNTS
     shares = (
         [(f"{c} ones", exactly(Fraction(c, n))) for c in counts] if few else [("many ones", mean)]
     )
 
     def demands(share: Ends, divisor: int) -> Iterator[Demand]:
-        yield Demand(share, "equals", mean)
-        yield Demand(exactly(0), "at most", mean)
+        yield share.equals(mean)
+        yield mean >= 0
         if has("sd") and n > 1:
-            variance = exactly(Fraction(1, 4)) - (share - exactly(Fraction(1, 2))).square()
-            yield Demand(variance * exactly(Fraction(n, divisor)), "equals", of("sd").square())
+            variance = Fraction(1, 4) - (share - Fraction(1, 2)).square()
+            yield (variance * Fraction(n, divisor)).equals(of("sd").square())
 
     divisors = [n - 1, n] if n > 1 else [n]
     return Finding(
@@ -707,19 +728,16 @@ def granularity(p: Print, about: Any) -> Finding:
     of, has, table, row = moment(p, about)
     p.need("kind", ("count",), table, row)
     p.need("weights", ("none",), table)
-    n, unit = (
-        p.count(table, row, "n", "value"),
-        exactly(rational(p.premise("unit", table, row) or 1)),
-    )
-    times = exactly(n) * of("mean") / unit
-    ends = [Demand(of(end) / unit, "is whole") for end in ("min", "max") if has(end)]
+    n, unit = p.count(table, row, "n", "value"), rational(p.premise("unit", table, row) or 1)
+    times = n * of("mean") / unit
+    ends = [(of(end) / unit).is_whole() for end in ("min", "max") if has(end)]
     says, sums = "means and variances of whole numbers come in steps", times.whole()
     if not sums or not has("sd") or n < 2 or len(sums) > MOST_COUNTS:
-        return only(says, Demand(times, "is whole"), *ends)
+        return only(says, times.is_whole(), *ends)
 
     def parity(amount: int, divisor: int) -> Demand:
-        squares = exactly(divisor) * (of("sd") / unit).square() + exactly(Fraction(amount**2, n))
-        return Demand((squares - exactly(amount)) / exactly(2), "is whole")
+        squares = divisor * (of("sd") / unit).square() + Fraction(amount**2, n)
+        return ((squares - amount) / 2).is_whole()
 
     pairs = [(a, d) for a in sums for d in (n - 1, n)]
     return Finding(says, [(f"sum {a}, divisor {d}", [*ends, parity(a, d)]) for a, d in pairs])
@@ -729,9 +747,7 @@ def domain(p: Print, about: Any) -> Finding:
     """``0 <= min``, and ``max <= 1`` for shares and 0/1 variables."""
     of, _, table, row = moment(p, about)
     kind = p.need("kind", ("share", "amount", "count", "dummy"), table, row)
-    demands = [Demand(exactly(0), "at most", of("min"))]
-    if kind in {"share", "dummy"}:
-        demands.append(Demand(of("max"), "at most", exactly(1)))
+    demands = [of("min") >= 0, *([of("max") <= 1] if kind in {"share", "dummy"} else [])]
     return only(f"what is declared as {kind} stays in its range", *demands)
 
 
@@ -744,7 +760,7 @@ def sample_size(p: Print, about: Any) -> Finding:
     cells = [c for c in sizes if p.premise("sample", c[0], c[2]) == name]
     demand(cells, "no n of that sample is printed")
     first, *others = (p.value(*place) for place in cells)
-    return only("one sample has one n", *(Demand(first, "equals", other) for other in others))
+    return only("one sample has one n", *(first.equals(other) for other in others))
 
 
 def relation(p: Print, about: Any, section: str = "relations") -> Finding:
@@ -754,8 +770,9 @@ def relation(p: Print, about: Any, section: str = "relations") -> Finding:
     for part in entry.get("all", [entry]):
         names = part.get("cells", entry.get("cells", {}))
         kind = part.get("relation", entry.get("relation", "equals"))
-        right = None if kind == "is whole" else formula(p, part.get("right"), names)
-        demands.append(Demand(formula(p, part.get("left"), names), kind, right))
+        left = formula(p, part.get("left"), names)
+        right = left if kind == "is whole" else formula(p, part.get("right"), names)
+        demands.append(RELATED[kind](left, right))
     return only("the declared relation holds", *demands)
 
 
@@ -826,7 +843,7 @@ def fit(p: Print, about: Any) -> Finding:
         places = [place for rows in found for place in rows if p.has(*place)]
         if len(places) == 2:
             least_squares(p, *places)
-            demands.append(Demand(p.value(*places[0]), "at most", p.value(*places[1])))
+            demands.append(p.value(*places[0]) <= p.value(*places[1]))
     return only("R2 does not fall when a regressor enters", *demands)
 
 
@@ -847,13 +864,11 @@ def overall(p: Print, about: Any) -> Finding:
     )
     demand(r2, "no R2 is printed")
     fitted = p.value(*(r2 or ()))
-    left, demands = exactly(1) - fitted, []
+    left, demands = 1 - fitted, []
     if adjusted:
-        shrunk = left * exactly(Fraction(n - 1, n - k))
-        demands.append(Demand(exactly(1) - p.value(*adjusted), "equals", shrunk))
+        demands.append((1 - p.value(*adjusted)).equals(left * Fraction(n - 1, n - k)))
     if f and p.premise("errors", table, column) == "classical":
-        ratio = fitted / left * exactly(Fraction(n - k, k - 1))
-        demands.append(Demand(p.value(*f), "equals", ratio))
+        demands.append(p.value(*f).equals(fitted / left * Fraction(n - k, k - 1)))
     return only("R2, adjusted R2, F, n and k belong together", *demands)
 
 
@@ -879,7 +894,7 @@ def mediation(p: Print, about: Any) -> Finding:
     least_squares(p, *places)
     c, a, direct, b = (p.value(*place) for place in places)
     says = "the direct effect plus a times b is the total effect"
-    return only(says, Demand(direct + a * b, "equals", c))
+    return only(says, (direct + a * b).equals(c))
 
 
 def identity(p: Print, short: Place, long: Place, entering: Place, df: int) -> Demand:
@@ -891,10 +906,10 @@ def identity(p: Print, short: Place, long: Place, entering: Place, df: int) -> D
     """
     p.tick()
     t2 = p.statistic(*entering[:3]).square()
-    ratio = (exactly(1) + t2 / exactly(df)) * exactly(Fraction(df, df + 1))
+    ratio = (t2 / df + 1) * Fraction(df, df + 1)
     moved = (p.value(*short) - p.value(*long)).square()
     implied = p.variance(*short[:3]) / ratio + moved / t2
-    return Demand(implied, "equals", p.variance(*long[:3]))
+    return implied.equals(p.variance(*long[:3]))
 
 
 def classical(p: Print, about: Any) -> Finding:
@@ -944,14 +959,14 @@ def claims(p: Print, about: Any) -> Finding:
     entry = p.entry("claims", about)
     if "all" in entry:
         return relation(p, about, section="claims")
-    zero, demands = exactly(0), []
+    demands = []
     if "stable" in entry:
         table, rows, columns = (entry["stable"][key] for key in ("table", "rows", "columns"))
         for row in rows:
             found = [
                 p.value(table, row, c, "coef") for c in columns if p.has(table, row, c, "coef")
             ]
-            demands += [Demand(zero, "less than", a * b) for a, b in pairwise(found)]
+            demands += [a * b > 0 for a, b in pairwise(found)]
         return only("no coefficient changes its sign between columns", *demands)
     if "printed" in entry:
         table, wanted = entry["printed"]["table"], set(entry["printed"]["regressors"])
@@ -959,20 +974,18 @@ def claims(p: Print, about: Any) -> Finding:
         columns = dict.fromkeys(c[2] for c in p.cells if c[0] == table and c[3] == "coef")
         count = sum(set(p.rows(table, c)) - beside == wanted for c in columns)
         says = "some printed column holds exactly the named regressors"
-        return only(says, Demand(exactly(1), "at most", exactly(count)))
+        return only(says, exactly(1) <= count)
     kind = "significant" if "significant" in entry else "insignificant"
-    level, sign = exactly(rational(entry[kind].get("level", "0.1"))), entry[kind].get("sign")
+    level, sign = rational(entry[kind].get("level", "0.1")), entry[kind].get("sign")
     for table, row, column, _ in [p.at(place, "coef") for place in entry[kind]["cells"]]:
-        b, size = p.value(table, row, column, "coef"), p.statistic(table, row, column).size()
-        ends = {"positive": (zero, b), "negative": (b, zero)}.get(sign)
-        demands += [Demand(ends[0], "less than", ends[1])] if ends else []
+        b, size = p.value(table, row, column, "coef"), abs(p.statistic(table, row, column))
+        demands += {"positive": [b > 0], "negative": [b < 0]}.get(sign, [])
         frees = [int(rational(p.premise("clusters", table) or 2)) - 1]
         if any(p.has(table, name, column, "value") for name in SIZES):
             slopes = len(p.rows(table, column)) + int(rational(p.premise("absorbed", table) or 0))
             frees.append(p.size(table, column) - slopes)
         beyond = Ends(tail(size, None).low, tail(size, max(min(frees), 1)).high)
-        pair = (beyond, level) if kind == "significant" else (level, beyond)
-        demands.append(Demand(pair[0], "at most", pair[1]))
+        demands.append(beyond <= level if kind == "significant" else level <= beyond)
     return only(f"the coefficients are {kind} at the declared level", *demands)
 
 
@@ -988,8 +1001,8 @@ def official(p: Print, about: Any) -> Finding:
             if f"{city} {year} {name}" in p.facts:
                 low, high = p.fact(f"{city} {year} {name}").both
                 ends = [p.value(entry["moments"], name, end, "value") for end in ("min", "max")]
-                yield Demand(exactly(low), "at most", ends[1])
-                yield Demand(ends[0], "at most", exactly(high))
+                yield low <= ends[1]
+                yield ends[0] <= high
 
     says = "a row of this city in some year lies within the printed ends"
     return Finding(says, ((f"the year {y}", demands(y)) for y in range(first, last + 1)))
@@ -1010,14 +1023,7 @@ THEOREMS: dict[str, Callable[[Print, Any], Finding]] = {
 
 
 def prove(paper: str, rule: str, about: Any, p: Print) -> tuple[dict[str, Any], str]:
-    """Show that each case of a theorem demands the impossible of the print.
-
-    Returns
-    -------
-    dict
-        The certificate.
-    str
-        The sentence that was shown.
+    """Show that each case of a theorem demands the impossible; return certificate and sentence.
 
     Raises
     ------
@@ -1057,6 +1063,7 @@ def _sentence(certificate: Mapping[str, Any], says: str, p: Print) -> str:
     told = "it declares" if known else "it is declared"
     parts = [f"{'The record prints' if known else 'If the print reads'} {', '.join(cells)}"]
     parts += [f"{told} {', '.join(premises)}"] if premises else []
+    parts += [f"no other coefficients stand in {', '.join(p.listed)}"] if p.listed else []
     parts += [f"the facts are {', '.join(facts)}"] if facts else []
     count = len(certificate["cases"])
     return (
