@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftz.commands import BAD_INPUT
 from ftz.errors import FtzError
@@ -121,7 +121,9 @@ def _print_ledger(ledger: Ledger) -> None:
 
 def _verify_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Check certificates (written by `ftz audit --out`) against the printed record."
+        "Check certificates (written by `ftz audit --out`) by a program that shares no line with "
+        "the audit, and print the sentence that each proves.  Cells and declarations must be "
+        "those of the record; for a paper without one the sentence begins with if."
     )
     parser.add_argument("certificates", nargs="+", type=Path, metavar="CERTIFICATE.json")
     parser.add_argument(
@@ -131,28 +133,35 @@ def _verify_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from ftz import audit
-    from ftz.audit.checker import CertificateError, verify
-    from ftz.audit.reading import read_file
+    from ftz.audit import checker
 
-    studies = read_file(options.record) if options.record else audit.load_studies()
-    records = {study.paper: study.record for study in studies}
     failed = 0
     for path in options.certificates:
         try:
-            proof = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            with path.open(encoding="utf-8") as handle:
+                text = handle.read(checker.MOST_BYTES + 1)
+        except (OSError, UnicodeDecodeError) as error:
             raise FtzError(f"{path}: cannot be read ({error})") from None
-        paper = proof.get("paper") if isinstance(proof, dict) else None
-        if paper not in records:
-            raise FtzError(f"{path}: the record holds no paper {paper!r}")
         try:
-            verify(proof, records[paper])
-            print(f"{path}: holds")
-        except CertificateError as error:
+            paper = str(checker.read(text).get("paper"))
+            print(f"{path}: holds.  {checker.verify(text, _record(options.record, paper))}")
+        except checker.CertificateError as error:
             failed += 1
             print(f"{path}: {error}")
     return NOT_MET if failed else OK
+
+
+@cache
+def _record(file: Path | None, paper: str) -> dict[str, Any] | None:
+    """Return the record of a paper, from a file or of the five; ``None`` if it is none of them."""
+    from ftz import audit
+    from ftz.audit.reading import read_file
+
+    studies = read_file(file) if file else audit.load_studies()
+    found = next((study for study in studies if study.paper == paper), None)
+    if file and found is None:
+        raise FtzError(f"{file}: the record holds no paper {paper!r}")
+    return audit.printed(found) if found else None
 
 
 # --- witness ----------------------------------------------------------------------------------
