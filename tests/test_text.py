@@ -80,7 +80,8 @@ def test_each_linked_term_has_an_entry(path):
 @each_page
 def test_each_chinese_word_is_in_the_glossary(path):
     names = NAMES + "\n" + QUOTED
-    none(prose.unexplained_chinese(name(path), path.read_text("utf-8"), GLOSSARY, names))
+    english = path.read_text("utf-8").split("\n## 中文\n")[0]  # a section for readers of Chinese
+    none(prose.unexplained_chinese(name(path), english, GLOSSARY, names))
 
 
 @each_policy_chapter
