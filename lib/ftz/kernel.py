@@ -34,10 +34,13 @@ class Span:
         Number of each row's unit.
     basis : array, shape (n, r)
         Orthonormal basis of what periods and controls add to the unit effects.
+    root : array, shape (n,), optional
+        Roots of the rows' weights, by which values are multiplied before projection.
     """
 
     units: np.ndarray
     basis: np.ndarray
+    root: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -46,18 +49,20 @@ class Span:
         periods: np.ndarray,
         controls: np.ndarray | None = None,
         names: Sequence[str] = (),
+        weights: np.ndarray | None = None,
     ) -> Span:
-        """Return the span of two sets of effects and controls of shape (n, K).
+        """Return the span of two sets of effects and controls of shape (n, K), rows weighted.
 
         Raises
         ------
         EstimationError
             If a control lies in the span of the effects, or controls are collinear.
         """
-        bare = cls(units, np.empty((len(units), 0)))
+        root = None if weights is None else np.sqrt(weights / weights.mean())
+        bare = cls(units, np.empty((len(units), 0)), root)
         dummies = (periods[:, None] == np.unique(periods)).astype(float)
         left, singular, _ = np.linalg.svd(bare.residual(dummies), full_matrices=False)
-        effects = cls(units, left[:, singular > 1e-9 * np.sqrt(len(units))])
+        effects = cls(units, left[:, singular > 1e-9 * np.sqrt(len(units))], root)
         if controls is None or not controls.shape[1]:
             return effects
         within = effects.residual(controls)
@@ -69,12 +74,12 @@ class Span:
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, np.hstack([effects.basis, left]))
+        return cls(units, np.hstack([effects.basis, left]), root)
 
     @cached_property
     def size(self) -> np.ndarray:
-        """Rows of each unit."""
-        return np.bincount(self.units)
+        """Rows of each unit, or their weight."""
+        return np.bincount(self.units, None if self.root is None else self.root**2)
 
     @property
     def rank(self) -> int:
@@ -84,8 +89,13 @@ class Span:
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
         columns = values[:, None] if values.ndim == 1 else values
-        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
-        within = columns - (sums / self.size[:, None])[self.units]
+        if self.root is None:
+            sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
+            within = columns - (sums / self.size[:, None])[self.units]
+        else:
+            heavy = (columns * self.root[:, None] ** 2).T
+            sums = np.stack([np.bincount(self.units, column) for column in heavy], axis=1)
+            within = self.root[:, None] * (columns - (sums / self.size[:, None])[self.units])
         within = np.asarray(within - self.basis @ (self.basis.T @ within))
         return within[:, 0] if values.ndim == 1 else within
 
