@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftz.commands import BAD_INPUT
 from ftz.errors import FtzError
@@ -121,7 +121,9 @@ def _print_ledger(ledger: Ledger) -> None:
 
 def _verify_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Check certificates (written by `ftz audit --out`) against the printed record."
+        "Check certificates (written by `ftz audit --out`) by a program that shares no line with "
+        "the audit, and print the sentence that each proves.  Cells and declarations must be "
+        "those of the record; for a paper without one the sentence begins with if."
     )
     parser.add_argument("certificates", nargs="+", type=Path, metavar="CERTIFICATE.json")
     parser.add_argument(
@@ -131,28 +133,35 @@ def _verify_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from ftz import audit
-    from ftz.audit.checker import CertificateError, verify
-    from ftz.audit.reading import read_file
+    from ftz.audit import checker
 
-    studies = read_file(options.record) if options.record else audit.load_studies()
-    records = {study.paper: study.record for study in studies}
     failed = 0
     for path in options.certificates:
         try:
-            proof = json.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            with path.open(encoding="utf-8") as handle:
+                text = handle.read(checker.MOST_BYTES + 1)
+        except (OSError, UnicodeDecodeError) as error:
             raise FtzError(f"{path}: cannot be read ({error})") from None
-        paper = proof.get("paper") if isinstance(proof, dict) else None
-        if paper not in records:
-            raise FtzError(f"{path}: the record holds no paper {paper!r}")
         try:
-            verify(proof, records[paper])
-            print(f"{path}: holds")
-        except CertificateError as error:
+            paper = str(checker.read(text).get("paper"))
+            print(f"{path}: holds.  {checker.verify(text, _record(options.record, paper))}")
+        except checker.CertificateError as error:
             failed += 1
             print(f"{path}: {error}")
     return NOT_MET if failed else OK
+
+
+@cache
+def _record(file: Path | None, paper: str) -> dict[str, Any] | None:
+    """Return the record of a paper, from a file or of the five; ``None`` if it is none of them."""
+    from ftz import audit
+    from ftz.audit.reading import read_file
+
+    studies = read_file(file) if file else audit.load_studies()
+    found = next((study for study in studies if study.paper == paper), None)
+    if file and found is None:
+        raise FtzError(f"{file}: the record holds no paper {paper!r}")
+    return audit.printed(found) if found else None
 
 
 # --- witness ----------------------------------------------------------------------------------
@@ -195,19 +204,46 @@ def _check(options: argparse.Namespace) -> int:
         count = sum(problem.fatal for problem in problems)
         print(f"{count} problem{'s' if count > 1 else ''}: not usable", file=sys.stderr)
         return BAD_INPUT
-    for section, reason in own.missing(study).items():
+    if len(study.frame) > own.TRIED_UP_TO:
+        print(f"note  sections are not tried on more than {own.TRIED_UP_TO:,} rows by this command")
+    for section, reason in (
+        own.missing(study) if len(study.frame) <= own.TRIED_UP_TO else {}
+    ).items():
         if section not in own.VARIANTS:
             print(f"note  the book will leave out {section}: {reason}")
     print(f"usable: {study}")
     return OK
 
 
+def _report_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write tables (Word, LaTeX, CSV), figures (SVG, PDF, PNG) and one summary page (HTML, "
+        "PDF) of your panel.  What cannot be computed is a line with its reason."
+    )
+    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
+    parser.add_argument("spec", type=Path, help="SPEC.yml: which column plays which part")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="of the report")
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ftz.own.report import report
+
+    page = report(options.panel, options.spec, options.out, progress=sys.stderr.isatty())
+    print(f"the report of your panel: {page}")
+    return OK
+
+
 def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write panel.csv with the columns of the example spec and one filled-in row, and "
-        "spec.yml with every key explained."
+        "Look at a panel's file, propose a part for its columns, each with the reason, and write "
+        "the spec beside it.  Of a folder: write panel.csv with the columns of the example spec "
+        "and one filled-in row, and spec.yml with every key explained."
     )
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where; default: here")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path(), help="a file, or a folder; default: here"
+    )
+    parser.add_argument("--spec", type=Path, metavar="SPEC.yml", help="where to write the proposal")
     parser.add_argument(
         "--full", action="store_true", help="all rows of the simulated example, ready to run"
     )
@@ -218,6 +254,12 @@ def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
 def _new_panel(options: argparse.Namespace) -> int:
     from ftz import own
 
+    if options.folder.is_file() or options.folder.suffix in own.READERS:
+        target = options.spec or options.folder.with_suffix(".yml")
+        target = own.write_proposal(options.folder, target)
+        print(target.read_text("utf-8"), end="")
+        print(f"wrote {target}: confirm each line", file=sys.stderr)
+        return OK
     rows = None if options.full else 1
     for path in own.write_template(options.folder, rows=rows, force=options.force):
         print(f"wrote {path}")
@@ -273,6 +315,7 @@ def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("say everything that is wrong with a panel and its spec", _check_parser),
     "new-panel": ("write a template of a panel and its spec", _new_panel_parser),
+    "report": ("write tables, figures and a summary of your own panel", _report_parser),
     "book": ("make the book of your own panel", _book_parser),
     "rerun": ("run chapters anew with other parameters", lambda _: None),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),

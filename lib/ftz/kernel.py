@@ -36,11 +36,14 @@ class Span:
         Orthonormal directions beside the effects, of controls.
     periods : array of int, shape (n,), optional
         Number of each row's period; without it, there are unit effects only.
+    root : array, shape (n,), optional
+        Roots of the rows' weights, by which values are multiplied before projection.
     """
 
     units: np.ndarray
     extra: np.ndarray
     periods: np.ndarray | None = None
+    root: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -49,8 +52,9 @@ class Span:
         periods: np.ndarray,
         controls: np.ndarray | None = None,
         names: Sequence[str] = (),
+        weights: np.ndarray | None = None,
     ) -> Span:
-        """Return the span of two sets of effects and controls of shape (n, K).
+        """Return the span of two sets of effects and controls of shape (n, K), rows weighted.
 
         Raises
         ------
@@ -58,7 +62,8 @@ class Span:
             If a control lies in the span of the effects, or controls are collinear.
         """
         codes = np.unique(periods, return_inverse=True)[1]
-        effects = cls(units, np.empty((len(units), 0)), codes)
+        root = None if weights is None else np.sqrt(weights / weights.mean())
+        effects = cls(units, np.empty((len(units), 0)), codes, root)
         if controls is None or not controls.shape[1]:
             return effects
         within = effects.residual(controls)
@@ -70,12 +75,12 @@ class Span:
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, left, codes)
+        return cls(units, left, codes, root)
 
     @cached_property
     def size(self) -> np.ndarray:
-        """Rows of each unit."""
-        return np.bincount(self.units)
+        """Rows of each unit, or their weight."""
+        return np.bincount(self.units, None if self.root is None else self.root**2)
 
     @cached_property
     def _root(self) -> np.ndarray:
@@ -83,9 +88,11 @@ class Span:
         if self.periods is None:
             return np.empty((0, 0))
         # Cross products of the dummies within units, from a count of rows by unit and period.
-        counts = sparse.csr_array((np.ones(len(self.units)), (self.units, self.periods)))
+        rows = np.ones(len(self.units)) if self.root is None else self.root**2
+        counts = sparse.csr_array((rows, (self.units, self.periods)))
         shares = counts.T @ sparse.diags_array(1 / self.size) @ counts
-        values, vectors = np.linalg.eigh(np.diag(np.bincount(self.periods)) - shares.toarray())
+        own = np.diag(np.bincount(self.periods, rows))
+        values, vectors = np.linalg.eigh(own - shares.toarray())
         kept = values > 1e-10 * max(values[-1], 1.0)
         return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
 
@@ -102,15 +109,16 @@ class Span:
         return len(self.size) + int(self._root.shape[1]) + int(self.extra.shape[1])
 
     def _demeaned(self, columns: np.ndarray) -> np.ndarray:
-        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
-        return np.asarray(columns - (sums / self.size[:, None])[self.units])
+        weigh = 1.0 if self.root is None else self.root[:, None]
+        sums = by_group(self.units, columns * weigh * weigh)
+        return np.asarray(weigh * (columns - (sums / self.size[:, None])[self.units]))
 
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
         within = self._demeaned(values[:, None] if values.ndim == 1 else values)
         if self.periods is not None:
-            sums = np.stack([np.bincount(self.periods, column) for column in within.T], axis=1)
-            effects = self._root @ (self._root.T @ sums)
+            left = within if self.root is None else within * self.root[:, None]
+            effects = self._root @ (self._root.T @ by_group(self.periods, left))
             within = within - self._demeaned(effects[self.periods])
         if self.extra.shape[1]:
             within = within - self.extra @ (self.extra.T @ within)
@@ -126,6 +134,11 @@ class Span:
         """Return an orthonormal basis with a column a unit, for what needs one."""
         dummies = sparse.csr_array(members(self.units).T / np.sqrt(self.size)).toarray()
         return np.hstack([dummies, self.basis])
+
+
+def by_group(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sums of values, shape (n, R), by group: (G, R)."""
+    return np.stack([np.bincount(codes, column) for column in values.T], axis=1)
 
 
 def members(codes: np.ndarray) -> sparse.csr_array:

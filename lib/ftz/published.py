@@ -40,7 +40,7 @@ KINDS = {
     "about": "printed as about this: no interval is defined",
     "fraction": "printed as a fraction of small numbers: no interval is defined",
 }
-STATISTICS = ("value", "coef", "se", "statistic")
+STATISTICS = ("value", "coef", "se", "statistic", "p", "ci_low", "ci_high", "df")
 STARS = ("", "*", "**", "***")
 
 _NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)

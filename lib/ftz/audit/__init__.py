@@ -7,7 +7,7 @@ certificate that :func:`verify` checks by a program of its own, in rational numb
 
 from __future__ import annotations
 
-from ftz.audit.certificate import certificate
+from ftz.audit.certificate import certificate, printed
 from ftz.audit.checker import CertificateError, verify
 from ftz.audit.ledger import Ledger, audit, load_studies
 from ftz.audit.statement import CONSISTENT, IMPOSSIBLE, UNDECIDED, Branch, Check, Statement
@@ -26,5 +26,6 @@ __all__ = [
     "audit",
     "certificate",
     "load_studies",
+    "printed",
     "verify",
 ]

@@ -10,7 +10,7 @@ for a reader with a pencil, and put into a certificate that another program chec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
@@ -99,6 +99,81 @@ def decimal(number: Fraction | None, *, up: bool, digits: int = 6) -> str:
 def point(number: Fraction | int) -> Span:
     """Return the interval of a single number."""
     return Span(Fraction(number), Fraction(number))
+
+
+#: What may be declared about the digits of a printed number.
+ROUNDINGS = ("nearest", "half_even", "truncated", "unknown")
+
+
+class Digits(Record):
+    """Printed numbers with what is declared about their digits.
+
+    Parameters
+    ----------
+    numbers : list of Printed
+    rounding : mapping, optional
+        Identifier to one of :data:`ROUNDINGS`; *unknown* where nothing is declared, which
+        allows rounding, to even or away from zero, and truncation toward zero.
+    inferred : iterable of str
+        Whole numbers that only look like counts: nobody declared that they are exact.
+    """
+
+    def __init__(
+        self,
+        numbers: Iterable[Printed],
+        rounding: Mapping[str, str] | None = None,
+        inferred: Iterable[str] = (),
+    ) -> None:
+        super().__init__(list(numbers))
+        self.rounding = {n.id: (rounding or {}).get(n.id, "unknown") for n in self}
+        self.inferred = frozenset(inferred)
+        self._spans: dict[str, Span] = {}
+
+    def span(self, identifier: str) -> Span:
+        """Return the numbers that may stand behind a printed one."""
+        if identifier not in self._spans:
+            printed = self.get(identifier)
+            rounded = printed.kind == "rounded"
+            self._spans[identifier] = (
+                digit_span(printed.text, self.rounding[identifier]) if rounded else span_of(printed)
+            )
+        return self._spans[identifier]
+
+    def with_rounding(self, rounding: str, *, undeclared_only: bool = False) -> Digits:
+        """Return the same numbers under another reading of their digits."""
+        changed = {
+            k: v if undeclared_only and v != "unknown" else rounding
+            for k, v in self.rounding.items()
+        }
+        return Digits(self, changed, self.inferred)
+
+    def only(self, identifiers: Iterable[str]) -> Digits:
+        """Return some of the numbers."""
+        return Digits([self.get(i) for i in identifiers], self.rounding, self.inferred)
+
+    def replace(self, changed: Printed) -> Digits:
+        """Return a record in which one number is another."""
+        return Digits(super().replace(changed), self.rounding, self.inferred)
+
+
+@cache
+def digit_span(text: str, rounding: str) -> Span:
+    """Return the numbers that print as ``text``, ends included.
+
+    With unit *u*: *nearest* and *half_even* leave p - u/2 to p + u/2, *truncated* p to
+    p + u away from zero, and *unknown* all of them.
+    """
+    interval = rounding_interval(text)
+    low, high = Fraction(interval.low), Fraction(interval.high)
+    if rounding in {"nearest", "half_even"}:
+        return Span(low, high)
+    value, half = (low + high) / 2, (high - low) / 2
+    inner = half if rounding == "unknown" else Fraction(0)
+    if value == 0:
+        return Span(-2 * half, 2 * half)
+    return Span(
+        value - (inner if value > 0 else 2 * half), value + (2 * half if value > 0 else inner)
+    )
 
 
 def span_of(printed: Printed) -> Span:
@@ -232,6 +307,8 @@ def _cells(tree: Tree) -> list[str]:
 def _span(tree: Tree, record: Record) -> Span:
     head = tree[0]
     if head == "cell":
+        if isinstance(record, Digits):
+            return record.span(tree[1])
         return span_of(record.get(tree[1]))
     if head == "number":
         return point(Fraction(tree[1]))

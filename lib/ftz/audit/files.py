@@ -12,12 +12,14 @@ from pathlib import Path
 from ftz.audit.certificate import certificate
 from ftz.audit.ledger import Ledger
 from ftz.audit.statement import IMPOSSIBLE
+from ftz.errors import RecordError
 
 
 def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:
     """Write ``ledger.csv``, ``ledger.jsonl`` and one certificate for each impossible check.
 
-    Everything is rendered before anything is written, and old certificates go.
+    Everything is rendered before anything is written, and old certificates go.  Checks that
+    the verifier does not confirm are listed in ``certificates/unconfirmed.txt``.
     """
     contents = {
         "ledger.csv": _csv(ledger),
@@ -25,7 +27,7 @@ def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:
         **dict(_certificates(ledger)),
     }
     (folder / "certificates").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "certificates").glob("*.json"):
+    for old in (folder / "certificates").iterdir():
         old.unlink()
     for name, text in contents.items():
         (folder / name).write_text(text, "utf-8")
@@ -42,12 +44,15 @@ def _csv(ledger: Ledger) -> str:
 
 
 def _certificates(ledger: Ledger) -> Iterator[tuple[str, str]]:
-    number = 0
-    for check in ledger:
-        if check.verdict != IMPOSSIBLE:
+    unconfirmed = ""
+    for number, check in enumerate(ledger.select(verdict=IMPOSSIBLE), start=1):
+        try:
+            proof = certificate(check, ledger.study(check.paper))
+        except RecordError as error:
+            unconfirmed += f"{error}\n"
             continue
-        number += 1
-        proof = certificate(check, ledger.study(check.paper).record)
         slug = re.sub(r"[^a-z0-9]+", "-", f"{check.rule} {check.title}".lower()).strip("-")[:60]
         text = json.dumps(proof, indent=1, ensure_ascii=False) + "\n"
         yield f"certificates/{number:02d}-{slug}.json", text
+    if unconfirmed:
+        yield "certificates/unconfirmed.txt", unconfirmed

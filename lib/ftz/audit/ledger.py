@@ -13,7 +13,7 @@ import pandas as pd
 
 from ftz import published
 from ftz.audit.rules import RULES
-from ftz.audit.statement import CONSISTENT, IMPOSSIBLE, UNDECIDED, Check
+from ftz.audit.statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
 from ftz.audit.study import Study
 from ftz.errors import RecordError
 from ftz.paths import data_dir
@@ -63,13 +63,33 @@ class Ledger:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a check; paper, rule, title, verdict, reasoning, cells."""
-        columns = ["paper", "rule", "title", "verdict", "reasoning", "cells"]
+        """One row a check: paper, rule, title, verdict, strength, reasoning, declare, cells."""
+        columns = ["paper", "rule", "title", "verdict", "strength", "reasoning", "declare", "cells"]
         rows = [{name: getattr(c, name) for name in columns} for c in self]
         return pd.DataFrame(rows, columns=columns)
 
+    @property
+    def findings(self) -> list[Check]:
+        """The impossible checks, those that rest on the least first."""
+        found = self.select(verdict=IMPOSSIBLE)
+        return sorted(found, key=lambda check: STRENGTHS.index(check.strength))
+
+    @property
+    def used(self) -> dict[str, list[str]]:
+        """Every printed cell, and the rules that used it."""
+        found: dict[str, list[str]] = {p.id: [] for s in self.studies for p in s.record}
+        for check in self:
+            for cell in check.cells:
+                if check.rule not in found[cell]:
+                    found[cell].append(check.rule)
+        return found
+
     def json_lines(self) -> str:
-        """One JSON object a line: ``paper``, ``cells``, ``rule``, ``verdict``, ``reasoning``."""
+        """One JSON object a line: ``paper``, ``cells``, ``rule``, ``verdict``, ``reasoning`` ...
+
+        ``strength`` says what the verdict rests on, ``premises`` lists it, and ``declare``
+        holds the lines that would decide an undecided check.
+        """
         return "".join(
             json.dumps(
                 {
@@ -79,6 +99,9 @@ class Ledger:
                     "verdict": c.verdict,
                     "reasoning": c.reasoning,
                     "title": c.title,
+                    "strength": c.strength,
+                    "premises": [{"name": p.name, "declared": p.declared} for p in c.premises],
+                    "declare": c.declare,
                 },
                 ensure_ascii=False,
             )

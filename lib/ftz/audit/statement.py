@@ -8,17 +8,20 @@ inside the rounding intervals can obey.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
-from ftz.audit.exact import Expr, Span, decimal
+from ftz.audit.exact import Digits, Expr, Span, decimal
 from ftz.errors import RecordError
 from ftz.published import Record
 
 CONSISTENT, IMPOSSIBLE, UNDECIDED = "consistent", "impossible", "undecided"
+
+#: Names under which a number of observations is printed.
+SIZES = ("N", "n", "Observations", "obs")
 
 Relation = Literal["equals", "at most", "less than", "is whole"]
 
@@ -139,6 +142,31 @@ class Branch:
         return next((s for s in self.statements if not s.possible(record)), None)
 
 
+#: How much a verdict rests on, the least first.
+STRENGTHS = ("arithmetic", "convention", "wording")
+#: Premises that say what a heading means: digits and these are arithmetic.
+_DEFINITIONS = {"scale", "counts", "parts"}
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What a verdict rests on beside the digits.
+
+    Attributes
+    ----------
+    name : str
+        ``stars``, ``estimator``, ``sample`` ...
+    declared : bool
+        Whether it is printed or declared; a premise that the program infers is neither.
+    remedy : str
+        The line that would declare it.
+    """
+
+    name: str
+    declared: bool
+    remedy: str
+
+
 @dataclass(frozen=True)
 class Check:
     """One row of the ledger.
@@ -156,6 +184,11 @@ class Check:
         The readings; empty where nothing could be computed.
     title : str
         What was asked, in a few words.
+    premises : tuple of Premise
+        What the verdict rests on beside the digits.
+    strength : str
+        *arithmetic* (digits and what a heading means), *convention* (a declared
+        convention) or *wording* (a reading of a sentence).
     """
 
     paper: str
@@ -165,6 +198,13 @@ class Check:
     reasoning: str
     branches: tuple[Branch, ...] = ()
     title: str = ""
+    premises: tuple[Premise, ...] = ()
+    strength: str = "arithmetic"
+
+    @property
+    def declare(self) -> str:
+        """The lines that would decide the check if they were declared; empty if none would."""
+        return ", ".join(f"`{p.remedy}`" for p in self.premises if not p.declared)
 
 
 def decide(
@@ -174,46 +214,109 @@ def decide(
     title: str,
     branches: Sequence[Branch],
     *,
+    premises: Sequence[Premise] = (),
+    uses: Sequence[str] = (),
+    strength: str = "",
     all_agree: bool = False,
     if_impossible: str = IMPOSSIBLE,
     remark: str = "",
 ) -> Check:
     """Evaluate all readings and word the verdict.
 
+    *Impossible* needs every premise declared, that of the digits too; otherwise the check
+    is *undecided*, with the line that would decide it.
+
     Parameters
     ----------
     record : Record
+        With :class:`~ftz.audit.exact.Digits`, what is declared about the digits counts;
+        a plain record is taken as rounded.
     paper, rule, title : str
     branches : sequence of Branch
         Readings that together cover every case.
+    premises : sequence of Premise
+        What the statements rest on beside the digits.
+    uses : sequence of str
+        Cells whose numbers went into the statements as such: an n, say.
+    strength : str
+        By default *arithmetic* if nothing but definitions is among the premises, else
+        *convention*.
     all_agree : bool
         Where the readings are rivals: *consistent* only if each is possible, and
         *undecided* if some are.  Otherwise one possible reading is enough.
     if_impossible : str
         The verdict if no reading is possible; *undecided* where the rule rests on a
-        premise that the paper does not print.
+        premise that no declaration could settle.
     remark : str
         A sentence added to the reasoning.
     """
-    cells = tuple(dict.fromkeys(c for b in branches for s in b.statements for c in s.cells))
+    stated = (c for b in branches for s in b.statements for c in s.cells)
+    cells = tuple(dict.fromkeys((*uses, *stated)))
     try:
-        failing = _failing(record, branches, to_the_end=all_agree)
+        verdict, reasoning = _weigh(record, branches, all_agree)
+        rests = (*premises, *_of_digits(record, branches, cells, verdict))
+        if verdict == CONSISTENT and any(p.name == "rounding" and not p.declared for p in rests):
+            assert isinstance(record, Digits)
+            narrow = record.with_rounding("nearest", undeclared_only=True)
+            verdict, reasoning = _weigh(narrow, branches, all_agree)
     except RecordError as error:  # a number printed as "about", or a divisor around zero
         return Check(paper, rule, cells, UNDECIDED, f"{title}: {error}.", (), title)
+    missing = [p for p in rests if not p.declared]
+    if verdict != IMPOSSIBLE or if_impossible != IMPOSSIBLE:
+        verdict = if_impossible if verdict == IMPOSSIBLE else verdict
+        rests = tuple(p for p in rests if p.declared)
+    elif missing:
+        verdict = UNDECIDED
+        lines = " and ".join(f"`{p.remedy}`" for p in missing)
+        reasoning += f". This rests on what is not declared; {lines} would decide it"
+    known = {p.name for p in rests} <= _DEFINITIONS
+    text = " ".join(part for part in (_sentence(reasoning), remark) if part)
+    strength = strength or ("arithmetic" if known else "convention")
+    return Check(paper, rule, cells, verdict, text, tuple(branches), title, rests, strength)
+
+
+def _weigh(record: Record, branches: Sequence[Branch], all_agree: bool) -> tuple[str, str]:
+    """Return the verdict of the statements alone, and the arithmetic behind it."""
+    failing = _failing(record, branches, to_the_end=all_agree)
     possible = [b for b, f in zip(branches, failing, strict=False) if f is None]
     if not possible:
-        verdict = if_impossible
-        reasoning = _impossible(record, branches, failing)
-    elif all_agree and len(possible) < len(branches):
-        verdict = UNDECIDED
+        return IMPOSSIBLE, _impossible(record, branches, failing)
+    if all_agree and len(possible) < len(branches):
         against = next(f for f in failing if f is not None)
         names = " or ".join(b.assume for b in possible)
-        reasoning = f"possible with {names}; otherwise {against.reasoning(record)}"
-    else:
-        verdict = CONSISTENT
-        reasoning = _consistent(record, possible[0])
-    text = " ".join(part for part in (_sentence(reasoning), remark) if part)
-    return Check(paper, rule, cells, verdict, text, tuple(branches), title)
+        return UNDECIDED, f"possible with {names}; otherwise {against.reasoning(record)}"
+    return CONSISTENT, _consistent(record, possible[0])
+
+
+def _of_digits(
+    record: Record, branches: Sequence[Branch], cells: Sequence[str], verdict: str
+) -> Iterator[Premise]:
+    """Yield what an *impossible* rests on about the digits: exact counts, and rounding.
+
+    Rounding is none where the statements fail under truncation as well.  Where they hold
+    as widely read and fail if rounded, rounding is a premise that is not declared.
+    """
+    if not isinstance(record, Digits):
+        return
+    names = dict.fromkeys(_label(record, c) for c in cells if c in record.inferred)
+    if names:
+        yield Premise("counts", False, f"counts: [{', '.join(names)}]")
+    modes = {record.rounding[c] for c in cells if record.get(c).kind == "rounded"}
+    rounding = Premise("rounding", "unknown" not in modes, "rounding: nearest")
+    if verdict == IMPOSSIBLE:
+        wide = record.only(cells).with_rounding("unknown")
+        if modes - {"unknown"} and not all(b.failing(wide) for b in branches):
+            yield rounding
+    elif verdict == CONSISTENT and "unknown" in modes:
+        narrow = record.only(cells).with_rounding("nearest", undeclared_only=True)
+        if all(b.failing(narrow) for b in branches):
+            yield rounding
+
+
+def _label(record: Record, identifier: str) -> str:
+    """Return the name under which a cell would be declared a count."""
+    p = record.get(identifier)
+    return p.row if p.column == "value" or p.row in SIZES else p.column
 
 
 def _failing(

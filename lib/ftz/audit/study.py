@@ -17,8 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-from ftz.audit.exact import Expr, number
+from ftz.audit.declare import KINDS, Header
+from ftz.audit.exact import Digits, Expr, number
 from ftz.audit.exact import cell as cell_expr
+from ftz.audit.statement import SIZES, Premise
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 from ftz.published import Printed, Record
@@ -26,6 +28,7 @@ from ftz.published import Printed, Record
 #: What may be said of a paper in ``checks.yml``.
 SECTIONS = (
     "about",
+    "declare",
     "clusters",
     "absorbed",
     "errors",
@@ -45,8 +48,13 @@ SECTIONS = (
 
 #: Names under which a constant is printed.
 CONSTANTS = ("const", "constant", "_cons", "Constant", "Intercept")
-#: Names under which a number of observations is printed.
-SIZES = ("N", "n", "Observations", "obs")
+
+#: What the line that declares a key could look like.
+EXAMPLES = {
+    "stars": '{"*": .1, "**": .05, "***": .01}',
+    "df": "normal",
+    "level": ".95",
+}
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,19 @@ class Study:
         Sections of ``checks.yml``; see :data:`SECTIONS`.
     claims : mapping
         Key of a claim to its words and place.
+    inferred : frozenset of str
+        Sections that only the shape of the tables shows, and ``counts`` where nobody says
+        that whole numbers are exact: what rests on them is *undecided*.
+    words : mapping
+        Places that hold words or nothing, and what is printed there.
     """
 
     paper: str
     record: Record
     declared: Mapping[str, Any] = field(default_factory=dict)
     claims: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    inferred: frozenset[str] = frozenset()
+    words: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = set(self.declared) - set(SECTIONS)
@@ -76,6 +91,56 @@ class Study:
                 f"{self.paper}: checks have no section {', '.join(sorted(unknown))}; "
                 f"there are {', '.join(SECTIONS)}"
             )
+        header = self.header
+        rounding = {
+            p.id: header.get("rounding", p.table, p.column) or "unknown" for p in self.record
+        }
+        counts = [p.id for p in self.record if p.kind == "count" and not self._exact(p)]
+        object.__setattr__(self, "record", Digits(self.record, rounding, counts))
+
+    @cached_property
+    def header(self) -> Header:
+        """What is declared for the paper, its tables and their columns."""
+        places = {(p.table, p.column) for p in self.record}
+        return Header.read(self.get("declare", {}), self.paper, places)
+
+    def _exact(self, printed: Printed) -> bool:
+        """Say whether a whole number is a count by declaration."""
+        if "counts" not in self.inferred or printed.statistic == "df":
+            return True
+        names = self.header.names("counts", printed.table, printed.column)
+        at = {printed.column} if printed.column in SIZES else {printed.row, printed.column}
+        return bool(names & {name.casefold() for name in at})
+
+    def kind(self, table: str, variable: str) -> str:
+        """Return what a variable is declared to be: dummy, count, share, amount or nothing."""
+        found = self.get("variables", {}).get(variable, {})
+        if found and "variables" not in self.inferred:
+            return str(found.get("kind", ""))
+        for key, kind in KINDS.items():
+            if variable.casefold() in self.header.names(key, table, None):
+                return kind
+        return str(found.get("kind", ""))
+
+    def says(self, key: str, *wanted: Any, at: Sequence[tuple[str, str | None]]) -> Premise:
+        """Return the premise that a key is declared as one of the wanted values at each place."""
+        values = [self.header.get(key, table, column) for table, column in at]
+        line = f"{key}: {wanted[0]}" if wanted else f"{key}: {EXAMPLES[key]}"
+        held = all(v is not None and (not wanted or v in wanted) for v in values)
+        return Premise(key, held, line)
+
+    def section(self, name: str, line: str) -> Premise:
+        """Return the premise that an entry of a section is declared, not inferred."""
+        return Premise(name, name not in self.inferred, line)
+
+    def one_sample(self, *at: tuple[str, str]) -> Premise:
+        """Return the premise that columns of tables are of one sample."""
+        names = {self.header.get("sample", table, column) for table, column in at}
+        tables = {table for table, _ in at}
+        groups = [] if "same_sample" in self.inferred else self.get("same_sample", [])
+        together = len(names) == 1 and None not in names
+        together = together or any(tables <= set(group) for group in groups)
+        return Premise("sample", together, "sample: one name for these columns")
 
     def get(self, section: str, default: Any = None) -> Any:
         """Return a declared section."""
@@ -132,6 +197,30 @@ class Study:
                 return self.count(found)
         sizes = {self.count(p.id) for p in self.record if p.column in SIZES}
         return sizes.pop() if len(sizes) == 1 else None
+
+    def size_cells(self, table: str, column: str) -> tuple[str, ...]:
+        """Return the cells from which :meth:`sample_size` takes its number."""
+        printed = [self.where(table, row, column).get("value") for row in SIZES]
+        found = tuple(i for i in printed if i)[:1]
+        return found or tuple(p.id for p in self.record if p.column in SIZES)
+
+    def place(self, path: str) -> tuple[str, str, str]:
+        """Split ``table/row/column``, where a row or column may hold a slash itself.
+
+        Raises
+        ------
+        RecordError
+            If it has no three parts.
+        """
+        parts = path.split("/")
+        if len(parts) < 3:
+            raise RecordError(f"{self.paper}: {path!r} must be table/row/column")
+        for i in range(1, len(parts) - 1):
+            for j in range(i + 1, len(parts)):
+                found = "/".join(parts[:i]), "/".join(parts[i:j]), "/".join(parts[j:])
+                if found in self._places:
+                    return found
+        return parts[0], "/".join(parts[1:-1]), parts[-1]
 
     def regressors(self, table: str, column: str) -> list[str]:
         """Return the rows of a column that hold coefficients, in print order."""

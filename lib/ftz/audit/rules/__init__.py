@@ -17,8 +17,12 @@ Rule = Callable[[Study], Iterator[Check]]
 #: All rules in the order of the ledger.
 RULES: dict[str, Rule] = {
     "statistic": ratios.statistic,
+    "not negative": ratios.not_negative,
+    "p value": ratios.p_value,
+    "interval": ratios.interval,
     "stars": ratios.stars,
     "order of moments": moments.order,
+    "range": moments.span_of_ends,
     "spread": moments.spread,
     "0/1 variable": moments.dummies,
     "granularity": moments.granularity,
@@ -27,6 +31,7 @@ RULES: dict[str, Rule] = {
     "arithmetic": numbers.relations,
     "columns": columns.numbering,
     "fit": columns.fit,
+    "overall fit": columns.overall,
     "classical errors": columns.classical,
     "constant": columns.constant,
     "mediation": columns.mediation,

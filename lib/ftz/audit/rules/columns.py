@@ -33,9 +33,11 @@ from ftz.audit.statement import (
     UNDECIDED,
     Branch,
     Check,
+    Premise,
     Statement,
     decide,
     undecided,
+    with_remark,
 )
 from ftz.audit.study import CONSTANTS, Study, declared_list
 from ftz.errors import RecordError
@@ -84,6 +86,30 @@ def steps(study: Study, group: Mapping[str, Any]) -> Iterator[tuple[str, str, st
         entering = [name for name in after if name not in before]
         if len(entering) == 1 and set(before) <= set(after):
             yield short, long, entering[0], before
+
+
+def _least_squares(study: Study, *at: tuple[str, str]) -> list[Premise]:
+    """Return the premises that columns are least squares on one sample."""
+    return [study.says("estimator", "ols", at=at), study.one_sample(*at)]
+
+
+def _nesting(study: Study, group: Mapping[str, Any]) -> list[Premise]:
+    """Return the premises that columns are nested, by least squares, on one sample.
+
+    That nothing unprinted enters or leaves with a regressor has to be declared: fixed
+    effects are often named in words only.
+    """
+    columns = group.get("columns") or list(
+        dict.fromkeys(
+            p.column for p in study.tables.get(group["table"], ()) if p.statistic == "coef"
+        )
+    )
+    listed = ", ".join(f'"{c}"' for c in columns)
+    line = f"nested: [{{table: {group['table']}, columns: [{listed}]}}]"
+    return [
+        study.section("nested", line),
+        *_least_squares(study, *((group["table"], c) for c in columns)),
+    ]
 
 
 def _variance(place: Mapping[str, str]) -> Expr:
@@ -158,32 +184,47 @@ def classical(study: Study) -> Iterator[Check]:
     standard errors are classical, and does not ask, a contradiction leaves the table
     *undecided*: some other formula was used.
     """
-    says = str(study.get("errors", "unknown"))
-    wanted = IMPOSSIBLE if says in {"classical", "ask"} else UNDECIDED
     for group in groups(study):
         branches = classical_branches(study, group)
-        if not branches:
-            continue
-        title = f"{group['table']}: statistics over classical standard errors"
-        remark = (
-            "This excludes the homoskedastic formula, not the coefficients."
-            if says != "classical"
-            else ""
-        )
-        check = decide(
-            study.record, study.paper, "classical errors", title, branches, if_impossible=wanted
-        )
-        if check.verdict != "consistent" and remark:
-            check = Check(**{**check.__dict__, "reasoning": f"{check.reasoning} {remark}"})
-        yield check
+        if branches:
+            at = [(group["table"], c) for s in steps(study, group) for c in s[:2]]
+            title = f"{group['table']}: statistics over classical standard errors"
+            yield _classical(study, title, branches, at, _nesting(study, group))
     for entry in declared_list(study, "mediation"):
-        yield from _classical_mediation(study, entry, wanted)
+        yield from _classical_mediation(study, entry)
 
 
-def _classical_mediation(study: Study, entry: Mapping[str, Any], wanted: str) -> Iterator[Check]:
+def _classical(
+    study: Study,
+    title: str,
+    branches: list[Branch],
+    at: Sequence[tuple[str, str]],
+    premises: list[Premise],
+) -> Check:
+    """Decide whether errors can be classical; an impossible excludes the formula alone."""
+    says = {str(study.header.get("errors", *a) or study.get("errors", "")) for a in at}
+    declared = Premise("errors", says <= {"classical", "ask"}, "errors: classical")
+    cells = [i for a in dict.fromkeys(at) for i in study.size_cells(*a)]
+    check = decide(
+        study.record,
+        study.paper,
+        "classical errors",
+        title,
+        branches,
+        premises=[*premises, declared, study.says("scale", "linear", at=at)],
+        uses=list(dict.fromkeys(cells)),
+        if_impossible=UNDECIDED if says & {"robust", "clustered", "bootstrap"} else IMPOSSIBLE,
+    )
+    if check.verdict == "consistent" or says == {"classical"}:
+        return check
+    return with_remark(check, "This excludes the homoskedastic formula, not the coefficients.")
+
+
+def _classical_mediation(study: Study, entry: Mapping[str, Any]) -> Iterator[Check]:
     """Take the column into which the mediator enters as one more step of the identity."""
     short, long, path = (_place(study, entry[k]) for k in ("total", "direct", "path"))
-    n = study.sample_size(entry["direct"].split("/")[0], entry["direct"].split("/")[-1])
+    table, _, column = study.place(entry["direct"])
+    n = study.sample_size(table, column)
     slopes = entry.get("slopes")
     if n is None or not slopes or not all(_complete(p) for p in (short, long, path)):
         return
@@ -196,9 +237,15 @@ def _classical_mediation(study: Study, entry: Mapping[str, Any], wanted: str) ->
         if n - absorbed - int(slopes) > 0
     ]
     title = f"{entry['direct']}: the mediator enters, classical standard errors"
-    yield decide(
-        study.record, study.paper, "classical errors", title, branches, if_impossible=wanted
-    )
+    at = [study.place(entry[k])[::2] for k in ("total", "direct")]
+    premises = [study.section("mediation", _entry(entry)), *_least_squares(study, *at)]
+    yield _classical(study, title, branches, at, premises)
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    """Write the line that declares a mediation."""
+    places = ", ".join(f"{k}: {entry[k]}" for k in ("total", "mediator", "direct", "path"))
+    return f"mediation: [{{{places}}}]"
 
 
 def classical_table(study: Study, group: Mapping[str, Any], absorbed: int) -> pd.DataFrame:
@@ -263,7 +310,61 @@ def fit(study: Study) -> Iterator[Check]:
                     cell(found[0] or ""), "at most", cell(found[1] or ""), "R2 does not fall"
                 )
                 title = f"R2 from {short} to {long} ({table})"
-                yield decide(study.record, study.paper, "fit", title, [Branch("", (wanted,))])
+                yield decide(
+                    study.record,
+                    study.paper,
+                    "fit",
+                    title,
+                    [Branch("", (wanted,))],
+                    premises=_nesting(study, {"table": table, "columns": [short, long]}),
+                )
+
+
+#: Names under which the adjusted R2 and the F statistic are printed.
+_ADJUSTED = ("adj. R2", "Adj. R2", "Adjusted R2", "adjusted R2", "R2 adj.")
+_F = ("F", "F statistic", "F-statistic")
+
+
+def overall(study: Study) -> Iterator[Check]:
+    """Hold R2, adjusted R2 and F of a least-squares column against each other, N and k.
+
+    With k coefficients in all, the constant among them, ``1 - adj = (1 - R2)(N - 1)/(N - k)``
+    and, for classical errors, ``F = R2 (N - k) / ((1 - R2)(k - 1))``.  Residual degrees of
+    freedom must be declared as those of the printed coefficients.
+    """
+    for table, column in dict.fromkeys((p.table, p.column) for p in study.record):
+        r2, adjusted, f = (
+            next((i for r in rows if (i := study.where(table, r, column).get("value"))), None)
+            for rows in (_FIT, _ADJUSTED, _F)
+        )
+        n, rows = study.sample_size(table, column), study.regressors(table, column)
+        if not r2 or not (adjusted or f) or n is None or not rows:
+            continue
+        k = len(rows) + (not set(rows) & set(CONSTANTS))
+        if n <= k or k < 2:
+            continue
+        at = [(table, column)]
+        left = number(1) - cell(r2)
+        statements = []
+        premises = [*_least_squares(study, *at)[:1], study.says("df", "residual", at=at)]
+        if adjusted:
+            shrunk = left * number(Fraction(n - 1, n - k))
+            says = "one less adjusted R2 is the rest of R2 times (N-1)/(N-k)"
+            statements.append(Statement(number(1) - cell(adjusted), "equals", shrunk, says))
+        if f and (not adjusted or study.header.get("errors", *at[0]) == "classical"):
+            ratio = cell(r2) / left * number(Fraction(n - k, k - 1))
+            says = "F is R2/(k-1) over (1-R2)/(N-k)"
+            statements.append(Statement(cell(f), "equals", ratio, says))
+            premises.append(study.says("errors", "classical", at=at))
+        yield decide(
+            study.record,
+            study.paper,
+            "overall fit",
+            f"R2, adjusted R2, F, N and k ({table}, {column})",
+            [Branch("", tuple(statements))],
+            premises=premises,
+            uses=study.size_cells(table, column),
+        )
 
 
 def constant(study: Study) -> Iterator[Check]:
@@ -316,10 +417,7 @@ def _constant(
 
 
 def _place(study: Study, place: str) -> dict[str, str]:
-    parts = place.split("/")
-    if len(parts) != 3:
-        raise RecordError(f"{study.paper}: {place!r} must be table/row/column")
-    return study.where(*parts)
+    return study.where(*study.place(place))
 
 
 def _needed_path(study: Study, c: Expr, direct: Expr, a: Expr) -> str:
@@ -347,8 +445,15 @@ def mediation(study: Study) -> Iterator[Check]:
         )
         remark = _needed_path(study, c, direct, a)
         title = f"total = direct + a*b ({entry['direct']})"
+        at = [study.place(entry[k])[::2] for k in ("total", "mediator", "direct")]
         yield decide(
-            study.record, study.paper, "mediation", title, [Branch("", (wanted,))], remark=remark
+            study.record,
+            study.paper,
+            "mediation",
+            title,
+            [Branch("", (wanted,))],
+            premises=[study.section("mediation", _entry(entry)), *_least_squares(study, *at)],
+            remark=remark,
         )
 
 

@@ -8,8 +8,9 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
+from ftz.audit.declare import KINDS
 from ftz.audit.exact import Expr, cell, number
-from ftz.audit.statement import Branch, Check, Statement, decide
+from ftz.audit.statement import Branch, Check, Premise, Statement, decide
 from ftz.audit.study import Study
 
 _COLUMNS = ("n", "mean", "sd", "min", "max")
@@ -40,7 +41,19 @@ class _Line:
 
     @property
     def kind(self) -> str:
-        return str(self.properties.get("kind", ""))
+        return self.study.kind(self.table, self.variable)
+
+    @property
+    def plain(self) -> Premise:
+        """The premise that mean and deviation are the plain ones of the n rows."""
+        return self.study.says("weights", "none", at=[(self.table, None)])
+
+    def declared(self, section: str) -> Premise:
+        """Return the premise that the variable's kind is declared and no guess by its name."""
+        guessed = "variables" in self.study.inferred and self.variable.casefold() not in (
+            self.study.header.names(section, self.table, None)
+        )
+        return Premise(section, not guessed, f"{section}: [{self.variable}]")
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -77,6 +90,23 @@ def order(study: Study) -> Iterator[Check]:
         )
 
 
+def span_of_ends(study: Study) -> Iterator[Check]:
+    """Demand a standard deviation of at most the range over the root of two.
+
+    Two rows at either end reach it with the divisor n - 1; no more rows and no weights
+    exceed it, because a variance is a mean of half squared differences.
+    """
+    for line in lines(study):
+        if not line.has("sd", "min", "max"):
+            continue
+        says = "twice the variance is at most the squared range"
+        wanted = Statement(
+            number(2) * line.sd.square(), "at most", (line.max - line.min).square(), says
+        )
+        title = f"standard deviation against the range ({line.name})"
+        yield decide(study.record, study.paper, "range", title, [Branch("", (wanted,))])
+
+
 def spread(study: Study) -> Iterator[Check]:
     r"""Bound the standard deviation by mean, minimum, maximum and n.
 
@@ -107,7 +137,15 @@ def spread(study: Study) -> Iterator[Check]:
             ),
         )
         title = f"standard deviation against mean, ends and n ({line.name})"
-        yield decide(study.record, study.paper, "spread", title, [Branch("", statements)])
+        yield decide(
+            study.record,
+            study.paper,
+            "spread",
+            title,
+            [Branch("", statements)],
+            premises=[line.plain],
+            uses=[line.id("n") or ""],
+        )
 
 
 def dummies(study: Study) -> Iterator[Check]:
@@ -121,34 +159,75 @@ def dummies(study: Study) -> Iterator[Check]:
         yield _dummy(study, line, n)
 
 
+#: Counts that are tried one by one; more are an interval, and arithmetic does it.
+MOST_COUNTS = 60
+
+
 def _dummy(study: Study, line: _Line, n: int) -> Check:
     record, title = study.record, f"which counts give the mean and sd ({line.name})"
     times = number(n) * line.mean
-    counts = whole_numbers(times, study)
-    if not counts:
-        statement = Statement(times, "is whole", None, "n times the mean of a 0/1 variable counts")
-        return decide(record, study.paper, "0/1 variable", title, [Branch("", (statement,))])
+    low, high = whole_ends(times, study)
+    if low > high:
+        whole = Statement(times, "is whole", None, "n times the mean of a 0/1 variable counts")
+        branches = [Branch("", (whole,))]
+    elif high - low >= MOST_COUNTS:
+        branches = _many_ones(line, n)
+    else:
+        branches = [b for count in range(low, high + 1) for b in _ones(line, n, count)]
+    possible = [b.assume for b in branches if b.failing(record) is None and b.assume]
+    counted = possible and high - low < MOST_COUNTS
+    remark = f"Possible: {'; '.join(possible)}." if counted else ""
+    return decide(
+        record,
+        study.paper,
+        "0/1 variable",
+        title,
+        branches,
+        premises=[line.declared("dummies"), line.plain],
+        uses=[line.id("n") or ""],
+        remark=remark,
+    )
+
+
+def _ones(line: _Line, n: int, count: int) -> Iterator[Branch]:
+    """Yield the readings of one count of ones: the variance has the divisor n - 1 or n."""
+    fits = Statement(number(Fraction(count, n)), "equals", line.mean, "count over n")
+    if not line.has("sd") or n < 2:
+        yield Branch(f"a count of {count}", (fits,))
+        return
+    for divisor in (n - 1, n):
+        square = Fraction(count * (n - count), n * divisor)
+        says = f"with {count} ones and divisor {divisor} the variance is p(1-p)n/divisor"
+        moment = Statement(number(square), "equals", line.sd.square(), says)
+        yield Branch(f"a count of {count} and divisor {divisor}", (fits, moment))
+
+
+def _many_ones(line: _Line, n: int) -> list[Branch]:
+    """Return the same for more counts than one would try: any share in the mean's interval."""
+    away = (line.mean - number(Fraction(1, 2))).square()
+    least = Statement(number(0), "at most", line.mean, "no share is negative")
+    if not line.has("sd"):
+        return [Branch("", (least,))]
     branches = []
-    for count in counts:
-        fits = Statement(number(Fraction(count, n)), "equals", line.mean, "count over n")
-        for divisor in (n - 1, n):
-            if not line.has("sd"):
-                branches.append(Branch(f"a count of {count}", (fits,)))
-                break
-            square = Fraction(count * (n - count), n * divisor)
-            says = f"with {count} ones and divisor {divisor} the variance is p(1-p)n/divisor"
-            moment = Statement(number(square), "equals", line.sd.square(), says)
-            branches.append(Branch(f"a count of {count} and divisor {divisor}", (fits, moment)))
-    possible = [b.assume for b in branches if b.failing(record) is None]
-    remark = f"Possible: {'; '.join(possible)}." if possible else ""
-    return decide(record, study.paper, "0/1 variable", title, branches, remark=remark)
+    for divisor in (n - 1, n):
+        variance = (number(Fraction(1, 4)) - away) * number(Fraction(n, divisor))
+        says = f"with divisor {divisor} the variance is p(1-p)n/divisor"
+        moment = Statement(variance, "equals", line.sd.square(), says)
+        branches.append(Branch(f"divisor {divisor}", (least, moment)))
+    return branches
+
+
+def whole_ends(expression: Expr, study: Study) -> tuple[int, int]:
+    """Return the first and the last whole number inside an expression's interval."""
+    span = expression.span(study.record)
+    assert span.low is not None and span.high is not None
+    return ceil(span.low), floor(span.high)
 
 
 def whole_numbers(expression: Expr, study: Study) -> list[int]:
-    """Return the whole numbers inside an expression's interval."""
-    span = expression.span(study.record)
-    assert span.low is not None and span.high is not None
-    return list(range(ceil(span.low), floor(span.high) + 1))
+    """Return the whole numbers inside an expression's interval, of which there should be few."""
+    low, high = whole_ends(expression, study)
+    return list(range(low, high + 1))
 
 
 def granularity(study: Study) -> Iterator[Check]:
@@ -171,18 +250,16 @@ def granularity(study: Study) -> Iterator[Check]:
 def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
     record, title = study.record, f"steps of a mean of counts ({line.name})"
     times = number(n) * line.mean / unit
-    sums = whole_numbers(times, study)
+    low, high = whole_ends(times, study)
     whole = Statement(times, "is whole", None, "n times the mean of counts is whole")
     ends = [
         Statement(getattr(line, end) / unit, "is whole", None, f"the {end}imum is a count")
         for end in ("min", "max")
         if line.has(end)
     ]
-    if not sums or not line.has("sd") or len(sums) > 50:
-        branch = Branch("", (whole, *ends))
-        return decide(record, study.paper, "granularity", title, [branch])
     branches = []
-    for amount in sums:
+    few = line.has("sd") and n > 1 and high - low < MOST_COUNTS
+    for amount in range(low, high + 1) if few else ():
         for divisor in (n - 1, n):
             squares = number(divisor) * (line.sd / unit).square() + number(Fraction(amount**2, n))
             # the sum of squares less the sum is even
@@ -190,7 +267,15 @@ def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
             says = f"with sum {amount} and divisor {divisor}, (sum of squares - sum)/2"
             parity = Statement(half, "is whole", None, says)
             branches.append(Branch(f"a sum of {amount}", (*ends, parity)))
-    return decide(record, study.paper, "granularity", title, branches)
+    return decide(
+        record,
+        study.paper,
+        "granularity",
+        title,
+        branches or [Branch("", (whole, *ends))],
+        premises=[line.declared("counts"), line.plain],
+        uses=[i for i in (line.id("n"), line.id("mean")) if i],
+    )
 
 
 #: Where the values of a variable can lie, by kind.
@@ -212,4 +297,13 @@ def domain(study: Study) -> Iterator[Check]:
         remark = str(line.properties.get("remark", ""))
         title = f"values of {noun} ({line.name})"
         branch = Branch("", tuple(statements))
-        yield decide(study.record, study.paper, "domain", title, [branch], remark=remark)
+        yield decide(
+            study.record,
+            study.paper,
+            "domain",
+            title,
+            [branch],
+            premises=[line.declared(next(k for k, v in KINDS.items() if v == line.kind))],
+            strength="wording",
+            remark=remark,
+        )

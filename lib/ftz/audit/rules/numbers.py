@@ -8,13 +8,15 @@ from typing import Any
 from ftz.audit.exact import cell
 from ftz.audit.statement import (
     IMPOSSIBLE,
+    SIZES,
     Branch,
     Check,
+    Premise,
     Relation,
     Statement,
     decide,
 )
-from ftz.audit.study import SIZES, Study, declared_list, formula
+from ftz.audit.study import Study, declared_list, formula
 from ftz.errors import RecordError
 
 _RELATIONS: dict[str, Relation] = {
@@ -58,16 +60,31 @@ def relations(study: Study) -> Iterator[Check]:
             str(entry.get("rule", "arithmetic")),
             str(entry.get("title", entry.get("says", ""))),
             [Branch("", statements)],
+            premises=_shown(study, entry),
+            strength=str(entry.get("strength", "")),
             if_impossible=str(entry.get("otherwise", IMPOSSIBLE)),
             remark=str(entry.get("remark", "")),
         )
 
 
+def _shown(study: Study, entry: Mapping[str, Any]) -> list[Premise]:
+    """Return the premise of a relation that the program read from a table's shape."""
+    if "relations" not in study.inferred:
+        return []
+    line = str(entry.get("inferred", ""))
+    return [Premise("parts", not line, line)]
+
+
 def sample_sizes(study: Study) -> Iterator[Check]:
     """Tables of one sample print one n, and no more rows than cities times years."""
-    record = study.record
+    guessed = "same_sample" in study.inferred
+    named = _named(study)
+    found = {f"sample {name}": cells for name, cells in named.items()}
     for group in study.get("same_sample", []):
         sizes = [p.id for t in group for p in study.tables.get(t, ()) if _is_size(p.row, p.column)]
+        if not guessed or not any(set(sizes) & set(cells) for cells in named.values()):
+            found[", ".join(group)] = sizes
+    for name, sizes in found.items():
         if len(sizes) < 2:
             continue
         first, *others = sizes
@@ -75,11 +92,29 @@ def sample_sizes(study: Study) -> Iterator[Check]:
             Statement(cell(first), "equals", cell(other), "one sample has one n")
             for other in others
         )
-        title = f"the same n in {', '.join(group)}"
-        yield decide(record, study.paper, "sample size", title, [Branch("", statements)])
+        declared = not guessed or name.startswith("sample ")
+        yield decide(
+            study.record,
+            study.paper,
+            "sample size",
+            f"the same n in {name}",
+            [Branch("", statements)],
+            premises=[Premise("sample", declared, "sample: one name for these columns")],
+        )
     raw = study.get("raw_sample")
     if raw:
         yield _raw(study, raw)
+
+
+def _named(study: Study) -> dict[str, list[str]]:
+    """Return the sizes that are declared to be of one sample, by its name."""
+    found: dict[str, list[str]] = {}
+    for p in study.record:
+        if _is_size(p.row, p.column):
+            name = study.header.get("sample", p.table, p.column)
+            if name is not None:
+                found.setdefault(name, []).append(p.id)
+    return found
 
 
 def _is_size(row: str, column: str) -> bool:
@@ -95,5 +130,6 @@ def _raw(study: Study, raw: Mapping[str, Any]) -> Check:
         "sample size",
         title,
         [Branch("", (wanted,))],
+        strength="wording",
         if_impossible=str(raw.get("otherwise", IMPOSSIBLE)),
     )

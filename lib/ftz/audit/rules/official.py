@@ -189,7 +189,15 @@ def _city(study: Study, table: str, city: str, frame: pd.DataFrame) -> Check:
             f"{nearest['slack']:.1f} times the stated slack."
         )
     title = f"some year of {city} is in the sample"
-    return decide(study.record, study.paper, "official ranges", title, branches, remark=remark)
+    return decide(
+        study.record,
+        study.paper,
+        "official ranges",
+        title,
+        branches,
+        strength="convention",
+        remark=remark,
+    )
 
 
 def _sample(study: Study, declared: Mapping[str, str]) -> str:
@@ -256,4 +264,13 @@ def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
     verdict = CONSISTENT if len(strict) > 1 else UNDECIDED if len(stated) > 1 else "impossible"
     says = "two adoption years, and those that can be in the sample"
     branch = Branch("", (Statement(number(2), "at most", number(len(stated)), says),))
-    return Check(study.paper, "official ranges", cells, verdict, text, (branch,), title)
+    return Check(
+        study.paper,
+        "official ranges",
+        cells,
+        verdict,
+        text,
+        (branch,),
+        title,
+        strength="convention",
+    )

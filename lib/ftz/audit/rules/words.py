@@ -50,6 +50,7 @@ def _claim(study: Study, entry: Mapping[str, Any], kind: str, title: str) -> Che
         "words",
         title,
         branches,
+        strength="wording",
         all_agree=True,
         if_impossible=verdict,
         remark=remark,
@@ -68,13 +69,13 @@ def _significance(study: Study, entry: Mapping[str, Any]) -> list[Branch]:
     wanted = entry[kind]
     level = Fraction(str(wanted.get("level", "0.1")))
     sign = wanted.get("sign")
-    places = [study.where(*place.split("/")) for place in wanted["cells"]]
+    places = [study.where(*study.place(place)) for place in wanted["cells"]]
     if not all("coef" in p and ("statistic" in p or "se" in p) for p in places):
         raise RecordError(f"{study.paper}: {wanted['cells']} are not coefficients with statistics")
     readings = dict.fromkeys(
         df
         for place in wanted["cells"]
-        for df in degrees_of_freedom(study, place.split("/")[0], place.split("/")[-1])
+        for df in degrees_of_freedom(study, *study.place(place)[::2])
     )
     branches = []
     for df in readings:
@@ -146,7 +147,7 @@ def _printed(study: Study, entry: Mapping[str, Any], title: str, remark: str) ->
     verdict = "consistent" if found else str(entry.get("otherwise", IMPOSSIBLE))
     says = "one such column, and the columns that hold exactly these regressors"
     branch = Branch("", (Statement(number(1), "at most", number(len(found)), says),))
-    return Check(study.paper, "words", cells, verdict, text, (branch,), title)
+    return Check(study.paper, "words", cells, verdict, text, (branch,), title, strength="wording")
 
 
 def undecidable(study: Study) -> Iterator[Check]:
