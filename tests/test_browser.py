@@ -19,6 +19,10 @@ OTHERS = ("genindex", "search", "py-modindex")
 SUBJECTS = {
     "cite": "book/intro",
     "licence": "book/intro",
+    "保定": "book/cities",
+    "石家庄": "book/cities",
+    "0.191": "notebooks/difference-in-differences",
+    "自贸区": "book/why-free-trade-zones",
     "自贸试验区": "book/why-free-trade-zones",
     "自由贸易试验区": "book/why-free-trade-zones",
     "高质量发展": "notebooks/hqd-index",
@@ -253,6 +257,59 @@ def test_a_folded_solution_opens_with_the_keyboard(browser, site):
         assert "toggle-hidden" not in folded.get_attribute("class")
 
 
+# -- the first screen, and code out of the way ---------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)])
+@pytest.mark.parametrize("name", ["book/intro", "book/zh/index"])
+def test_sentence_number_and_picture_stand_on_the_first_screen(browser, site, name, width, height):
+    with page_of(browser, width=width, height=height) as page:
+        page.goto(f"{site}{name}.html")
+        settle(page)
+        for part in (".ftz-hero p", ".ftz-number", "img.ftz-map"):
+            box = page.locator(part).first.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= width, part
+            assert box["y"] + box["height"] <= height, part
+
+
+@pytest.mark.slow
+def test_the_switch_shows_all_code_and_the_browser_remembers_it(browser, site):
+    with page_of(browser) as page:
+        page.goto(f"{site}notebooks/propensity-score-matching.html")
+        settle(page)
+        opened = "[...document.querySelectorAll('details.hide.above-input')].map(e => e.open)"
+        assert page.evaluate(f"{opened}.length") > 5
+        assert not any(page.evaluate(opened))
+        switch = page.locator(".code-switch-button:visible").first
+        switch.focus()
+        page.keyboard.press("Enter")
+        assert all(page.evaluate(opened))
+        assert switch.get_attribute("aria-pressed") == "true"
+        page.goto(f"{site}notebooks/audit.html")
+        assert all(page.evaluate(opened))
+        shift = page.evaluate(
+            """() => new Promise(done => new PerformanceObserver(list => done(
+                 list.getEntries().reduce((sum, entry) => sum + entry.value, 0)))
+               .observe({type: "layout-shift", buffered: true})
+               || setTimeout(() => done(0), 500))"""
+        )
+        assert shift < 0.1
+        page.locator(".code-switch-button:visible").first.click()
+        assert not any(page.evaluate(opened))
+
+
+@pytest.mark.slow
+def test_without_a_script_code_folds_and_opens(browser, site):
+    with page_of(browser, java_script_enabled=False) as page:
+        page.goto(f"{site}notebooks/propensity-score-matching.html")
+        first = page.locator("details.hide.above-input").first
+        assert not first.locator("pre").first.is_visible()
+        first.locator("summary").click()
+        assert first.locator("pre").first.is_visible()
+        assert not page.locator(".code-switch-button").first.is_visible()
+
+
 # -- paper --------------------------------------------------------------------------------
 
 
@@ -286,6 +343,16 @@ def test_on_paper_stands_the_text_alone_and_nothing_is_folded(browser, site):
     assert wraps == "preserve wrap"
     assert max(map(int, re.findall(r"\d+", ink)[:3])) < 80, ink
     assert min(map(int, re.findall(r"\d+", paper)[:3])) > 240 or paper.endswith(", 0)"), paper
+
+
+@pytest.mark.slow
+def test_the_summary_prints_on_one_sheet(browser, site):
+    with page_of(browser) as page:
+        page.goto(f"{site}book/summary.html")
+        settle(page)
+        margins = dict.fromkeys(("top", "right", "bottom", "left"), "15mm")
+        sheets = page.pdf(format="A4", margin=margins)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheets)) == 1
 
 
 # -- search -------------------------------------------------------------------------------

@@ -145,23 +145,33 @@ def test_the_printed_table_cannot_have_classical_errors():
 # --- tables ---
 
 
-def test_as_printed_joins_cells_and_keeps_the_worst_verdict():
+def test_a_regression_table_is_quiet_where_numbers_agree_and_marks_what_does_not():
     cells = {
+        replication.cell("table4", "const", "(5)", "coef"): 3.559,
+        replication.cell("table4", "N", "(5)", "value"): 85.0,
         replication.cell("table4", "FTZ", "(5)", "coef"): 0.191,
         replication.cell("table4", "FTZ", "(5)", "statistic"): 15.5,
-        replication.cell("table4", "N", "(5)", "value"): 85.0,
     }
-    table = tables.as_printed(replication.compare(cells), caption="Two <lines>")
-    frame = table.frame.set_index("row")
-    assert frame.loc["FTZ", "estimate printed"] == "0.191***"
-    assert frame.loc["FTZ", "verdict"] == "not reproduced"
-    assert frame.loc["N", "estimate here"] == "85" and frame.loc["N", "verdict"] == "reproduced"
+    compared = replication.compare(cells)
+    table = tables.regression(compared, "Two <panels>", names={"FTZ": "zone"})
+    assert list(table.frame["row"]) == ["zone", "const", "N"] * 2
+    printed, here = table.frame.loc[[0, 3], "(5)"]
+    assert printed == "0.191***<br>(14.91)"
+    assert here == "0.191<br><strong>(15.50)\u2260</strong>"
+    assert "3 of 4 numbers agree" in " ".join(table.notes)
     html = table._repr_html_()
-    assert "Two &lt;lines&gt;" in html and 'class="verdict verdict-reproduced"' in html
-    decided = tables.as_printed(
-        replication.compare(cells), verdicts={next(iter(cells)): "impossible"}
-    )
-    assert decided.frame["verdict"].tolist() == ["impossible", "reproduced"]
+    assert "Two &lt;panels&gt;" in html and html.count('scope="colgroup"') == 2
+    assert '<th scope="row"' in html and "style=" not in html and " id=" not in html
+    compared.loc[compared["row"] == "FTZ", "verdict"] = "impossible"
+    marked = tables.regression(compared, "Impossible")
+    assert "verdict-impossible" in marked.frame["(5)"][0] and "\u2020" in repr(marked)
+
+
+def test_a_printed_table_alone_has_one_panel_and_errors_stand_before_the_statistic():
+    table1 = published.load().select(paper="yan_ye_wang", table="table1").frame
+    table = tables.regression(table1, "Table 1")
+    assert table.frame["ATT"][0] == "0.163***<br>(0.034)<br>[4.37]"
+    assert "colgroup" not in table._repr_html_() and "agree" not in " ".join(table.notes)
 
 
 def test_coefficients_table():

@@ -61,7 +61,7 @@ def test_bootstraps_are_those_of_inference(imposed, frame, shape, outcomes):
         assert p == pytest.approx(wanted.p_value)
 
 
-@pytest.mark.parametrize("scheme", ["paths", "cells"])
+@pytest.mark.parametrize("scheme", ["units", "observations"])
 def test_placebos_are_those_of_inference(scheme, frame, shape, outcomes):
     for kind, field in (("coefficient", "p_value"), ("t", "p_value_t")):
         found = design_study.TESTS[f"{scheme}, {kind}"](shape, outcomes)

@@ -41,7 +41,7 @@ def test_the_chapter_of_contributing_runs_and_meets_the_rules(tmp_path):
     chapter = read_chapter(book, "my-chapter")
     done = execute(book, Store.of(book), [chapter], 120)["my-chapter"]
     outputs = [output for cell in done.outputs for output in cell["outputs"]]
-    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
     assert not any(output.get("name") == "stderr" for output in outputs)
 
 

@@ -1,16 +1,12 @@
 """Problems, proposals and what they rest on: verdicts that follow the record."""
 
-import re
-import shutil
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from ftz import evidence, other_studies, panel, policy, published, replication
-from ftz.errors import RecordError
 from ftz.figures import evidence as figures
-from ftz.paths import data_dir
 
 
 @pytest.fixture(scope="module")
@@ -180,23 +176,3 @@ def test_positions_of_the_papers_hold_both_kinds():
         line for line in figures.position_grid(rows, names).axes[0].lines if len(line.get_xdata())
     ]
     assert len(marks) == len(rows)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (",yan_ye_wang,for,", ",nobody,for,", "row 2, column paper"),
-        (",yan_ye_wang,for,", ",yan_ye_wang,yes,", "row 2, column direction"),
-        (",second section", ",", "row 3, column section: empty"),
-        ("question,paper", "question,author", "the columns must be question, paper"),
-    ],
-)
-def test_malformed_positions(tmp_path, monkeypatch, old, new, message):
-    shutil.copytree(data_dir(), tmp_path / "data")
-    path = tmp_path / "data" / "policy" / "positions.csv"
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), "utf-8")
-    monkeypatch.setenv("FTZ_DATA", str(tmp_path / "data"))
-    with pytest.raises(RecordError, match=re.escape(message)):
-        evidence.positions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def test_no_solution_reaches_a_student_and_no_name_is_left_for_a_number(html):
                 assert cell.source not in left, chapter
         assert all(task["name"].startswith("Exercise ") for task in tasks.values()), chapter
     sources = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.md")]
-    assert exercises == sum(p.read_text("utf-8").count("{exercise}\n") for p in sources)
+    asked = r"^`{3,}\{exercise\}"
+    assert exercises == sum(len(re.findall(asked, p.read_text("utf-8"), re.M)) for p in sources)
 
 
 @pytest.mark.slow

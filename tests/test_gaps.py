@@ -491,3 +491,11 @@ def test_the_outline_holds_every_indicator_once_in_both_forms():
         assert tree().node(leaf).name_zh in text
     assert page.count("<li>") >= len(tree().leaves())
     assert "&lt;b&gt;12%&lt;/b&gt;" in page and "<b>12%</b>" in text
+
+
+def test_a_figure_says_what_is_seen_and_what_its_numbers_are_not():
+    figure = Figure()
+    assert style.say(figure) is figure and not words(figure).strip()
+    title = "Ten ways to join the same indicators move the median row by three ranks or more"
+    said = words(style.say(figure, title, "simulated"))
+    assert " ".join(said.split()).startswith(title) and "SIMULATED" in said

@@ -69,7 +69,7 @@ def test_observed_is_the_did_estimate(scheme):
 def test_every_path_is_a_did_estimate():
     """Enumerated paths against a loop over all pairs of cities."""
     frame = panel(2, units=6, treated=2, drop=0.1)
-    result = inference.placebo(frame, "y", "d", seed=0, scheme="paths")
+    result = inference.placebo(frame, "y", "d", seed=0, scheme="units")
     assert result.exact
     assert result.n_assignments == len(result.estimates) == 15
     cities = sorted(frame.city.unique())
@@ -102,7 +102,7 @@ def test_three_treated_of_eleven():
 
 def test_exact_p_value_counts_the_observed_assignment():
     frame = panel(4, effect=25.0)
-    result = inference.placebo(frame, "y", "d", seed=0, scheme="paths")
+    result = inference.placebo(frame, "y", "d", seed=0, scheme="units")
     assert result.exact
     assert result.smallest_p == pytest.approx(1 / 165)
     assert result.p_value == result.smallest_p
@@ -112,16 +112,16 @@ def test_exact_p_value_counts_the_observed_assignment():
 
 def test_drawn_p_value_is_never_zero():
     frame = panel(4, effect=25.0)
-    drawn = inference.placebo(frame, "y", "d", seed=0, draws=99, scheme="cells")
+    drawn = inference.placebo(frame, "y", "d", seed=0, draws=99, scheme="observations")
     assert not drawn.exact
     assert drawn.p_value == drawn.smallest_p == 1 / 100
 
 
 def test_drawing_approaches_enumerating():
     frame = panel(8, rho=0.6)
-    exact = inference.placebo(frame, "y", "d", seed=0, scheme="paths")
+    exact = inference.placebo(frame, "y", "d", seed=0, scheme="units")
     drawn = inference.placebo(
-        frame, "y", "d", seed=0, draws=5000, scheme="paths", enumerate_up_to=0
+        frame, "y", "d", seed=0, draws=5000, scheme="units", enumerate_up_to=0
     )
     assert not drawn.exact
     assert drawn.p_value == pytest.approx(exact.p_value, abs=0.03)
@@ -134,13 +134,13 @@ def test_adoption_can_be_named():
     start = int(frame.loc[frame.d == 1, "year"].min())
     cities = sorted(frame.city.unique())
     frame = frame[~((frame.city == cities[0]) & (frame.year == start))]
-    read = inference.placebo(frame, "y", "d", seed=0, scheme="paths")
+    read = inference.placebo(frame, "y", "d", seed=0, scheme="units")
     named = inference.placebo(
         frame,
         "y",
         "d",
         seed=0,
-        scheme="paths",
+        scheme="units",
         adoption={c: start if i < 3 else None for i, c in enumerate(cities)},
     )
     assert read.n_assignments == 11 * 10 * 9 // 2
@@ -174,7 +174,7 @@ def test_what_may_not_matter(seed, scale, shift):
     other = other.assign(city=other.city.map(lambda c: f"place {names[c]}"))
     other = other.sample(frac=1, random_state=seed)
     one, two = (
-        inference.placebo(f, "y", "d", CONTROLS, seed=0, scheme="paths") for f in (frame, other)
+        inference.placebo(f, "y", "d", CONTROLS, seed=0, scheme="units") for f in (frame, other)
     )
     assert np.allclose(np.sort(one.estimates * scale), np.sort(two.estimates), atol=1e-8)
     assert one.p_value == two.p_value
@@ -191,8 +191,8 @@ def test_whole_paths_reject_a_true_null_as_often_as_they_say():
             result = inference.placebo(frame, "y", "d", seed=seed, draws=199, scheme=scheme)
             reject[scheme] += result.p_value <= level
     tolerance = 3 * np.sqrt(level * (1 - level) / panels)
-    assert reject["paths"] / panels <= level + tolerance
-    assert reject["cells"] / panels > 2 * level
+    assert reject["units"] / panels <= level + tolerance
+    assert reject["observations"] / panels > 2 * level
 
 
 def test_degenerate_assignments_are_counted():
@@ -200,7 +200,7 @@ def test_degenerate_assignments_are_counted():
     frame = panel(7, units=5, treated=1, drop=0.0)
     last = frame.city == "city 04"
     frame = frame[~(last & (frame.year >= 2019))]
-    result = inference.placebo(frame, "y", "d", seed=0, scheme="paths")
+    result = inference.placebo(frame, "y", "d", seed=0, scheme="units")
     assert result.n_degenerate == 1
     assert np.isfinite(result.p_value)
     assert 0 <= result.share_above() <= 1
@@ -209,9 +209,9 @@ def test_degenerate_assignments_are_counted():
 def test_summary_and_repr():
     result = inference.placebo(panel(1), "y", "d", seed=1, draws=20)
     assert "20 draws of" in repr(result)
-    assert result.summary.loc["observed coefficient", "cells"] == result.observed_estimate
+    assert result.summary.loc["observed coefficient", "observations"] == result.observed_estimate
     assert "all 165 assignments" in repr(
-        inference.placebo(panel(1), "y", "d", seed=1, scheme="paths")
+        inference.placebo(panel(1), "y", "d", seed=1, scheme="units")
     )
 
 
@@ -232,9 +232,9 @@ def test_summary_and_repr():
         (lambda f: f.assign(d=(f.year > 2018) * 1.0), {}, "not identified"),
         (lambda f: f.assign(x1=f.x2), {}, "collinear"),
         (lambda f: f.assign(x1=f.year * 2.0), {}, "control does not vary"),
-        (lambda f: f.assign(d=(f.year == 2016) * f.d.max()), {"scheme": "paths"}, "switches off"),
-        (lambda f: f.assign(d=f.d * 2), {"scheme": "paths"}, "0 or 1"),
-        (lambda f: f, {"scheme": "paths", "adoption": {"city 00": 2019}}, "does not name"),
+        (lambda f: f.assign(d=(f.year == 2016) * f.d.max()), {"scheme": "units"}, "switches off"),
+        (lambda f: f.assign(d=f.d * 2), {"scheme": "units"}, "0 or 1"),
+        (lambda f: f, {"scheme": "units", "adoption": {"city 00": 2019}}, "does not name"),
         (lambda f: f[f.year < 2015].assign(d=np.arange(22) % 3), {}, None),
     ],
 )
@@ -260,7 +260,7 @@ def test_known_answer_on_the_castle_doctrine_data():
     castle = castle.astype({"sid": int, "year": int})
     keys = {"unit": "sid", "time": "year"}
     result = inference.placebo(
-        castle, "l_homicide", "post", draws=999, seed=1, scheme="paths", **keys
+        castle, "l_homicide", "post", draws=999, seed=1, scheme="units", **keys
     )
     book = did.twfe(castle, "l_homicide", "post", **keys)
     assert result.observed_estimate == pytest.approx(0.069398, abs=5e-7)

@@ -36,7 +36,7 @@ def test_placebo_interval_is_the_inversion_of_the_test(scheme, seed):
 
 
 def test_placebo_interval_is_unbounded_below_the_smallest_p():
-    result = inference.placebo(panel(1, units=5, treated=1), "y", "d", seed=0, scheme="paths")
+    result = inference.placebo(panel(1, units=5, treated=1), "y", "d", seed=0, scheme="units")
     assert result.smallest_p > 0.1
     assert result.conf_int(0.9) == (-np.inf, np.inf)
 
@@ -244,7 +244,7 @@ def test_holm_is_the_textbook():
     assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
-@pytest.mark.parametrize("method", ["bootstrap", "paths"])
+@pytest.mark.parametrize("method", ["bootstrap", "units"])
 def test_romano_wolf_on_a_panel(method):
     frame = panel(1, effect=0.0)
     rng = np.random.default_rng(1)
@@ -256,7 +256,7 @@ def test_romano_wolf_on_a_panel(method):
     table = result.table
     assert (table["p_romano_wolf"] >= table["p_value"] - 1e-12).all()
     assert table.loc["y", "p_romano_wolf"] == table.loc["z", "p_romano_wolf"]
-    if method == "paths":
+    if method == "units":
         assert (table["p_romano_wolf"] <= table["p_bonferroni"] + 1e-12).all()
     pair = inference.romano_wolf(frame, ["y", "z"], "d", seed=1, method=method).table
     assert pair["p_romano_wolf"].to_numpy() == pytest.approx(pair["p_value"].to_numpy())
@@ -266,8 +266,8 @@ def test_romano_wolf_on_a_panel(method):
 def test_romano_wolf_refusals():
     frame = panel(1)
     for outcomes, method, message in (
-        (["y"], "paths", "two outcomes"),
-        (["y", "y"], "paths", "two outcomes"),
+        (["y"], "units", "two outcomes"),
+        (["y", "y"], "units", "two outcomes"),
         (["y", "x1"], "magic", "unknown method"),
     ):
         with pytest.raises(EstimationError, match=message):

@@ -175,7 +175,9 @@ def test_joint_p_values_are_uniform_when_nothing_happened(small_grid):
         study = null_study(rng, second=2017.0)
         options = {"seed": rng, "engine": quick_engine, "draws": 39}
         over_paths.append(joint.joint_test(study, small_grid, **options).pvalues)
-        over_cells.append(joint.joint_test(study, small_grid, scheme="cells", **options).pvalues)
+        over_cells.append(
+            joint.joint_test(study, small_grid, scheme="observations", **options).pvalues
+        )
     paths, cells = pd.DataFrame(over_paths), pd.DataFrame(over_cells)
     # p values sit on a lattice of 1/84: spread them over its steps before the test
     for name in ("median", "stouffer"):

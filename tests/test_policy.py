@@ -194,7 +194,7 @@ def test_the_surveys_disagree_in_one_entry():
     assert negative["paper"] == "zhou_2024" and "reference 16" in negative["where"]
     by_zhou = studies[studies["paper"] == "zhou_2024"]
     assert by_zhou["where"].str.fullmatch(r"Part \d\.\d, reference \d+").all()
-    assert set(by_zhou["strand"]) - {"coordination"} <= set(policy.MECHANISMS)
+    assert set(by_zhou["strand"]) - {"coordination", "concept"} <= set(policy.MECHANISMS)
 
 
 def test_trends_are_drawn_as_printed():
@@ -212,65 +212,3 @@ def test_a_network_has_one_arrow_a_flow():
     (axes,) = figures.flow_networks({"one": flows, "two": 0 * flows}).axes[:1]
     widths = sorted(arrow.get_linewidth() for arrow in axes.patches)
     assert len(widths) == 3 and widths[0] < widths[1] < widths[2]
-
-
-@pytest.mark.parametrize(
-    ("read", "file", "old", "new", "message"),
-    [
-        (
-            policy.literature,
-            "literature",
-            ",argument,open,",
-            ",opinion,open,",
-            "row 2, column kind",
-        ),
-        (policy.literature, "literature", "argument,open,", "argument,good,", "column direction"),
-        (policy.literature, "literature", "yan_ye_wang,", "nobody,", "row 2, column paper"),
-        (policy.trends, "trends", "1,Services trade outgrew", "1,Trade outgrew", "column title"),
-        (policy.trends, "trends", ",trade_growth_2010_2022,", ",trade_growth,", "trade_growth"),
-        (policy.province_tiles, "tiles", "Xinjiang,新疆,0,1", "Xinjiang,新疆,7,0", "row 3"),
-        (policy.province_tiles, "tiles", "Xinjiang,", "Heilongjiang,", "row 3, column province"),
-        (policy.province_tiles, "tiles", "新疆,0,1", "新疆,west,1", "row 3, column column"),
-    ],
-)
-def test_malformed_files_of_the_first_chapters(
-    tmp_path, monkeypatch, read, file, old, new, message
-):
-    change(tmp_path, monkeypatch, file, old, new)
-    with pytest.raises(RecordError, match=re.escape(message)):
-        read()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "message"),
-    [
-        ("proposals", "y1,yan_ye_wang", "y1,nobody", "row 2, column paper"),
-        ("proposals", "y2,yan_ye_wang", "y1,yan_ye_wang", "row 3, column id"),
-        ("proposals", "id,paper,section", "id,paper,sections", "the columns must be id, paper"),
-        ("problems", "Y2,yan_ye_wang", ",yan_ye_wang", "row 3, column id: ''; expected some text"),
-        ("problems", "Y2,", "Y2,surplus,", "problems.csv: cannot be read"),
-        ("coding_a", "y1,linkage", "y1,link", "row 72, column mechanism"),
-        ("coding_a", "y1,linkage", "y0,linkage", "the rows must be those of problems.csv"),
-    ],
-)
-def test_malformed_coding(tmp_path, monkeypatch, file, old, new, message):
-    change(tmp_path, monkeypatch, file, old, new)
-    with pytest.raises(RecordError, match=re.escape(message)):
-        policy.load()
-
-
-def test_a_missing_file_is_named(tmp_path, monkeypatch):
-    change(tmp_path, monkeypatch, "six_freedoms", "trade", "trade")
-    (tmp_path / "data" / "policy" / "six_freedoms.csv").unlink()
-    with pytest.raises(RecordError, match=r"six_freedoms\.csv: cannot be read"):
-        policy.six_freedoms()
-
-
-def change(tmp_path, monkeypatch, file, old, new):
-    """Point the library at a copy of the data in which one text is another."""
-    shutil.copytree(data_dir(), tmp_path / "data")
-    path = tmp_path / "data" / "policy" / f"{file}.csv"
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), "utf-8")
-    monkeypatch.setenv("FTZ_DATA", str(tmp_path / "data"))

@@ -1,15 +1,12 @@
 """Tests that proposals could be put to, and the effects that they would see."""
 
-import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ftz import design_study, policy, published, trials
-from ftz.errors import EstimationError, RecordError
-from ftz.paths import data_dir
+from ftz.errors import EstimationError
 
 
 @pytest.fixture(scope="module")
@@ -83,23 +80,3 @@ def test_printed_errors_follow_from_coefficient_and_statistic(record):
     seen = trials.printed_detectable(record, "(9)")
     assert seen.contains(0.325 / 3.82 * trials.multiple())
     assert float(seen.width) < 0.01
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (",4,3\n", ",four,3\n", "row 2, column periods: 'four'"),
-        ("title,proposals", "name,proposals", "the columns must be title, proposals"),
-        (",y16;y18,", ",,", "row 2, column proposals: empty"),
-        ("online/value", "offline/value", "the record has no cell"),
-    ],
-)
-def test_malformed_designs(tmp_path, monkeypatch, record, old, new, message):
-    shutil.copytree(data_dir(), tmp_path / "data")
-    path = tmp_path / "data" / "policy" / "designs.csv"
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), "utf-8")
-    monkeypatch.setenv("FTZ_DATA", str(tmp_path / "data"))
-    with pytest.raises(RecordError, match=re.escape(message)):
-        trials.load(record)

@@ -14,6 +14,7 @@ PARTS: tuple[str, ...] = (
     "search",
     "offline",
     "accessible",
+    "reading",
     "pages",
     "status",
     "notes",

@@ -30,6 +30,7 @@ SETTINGS: Mapping[str, tuple[Any, str]] = {
     "chapters": ("", "folder of the chapters that can be run anew"),
     "repository": ("", "address of the book's repository, for launch buttons"),
     "scrolls": ([], "classes of the book's own frames that scroll sideways"),
+    "cite": ("", "the page, and after # the place on it, that says how to cite the book"),
     "search": ({}, "see bookworks.search"),
     "release": ({}, "see bookworks.release"),
     "notebooks_branch": ("notebooks", "branch of the repository that holds the notebooks"),

@@ -107,7 +107,7 @@ class Plain:
             tag = f" \\tag{{{self._equation(label[1])}}}" if label else ""
             return f"$$\n{body}{tag}\n$$"
         if name == "exercise" and label:
-            title = f"{self.name(label[1])} {title}".strip()
+            title = f"{self.name(label[1])} ({title})" if title else self.name(label[1])
             if hint := _HINT.search(body):
                 self.hints[label[1]] = " ".join(self(hint["body"]).split())
         elif name in ("grid", "tab-set", "div", "figure", "image"):

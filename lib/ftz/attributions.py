@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pandas as pd
 
 from ftz.errors import RecordError
 from ftz.paths import data_dir
+from ftz.rows import one_of, read_rows, refuse
 
 __lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}
 
@@ -62,14 +63,15 @@ class Attribution:
     paper, section : str
         Where it stands, as the paper numbers its sections.
     quote : str
-        Short clauses of the paper, exact but for white space and width of letters, with
-        ``……`` where something between two of them is left out.
+        The clauses that carry the claim, exact but for white space and width of letters,
+        with ``……`` where something between two of them is left out; the sentences around
+        them may hold more of the claim.
     english : str
         What the book says of it.
     kind : str
         One of :data:`KINDS`.
     review : str
-        What the English says more or less than the quotation; empty if nothing.
+        What the English says more or less than the passage; empty if nothing.
     """
 
     id: str
@@ -90,29 +92,6 @@ class Attribution:
 # -- the rows ----------------------------------------------------------------------------
 
 
-def _read(name: str, columns: tuple[str, ...], may_be_empty: tuple[str, ...]) -> pd.DataFrame:
-    """Read a file of ``data/attributions`` as text."""
-    try:
-        path = data_dir() / "attributions" / name
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{name}: cannot be read ({error})") from None
-    if tuple(frame.columns) != columns:
-        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
-    for column in columns:
-        if column not in may_be_empty:
-            _refuse(name, frame, column, frame[column].str.strip() == "", "some text")
-    return frame
-
-
-def _refuse(name: str, frame: pd.DataFrame, column: str, wrong: pd.Series, expected: str) -> None:
-    """Raise an error that names the first wrong row as a text editor counts."""
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        found = frame[column].iloc[row]
-        raise RecordError(f"{name}, row {row + 2}, column {column}: {found!r}; expected {expected}")
-
-
 def load() -> dict[str, Attribution]:
     """Return all rows by identifier, paper by paper, in the order of the text.
 
@@ -126,15 +105,15 @@ def load() -> dict[str, Attribution]:
     known = sections()
     found: dict[str, Attribution] = {}
     for paper, prefix in PREFIXES.items():
-        name = f"{paper}.csv"
-        frame = _read(name, _COLUMNS, may_be_empty=("review",))
+        name = f"attributions/{paper}.csv"
+        frame = read_rows(name, _COLUMNS, may_be_empty=("review",))
         mine = set(known.loc[known["paper"] == paper, "section"])
         shape = frame["id"].str.fullmatch(rf"{prefix}-[a-z0-9-]+")
-        _refuse(name, frame, "id", ~shape, f"{prefix}- and small letters, digits or hyphens")
-        _refuse(name, frame, "id", frame["id"].duplicated(), "an identifier of its own")
-        _refuse(name, frame, "paper", frame["paper"] != paper, paper)
-        _refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
-        _refuse(name, frame, "kind", ~frame["kind"].isin(KINDS), f"one of {', '.join(KINDS)}")
+        refuse(name, frame, "id", ~shape, f"{prefix}- and small letters, digits or hyphens")
+        refuse(name, frame, "id", frame["id"].duplicated(), "an identifier of its own")
+        refuse(name, frame, "paper", frame["paper"] != paper, paper)
+        refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
+        one_of(name, frame, "kind", KINDS)
         for row in frame.to_dict("records"):
             found[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
     return found
@@ -156,11 +135,11 @@ def sections() -> pd.DataFrame:
         A file or column that is missing, an empty cell, an unknown paper, or a section
         that stands twice.
     """
-    name = "sections.csv"
-    frame = _read(name, _SECTIONS, may_be_empty=("title_zh", "also"))
-    _refuse(name, frame, "paper", ~frame["paper"].isin(list(PREFIXES)), "a known paper")
+    name = "attributions/sections.csv"
+    frame = read_rows(name, _SECTIONS, may_be_empty=("title_zh", "also"))
+    refuse(name, frame, "paper", ~frame["paper"].isin(list(PREFIXES)), "a known paper")
     twice = frame.duplicated(["paper", "section"])
-    _refuse(name, frame, "section", twice, "each section of a paper once")
+    refuse(name, frame, "section", twice, "each section of a paper once")
     return frame
 
 
@@ -185,22 +164,22 @@ def diagram(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         An unknown diagram or kind, a node that stands twice, an arrow to a node that is
         not there, a place that is no number, or a row of no known attribution.
     """
-    file = "diagrams.csv"
-    whole = _read(file, _DIAGRAMS, may_be_empty=_DIAGRAMS[2:])
-    _refuse(file, whole, "kind", ~whole["kind"].isin(["node", "edge"]), "node or edge")
+    file = "attributions/diagrams.csv"
+    whole = read_rows(file, _DIAGRAMS, may_be_empty=_DIAGRAMS[2:])
+    one_of(file, whole, "kind", ("node", "edge"))
     node = whole["kind"] == "node"
     for axis in ("column", "row"):
         lost = node & pd.to_numeric(whole[axis], errors="coerce").isna()
-        _refuse(file, whole, axis, lost, "a number")
+        refuse(file, whole, axis, lost, "a number")
     twice = node & whole[["diagram", "kind", "id"]].duplicated()
-    _refuse(file, whole, "id", twice, "an identifier of its own in its diagram")
+    refuse(file, whole, "id", twice, "an identifier of its own in its diagram")
     known = set(zip(whole.loc[node, "diagram"], whole.loc[node, "id"], strict=True))
     for end in ("from", "to"):
         named = pd.Series(list(zip(whole["diagram"], whole[end], strict=True)), whole.index)
-        _refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same diagram")
+        refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same diagram")
     rows = load()
     lost = whole["says"].map(lambda text: any(key not in rows for key in text.split()))
-    _refuse(file, whole, "says", lost, "identifiers of attributions")
+    refuse(file, whole, "says", lost, "identifiers of attributions")
     mine = whole[whole["diagram"] == name].assign(ours=lambda frame: frame["says"] == "")
     if mine.empty:
         there = ", ".join(dict.fromkeys(whole["diagram"]))
@@ -223,8 +202,8 @@ def normalised(text: str) -> str:
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
-def stands(quote: str, text: str) -> bool:
-    """Tell whether a quotation's clauses stand in a text, one after the other.
+def places(quote: str, text: str) -> list[tuple[int, int]]:
+    """Return where a quotation's clauses begin and end in a text, one after the other.
 
     Parameters
     ----------
@@ -233,18 +212,44 @@ def stands(quote: str, text: str) -> bool:
     text : str
         As :func:`normalised` returns it.
 
-    >>> stands("一是……三是", "一是甲,二是乙,三是丙")
-    True
-    >>> stands("三是……一是", "一是甲,二是乙,三是丙")
-    False
+    Returns
+    -------
+    list of tuple
+        Empty if a clause is not there, or not after the one before it.
+
+    >>> places("一是……三是", "一是甲,二是乙,三是丙")
+    [(0, 2), (8, 10)]
+    >>> places("三是……一是", "一是甲,二是乙,三是丙")
+    []
     """
-    here = 0
-    for clause in quote.split("……"):
-        found = text.find(normalised(clause), here)
-        if found < 0:
-            return False
-        here = found + len(normalised(clause))
-    return True
+    found, here = [], 0
+    for clause in map(normalised, quote.split("……")):
+        begin = text.find(clause, here)
+        if begin < 0:
+            return []
+        here = begin + len(clause)
+        found.append((begin, here))
+    return found
+
+
+def stands(quote: str, text: str) -> bool:
+    """Tell whether a quotation's clauses stand in a text (see :func:`places`)."""
+    return bool(places(quote, text))
+
+
+def quoted_share(quotes: Iterable[str], text: str) -> float:
+    """Return the share of a text that quotations cover, each letter counted once.
+
+    Parameters
+    ----------
+    quotes : iterable of str
+    text : str
+        As :func:`normalised` returns it.
+    """
+    covered = {
+        i for quote in quotes for begin, end in places(quote, text) for i in range(begin, end)
+    }
+    return len(covered) / len(text)
 
 
 def papers_folder() -> Path | None:
@@ -298,8 +303,12 @@ _NAMED = {
         "chen_jiangsu": "Chen",
     }.items()
 }
-#: Subjects that stand for a paper without naming it.
-_SUBJECT = re.compile(r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report)\b")
+#: Subjects that stand for a paper without naming it; the last two only before a verb of saying.
+_SUBJECT = re.compile(
+    r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report|"
+    r"(?:They|He) (?:asks?|names?|calls?|reports?|finds?|found|wants?|answers?|sees?|writes?|"
+    r"say|says|propose|proposes|draws?|takes?|follows?|develops?))\b"
+)
 
 
 @dataclass(frozen=True)
@@ -343,7 +352,8 @@ def problems(text: str, rows: Mapping[str, Attribution]) -> list[Fault]:
     """Return the attributing sentences of a page that do not show the paper's words.
 
     A sentence (a line) is *attributing* if it cites one of the five papers, names its
-    authors, or begins with "The author(s)", "The paper" or "The report".  It needs a mark
+    authors, or begins with "The author(s)", "The paper", "The report", or "They"
+    or "He" and what authors do (ask, name, report ...).  It needs a mark
     ``{says}`` in the same line, of each paper that it cites or names, and of no other.
     Free is only the line "**Source.**" of an overview, which says what a chapter reads.
 

@@ -261,8 +261,8 @@ class Shape:
     def _reassigned(self) -> Mapping[str, tuple[np.ndarray, bool]]:
         """Treatment columns under each scheme, after projection, and whether they are all."""
         found = {}
-        for name in ("paths", "cells"):
-            scheme = scheme_of(name, self.design, self.starts if name == "paths" else None)
+        for name in ("units", "observations"):
+            scheme = scheme_of(name, self.design, self.starts if name == "units" else None)
             exact = scheme.count <= self.draws
             rng = np.random.default_rng(self.seed)
             assigned = scheme.enumerate() if exact else scheme.draw(self.draws, rng)
@@ -517,10 +517,10 @@ TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
     "two-way z": two_way,
     "wild bootstrap, null imposed": _bootstrap(True),
     "wild bootstrap, null free": _bootstrap(False),
-    "paths, coefficient": _placebo("paths", False),
-    "paths, t": _placebo("paths", True),
-    "cells, coefficient": _placebo("cells", False),
-    "cells, t": _placebo("cells", True),
+    "paths, coefficient": _placebo("units", False),
+    "paths, t": _placebo("units", True),
+    "cells, coefficient": _placebo("observations", False),
+    "cells, t": _placebo("observations", True),
     "Conley-Taber": conley_taber,
 }
 

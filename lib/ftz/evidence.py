@@ -10,18 +10,17 @@ other studies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import pandas as pd
 
 from ftz import mediation, published, replication
 from ftz.audit.statement import IMPOSSIBLE
-from ftz.errors import RecordError
 from ftz.other_studies import Estimate
-from ftz.paths import data_dir
 from ftz.policy import MECHANISMS, SAMPLE, Policy
 from ftz.published import Record
+from ftz.rows import one_of, read_rows
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
@@ -277,28 +276,10 @@ def positions() -> pd.DataFrame:
         and column are named.
     """
     file = "policy/positions.csv"
-    try:
-        frame = pd.read_csv(data_dir() / file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{file}: cannot be read ({error})") from None
-    if tuple(frame.columns) != _POSITIONS:
-        raise RecordError(f"{file}: the columns must be {', '.join(_POSITIONS)}")
-    allowed = {"paper": tuple(published.papers()), "direction": _DIRECTIONS}
-    for row, texts in enumerate(frame.itertuples(index=False, name=None), start=2):
-        _check_position(dict(zip(_POSITIONS, texts, strict=True)), allowed, f"{file}, row {row}")
+    frame = read_rows(file, _POSITIONS)
+    one_of(file, frame, "paper", tuple(published.papers()))
+    one_of(file, frame, "direction", _DIRECTIONS)
     return frame
-
-
-def _check_position(
-    line: Mapping[str, str], allowed: Mapping[str, Sequence[str]], place: str
-) -> None:
-    for name, text in line.items():
-        if not text.strip():
-            raise RecordError(f"{place}, column {name}: empty; expected some text")
-        if name in allowed and text not in allowed[name]:
-            raise RecordError(
-                f"{place}, column {name}: {text!r}; expected one of {', '.join(allowed[name])}"
-            )
 
 
 def contradictions(held: pd.DataFrame) -> pd.DataFrame:

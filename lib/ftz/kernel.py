@@ -32,12 +32,18 @@ class Span:
     ----------
     units : array of int, shape (n,)
         Number of each row's unit.
-    basis : array, shape (n, r)
-        Orthonormal basis of what periods and controls add to the unit effects.
+    extra : array, shape (n, r)
+        Orthonormal directions beside the effects, of controls.
+    periods : array of int, shape (n,), optional
+        Number of each row's period; without it, there are unit effects only.
+    root : array, shape (n,), optional
+        Roots of the rows' weights, by which values are multiplied before projection.
     """
 
     units: np.ndarray
-    basis: np.ndarray
+    extra: np.ndarray
+    periods: np.ndarray | None = None
+    root: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -46,18 +52,18 @@ class Span:
         periods: np.ndarray,
         controls: np.ndarray | None = None,
         names: Sequence[str] = (),
+        weights: np.ndarray | None = None,
     ) -> Span:
-        """Return the span of two sets of effects and controls of shape (n, K).
+        """Return the span of two sets of effects and controls of shape (n, K), rows weighted.
 
         Raises
         ------
         EstimationError
             If a control lies in the span of the effects, or controls are collinear.
         """
-        bare = cls(units, np.empty((len(units), 0)))
-        dummies = (periods[:, None] == np.unique(periods)).astype(float)
-        left, singular, _ = np.linalg.svd(bare.residual(dummies), full_matrices=False)
-        effects = cls(units, left[:, singular > 1e-9 * np.sqrt(len(units))])
+        codes = np.unique(periods, return_inverse=True)[1]
+        root = None if weights is None else np.sqrt(weights / weights.mean())
+        effects = cls(units, np.empty((len(units), 0)), codes, root)
         if controls is None or not controls.shape[1]:
             return effects
         within = effects.residual(controls)
@@ -69,24 +75,53 @@ class Span:
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, np.hstack([effects.basis, left]))
+        return cls(units, left, codes, root)
 
     @cached_property
     def size(self) -> np.ndarray:
-        """Rows of each unit."""
-        return np.bincount(self.units)
+        """Rows of each unit, or their weight."""
+        return np.bincount(self.units, None if self.root is None else self.root**2)
+
+    @cached_property
+    def _root(self) -> np.ndarray:
+        """What makes demeaned period dummies orthonormal, shape (T, rank)."""
+        if self.periods is None:
+            return np.empty((0, 0))
+        # Cross products of the dummies within units, from a count of rows by unit and period.
+        rows = np.ones(len(self.units)) if self.root is None else self.root**2
+        counts = sparse.csr_array((rows, (self.units, self.periods)))
+        shares = counts.T @ sparse.diags_array(1 / self.size) @ counts
+        own = np.diag(np.bincount(self.periods, rows))
+        values, vectors = np.linalg.eigh(own - shares.toarray())
+        kept = values > 1e-10 * max(values[-1], 1.0)
+        return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Orthonormal directions beside the unit effects, shape (n, r): periods, controls."""
+        if self.periods is None:
+            return self.extra
+        return np.hstack([self._demeaned(self._root[self.periods]), self.extra])
 
     @property
     def rank(self) -> int:
         """Number of parameters."""
-        return len(self.size) + int(self.basis.shape[1])
+        return len(self.size) + int(self._root.shape[1]) + int(self.extra.shape[1])
+
+    def _demeaned(self, columns: np.ndarray) -> np.ndarray:
+        weigh = 1.0 if self.root is None else self.root[:, None]
+        sums = by_group(self.units, columns * weigh * weigh)
+        return np.asarray(weigh * (columns - (sums / self.size[:, None])[self.units]))
 
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
-        columns = values[:, None] if values.ndim == 1 else values
-        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
-        within = columns - (sums / self.size[:, None])[self.units]
-        within = np.asarray(within - self.basis @ (self.basis.T @ within))
+        within = self._demeaned(values[:, None] if values.ndim == 1 else values)
+        if self.periods is not None:
+            left = within if self.root is None else within * self.root[:, None]
+            effects = self._root @ (self._root.T @ by_group(self.periods, left))
+            within = within - self._demeaned(effects[self.periods])
+        if self.extra.shape[1]:
+            within = within - self.extra @ (self.extra.T @ within)
         return within[:, 0] if values.ndim == 1 else within
 
     def block(self, rows: np.ndarray) -> np.ndarray:
@@ -99,6 +134,11 @@ class Span:
         """Return an orthonormal basis with a column a unit, for what needs one."""
         dummies = sparse.csr_array(members(self.units).T / np.sqrt(self.size)).toarray()
         return np.hstack([dummies, self.basis])
+
+
+def by_group(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sums of values, shape (n, R), by group: (G, R)."""
+    return np.stack([np.bincount(codes, column) for column in values.T], axis=1)
 
 
 def members(codes: np.ndarray) -> sparse.csr_array:

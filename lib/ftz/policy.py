@@ -15,6 +15,7 @@ import pandas as pd
 from ftz import published
 from ftz.errors import RecordError
 from ftz.paths import data_dir
+from ftz.rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
@@ -102,35 +103,6 @@ class Policy:
         return self.proposals[self.proposals["answers"].map(len) == 0]
 
 
-def _read(name: str, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a file of ``data/policy`` as text; only named columns may hold empty cells."""
-    try:
-        frame = pd.read_csv(data_dir() / "policy" / name, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise RecordError(f"{name}: cannot be read ({error})") from None
-    if tuple(frame.columns) != columns:
-        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
-    for column in columns:
-        if column not in may_be_empty:
-            _refuse(name, frame, column, frame[column].str.strip() == "", "some text")
-    return frame
-
-
-def _refuse(file: str, frame: pd.DataFrame, column: str, wrong: pd.Series, expected: str) -> None:
-    """Raise an error that names the first wrong row as a text editor counts."""
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise RecordError(
-            f"{file}, row {row + 2}, column {column}: {frame[column].iloc[row]!r}; "
-            f"expected {expected}"
-        )
-
-
-def _one_of(file: str, frame: pd.DataFrame, column: str, allowed: tuple[str, ...]) -> None:
-    wrong = ~frame[column].isin(allowed)
-    _refuse(file, frame, column, wrong, f"one of {', '.join(allowed)}")
-
-
 def identifiers(text: str) -> tuple[str, ...]:
     """Return the identifiers of a list that is joined by semicolons."""
     return tuple(part for part in text.split(";") if part)
@@ -150,14 +122,15 @@ def load() -> Policy:
         resolution of a difference that there is not; file, row and column are named.
     """
     papers = tuple(published.papers())
-    problems, proposals = _read("problems.csv", _PROBLEMS), _read("proposals.csv", _PROPOSALS)
-    for file, frame in (("problems.csv", problems), ("proposals.csv", proposals)):
-        _refuse(file, frame, "id", frame["id"].duplicated(), "an identifier of its own")
-        _one_of(file, frame, "paper", papers)
+    problems = read_rows("policy/problems.csv", _PROBLEMS)
+    proposals = read_rows("policy/proposals.csv", _PROPOSALS)
+    for file, frame in (("policy/problems.csv", problems), ("policy/proposals.csv", proposals)):
+        refuse(file, frame, "id", frame["id"].duplicated(), "an identifier of its own")
+        one_of(file, frame, "paper", papers)
     stated = dict(zip(problems["id"], problems["paper"], strict=True))
     proposed = dict(zip(proposals["id"], proposals["paper"], strict=True))
     codings = {
-        coder: _coding(f"coding_{coder}.csv", stated, proposed)
+        coder: _coding(f"policy/coding_{coder}.csv", stated, proposed)
         for coder in ("a", "b")
         if coder == "a" or (data_dir() / "policy" / "coding_b.csv").exists()
     }
@@ -175,25 +148,23 @@ def load() -> Policy:
 
 def _coding(file: str, stated: Mapping[str, str], proposed: Mapping[str, str]) -> pd.DataFrame:
     """Read one coder's codes, checked, with each list in one order."""
-    frame = _read(file, ("id", *FIELDS), may_be_empty=FIELDS)
+    frame = read_rows(file, ("id", *FIELDS), may_be_empty=FIELDS)
     if list(frame["id"]) != [*stated, *proposed]:
         raise RecordError(f"{file}: the rows must be those of problems.csv, then proposals.csv")
     asked = frame["id"].isin(proposed)
     for field, allowed in _ALLOWED.items():
         wrong = ~frame[field].isin(allowed) & (asked | (field == "mechanism"))
-        _refuse(file, frame, field, wrong, f"one of {', '.join(allowed)}")
+        refuse(file, frame, field, wrong, f"one of {', '.join(allowed)}")
     for field in FIELDS[1:]:
-        _refuse(file, frame, field, ~asked & (frame[field] != ""), "nothing for a problem")
+        refuse(file, frame, field, ~asked & (frame[field] != ""), "nothing for a problem")
     pairs = list(zip(frame["id"].map(proposed), frame["answers"].map(identifiers), strict=True))
     stray = [any(stated.get(name) != paper for name in names) for paper, names in pairs]
-    _refuse(file, frame, "answers", pd.Series(stray, dtype=bool), "problems of the same paper")
+    refuse(file, frame, "answers", stray, "problems of the same paper")
     many = [len(names) > _MOST_ANSWERS for _, names in pairs]
-    _refuse(
-        file, frame, "answers", pd.Series(many, dtype=bool), f"{_MOST_ANSWERS} problems at most"
-    )
+    refuse(file, frame, "answers", many, f"{_MOST_ANSWERS} problems at most")
     pairs = list(zip(frame["id"].map(proposed), frame["overlaps"].map(identifiers), strict=True))
     stray = [any(proposed.get(name, paper) == paper for name in names) for paper, names in pairs]
-    _refuse(file, frame, "overlaps", pd.Series(stray, dtype=bool), "proposals of another paper")
+    refuse(file, frame, "overlaps", stray, "proposals of another paper")
     return _in_one_order(frame.set_index("id"), [*stated, *proposed])
 
 
@@ -243,13 +214,13 @@ def _resolved(
     final = codings["a"].copy()
     if "b" not in codings:
         return pd.DataFrame(columns=_RESOLUTION), final
-    file = "resolution.csv"
-    log = _read(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
+    file = "policy/resolution.csv"
+    log = read_rows(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
     there = differences(codings["a"], codings["b"])
     wanted = set(there.itertuples(index=False, name=None))
     told = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
-    stray = pd.Series([line not in wanted for line in told], dtype=bool)
-    _refuse(file, log, "row", stray, "a difference between the two codings, as they have it")
+    stray = [line not in wanted for line in told]
+    refuse(file, log, "row", stray, "a difference between the two codings, as they have it")
     open_ones = [line for line in there.itertuples(index=False, name=None) if line not in set(told)]
     if open_ones:
         name, field, one, other = open_ones[0]
@@ -261,13 +232,13 @@ def _resolved(
         final.at[row, field] = code
     for field, allowed in _ALLOWED.items():
         wrong = (log["field"] == field) & ~log["final"].isin(allowed)
-        _refuse(file, log, "final", wrong, f"one of {', '.join(allowed)}")
+        refuse(file, log, "final", wrong, f"one of {', '.join(allowed)}")
     for field, names in (("answers", set(stated)), ("overlaps", set(proposed))):
         lost = [
             line_field == field and not set(identifiers(code)) <= names
             for line_field, code in zip(log["field"], log["final"], strict=True)
         ]
-        _refuse(file, log, "final", pd.Series(lost, dtype=bool), "identifiers of the rows")
+        refuse(file, log, "final", lost, "identifiers of the rows")
     return log, final
 
 
@@ -281,7 +252,7 @@ def rule_comparison() -> pd.DataFrame:
     RecordError
         A file or column that is missing, or a row without a name.
     """
-    return _read("rule_comparison.csv", _RULES, may_be_empty=("RCEP", "CPTPP", "USMCA"))
+    return read_rows("policy/rule_comparison.csv", _RULES, may_be_empty=("RCEP", "CPTPP", "USMCA"))
 
 
 def six_freedoms() -> pd.DataFrame:
@@ -292,8 +263,8 @@ def six_freedoms() -> pd.DataFrame:
     RecordError
         A file or column that is missing, an empty cell, or an unknown kind.
     """
-    frame = _read("six_freedoms.csv", _FREEDOMS)
-    _one_of("six_freedoms.csv", frame, "kind", ("freedom", "flow"))
+    frame = read_rows("policy/six_freedoms.csv", _FREEDOMS)
+    one_of("policy/six_freedoms.csv", frame, "kind", ("freedom", "flow"))
     return frame
 
 
@@ -313,11 +284,11 @@ def literature() -> pd.DataFrame:
         A file or column that is missing, an empty cell, or an unknown paper, kind or
         direction.
     """
-    file = "literature.csv"
-    frame = _read(file, _LITERATURE)
-    _one_of(file, frame, "paper", tuple(published.papers()))
-    _one_of(file, frame, "kind", KINDS)
-    _one_of(file, frame, "direction", DIRECTIONS)
+    file = "policy/literature.csv"
+    frame = read_rows(file, _LITERATURE)
+    one_of(file, frame, "paper", tuple(published.papers()))
+    one_of(file, frame, "kind", KINDS)
+    one_of(file, frame, "direction", DIRECTIONS)
     return frame
 
 
@@ -336,10 +307,10 @@ def trends() -> pd.DataFrame:
         A file or column that is missing, an empty cell, a title without exactly two
         rows, or a number that is not in the record.
     """
-    file, paper = "trends.csv", "qian_wang_2023"
-    frame = _read(file, _TRENDS)
+    file, paper = "policy/trends.csv", "qian_wang_2023"
+    frame = read_rows(file, _TRENDS)
     alone = frame.groupby("title")["title"].transform("size") != 2
-    _refuse(file, frame, "title", alone, "two rows of the same title")
+    refuse(file, frame, "title", alone, "two rows of the same title")
     record = published.load(paper)
     printed = [
         record.cell(paper, "text", row, column, "value")
@@ -364,12 +335,12 @@ def province_tiles() -> pd.DataFrame:
         A file or column that is missing, an empty cell, a province that stands twice,
         a place that is no whole number, or two provinces on one square.
     """
-    file = "tiles.csv"
-    frame = _read(file, _TILES)
-    _refuse(file, frame, "province", frame["province"].duplicated(), "each province once")
+    file = "policy/tiles.csv"
+    frame = read_rows(file, _TILES)
+    refuse(file, frame, "province", frame["province"].duplicated(), "each province once")
     for axis in ("column", "row"):
         lost = ~frame[axis].str.fullmatch(r"\d+")
-        _refuse(file, frame, axis, lost, "a whole number")
+        refuse(file, frame, axis, lost, "a whole number")
     taken = frame.duplicated(["column", "row"])
-    _refuse(file, frame, "row", taken, "a square of its own")
+    refuse(file, frame, "row", taken, "a square of its own")
     return frame.astype({"column": int, "row": int}).set_index("province")

@@ -13,9 +13,6 @@ import pandas as pd
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"role": "drawing"}}
 
-#: Words for the statistics of a cell, in the order of columns.
-_STATISTICS = {"coef": "estimate", "se": "standard error", "statistic": "statistic", "value": ""}
-
 
 @dataclass(frozen=True)
 class Table:
@@ -93,58 +90,124 @@ def _cell(value: Any, mark: str = "") -> str:
     return f"<td{mark}>{escape(text)}</td>"
 
 
-def as_printed(
-    compared: pd.DataFrame,
+#: Signs of a cell that differs from the print, and of one that no panel can meet.
+_DIFFERS, _IMPOSSIBLE = "\u2260", "\u2020"
+#: Rows that journals set last.
+_LAST = {"const": 1, "N": 2}
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A regression table as journals set it; made by :func:`regression`.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a variable in each panel; ``panel``, ``row`` and a column of HTML for each
+        column of the table.
+    caption : str
+    notes : tuple of str
+        Sentences below the table.
+    """
+
+    frame: pd.DataFrame
+    caption: str
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        body = self.frame.replace(r"<[^>]+>", " ", regex=True).to_string(index=False)
+        return "\n".join([self.caption, body, *self.notes])
+
+    def _repr_html_(self) -> str:
+        from great_tables import GT, html
+
+        grouped = "panel" if self.frame["panel"].any() else None
+        made = (
+            GT(
+                self.frame if grouped else self.frame.drop(columns="panel"),
+                rowname_col="row",
+                groupname_col=grouped,
+            )
+            .fmt(str)
+            .tab_source_note(html(escape(" ".join(self.notes))))
+        )
+        body = made.as_raw_html()
+        # the site's style sheet dresses it, in the dark too; two tables may share a page
+        body = re.sub(r' (?:id|headers|style|data-quarto-[\w-]+)="[^"]*"', "", body)
+        body = body[body.index("<thead>") : body.index("</table>")]
+        body = body.replace('scope="col"></th>', 'scope="col">variable</th>', 1)
+        caption = caption_html(escape(self.caption))
+        return (
+            '<div class="ftz-table"><table class="table ftz-regression">'
+            f"{caption}{body}</table></div>"
+        )
+
+
+def regression(
+    cells: pd.DataFrame,
+    caption: str,
     *,
-    caption: str = "",
-    verdicts: Mapping[str, str] | None = None,
-    row_name: str = "row",
-) -> Table:
-    """Set the printed numbers beside the ones computed here.
+    here: str = "here, on the witness panel",
+    names: Mapping[str, str] | None = None,
+    heads: Mapping[str, str] | None = None,
+    note: str = "z in parentheses.",
+) -> Regression:
+    """Set printed estimates in columns, their statistics below, and ours under them.
 
     Parameters
     ----------
-    compared : pandas.DataFrame
-        From :func:`ftz.replication.compare`.
+    cells : pandas.DataFrame
+        One row a printed number: ``row``, ``column``, ``statistic`` and ``printed``, as a
+        record holds them; with ``here`` and ``verdict`` (:func:`ftz.replication.compare`)
+        a second panel follows, in which only what differs from the print stands out.
     caption : str
-        What the table shows and on which panel.
-    verdicts : mapping, optional
-        Cell identifier to a verdict that replaces the computed one, for cells that a
-        proof elsewhere has decided (*impossible*, *undecided*).
-    row_name : str
-        Heading of the first column.
-
-    Returns
-    -------
-    Table
-        One line a row and column of the printed table (where it has one column, that is not
-        repeated); printed and computed numbers by statistic; the verdict of the line, which
-        is *reproduced* only if all its numbers are.
+    here : str
+        Heading of the second panel.
+    names, heads : mapping, optional
+        Rows and columns to the words of the page.
+    note : str
+        What stands below the estimates.
     """
-    lines, kinds = [], set(compared["statistic"])
-    for (row, column), part in compared.groupby(["row", "column"], sort=False):
-        line: dict[str, object] = {row_name: row, "column": column}
-        for _, item in part.iterrows():
-            word = _STATISTICS[item["statistic"]]
-            if not word and "coef" in kinds:  # a count of rows in a table of estimates
-                word = _STATISTICS["coef"]
-            line[f"{word} printed".strip()] = item["printed"]
-            line[f"{word} here".strip()] = item["here"]
-        line["verdict"] = _line_verdict(part, verdicts or {})
-        lines.append(line)
-    frame = pd.DataFrame(lines)
-    numbers = [c for c in frame.columns if c not in {row_name, "column", "verdict"}]
-    places = [row_name, "column"] if frame["column"].nunique() > 1 else [row_name]
-    return Table(frame[[*places, *numbers, "verdict"]], caption)
+    compared = "here" in cells
+    panels = {"as printed": "printed", here: "here"} if compared else {"": "printed"}
+    lines = []
+    for panel, source in panels.items():
+        rows = dict.fromkeys(cells["row"])
+        for row in sorted(rows, key=lambda row: _LAST.get(row, 0)):
+            part = cells[cells["row"] == row]
+            line = {"panel": panel, "row": escape((names or {}).get(str(row), str(row)))}
+            for column, stack in part.groupby("column", sort=False):
+                head = (heads or {}).get(str(column), str(column))
+                line[head] = _stack(stack, source)
+            lines.append(line)
+    notes = [note]
+    if compared:
+        met = int((cells["verdict"] == "reproduced").sum())
+        notes.append(f"{met} of {len(cells)} numbers agree to the last printed digit.")
+        if met < len(cells):
+            notes.append(f"{_DIFFERS} marks those that do not.")
+        if "impossible" in set(cells["verdict"]):
+            notes.append(f"{_IMPOSSIBLE} cannot be met beside the other printed numbers.")
+    frame = pd.DataFrame(lines).fillna("")
+    return Regression(frame, caption, tuple(notes))
 
 
-def _line_verdict(part: pd.DataFrame, verdicts: Mapping[str, str]) -> str:
-    found = zip(part.index, part["verdict"], strict=True)
-    words = [verdicts.get(cell, word) for cell, word in found]
-    for word in ("impossible", "not reproduced", "undecided"):
-        if word in words:
-            return word
-    return "reproduced"
+def _stack(cells: pd.DataFrame, source: str) -> str:
+    """Return an estimate over what belongs to it; what differs or is impossible is marked."""
+    texts = []
+    for cell in cells.to_dict("records"):
+        text = escape(str(cell[source])) + (cell.get("stars", "") if source == "printed" else "")
+        if cell["statistic"] == "statistic" and "se" in set(cells["statistic"]):
+            text = f"[{text}]"
+        elif cell["statistic"] in ("se", "statistic"):
+            text = f"({text})"
+        verdict = cell.get("verdict", "reproduced")
+        if verdict == "impossible" and source == "printed":
+            text = f'<span class="verdict verdict-impossible">{text}{_IMPOSSIBLE}</span>'
+        elif verdict != "reproduced" and source == "here":
+            text = f"<strong>{text}{_DIFFERS}</strong>"
+        texts.append(text)
+    return "<br>".join(texts)
 
 
 def coefficients(result: object, *, caption: str = "", decimals: int = 3) -> Table:

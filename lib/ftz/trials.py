@@ -15,10 +15,10 @@ import pandas as pd
 from scipy import stats
 
 from ftz import design_study
-from ftz.errors import EstimationError, RecordError
-from ftz.paths import data_dir
+from ftz.errors import EstimationError
 from ftz.policy import identifiers
 from ftz.published import Interval, Record
+from ftz.rows import read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/designs.csv"]}}
@@ -74,39 +74,20 @@ def load(record: Record) -> tuple[TrialDesign, ...]:
     RecordError
         A file or column that is missing, an empty cell, or a number that is none.
     """
-    names = [field.name for field in fields(TrialDesign)]
-    try:
-        frame = pd.read_csv(data_dir() / _FILE, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{_FILE}: cannot be read ({error})") from None
-    if list(frame.columns) != names:
-        raise RecordError(f"{_FILE}: the columns must be {', '.join(names)}")
-    return tuple(
-        _design({name: str(row[name]) for name in names}, record, f"{_FILE}, row {number}")
-        for number, (_, row) in enumerate(frame.iterrows(), start=2)
-    )
-
-
-def _design(row: dict[str, str], record: Record, place: str) -> TrialDesign:
-    for name, text in row.items():
-        if not text.strip():
-            raise RecordError(f"{place}, column {name}: empty; expected some text")
+    frame = read_rows(_FILE, [field.name for field in fields(TrialDesign)])
     for name in ("periods", "waves"):
-        if not row[name].isdigit():
-            raise RecordError(f"{place}, column {name}: {row[name]!r}; expected a whole number")
-    return TrialDesign(
-        title=row["title"],
-        proposals=identifiers(row["proposals"]),
-        decides=row["decides"],
-        who=row["who"],
-        where=row["where"],
-        when=row["when"],
-        measured=row["measured"],
-        comparison=row["comparison"],
-        threat=row["threat"],
-        units=_units(row["units"], record),
-        periods=int(row["periods"]),
-        waves=int(row["waves"]),
+        refuse(_FILE, frame, name, ~frame[name].str.isdigit(), "a whole number")
+    return tuple(
+        TrialDesign(
+            **{
+                **{str(name): text for name, text in row.items()},
+                "proposals": identifiers(row["proposals"]),
+                "units": _units(row["units"], record),
+                "periods": int(row["periods"]),
+                "waves": int(row["waves"]),
+            }
+        )
+        for row in frame.to_dict("records")
     )
 
 

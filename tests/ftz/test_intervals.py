@@ -31,7 +31,7 @@ RESULTS = {
     "AttResult": lambda f: did.imputation(f, "y", "g"),
     "FewTreatedResult, Conley-Taber": lambda f: inference.conley_taber(f, "y", "d"),
     "FewTreatedResult, Ferman-Pinto": lambda f: inference.ferman_pinto(f, "y", "d", size="people"),
-    "PlaceboResult": lambda f: inference.placebo(f, "y", "d", scheme="paths", seed=0),
+    "PlaceboResult": lambda f: inference.placebo(f, "y", "d", scheme="units", seed=0),
     "WildBootstrapResult": lambda f: inference.wild_cluster_bootstrap(f, "y", "d", seed=0),
     "WildBootstrapResult, unrestricted": lambda f: inference.wild_cluster_bootstrap(
         f, "y", "d", seed=0, impose_null=False

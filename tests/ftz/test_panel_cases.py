@@ -333,10 +333,18 @@ def test_a_panel_names_its_columns_once(frame):
     panel = Panel(frame=frame, outcome="y", treatment="d", controls=("x",), cohort="g")
     assert did.twfe(panel).att == did.twfe(frame, "y", "d", ["x"]).att
     assert did.twfe(panel.with_(controls=())).att == did.twfe(frame, "y", "d").att
-    one = inference.placebo(panel, scheme="paths", seed=1, draws=19)
-    two = inference.placebo(frame, "y", "d", ["x"], scheme="paths", seed=1, draws=19)
+    one = inference.placebo(panel, scheme="units", seed=1, draws=19)
+    two = inference.placebo(frame, "y", "d", ["x"], scheme="units", seed=1, draws=19)
     assert one.p_value == two.p_value and one.title == two.title
     assert did.sun_abraham(panel).att == did.sun_abraham(frame, "y", "g", ["x"]).att
+    few, same = (
+        inference.conley_taber(panel, seed=1),
+        inference.conley_taber(frame, "y", "d", ["x"], seed=1),
+    )
+    assert few.p_value == same.p_value
+    bare = panel.with_(controls=())
+    several = inference.romano_wolf(bare, ["y", "x"], seed=1, draws=19)
+    assert list(several.table.index) == ["y", "x"]
 
 
 def test_an_indicator_that_is_constant_up_to_the_last_bit_is_constant():
@@ -418,7 +426,7 @@ def test_own_controls_not_yet_treated(tmp_path, frame):
 def test_own_clusters(tmp_path, frame):
     _, study = study_of(tmp_path, frame, "cluster: st\n")
     wanted = did.standard_errors(frame, "y", "d", clusters="st").table.loc["CR1", "std_error"]
-    assert own.coefficient(study).std_errors.iloc[0] == pytest.approx(wanted)
+    assert did.twfe(study.panel).std_errors.iloc[0] == pytest.approx(wanted)
     assert own.event_study(study).nobs == len(frame)
     problems, study = study_of(
         tmp_path, frame.assign(st=frame.st.where(frame.st != "s3")), "cluster: st\n"
@@ -438,7 +446,7 @@ def test_own_panel_of_many_units(tmp_path):
     _, study = study_of(tmp_path, sim(700))
     with pytest.raises(EstimationError, match=r"assignments, more than"):
         own.SECTIONS["enumerated"](study)
-    drawn = own.placebo(study, "paths", 19, 0)
+    drawn = inference.placebo(study.panel, scheme="units", draws=19, seed=0)
     assert "e+313" in repr(drawn)
 
 
@@ -449,7 +457,7 @@ def test_memory_grows_with_rows_only():
     frame = sim(5_000, 10)
     tracemalloc.start()
     did.standard_errors(frame, "y", "d", ["x"])
-    inference.placebo(frame, "y", "d", scheme="paths", seed=0, draws=9)
+    inference.placebo(frame, "y", "d", scheme="units", seed=0, draws=9)
     inference.leave_one_cluster_out(frame, "y", "d")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from itertools import combinations
 from math import floor
 
+from ftz.audit.exact import Digits
 from ftz.audit.statement import Branch, Check, Statement, related
 from ftz.errors import RecordError
 from ftz.published import Printed, Record
@@ -105,6 +106,8 @@ def _asked(check: Check, record: Record, reading: str | None) -> tuple[list[Bran
     """Return the readings and the record of their own cells: a change copies few, not hundreds."""
     branches = [b for b in check.branches if reading is None or b.assume == reading]
     cells = dict.fromkeys(c for b in branches for s in b.statements for c in s.cells)
+    if isinstance(record, Digits):
+        return branches, record.only(cells)
     return branches, Record([record.get(c) for c in cells])
 
 

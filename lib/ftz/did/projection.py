@@ -94,12 +94,13 @@ def project(
     return pd.DataFrame(within, index=frame.index, columns=list(columns))
 
 
-def check_design(panel: Panel) -> None:
-    """Refuse a panel that least squares cannot answer, naming the column at fault."""
+def check_design(panel: Panel) -> Span:
+    """Return the effects; refuse what least squares cannot answer, naming the column at fault."""
     treated = [panel.treatment or "treated"] if panel.treatment or panel.cohort else []
     values = np.column_stack([*([panel.d] if treated else []), panel.x])
-    span = Span.of(panel.units[0], panel.ranks)
+    span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
     check_slopes(span, values, [*treated, *panel.controls], panel.unit, panel.time)
+    return span
 
 
 def check_slopes(
@@ -114,5 +115,6 @@ def check_slopes(
                 f"{column} does not vary within {unit} and {time} once their effects are "
                 "removed, so its coefficient is not identified"
             )
-    if np.linalg.svd(within / spread, compute_uv=False)[-1] < 1e-8:
+    triangle = np.linalg.qr(within / spread, mode="r")  # with their singular values, and small
+    if np.linalg.svd(triangle, compute_uv=False)[-1] < 1e-8:
         raise EstimationError(f"{', '.join(names)} are collinear within {unit} and {time}")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ftz.did.projection import check_design
 from ftz.errors import EstimationError
-from ftz.kernel import Span, regress
+from ftz.kernel import regress
 from ftz.panels import Panel
 from ftz.results import CoefficientResult
 
@@ -82,7 +82,7 @@ def twfe(
     ----------
     frame : pandas.DataFrame or ftz.panels.Panel
         One row a unit and period; n rows, balanced or not.  A panel names its columns
-        itself: ``twfe(panel)``.
+        itself: ``twfe(panel)``, and its weights are those of least squares.
     outcome, treatment : str
         Numeric columns; the treatment is 0/1 in the study, any number is allowed.
     controls : sequence of str
@@ -110,18 +110,19 @@ def twfe(
     """
     given = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
     panel = given.without_singletons()
-    check_design(panel)
-    span = Span.of(panel.units[0], panel.ranks)
+    span = check_design(panel)
     slopes = np.column_stack([panel.d, panel.x])
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     names = [panel.treatment or "treated", *panel.controls]
     residuals = pd.Series(0.0, given.frame.index, name="residual")
-    residuals[slice(None) if panel is given else ~given.alone] = fit.residuals
+    root = 1.0 if span.root is None else span.root
+    residuals[slice(None) if panel is given else ~given.alone] = fit.residuals / root
     return DidResult(
         params=pd.Series(fit.params, names),
         std_errors=pd.Series(np.sqrt(np.diag(fit.covariance)), names),
         nobs=len(panel.frame),
-        title=f"{panel.outcome} on {', '.join(names)} with {panel.unit} and {panel.time} effects",
+        title=f"{panel.outcome} on {', '.join(names)} with {panel.unit} and {panel.time} effects"
+        + (f", rows weighted by {panel.weights}" if panel.weights else ""),
         notes=panel.dropped,
         outcome=panel.outcome,
         treatment=names[0],

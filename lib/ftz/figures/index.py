@@ -220,24 +220,32 @@ def correlation_map(correlations: pd.DataFrame, tree: IndexTree) -> Figure:
         Indicators by indicators, in the tree's order.
     """
     import matplotlib.pyplot as plt
+    import seaborn as sns
 
     figure, axes = plt.subplots(figsize=(7.2, 6.2))
-    image = axes.imshow(correlations, cmap="RdBu_r", vmin=-1, vmax=1)
+    sns.heatmap(
+        correlations,
+        cmap="RdBu_r",
+        vmin=-1,
+        vmax=1,
+        square=True,
+        ax=axes,
+        cbar_kws={"shrink": 0.8, "label": "Correlation"},
+    )
     ends, middles, names = [], [], []
     start = 0
     for node in tree.children(""):
         size = len(tree.leaves(node))
-        middles.append(start + (size - 1) / 2)
+        middles.append(start + size / 2)
         names.append(tree.node(node).name_en)
         start += size
-        ends.append(start - 0.5)
+        ends.append(start)
     for end in ends[:-1]:
         axes.axhline(end, color="white", lw=1.5)
         axes.axvline(end, color="white", lw=1.5)
     axes.set_yticks(middles, names, fontsize=8.5)
     axes.set_xticks(middles, names, rotation=90, fontsize=8.5)
     axes.grid(visible=False)
-    figure.colorbar(image, ax=axes, shrink=0.8, label="Correlation")
     plt.close(figure)
     return figure
 

@@ -34,7 +34,7 @@ def density_before_after(
         Name of the horizontal axis.
     """
     import matplotlib.pyplot as plt
-    from scipy.stats import gaussian_kde
+    import seaborn as sns
 
     status = treated.astype(bool).to_numpy()
     values = score.to_numpy(float)
@@ -42,7 +42,6 @@ def density_before_after(
         "Before matching": np.ones(len(values)),
         "After matching": after.reindex(score.index).fillna(0.0).to_numpy(float),
     }
-    grid = np.linspace(values.min(), values.max(), 400)
     figure, axes = plt.subplots(2, 1, figsize=(7.0, 5.2), sharex=True, sharey=True)
     for axis, (title, weight) in zip(axes, panels.items(), strict=True):
         for group, name, colour, dash in (
@@ -50,9 +49,10 @@ def density_before_after(
             (~status, "controls", BLUE, "--"),
         ):
             inside = group & (weight > 0)
-            density = gaussian_kde(values[inside], weights=weight[inside])(grid)
-            axis.plot(grid, density, dash, color=colour, lw=2, label=name)
-            axis.fill_between(grid, density, color=colour, alpha=0.12, lw=0)
+            options = {"clip": (values.min(), values.max()), "color": colour, "ax": axis}
+            data = {"x": values[inside], "weights": weight[inside], "cut": np.inf}
+            sns.kdeplot(**data, **options, lw=2, ls=dash, label=name)
+            sns.kdeplot(**data, **options, lw=0, fill=True, alpha=0.12)
         axis.set(title=title, ylabel="Density")
     axes[0].legend()
     axes[1].set_xlabel(label)

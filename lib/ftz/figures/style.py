@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from textwrap import fill
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.typing import ColorType
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"role": "helper"}}
@@ -51,7 +56,15 @@ def _register_cjk_font() -> str | None:
 
 
 def use() -> None:
-    """Apply the book's look to matplotlib; call it once at the head of a chapter."""
+    """Apply the book's look to matplotlib; call it once at the head of a chapter.
+
+    In a notebook, figures become SVG: sharp at any width, and their ink can follow the theme.
+    """
+    from IPython import get_ipython
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg")  # type: ignore[no-untyped-call]
     cjk = _register_cjk_font()
     families = [cjk, "DejaVu Sans"] if cjk else ["DejaVu Sans"]
     mpl.rcParams.update(
@@ -74,3 +87,32 @@ def use() -> None:
             "svg.hashsalt": "ftz",
         }
     )
+
+
+def say(figure: Figure, title: str = "", mark: str = "") -> Figure:
+    """Write above a figure what is to be seen in it, and across it what its numbers are not.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    title : str
+        One sentence; the caller puts what it counts into it.
+    mark : str
+        A watermark, such as *simulated*, for numbers that stand beside names of real places.
+    """
+    if title:
+        # above whatever stands highest, a legend or an axis
+        top = figure.get_tightbbox().y1 / figure.get_figheight() + 0.02
+        figure.suptitle(fill(title, 72), x=0.01, y=top, ha="left", va="bottom", fontsize=12)
+    if mark:
+        figure.text(
+            *(0.55, 0.5, mark.upper()),
+            rotation=24,
+            fontsize=44,
+            color=INK,
+            alpha=0.13,
+            ha="center",
+            va="center",
+            fontweight="bold",
+        )
+    return figure

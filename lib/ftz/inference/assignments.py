@@ -17,7 +17,7 @@ from ftz.panels import adopted, moments
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,
 #: ``dates`` lets the treated units adopt at other times.
-SCHEMES = ("cells", "paths", "dates")
+SCHEMES = ("observations", "units", "dates")
 
 
 def count_assignments(labels: np.ndarray) -> int:
@@ -84,16 +84,16 @@ def scheme_of(
     Raises
     ------
     EstimationError
-        Unknown scheme; for paths and dates, a treatment that is not 0/1 or switches off,
+        Unknown scheme; for units and dates, a treatment that is not 0/1 or switches off,
         an adoption that does not name every unit, or no treated unit.
     """
     if name not in SCHEMES:
         raise EstimationError(f"unknown scheme {name!r}: use {' or '.join(SCHEMES)}")
-    if name == "cells":
+    if name == "observations":
         return _shuffle(design.d, np.transpose)
     starts = adoption_starts(design, adoption)
     switched = _switch_on(design)
-    return _shuffle(starts, switched) if name == "paths" else _redate(design, starts, dates)
+    return _shuffle(starts, switched) if name == "units" else _redate(design, starts, dates)
 
 
 def _shuffle(labels: np.ndarray, treatment: Callable[[np.ndarray], np.ndarray]) -> Scheme:

@@ -14,6 +14,7 @@ from ftz.errors import EstimationError, no_column
 from ftz.inference.assignments import adoption_starts
 from ftz.inference.projection import Design, prepare, residual
 from ftz.inference.randomisation import ENUMERATE_UP_TO
+from ftz.panels import Panel
 from ftz.results import checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
@@ -131,9 +132,9 @@ class FewTreatedResult:
 
 
 def conley_taber(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     seed: int | np.random.Generator | None = None,
@@ -182,9 +183,9 @@ def conley_taber(
 
 
 def ferman_pinto(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
+    frame: pd.DataFrame | Panel,
+    outcome: str = "",
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     size: str,
@@ -220,7 +221,7 @@ def ferman_pinto(
     paths are divided by the standard deviation of the unit they come from and multiplied
     by that of the unit they stand in for.
     """
-    sizes = _sizes(frame, size, unit)
+    sizes = _sizes(Panel.of(frame, unit=unit), size)
     found = _few_treated(frame, outcome, treatment, controls, unit, time)
     donors, treated = sizes.loc[found.donor_names], sizes.loc[found.treated]
     squares = np.square(found.swaps).mean(axis=0)
@@ -236,7 +237,8 @@ def ferman_pinto(
     )
 
 
-def _sizes(frame: pd.DataFrame, size: str, unit: str) -> pd.Series:
+def _sizes(panel: Panel, size: str) -> pd.Series:
+    frame, unit = panel.frame, panel.unit
     if size not in frame.columns:
         raise no_column([size], frame.columns)
     by_unit = frame.groupby(unit)[size]
@@ -265,7 +267,7 @@ class _FewTreated:
 
 
 def _few_treated(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcome: str,
     treatment: str,
     controls: Sequence[str],

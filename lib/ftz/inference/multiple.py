@@ -12,6 +12,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.inference.bootstrap import wild_cluster_bootstrap
 from ftz.inference.randomisation import placebo
+from ftz.panels import Panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class MultipleTestingResult:
         One row an outcome: ``estimate``, ``statistic``, ``p_value`` (alone),
         ``p_romano_wolf``, ``p_holm``, ``p_bonferroni``.
     method : str
-        ``paths`` or ``bootstrap``.
+        ``units`` or ``bootstrap``.
     n_draws : int
         Draws of the joint distribution.
     title : str
@@ -97,9 +98,9 @@ def holm(pvalues: np.ndarray) -> np.ndarray:
 
 
 def romano_wolf(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Panel,
     outcomes: Sequence[str],
-    treatment: str,
+    treatment: str = "",
     controls: Sequence[str] = (),
     *,
     seed: int | np.random.Generator,
@@ -119,7 +120,7 @@ def romano_wolf(
         Numeric columns, two or more.
     seed : int or numpy.random.Generator
         All outcomes share the draws, so that their dependence is kept.
-    method : {"bootstrap", "paths"}
+    method : {"bootstrap", "units"}
         The joint null distribution of the t statistics: the wild cluster bootstrap with
         the null imposed, or reassigned adoption paths.
     draws : int
@@ -143,8 +144,8 @@ def romano_wolf(
     outcomes = list(outcomes)
     if len(outcomes) < 2 or len(set(outcomes)) < len(outcomes):
         raise EstimationError("multiple testing needs two outcomes or more, each named once")
-    if method not in ("bootstrap", "paths"):
-        raise EstimationError(f"unknown method {method!r}: use bootstrap or paths")
+    if method not in ("bootstrap", "units"):
+        raise EstimationError(f"unknown method {method!r}: use bootstrap or units")
     start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
     keys: dict[str, Any] = {"seed": start, "draws": draws, "unit": unit, "time": time}
     if method == "bootstrap":
@@ -153,7 +154,7 @@ def romano_wolf(
         drawn = np.column_stack([r.tstats for r in wild])
         estimates, exact = [r.estimate for r in wild], wild[0].exact
     else:
-        keys |= {"scheme": "paths", "adoption": adoption}
+        keys |= {"scheme": "units", "adoption": adoption}
         paths = [placebo(frame, o, treatment, controls, **keys) for o in outcomes]
         observed, alone = [r.observed_tstat for r in paths], [r.p_value_t for r in paths]
         drawn = np.column_stack([r.tstats[r.valid] for r in paths])

@@ -33,7 +33,7 @@ class PlaceboResult:
     observed_estimate, observed_std_error : float
         The same regression with the treatment as it was.
     scheme : str
-        ``cells``, ``paths`` or ``dates``.
+        ``observations``, ``units`` or ``dates``.
     exact : bool
         Whether the assignments are all there are (then the observed one is among
         them) or random draws.
@@ -203,7 +203,7 @@ def placebo(
     *,
     seed: int | np.random.Generator,
     draws: int = 500,
-    scheme: str = "cells",
+    scheme: str = "observations",
     adoption: Mapping[Hashable, float | None] | None = None,
     dates: Sequence[float] | None = None,
     enumerate_up_to: int = ENUMERATE_UP_TO,
@@ -224,12 +224,12 @@ def placebo(
         The same seed gives the same draws.
     draws : int
         Random assignments, where they are too many to enumerate.
-    scheme : {"cells", "paths", "dates"}
-        ``cells`` shuffles the treatment column over all rows, as the paper shuffles
-        its interaction term; ``paths`` hands whole adoption paths to other units;
+    scheme : {"observations", "units", "dates"}
+        ``observations`` shuffles the treatment column over all rows, as the paper shuffles
+        its interaction term; ``units`` hands whole adoption paths to other units;
         ``dates`` keeps who is treated and draws anew, for each of them, from when.
     adoption : mapping, optional
-        For ``paths`` and ``dates``: first treated period by unit, ``None`` or NaN for
+        For ``units`` and ``dates``: first treated period by unit, ``None`` or NaN for
         never.  Read off the treatment if not given; needed where the first treated
         period of a unit is not among the rows.
     dates : sequence of float, optional
@@ -248,14 +248,14 @@ def placebo(
     ------
     EstimationError
         As :func:`ftz.did.twfe`; also unknown scheme, fewer than one draw, constant
-        treatment, or, for ``paths`` and ``dates``, treatment that is not 0/1 or
+        treatment, or, for ``units`` and ``dates``, treatment that is not 0/1 or
         switches off.
 
     Notes
     -----
     Yan, Ye and Wang, figure 3 (500 draws).  Shuffled cells have no persistence
-    within a city while outcomes do, so ``cells`` understates how far a null
-    coefficient strays; ``paths`` is the randomisation test of Bertrand, Duflo and
+    within a city while outcomes do, so ``observations`` understates how far a null
+    coefficient strays; ``units`` is the randomisation test of Bertrand, Duflo and
     Mullainathan's (2004) placebo laws and of MacKinnon and Webb (2020), and is
     valid if the paths could have fallen to any unit with equal chance.  ``dates``
     is valid if the timing was random among the treated (Roth and Sant'Anna 2023).

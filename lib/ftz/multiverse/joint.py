@@ -42,7 +42,7 @@ Engine = Callable[["Study", Sequence["Specification"], Floats], tuple[Floats, Fl
 #: With no more distinct reassignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 2_000
 #: How treatment is reassigned; ``cells`` is there to be compared with.
-SCHEMES = ("paths", "cells")
+SCHEMES = ("units", "observations")
 
 #: The three statistics, in the order of the paper.
 STATISTICS = ("median", "share", "stouffer")
@@ -148,7 +148,7 @@ def joint_test(
     draws: int = 500,
     level: float = 0.05,
     df: float | None = None,
-    scheme: str = "paths",
+    scheme: str = "units",
     enumerate_up_to: int = ENUMERATE_UP_TO,
     engine: Engine | None = None,
 ) -> JointTest:
@@ -169,7 +169,7 @@ def joint_test(
         At which a specification counts as significant, two-sided.
     df : float, optional
         Degrees of freedom of the t distribution; the normal if not given.
-    scheme : {"paths", "cells"}
+    scheme : {"units", "observations"}
         ``paths`` hands whole adoption paths to other units: a unit that gets another's
         path gets it under every coding of the adoption year.  ``cells`` shuffles the rows
         of the treatment; it is no valid test where outcomes persist, and there to be
@@ -209,7 +209,7 @@ def joint_test(
     if scheme not in SCHEMES:
         raise EstimationError(f"unknown scheme {scheme!r}: use {' or '.join(SCHEMES)}")
     codings = list(dict.fromkeys(s.adoption for s in specifications))
-    reassign = _paths if scheme == "paths" else _cells
+    reassign = _paths if scheme == "units" else _cells
     treatments, count, exact = reassign(study, codings, draws, seed, enumerate_up_to)
     estimates, tstats = _estimates(study, specifications, treatments, engine or _engine())
     return rank_curves(
@@ -402,7 +402,7 @@ def rank_curves(
     *,
     exact: bool,
     n_assignments: int,
-    scheme: str = "paths",
+    scheme: str = "units",
     level: float = 0.05,
     df: float | None = None,
     seed: int | None = None,

@@ -145,7 +145,7 @@ def _pvalues(matched: pd.DataFrame) -> dict[str, float]:
     first = _with_cohort(matched).groupby("city")["cohort"].first()
     adoption = {c: (None if pd.isna(y) else float(y)) for c, y in first.items()}
     paths = inference.placebo(
-        matched, OUTCOME, TREATMENT, CONTROLS, seed=0, scheme="paths", adoption=adoption
+        matched, OUTCOME, TREATMENT, CONTROLS, seed=0, scheme="units", adoption=adoption
     )
     wild = inference.wild_cluster_bootstrap(
         matched, OUTCOME, TREATMENT, CONTROLS, draws=_DRAWS, seed=0

@@ -36,7 +36,7 @@ FIXED = (
     "classical",
     "random effects, one ratio",
     "maximum likelihood, one ratio",
-    "feasible GLS",
+    "weighted, one vector",
 )
 
 
@@ -116,8 +116,8 @@ def readings() -> list[Reading]:
     ]
     found.append(
         Reading(
-            "feasible GLS",
-            "each city weighted by the inverse of its own residual spread in the witness",
+            "weighted, one vector",
+            "each city weighted by the inverse of its own residual spread, alike in all columns",
             "classical",
             1.0,
             weighted(cities, years, city_weights()),
