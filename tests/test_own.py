@@ -12,9 +12,9 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from ftz import cli, own
+from ftz import cli, did, own
 from ftz.figures import own as figures
-from ftz.own import book, estimates, template
+from ftz.own import book, template
 
 EXAMPLES = ROOT / "data" / "examples"
 SPEC = """\
@@ -65,7 +65,7 @@ def test_a_study_has_what_the_spec_names():
 
 def test_the_simulated_effect_is_found():
     study = own.read_study(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
-    interval = estimates.coefficient(study).conf_int().loc[study.treatment]
+    interval = did.twfe(study.panel).conf_int().loc[study.treatment]
     assert interval["lower"] < template.EFFECT < interval["upper"]
 
 
@@ -138,7 +138,7 @@ def test_a_row_without_a_value_can_be_dropped(tmp_path, panel):
 def test_the_witness_is_a_study_of_the_same_shape():
     study = own.witness_study(matched=True)
     assert len(study.frame) == 85
-    assert estimates.coefficient(study).att == pytest.approx(0.4, abs=0.5)
+    assert did.twfe(study.panel).att == pytest.approx(0.4, abs=0.5)
 
 
 def test_every_named_column_reads_in_a_message_in_words(tmp_path, panel):

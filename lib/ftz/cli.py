@@ -204,19 +204,46 @@ def _check(options: argparse.Namespace) -> int:
         count = sum(problem.fatal for problem in problems)
         print(f"{count} problem{'s' if count > 1 else ''}: not usable", file=sys.stderr)
         return BAD_INPUT
-    for section, reason in own.missing(study).items():
+    if len(study.frame) > own.TRIED_UP_TO:
+        print(f"note  sections are not tried on more than {own.TRIED_UP_TO:,} rows by this command")
+    for section, reason in (
+        own.missing(study) if len(study.frame) <= own.TRIED_UP_TO else {}
+    ).items():
         if section not in own.VARIANTS:
             print(f"note  the book will leave out {section}: {reason}")
     print(f"usable: {study}")
     return OK
 
 
+def _report_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write tables (Word, LaTeX, CSV), figures (SVG, PDF, PNG) and one summary page (HTML, "
+        "PDF) of your panel.  What cannot be computed is a line with its reason."
+    )
+    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
+    parser.add_argument("spec", type=Path, help="SPEC.yml: which column plays which part")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="of the report")
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ftz.own.report import report
+
+    page = report(options.panel, options.spec, options.out, progress=sys.stderr.isatty())
+    print(f"the report of your panel: {page}")
+    return OK
+
+
 def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write panel.csv with the columns of the example spec and one filled-in row, and "
-        "spec.yml with every key explained."
+        "Look at a panel's file, propose a part for its columns, each with the reason, and write "
+        "the spec beside it.  Of a folder: write panel.csv with the columns of the example spec "
+        "and one filled-in row, and spec.yml with every key explained."
     )
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="where; default: here")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path(), help="a file, or a folder; default: here"
+    )
+    parser.add_argument("--spec", type=Path, metavar="SPEC.yml", help="where to write the proposal")
     parser.add_argument(
         "--full", action="store_true", help="all rows of the simulated example, ready to run"
     )
@@ -227,6 +254,12 @@ def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
 def _new_panel(options: argparse.Namespace) -> int:
     from ftz import own
 
+    if options.folder.is_file() or options.folder.suffix in own.READERS:
+        target = options.spec or options.folder.with_suffix(".yml")
+        target = own.write_proposal(options.folder, target)
+        print(target.read_text("utf-8"), end="")
+        print(f"wrote {target}: confirm each line", file=sys.stderr)
+        return OK
     rows = None if options.full else 1
     for path in own.write_template(options.folder, rows=rows, force=options.force):
         print(f"wrote {path}")
@@ -282,6 +315,7 @@ def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("say everything that is wrong with a panel and its spec", _check_parser),
     "new-panel": ("write a template of a panel and its spec", _new_panel_parser),
+    "report": ("write tables, figures and a summary of your own panel", _report_parser),
     "book": ("make the book of your own panel", _book_parser),
     "rerun": ("run chapters anew with other parameters", lambda _: None),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),

@@ -36,11 +36,14 @@ class Span:
         Orthonormal directions beside the effects, of controls.
     periods : array of int, shape (n,), optional
         Number of each row's period; without it, there are unit effects only.
+    root : array, shape (n,), optional
+        Roots of the rows' weights, by which values are multiplied before projection.
     """
 
     units: np.ndarray
     extra: np.ndarray
     periods: np.ndarray | None = None
+    root: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -49,8 +52,9 @@ class Span:
         periods: np.ndarray,
         controls: np.ndarray | None = None,
         names: Sequence[str] = (),
+        weights: np.ndarray | None = None,
     ) -> Span:
-        """Return the span of two sets of effects and controls of shape (n, K).
+        """Return the span of two sets of effects and controls of shape (n, K), rows weighted.
 
         Raises
         ------
@@ -58,7 +62,8 @@ class Span:
             If a control lies in the span of the effects, or controls are collinear.
         """
         codes = np.unique(periods, return_inverse=True)[1]
-        effects = cls(units, np.empty((len(units), 0)), codes)
+        root = None if weights is None else np.sqrt(weights / weights.mean())
+        effects = cls(units, np.empty((len(units), 0)), codes, root)
         if controls is None or not controls.shape[1]:
             return effects
         within = effects.residual(controls)
@@ -70,12 +75,19 @@ class Span:
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, left, codes)
+        return cls(units, left, codes, root)
 
     @cached_property
     def size(self) -> np.ndarray:
-        """Rows of each unit."""
-        return np.bincount(self.units)
+        """Rows of each unit, or their weight."""
+        return np.bincount(self.units, self._weights)
+
+    @property
+    def _weights(self) -> np.ndarray | None:
+        return None if self.root is None else self.root**2
+
+    def _rooted(self, values: np.ndarray) -> np.ndarray:
+        return values if self.root is None else (values.T * self.root).T
 
     @cached_property
     def _root(self) -> np.ndarray:
@@ -83,9 +95,12 @@ class Span:
         if self.periods is None:
             return np.empty((0, 0))
         # Cross products of the dummies within units, from a count of rows by unit and period.
-        counts = sparse.csr_array((np.ones(len(self.units)), (self.units, self.periods)))
+        each = np.ones(len(self.units)) if self._weights is None else self._weights
+        counts = sparse.csr_array((each, (self.units, self.periods)))
         shares = counts.T @ sparse.diags_array(1 / self.size) @ counts
-        values, vectors = np.linalg.eigh(np.diag(np.bincount(self.periods)) - shares.toarray())
+        values, vectors = np.linalg.eigh(
+            np.diag(np.bincount(self.periods, self._weights)) - shares.toarray()
+        )
         kept = values > 1e-10 * max(values[-1], 1.0)
         return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
 
@@ -94,7 +109,7 @@ class Span:
         """Orthonormal directions beside the unit effects, shape (n, r): periods, controls."""
         if self.periods is None:
             return self.extra
-        return np.hstack([self._demeaned(self._root[self.periods]), self.extra])
+        return np.hstack([self._demeaned(self._rooted(self._root[self.periods])), self.extra])
 
     @property
     def rank(self) -> int:
@@ -102,16 +117,18 @@ class Span:
         return len(self.size) + int(self._root.shape[1]) + int(self.extra.shape[1])
 
     def _demeaned(self, columns: np.ndarray) -> np.ndarray:
-        sums = np.stack([np.bincount(self.units, column) for column in columns.T], axis=1)
-        return np.asarray(columns - (sums / self.size[:, None])[self.units])
+        heavy = self._rooted(columns).T
+        sums = np.stack([np.bincount(self.units, column) for column in heavy], axis=1)
+        return np.asarray(columns - self._rooted((sums / self.size[:, None])[self.units]))
 
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
-        within = self._demeaned(values[:, None] if values.ndim == 1 else values)
+        within = self._demeaned(self._rooted(values[:, None] if values.ndim == 1 else values))
         if self.periods is not None:
-            sums = np.stack([np.bincount(self.periods, column) for column in within.T], axis=1)
+            heavy = self._rooted(within).T
+            sums = np.stack([np.bincount(self.periods, column) for column in heavy], axis=1)
             effects = self._root @ (self._root.T @ sums)
-            within = within - self._demeaned(effects[self.periods])
+            within = within - self._demeaned(self._rooted(effects[self.periods]))
         if self.extra.shape[1]:
             within = within - self.extra @ (self.extra.T @ within)
         return within[:, 0] if values.ndim == 1 else within

@@ -243,7 +243,7 @@ def csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
     with path.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.reader(handle, strict=True)
         for fields in reader:
-            if any(field.strip() for field in fields):
+            if any(map(str.strip, fields)):
                 records.append(fields)
                 lines.append(line)
             line = reader.line_num + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -91,6 +91,12 @@ class Panel:
             return replace(frame, **kept) if kept else frame
         return cls(frame=frame, **(named | {"treatment": treatment or None}), **roles)
 
+    @classmethod
+    def from_spec(cls, frame: pd.DataFrame, spec: Any, **changes: Any) -> Panel:
+        """Return a panel whose roles are the attributes of that name of a spec, or a study."""
+        roles = {f.name: getattr(spec, f.name) for f in fields(cls) if hasattr(spec, f.name)}
+        return cls(**(roles | {"frame": frame} | changes))
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "controls", _tuple(self.controls))
         keys = [self.unit, self.time, *([self.cluster] if self.cluster else [])]
@@ -164,6 +170,11 @@ class Panel:
     def x(self) -> np.ndarray:
         """The controls, shape (n, K)."""
         return np.column_stack([np.empty((len(self.frame), 0)), *map(self.column, self.controls)])
+
+    @property
+    def w(self) -> np.ndarray | None:
+        """The weights, shape (n,); None where all rows count alike."""
+        return self.column(self.weights) if self.weights else None
 
     @cached_property
     def units(self) -> tuple[np.ndarray, np.ndarray]:

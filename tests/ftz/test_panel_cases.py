@@ -426,7 +426,7 @@ def test_own_controls_not_yet_treated(tmp_path, frame):
 def test_own_clusters(tmp_path, frame):
     _, study = study_of(tmp_path, frame, "cluster: st\n")
     wanted = did.standard_errors(frame, "y", "d", clusters="st").table.loc["CR1", "std_error"]
-    assert own.coefficient(study).std_errors.iloc[0] == pytest.approx(wanted)
+    assert did.twfe(study.panel).std_errors.iloc[0] == pytest.approx(wanted)
     assert own.event_study(study).nobs == len(frame)
     problems, study = study_of(
         tmp_path, frame.assign(st=frame.st.where(frame.st != "s3")), "cluster: st\n"
@@ -446,7 +446,7 @@ def test_own_panel_of_many_units(tmp_path):
     _, study = study_of(tmp_path, sim(700))
     with pytest.raises(EstimationError, match=r"assignments, more than"):
         own.SECTIONS["enumerated"](study)
-    drawn = own.placebo(study, "units", 19, 0)
+    drawn = inference.placebo(study.panel, scheme="units", draws=19, seed=0)
     assert "e+313" in repr(drawn)
 
 

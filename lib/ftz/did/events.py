@@ -243,7 +243,7 @@ def event_study(
     names = [f"event {s:+d}" for s in times]
     dummies = (since[:, None] == np.array(times, dtype=float)).astype(float)
     slopes = np.column_stack([dummies, panel.x])
-    span = Span.of(panel.units[0], panel.ranks)
+    span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
     check_slopes(span, slopes, [*names, *panel.controls], panel.unit, panel.time)
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     own = slice(0, len(times))

@@ -98,7 +98,7 @@ def check_design(panel: Panel) -> Span:
     """Return the effects; refuse what least squares cannot answer, naming the column at fault."""
     treated = [panel.treatment or "treated"] if panel.treatment or panel.cohort else []
     values = np.column_stack([*([panel.d] if treated else []), panel.x])
-    span = Span.of(panel.units[0], panel.ranks)
+    span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
     check_slopes(span, values, [*treated, *panel.controls], panel.unit, panel.time)
     return span
 

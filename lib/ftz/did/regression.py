@@ -82,7 +82,7 @@ def twfe(
     ----------
     frame : pandas.DataFrame or ftz.panels.Panel
         One row a unit and period; n rows, balanced or not.  A panel names its columns
-        itself: ``twfe(panel)``.
+        itself: ``twfe(panel)``, and its weights are those of least squares.
     outcome, treatment : str
         Numeric columns; the treatment is 0/1 in the study, any number is allowed.
     controls : sequence of str
@@ -115,12 +115,14 @@ def twfe(
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     names = [panel.treatment or "treated", *panel.controls]
     residuals = pd.Series(0.0, given.frame.index, name="residual")
-    residuals[slice(None) if panel is given else ~given.alone] = fit.residuals
+    root = 1.0 if span.root is None else span.root
+    residuals[slice(None) if panel is given else ~given.alone] = fit.residuals / root
     return DidResult(
         params=pd.Series(fit.params, names),
         std_errors=pd.Series(np.sqrt(np.diag(fit.covariance)), names),
         nobs=len(panel.frame),
-        title=f"{panel.outcome} on {', '.join(names)} with {panel.unit} and {panel.time} effects",
+        title=f"{panel.outcome} on {', '.join(names)} with {panel.unit} and {panel.time} effects"
+        + (f", rows weighted by {panel.weights}" if panel.weights else ""),
         notes=panel.dropped,
         outcome=panel.outcome,
         treatment=names[0],

@@ -26,8 +26,9 @@ from ftz.kernel import Regression, Span, regress
 from ftz.panels import Panel
 from ftz.results import CoefficientResult, with_notes, with_notes_html
 
-#: How an effect is averaged in :func:`callaway_santanna`.
+#: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
 AGGREGATES = ("simple", "group", "dynamic")
+METHODS = ("dr", "ipw", "reg")
 NO_NEVER = "no {unit} is never treated: the comparison is with those not treated yet"
 
 
@@ -43,6 +44,9 @@ class AttResult(CoefficientResult):
         Effects by periods since adoption.
     by_cohort : pandas.DataFrame or None
         Effects by first treated period: ``estimate``, ``std_error``.
+    by_cell : pandas.DataFrame or None
+        Effects of each cohort in each period: ``cohort``, ``period``, ``estimate``,
+        ``std_error``.
     n_units, n_treated : int
         Units, and how many of them are ever treated.
     """
@@ -52,6 +56,7 @@ class AttResult(CoefficientResult):
     n_treated: int
     event_study: EventStudyResult | None = None
     by_cohort: pd.DataFrame | None = None
+    by_cell: pd.DataFrame | None = None
 
     @property
     def att(self) -> float:
@@ -109,7 +114,26 @@ class _Sample:
 
     @property
     def cluster(self) -> str | None:
-        return "c" if self.panel.cluster else None
+        # a weighted design names its clusters itself
+        return "c" if self.panel.cluster and not self.panel.weights else None
+
+    @property
+    def survey(self) -> dict[str, Any]:
+        """Weights and clusters as another package takes them."""
+        from diff_diff import SurveyDesign
+
+        if not self.panel.weights:
+            return {}
+        return {"survey_design": SurveyDesign(weights="w", psu="c" if self.panel.cluster else "u")}
+
+    def before(self, anticipation: int) -> Panel:
+        """Return the panel without the periods in which the treated may anticipate."""
+        since = self.panel.since
+        early = (since < 0) & (since >= -anticipation)
+        if not early.any():
+            return self.panel
+        why = f"{early.sum()} rows of treated {self.panel.unit} left out: up to {anticipation} "
+        return self.panel.keep(~early, f"{why}{self.panel.time} before treatment")
 
     def result(self, estimator: str, att: float, std_error: float, **more: Any) -> AttResult:
         if not np.isfinite(att):
@@ -151,6 +175,8 @@ def _sample(
     plain = panel.plain()
     if panel.cluster:
         plain["c"] = panel.clusters[0]
+    if panel.weights:
+        plain["w"] = panel.w
     return _Sample(panel, plain, tuple(c for c in plain.columns if c.startswith("x")))
 
 
@@ -169,7 +195,7 @@ def _fit(estimator: str, fit: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
 #: What another package warns of, and what this library says of it; empty where it says so already.
 _WORDS = {
     "[Rr]ank-deficient": "the design is rank-deficient: columns that others span were left out",
-    "placebo variance|n_control|more controls": "",
+    "placebo variance|n_control|more controls|weights normalized": "",
     "Far-horizon": "late horizons rest on few switchers and may be noisy",
 }
 
@@ -191,6 +217,7 @@ def two_way(
     cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    anticipation: int = 0,
     never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
@@ -203,10 +230,13 @@ def two_way(
         As in :func:`ftz.did.twfe`.
     cohort : str
         Column with the first treated period, missing for never-treated units.
+    anticipation : int
+        Periods before adoption in which the treated may react already.  Estimators that
+        are our own leave these rows of theirs out, the others move their base.
     never : sequence
         Codes of the cohort that also mean never.
     unit, time : str
-        Columns of the effects; clusters are the units.
+        Columns of the effects; clusters are the units, where a panel names no others.
 
     Returns
     -------
@@ -218,9 +248,9 @@ def two_way(
         As :func:`ftz.did.twfe`; no unit treated within the panel, or all at once.
     """
     sample = _sample(frame, outcome, cohort, controls, never, unit, time)
-    fit = twfe(sample.panel)
+    fit = twfe(sample.before(anticipation))
     try:
-        events = event_study(sample.panel)
+        events = event_study(sample.panel, reference=-1 - anticipation)
     except EstimationError:  # everyone is treated at last, or nobody is seen a year before
         events = None
     return sample.result(
@@ -240,6 +270,8 @@ def callaway_santanna(
     *,
     control_group: str | None = None,
     aggregate: str = "simple",
+    method: str = "dr",
+    anticipation: int = 0,
     never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
@@ -249,14 +281,17 @@ def callaway_santanna(
     Parameters
     ----------
     frame, outcome, cohort, controls, never, unit, time
-        As in :func:`two_way`; controls enter by their value in the base period, doubly
-        robust.
+        As in :func:`two_way`; controls enter by their value in the base period.
     control_group : {"never", "not_yet"}, optional
         Compare with never-treated units, or with those not treated yet.  If not given, with
         those never treated where there are some; a note says where there are none.
     aggregate : {"simple", "group", "dynamic"}
         Average over treated cells, over cohorts by their size (no standard error), or
         over event times.
+    method : {"dr", "ipw", "reg"}
+        Controls enter doubly robust, by weights or by a regression.
+    anticipation : int
+        As in :func:`two_way`.
 
     Returns
     -------
@@ -277,6 +312,8 @@ def callaway_santanna(
         raise EstimationError(f"unknown aggregate {aggregate!r}: use {', '.join(AGGREGATES)}")
     if control_group not in (None, "never", "not_yet"):
         raise EstimationError(f"unknown control group {control_group!r}: use never or not_yet")
+    if method not in METHODS:
+        raise EstimationError(f"unknown method {method!r}: use {', '.join(METHODS)}")
     sample = _sample(frame, outcome, cohort, controls, never, unit, time)
     if control_group == "never" and not sample.has_never:
         raise EstimationError("no unit is never treated: use control_group='not_yet'")
@@ -289,6 +326,8 @@ def callaway_santanna(
         control_group="not_yet_treated" if not_yet else "never_treated",
         base_period="universal",
         cluster=sample.cluster,
+        estimation_method=method,
+        anticipation=anticipation,
     )
     fit, notes = _fit(
         name,
@@ -297,13 +336,16 @@ def callaway_santanna(
             **sample.keys,
             first_treat="first",
             **sample.covariates,
+            **sample.survey,
         ),
     )
     (cohorts, events), _ = _fit(
         name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
     )
     by_cohort = _by_cohort(cohorts.to_dataframe(), sample)
-    study = _events(events.to_dataframe(), sample, name, events.vcov, events.vcov_index)
+    study = _events(
+        events.to_dataframe(), sample, name, events.vcov, events.vcov_index, -1 - anticipation
+    )
     att, error = fit.att, fit.se
     if aggregate == "dynamic":
         att, error = study.average()
@@ -312,7 +354,13 @@ def callaway_santanna(
         size = first[first > 0].map(sample.panel.label).value_counts().reindex(by_cohort.index)
         att, error = float((by_cohort["estimate"] * size).sum() / size.sum()), np.nan
     return sample.result(
-        name, att, error, event_study=study, by_cohort=by_cohort, notes=(*said, *notes)
+        name,
+        att,
+        error,
+        event_study=study,
+        by_cohort=by_cohort,
+        by_cell=_by_cell(fit.group_time_effects, sample),
+        notes=(*said, *notes, *_anticipated(anticipation)),
     )
 
 
@@ -322,6 +370,7 @@ def sun_abraham(
     cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    anticipation: int = 0,
     never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
@@ -342,11 +391,12 @@ def sun_abraham(
     name = "Sun-Abraham"
     fit, notes = _fit(
         name,
-        lambda: SunAbraham(cluster=sample.cluster).fit(
+        lambda: SunAbraham(cluster=sample.cluster, anticipation=anticipation).fit(
             sample.frame,
             **sample.keys,
             first_treat="first",
             **sample.covariates,
+            **sample.survey,
         ),
     )
     effects = pd.DataFrame(fit.event_study_effects).T
@@ -357,7 +407,9 @@ def sun_abraham(
             "se": effects["se"].astype(float).to_numpy(),
         }
     )
-    study = _events(table, sample, name, fit.event_study_vcov, fit.event_study_vcov_index)
+    study = _events(
+        table, sample, name, fit.event_study_vcov, fit.event_study_vcov_index, -1 - anticipation
+    )
     return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
 
 
@@ -367,6 +419,7 @@ def imputation(
     cohort: str = "",
     controls: Sequence[str] = (),
     *,
+    anticipation: int = 0,
     never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
@@ -386,11 +439,12 @@ def imputation(
     name = "imputation"
     fit, notes = _fit(
         name,
-        lambda: ImputationDiD(cluster=sample.cluster).fit(
+        lambda: ImputationDiD(cluster=sample.cluster, anticipation=anticipation).fit(
             sample.frame,
             **sample.keys,
             first_treat="first",
             **sample.covariates,
+            **sample.survey,
         ),
     )
     (cohorts, events), _ = _fit(
@@ -403,7 +457,7 @@ def imputation(
         fit.se,
         event_study=study,
         by_cohort=_by_cohort(cohorts.to_dataframe(), sample),
-        notes=notes,
+        notes=(*notes, *_anticipated(anticipation)),
     )
 
 
@@ -446,6 +500,8 @@ def dechaisemartin_dhaultfoeuille(
 
     if controls or (isinstance(frame, Panel) and frame.controls):
         raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without controls here")
+    if isinstance(frame, Panel) and frame.weights:
+        raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without weights here")
     sample = _sample(frame, outcome, cohort, (), never, unit, time)
     name = "de Chaisemartin-D'Haultfoeuille"
     plain = sample.frame
@@ -517,6 +573,7 @@ def stacked(
     controls: Sequence[str] = (),
     *,
     window: tuple[int, int] | None = None,
+    anticipation: int = 0,
     never: Sequence[Hashable] = (),
     unit: str = "city",
     time: str = "year",
@@ -530,6 +587,8 @@ def stacked(
     window : (int, int), optional
         First and last event time of an experiment.  Controls are the units that are not
         treated by its end.  Default: the whole panel, so that controls are never treated.
+    anticipation : int
+        As in :func:`two_way`.
 
     Returns
     -------
@@ -543,23 +602,25 @@ def stacked(
     Notes
     -----
     Cengiz, Dube, Lindner and Zipperer (2019).  Variance weights average the experiments,
-    as in any regression.  Clusters are the units, across experiments.
+    as in any regression.  Clusters are the units, where a panel names no others, across
+    experiments.
     """
     sample = _sample(frame, outcome, cohort, controls, never, unit, time)
     pile = _pile(sample, window)
-    fit = _stacked_fit(pile, pile[["d", *sample.controls]])
+    late = pile[~pile["since"].between(-anticipation, -1)]
+    fit = _stacked_fit(late, late[["d", *sample.controls]])
     since = pile["since"].to_numpy(float)
     steps = [int(s) for s in np.unique(since[~np.isnan(since)])]
-    study = None
-    if -1 in steps:
-        times = [s for s in steps if s != -1]
+    study, base = None, -1 - anticipation
+    if base in steps:
+        times = [s for s in steps if s != base]
         dummies = pd.DataFrame({f"event {s:+d}": (since == s).astype(float) for s in times})
         events = _stacked_fit(pile, dummies.join(pile[list(sample.controls)]))
         own = slice(0, len(times))
         study = assemble(
             dict(zip(times, events.params[own].tolist(), strict=True)),
             pd.DataFrame(events.covariance[own, own], index=times, columns=times),
-            reference=-1,
+            reference=base,
             treated_units={s: pile.loc[since == s, "u"].nunique() for s in steps},
             nobs=len(pile),
             title=f"stacked event study of {sample.panel.outcome}",
@@ -590,16 +651,16 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
     if not parts:
         raise EstimationError("no cohort has a clean control: name a shorter window")
     pile = pd.concat(parts, ignore_index=True)
-    return pile.assign(
-        su=pile.groupby(["stack", "u"]).ngroup(), st=pile.groupby(["stack", "t"]).ngroup()
-    )
+    return pile
 
 
 def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
-    span = Span.of(pile["su"].to_numpy(), pile["st"].to_numpy())
+    units, periods = (pile.groupby(["stack", key]).ngroup().to_numpy() for key in "ut")
+    span = Span.of(units, periods, weights=pile["w"].to_numpy(float) if "w" in pile else None)
     values = slopes.to_numpy(float)
     check_slopes(span, values, [str(c) for c in slopes], "unit", "period of an experiment")
-    return regress(span, pile["y"].to_numpy(), values, pd.factorize(pile["u"])[0])
+    clusters = pd.factorize(pile["c" if "c" in pile else "u"])[0]
+    return regress(span, pile["y"].to_numpy(), values, clusters)
 
 
 def synthetic(
@@ -640,6 +701,8 @@ def synthetic(
     """
     from diff_diff import SyntheticDiD
 
+    if isinstance(frame, Panel) and frame.weights:
+        raise EstimationError("synthetic DID is offered without weights here")
     sample = _sample(frame, outcome, cohort, (), never, unit, time)
     name = "synthetic DID"
     if not sample.balanced:
@@ -664,6 +727,22 @@ def synthetic(
     return sample.result(name, fit.att, error, notes=(*said, *notes))
 
 
+def _anticipated(periods: int) -> tuple[str, ...]:
+    """Say what an average of another package takes in."""
+    return (f"the average takes in {periods} periods before adoption",) if periods else ()
+
+
+def _by_cell(cells: Mapping[tuple[Any, Any], Mapping[str, Any]], sample: _Sample) -> pd.DataFrame:
+    """Return effects of each cohort in each period, under the frame's names of the periods."""
+    name = sample.panel.label
+    rows = [
+        (name(g), name(t), float(cell["effect"]), float(cell["se"]))
+        for (g, t), cell in sorted(cells.items())
+        if np.isfinite(cell["effect"])
+    ]
+    return pd.DataFrame(rows, columns=["cohort", "period", "estimate", "std_error"])
+
+
 def _by_cohort(table: pd.DataFrame, sample: _Sample) -> pd.DataFrame:
     """Return effects by cohort, under the names that the frame gives the periods."""
     ranks = table["label"].astype(float).astype(int)
@@ -679,9 +758,10 @@ def _events(
     name: str,
     covariance: np.ndarray | None = None,
     labels: Sequence[int] | None = None,
+    reference: int = -1,
 ) -> EventStudyResult:
     """Turn another package's event study into ours; the reference is the period before."""
-    kept = table[(table["event_time"] != -1) & np.isfinite(table["att"].astype(float))]
+    kept = table[(table["event_time"] != reference) & np.isfinite(table["att"].astype(float))]
     times = [int(t) for t in kept["event_time"]]
     known = pd.DataFrame(np.nan, index=times, columns=times)
     if covariance is not None and labels is not None:
@@ -692,7 +772,7 @@ def _events(
         dict(zip(times, kept["att"].astype(float), strict=True)),
         known,
         std_errors=dict(zip(times, kept["se"].astype(float), strict=True)),
-        reference=-1,
+        reference=reference,
         treated_units=sample.treated_units,
         nobs=len(sample.frame),
         title=f"{name}: event study of {sample.panel.outcome}",

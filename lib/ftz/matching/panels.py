@@ -12,7 +12,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.matching._checks import binary, numbers
 from ftz.matching.effect import att
-from ftz.matching.matches import Matches, match
+from ftz.matching.matches import Matches, kernel_match, match
 from ftz.matching.score import ScoreResult, propensity_score
 from ftz.matching.support import common_support
 
@@ -142,7 +142,8 @@ def match_panel(
         For ``baseline``: its period; the last one before any treatment if not given.
     unit, time : str
     **options
-        As :func:`match`: method, k, caliper, replacement, ties, order, seed.
+        As :func:`match`: method, k, caliper, replacement, ties, order, seed; or as
+        :func:`kernel_match`: kernel, bandwidth.
 
     Returns
     -------
@@ -216,7 +217,8 @@ class _How:
         treated = rows[self.treatment]
         keep = common_support(fit.score[rows.index], treated, self.support)
         values = getattr(fit, self.on)[rows.index]
-        return fit, match(values[keep], treated[keep], **self.options)
+        way = kernel_match if "kernel" in self.options else match
+        return fit, way(values[keep], treated[keep], **self.options)
 
 
 def _baseline(

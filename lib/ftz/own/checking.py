@@ -113,6 +113,7 @@ class _Checker:
         self.unreadable: dict[str, np.ndarray] = {}
         self.written: dict[float, str] = {}
         self.labels: dict[int, str] = {}
+        self.flow: list[tuple[str, int, int]] = []
 
     @property
     def failed(self) -> bool:
@@ -156,7 +157,8 @@ class _Checker:
         names = raw[spec.unit].astype("string").str.strip()
         empty = (names.isna() | (names == "")).to_numpy(bool)
         self.at(empty, spec.unit, lambda i: "no unit is named", "name it or delete the row")
-        self.frame[spec.unit] = [plain(n, _LONGEST) for n in names.fillna("")]
+        codes, distinct = pd.factorize(names.fillna(""))
+        self.frame[spec.unit] = np.array([plain(n, _LONGEST) for n in distinct], object)[codes]
         made = {new.name for new in spec.derived}
         for name in filter(None, (spec.time, spec.cohort)):
             self.frame[name] = self._moments(raw[name], name, optional=name == spec.cohort)
@@ -167,6 +169,7 @@ class _Checker:
             groups = raw[spec.cluster].astype("string").str.strip().fillna("").astype(str)
             self.frame[spec.cluster] = groups
             self.at(groups == "", spec.cluster, lambda i: "no cluster is named", "name it")
+        self._count("rows of the file")
         self._missing()
 
     def _numbers(self, raw: pd.Series, name: str) -> pd.Series:
@@ -225,13 +228,17 @@ class _Checker:
         self.wrong(
             f"{int((~keep).sum())} rows lack a value and are left out ({counts})", fatal=False
         )
-        self._keep(keep)
+        self._keep(keep, f"rows without a value left out ({counts})")
         if not keep.any():
             self.wrong("no row has all values", remedy="name fewer columns")
 
-    def _keep(self, keep: np.ndarray) -> None:
+    def _keep(self, keep: np.ndarray, why: str) -> None:
         self.frame = self.frame[keep].reset_index(drop=True)
         self.line = self.line[keep]
+        self._count(why)
+
+    def _count(self, step: str) -> None:
+        self.flow.append((step, len(self.frame), self.frame[self.spec.unit].nunique()))
 
     # --- are the rows a panel -----------------------------------------------------------
 
@@ -367,7 +374,7 @@ class _Checker:
         if lacks.any():
             what = f"{int(lacks.sum())} rows have no earlier period to compute from"
             self.wrong(f"{what} and are left out", ", ".join(made), fatal=False)
-            self._keep(~lacks)
+            self._keep(~lacks, f"{what}, left out")
 
     def _derive(self, new: Derived) -> None:
         frame, unit = self.frame, self.spec.unit
@@ -404,7 +411,7 @@ class _Checker:
             seen = f"{frame[spec.time].min()} to {frame[spec.time].max()}"
             self.wrong(f"no row lies in the window {low} to {high}", spec.time, f"there are {seen}")
             return
-        self._keep(inside)
+        self._keep(inside, f"periods outside {low} to {high} left out")
 
     def numbers(self) -> None:
         """Replace periods that are no whole numbers by their ranks, and cohorts with them."""
@@ -497,6 +504,9 @@ class _Checker:
             controls=tuple(shown[c] for c in spec.covariates),
             match_on=tuple(shown[c] for c in spec.match_on or spec.covariates),
             sub_outcomes=tuple(shown[c] for c in spec.sub_outcomes),
+            staggered_covariates=tuple(shown[c] for c in spec.staggered_covariates),
+            choices=spec.choices,
+            flow=tuple(self.flow),
             mediator=shown[spec.mediator] if spec.mediator else None,
             weights=shown[spec.weights] if spec.weights else None,
             cluster=shown[spec.cluster or spec.unit],
@@ -524,6 +534,7 @@ def _sample(study: Study) -> pd.DataFrame:
     """Return the columns that a study uses; who adopts after its end never does in it."""
     names = [study.unit, study.time, study.outcome, study.treatment, study.cohort]
     names += [*study.controls, *study.match_on, *study.sub_outcomes, study.cluster]
+    names += study.staggered_covariates
     names += [name for name in (study.mediator, study.weights) if name]
     frame = study.frame[list(dict.fromkeys(names))].copy()
     after = frame[study.cohort] > frame[study.time].max()

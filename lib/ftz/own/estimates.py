@@ -7,15 +7,14 @@ rooms, or raises an :class:`~ftz.errors.EstimationError` that says why there is 
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from ftz import design_study, did, inference, matching, mediation
+from ftz import design_study, did, inference, matching
 from ftz.errors import EstimationError
 from ftz.own.study import Study
-from ftz.results import CoefficientResult
 
 #: Estimators of the staggered comparison; synthetic DID needs a simulation of its own.
 STAGGERED = (
@@ -26,6 +25,17 @@ STAGGERED = (
     "stacked",
     "dechaisemartin_dhaultfoeuille",
 )
+#: Rows beyond which an estimator takes minutes, or more memory than a laptop has.
+MOST_ROWS: Mapping[str, int] = {
+    "callaway_santanna": 400_000,
+    "sun_abraham": 200_000,
+    "imputation": 200_000,
+    "stacked": 200_000,
+    "dechaisemartin_dhaultfoeuille": 20_000,
+    "matching": 200_000,
+    "design": 20_000,
+    "trials": 200_000,
+}
 #: Tests of the design study; what the pages before it have used.
 TESTS = (
     "clustered z (CR1)",
@@ -36,67 +46,23 @@ TESTS = (
 )
 
 
-class Keys(TypedDict):
-    """Names of unit and time, as the estimators take them."""
-
-    unit: str
-    time: str
-
-
-def keys(study: Study) -> Keys:
-    """Return the names of unit and time, as the estimators take them."""
-    return Keys(unit=study.unit, time=study.time)
-
-
-def coefficient(study: Study, outcome: str | None = None) -> did.DidResult:
-    """Estimate the two-way fixed-effects coefficient, errors by the study's clusters."""
-    return did.twfe(study.panel, outcome or "")
-
-
 def columns(study: Study) -> tuple[did.DidResult, ...]:
     """Estimate without controls, then with one more at a time."""
     controls, panel = study.varying_controls, study.panel
     return tuple(did.twfe(panel.with_(controls=controls[:j])) for j in range(len(controls) + 1))
 
 
-def weighted(study: Study) -> CoefficientResult:
-    """Estimate with the study's weights, errors clustered by its clusters.
-
-    Weighted least squares by ``linearmodels.PanelOLS`` with unit and period effects.
+def within_size(study: Study, what: str) -> None:
+    """Refuse what takes too long on so many rows.
 
     Raises
     ------
     EstimationError
-        If the study names no weights, or a regressor is absorbed.
+        With both sizes.
     """
-    from linearmodels.panel import PanelOLS
-
-    if study.weights is None:
-        raise EstimationError("the spec names no weights")
-    indexed = study.frame.set_index([study.unit, study.time], drop=False)
-    slopes = [study.treatment, *study.varying_controls]
-    groups = pd.factorize(indexed[study.cluster])[0].astype(np.int64)
-    try:
-        fit = PanelOLS(
-            indexed[study.outcome].astype(float),
-            indexed[slopes].astype(float),
-            weights=indexed[study.weights].astype(float),
-            entity_effects=True,
-            time_effects=True,
-        ).fit(cov_type="clustered", clusters=groups)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        raise EstimationError(f"weighted least squares: {error}") from None
-    return CoefficientResult(
-        params=fit.params.rename(None),
-        std_errors=fit.std_errors.rename(None),
-        nobs=int(fit.nobs),
-        title=f"{study.outcome}, rows weighted by {study.weights}",
-    )
-
-
-def errors(study: Study) -> did.StandardErrors:
-    """Lay the family of standard errors of the coefficient side by side."""
-    return did.standard_errors(study.panel)
+    rows, most = len(study.frame), MOST_ROWS[what]
+    if rows > most:
+        raise EstimationError(f"left out at {rows:,} rows; it is computed up to {most:,}")
 
 
 # --- matching -----------------------------------------------------------------------------
@@ -106,84 +72,111 @@ def score(study: Study) -> matching.ScoreResult:
     """Fit the logit of treatment on the covariates of the score, rows pooled."""
     if not study.match_on:
         raise EstimationError("the spec names no covariates to match on")
+    within_size(study, "matching")
     return matching.propensity_score(study.frame, study.treatment, study.match_on)
 
 
 def matches(
     study: Study,
-    neighbours: int = 4,
-    caliper: float = 0.25,
-    support: str = "minmax",
-) -> tuple[matching.ScoreResult, pd.Series, dict[str, matching.Matches]]:
-    """Match rows on the linear index: k nearest, within a caliper, and both.
+    neighbours: int | None = None,
+    caliper: float | None = None,
+    support: str | None = None,
+    scheme: str | None = None,
+) -> dict[str, matching.PanelMatches]:
+    """Match on the linear index: k nearest, within a caliper, both, and by the spec's kernel.
 
     Parameters
     ----------
-    caliper : float
-        In standard deviations of the linear index.
+    neighbours, caliper, support, scheme : optional
+        What the spec chooses, where they are not given; the caliper in standard deviations
+        of the pooled linear index.
 
     Returns
     -------
-    score, on the support (0/1 a row), matches by method
+    dict
+        Name of the way to its matches.
     """
-    fit = score(study)
-    on = matching.common_support(fit.score, study.frame[study.treatment], support)
-    index, treated = fit.linear_index[on], study.frame.loc[on, study.treatment]
-    if treated.nunique() < 2:
-        raise EstimationError(f"the support rule {support} leaves one group only")
-    width = float(caliper * fit.linear_index.std())
-    return (
-        fit,
-        on,
-        {
-            f"{neighbours} nearest": matching.match(index, treated, k=neighbours),
-            "caliper": matching.match(index, treated, method="caliper", caliper=width),
-            f"{neighbours} nearest within the caliper": matching.match(
-                index, treated, method="k_nearest_in_caliper", k=neighbours, caliper=width
-            ),
-        },
-    )
-
-
-def matching_effects(
-    study: Study, found: dict[str, matching.Matches]
-) -> dict[str, matching.AttResult]:
-    """Estimate the effect on the treated by each matching, errors by the study's clusters."""
-    outcome, units = study.frame[study.outcome], study.frame[study.cluster]
+    chosen = study.choices
+    k = chosen.k if neighbours is None else neighbours
+    wide = chosen.caliper if caliper is None else caliper
+    width = float(wide * score(study).linear_index.std())
+    near = {"method": "k_nearest_in_caliper", "k": k, "caliper": width}
+    ways: dict[str, dict[str, object]] = {
+        f"{k} nearest": {"k": k},
+        "caliper": {"method": "caliper", "caliper": width},
+        f"{k} nearest within the caliper": near,
+    }
+    if chosen.kernel:
+        ways[f"{chosen.kernel} kernel"] = {"kernel": chosen.kernel, "bandwidth": width}
     return {
-        name: matching.att(outcome, pairs, se="cluster", cluster=units)
-        for name, pairs in found.items()
+        name: matching.match_panel(
+            study.frame,
+            study.treatment,
+            list(study.match_on),
+            scheme=chosen.scheme if scheme is None else scheme,
+            score="pooled",
+            support=chosen.support if support is None else support,
+            unit=study.unit,
+            time=study.time,
+            **way,
+        )
+        for name, way in ways.items()
     }
 
 
-def on_support(study: Study, on: pd.Series) -> did.DidResult:
-    """Estimate the two-way coefficient on the rows of the common support."""
-    return did.twfe(study.panel.with_(frame=study.frame[on.to_numpy(bool)]))
+def matching_effects(study: Study, found: Mapping[str, matching.PanelMatches]) -> pd.DataFrame:
+    """Estimate the effect on the treated by each matching, errors by the study's clusters.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a way: ``estimate``, ``std_error``, ``treated``.  Where units were matched
+        by their baseline, rows of two periods are no effect, and there is none.
+    """
+    outcome, clusters = study.frame[study.outcome], study.frame[study.cluster]
+    if any(one.scheme == "baseline" for one in found.values()):
+        raise EstimationError("units are matched at their baseline: see the regression on them")
+    rows = {
+        name: one.effects(outcome, se="cluster", cluster=clusters).loc["all"]
+        for name, one in found.items()
+    }
+    return pd.DataFrame(rows).T
+
+
+def on_matches(study: Study, found: matching.PanelMatches) -> did.DidResult:
+    """Estimate the two-way coefficient on matched rows, each weighted by how often it serves."""
+    rows = (found.weights > 0).to_numpy()
+    share = study.frame[study.weights] if study.weights else 1.0
+    frame = study.frame.assign(matched_weight=found.weights * share)[rows]
+    why = f"{(~rows).sum()} rows without a match left out"
+    return did.twfe(study.panel.with_(frame=frame, weights="matched_weight", dropped=(why,)))
 
 
 # --- difference-in-differences --------------------------------------------------------------
 
 
-def event_study(study: Study, leads: int = 5, lags: int = 5) -> did.EventStudyResult:
+def event_study(
+    study: Study, leads: int | None = None, lags: int | None = None
+) -> did.EventStudyResult:
     """Estimate the binned event study over as many leads and lags as are seen.
+
+    Leads and lags are those of the spec's event window, where they are not given.
 
     Raises
     ------
     EstimationError
         If no coefficient before adoption is left beside the reference.
     """
+    low, high = study.choices.event_window
     since = study.panel.without_always().since
     if np.isnan(since).all():
         raise EstimationError("no unit is seen before and after its treatment")
-    first, last = int(max(np.nanmin(since), -leads)), int(min(np.nanmax(since), lags))
-    if first >= -1:
+    first = int(max(np.nanmin(since), low if leads is None else -leads))
+    last = int(min(np.nanmax(since), high if lags is None else lags))
+    reference = -1 - study.choices.anticipation
+    if first >= reference:
         raise EstimationError("there is one period before adoption only: no trend can be seen")
-    return did.event_study(study.panel, window=(first, last))
-
-
-def negative_weights(study: Study) -> did.TwfeWeights:
-    """Return the weights with which the coefficient sums the effects of treated cells."""
-    return did.twfe_weights(study.panel)
+    return did.event_study(study.panel, window=(first, last), reference=reference)
 
 
 def bacon(study: Study) -> did.BaconDecomposition:
@@ -196,28 +189,58 @@ def bacon(study: Study) -> did.BaconDecomposition:
         balanced.
     """
     if len(study.cohorts) < 2:
-        only = ", ".join(map(str, study.cohorts))
+        only = ", ".join(map(study.period, study.cohorts))
         raise EstimationError(
             f"all treated units adopt in {only}: no unit serves as a control for one that is "
             "treated later, and the coefficient is one comparison"
         )
-    return did.bacon(study.frame, study.outcome, study.cohort, **keys(study))
+    panel = study.unweighted
+    return did.bacon(panel.frame, panel.outcome, study.cohort, unit=panel.unit, time=panel.time)
 
 
 def staggered(study: Study) -> did.Comparison:
-    """Lay the estimators for staggered adoption side by side, without controls.
+    """Lay the estimators for staggered adoption side by side, by what the spec chooses.
 
     Units that are treated from the first period on have no before; they are left out, and
     a note says so.
     """
-    panel = study.panel.with_(controls=())
-    return did.compare(panel, estimators=STAGGERED, control_group=study.control_group)
+    found = {name: one for name, one in each_staggered(study)}
+    results = {name: one for name, one in found.items() if isinstance(one, did.AttResult)}
+    refusals = {name: str(one) for name, one in found.items() if name not in results}
+    if not results:
+        raise EstimationError("; ".join(f"{n}: {why}" for n, why in refusals.items()))
+    title = f"effect on {study.outcome}, by estimator"
+    return did.Comparison(results=results, refusals=refusals, title=title)
 
 
-def honest(study: Study, leads: int = 5, lags: int = 5) -> did.HonestBounds:
+def each_staggered(study: Study) -> Iterator[tuple[str, did.AttResult | EstimationError]]:
+    """Run one estimator after another; yield its result, or why it has none."""
+    chosen = study.choices
+    panel = study.panel.with_(controls=study.staggered_covariates)
+    for name in STAGGERED:
+        options: dict[str, object] = {"anticipation": chosen.anticipation}
+        if name == "callaway_santanna":
+            options |= {
+                "control_group": study.control_group,
+                "method": chosen.method,
+                "aggregate": chosen.estimand,
+            }
+        try:
+            if name in MOST_ROWS:
+                within_size(study, name)
+            if name == "dechaisemartin_dhaultfoeuille" and not options.pop("anticipation"):
+                options = {}
+            elif name == "dechaisemartin_dhaultfoeuille":
+                raise EstimationError("it is offered without anticipation here")
+            yield name, did.ESTIMATORS[name](panel, **options)
+        except EstimationError as error:
+            yield name, error
+
+
+def honest(study: Study, leads: int = 4, lags: int = 3) -> did.HonestBounds:
     """Return confidence sets that allow trends to diverge after adoption as before it."""
-    event = event_study(study, min(leads, 4), min(lags, 3))
-    return did.relative_magnitudes(event, (0.5, 1.0, 1.5))
+    event = event_study(study, leads, lags)
+    return did.relative_magnitudes(event, (0.5, 1.0, 1.5), level=study.choices.level)
 
 
 # --- inference ------------------------------------------------------------------------------
@@ -229,21 +252,6 @@ def assignments(study: Study) -> int:
     return inference.count_assignments(np.array(starts, dtype=float))
 
 
-def placebo(study: Study, scheme: str, draws: int, seed: int) -> inference.PlaceboResult:
-    """Reassign the treatment over ``cells``, ``paths`` or ``dates``."""
-    return inference.placebo(study.panel, scheme=scheme, draws=draws, seed=seed)
-
-
-def bootstrap(study: Study, draws: int, seed: int) -> inference.WildBootstrapResult:
-    """Bootstrap the t statistic with signs by cluster, the null imposed."""
-    return inference.wild_cluster_bootstrap(study.panel, draws=draws, seed=seed)
-
-
-def leave_one_out(study: Study) -> inference.LeaveOneOutResult:
-    """Estimate without one cluster at a time."""
-    return inference.leave_one_cluster_out(study.panel)
-
-
 def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResult, float]:
     """Count on this design how often each test rejects a true null.
 
@@ -253,7 +261,8 @@ def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResu
     -------
     result, correlation
     """
-    fit = coefficient(study)
+    within_size(study, "design")
+    fit = did.twfe(study.unweighted)
     residual = fit.residuals.groupby(study.frame[study.unit])
     before = residual.shift(1)
     both = before.notna()
@@ -265,7 +274,8 @@ def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResu
         study.varying_controls,
         draws=199,
         seed=seed,
-        **keys(study),
+        unit=study.unit,
+        time=study.time,
     )
     names = [name for name in TESTS if len(study.units) <= 60 or "bootstrap" not in name]
     result = design_study.study(shape, rho=rho, panels=panels, tests=names, seed=seed)
@@ -279,7 +289,7 @@ def parts(study: Study) -> dict[str, did.DidResult]:
     """Estimate the coefficient for each part of the outcome."""
     if not study.sub_outcomes:
         raise EstimationError("the spec names no sub_outcomes")
-    return {name: coefficient(study, name) for name in study.sub_outcomes}
+    return {name: did.twfe(study.panel, name) for name in study.sub_outcomes}
 
 
 def several(study: Study, draws: int, seed: int) -> inference.MultipleTestingResult:
@@ -293,39 +303,6 @@ def several(study: Study, draws: int, seed: int) -> inference.MultipleTestingRes
         study.varying_controls,
         seed=seed,
         draws=draws,
-        **keys(study),
+        unit=study.unit,
+        time=study.time,
     )
-
-
-def mediate(study: Study) -> mediation.MediationResult:
-    """Split the coefficient into a direct part and one through the mediator."""
-    outcome, treatment, mediator = _mediated(study)
-    return mediation.mediate(study.panel, outcome, treatment, mediator, study.varying_controls)
-
-
-def indirect(study: Study, draws: int, seed: int) -> mediation.IndirectBootstrap:
-    """Bootstrap the indirect effect over the study's clusters."""
-    outcome, treatment, mediator = _mediated(study)
-    return mediation.bootstrap_indirect(
-        study.panel,
-        outcome,
-        treatment,
-        mediator,
-        study.varying_controls,
-        draws=draws,
-        seed=seed,
-    )
-
-
-def confounding(study: Study) -> mediation.MediatorSensitivity:
-    """Return the indirect effect as a function of the correlation no regression can see."""
-    outcome, treatment, mediator = _mediated(study)
-    return mediation.sensitivity(
-        study.frame, outcome, treatment, mediator, study.varying_controls, **keys(study)
-    )
-
-
-def _mediated(study: Study) -> tuple[str, str, str]:
-    if study.mediator is None:
-        raise EstimationError("the spec names no mediator")
-    return study.outcome, study.treatment, study.mediator

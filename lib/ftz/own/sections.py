@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ftz import did, inference, mediation
 from ftz.errors import EstimationError, FtzError
 from ftz.inference import ENUMERATE_UP_TO
 from ftz.inference.assignments import counted
@@ -26,23 +27,25 @@ class Refusal:
         return f"No answer: {self.reason}."
 
 
+#: Rows up to which `ftz check` tries every section.
+TRIED_UP_TO = 10_000
 #: Draws that show whether an estimator answers; the chapters draw more.
 _FEW = 49
 
 
 def _matching(study: Study) -> None:
-    _, _, found = estimates.matches(study)
-    estimates.matching_effects(study, found)
+    estimates.matching_effects(study, estimates.matches(study, scheme="pooled"))
 
 
 def _placebo_paths(study: Study) -> None:
     if not any(start is None for start in study.starts.values()) and len(study.cohorts) < 2:
         raise EstimationError("all units adopt at once: there is no other assignment")
-    estimates.placebo(study, "units", _FEW, 0)
+    inference.placebo(study.unweighted, scheme="units", draws=_FEW, seed=0)
 
 
-def _few_parts(study: Study) -> None:
-    estimates.several(study, _FEW, 0)
+def _weights(study: Study) -> None:
+    if study.weights is None:
+        raise EstimationError("the spec names no weights")
 
 
 def _simulated(study: Study) -> None:
@@ -73,24 +76,28 @@ def _clusters(study: Study) -> None:
 SECTIONS: Mapping[str, Callable[[Study], object]] = {
     "simulated": _simulated,
     "controls": _controls,
-    "weights": estimates.weighted,
+    "weights": _weights,
     "clusters": _clusters,
     "score": estimates.score,
     "matching": _matching,
     "event-study": estimates.event_study,
     "honest": estimates.honest,
-    "weights-of-cells": estimates.negative_weights,
+    "weights-of-cells": lambda study: did.twfe_weights(study.unweighted),
     "bacon": estimates.bacon,
     "staggered": estimates.staggered,
     "paths": _placebo_paths,
     "enumerated": _enumerated,
-    "bootstrap": lambda study: estimates.bootstrap(study, _FEW, 0),
-    "leave-one-out": estimates.leave_one_out,
+    "bootstrap": lambda study: inference.wild_cluster_bootstrap(
+        study.unweighted, draws=_FEW, seed=0
+    ),
+    "leave-one-out": lambda study: inference.leave_one_cluster_out(study.unweighted),
     "design": lambda study: estimates.design(study, 10, 0),
     "parts": estimates.parts,
-    "several": _few_parts,
-    "mediator": estimates.mediate,
-    "indirect": lambda study: estimates.indirect(study, _FEW, 0),
+    "several": lambda study: estimates.several(study, _FEW, 0),
+    "mediator": lambda study: mediation.mediate(study.unweighted, *study.channel),
+    "indirect": lambda study: mediation.bootstrap_indirect(
+        study.unweighted, *study.channel, draws=_FEW, seed=0
+    ),
 }
 
 
@@ -106,7 +113,7 @@ def missing(study: Study) -> dict[str, str]:
     EstimationError
         If not even the coefficient itself can be estimated.
     """
-    estimates.coefficient(study)
+    did.twfe(study.panel)
     reasons = {}
     for name, run in SECTIONS.items():
         try:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ftz.errors import PanelError
+from ftz.matching import KERNELS
 
 #: Key to what it holds, in the order of the template.
 KEYS: Mapping[str, str] = {
@@ -32,6 +33,20 @@ KEYS: Mapping[str, str] = {
     "never": "values of cohort that also mean never, for instance [0]",
     "control_group": "whom Callaway-Sant'Anna compare with: never (default, where there are "
     "units that are never treated) or not_yet",
+    "staggered_covariates": "columns that enter the estimators for staggered adoption; none "
+    "where none are named",
+    "method": "how Callaway-Sant'Anna use them: dr (doubly robust, default), ipw (weights) or "
+    "reg (a regression)",
+    "estimand": "what Callaway-Sant'Anna average: simple (treated cells, default), group "
+    "(cohorts by their size) or dynamic (periods since adoption)",
+    "anticipation": "periods before adoption in which units may react already; 0 by default",
+    "event_window": "first and last period since adoption with a coefficient of its own in the "
+    "event study, ends binned; [-5, 5] by default",
+    "matching": "how rows are matched, for instance {scheme: by_year, k: 4, caliper: 0.25}; the "
+    "keys are explained below",
+    "draws": "reassignments and bootstrap draws; 999 by default",
+    "level": "of confidence intervals; 0.95 by default",
+    "seed": "of all that is drawn; 2024 by default",
     "covariates": "columns that enter the regressions, in this order, and the score",
     "match_on": "columns of the score, where they are not the covariates",
     "sub_outcomes": "parts of the outcome, estimated one by one",
@@ -44,9 +59,37 @@ KEYS: Mapping[str, str] = {
     "labels": "name: what the figures write for it",
 }
 
+#: What stands under ``matching``.
+MATCHING: Mapping[str, str] = {
+    "scheme": "pooled (all rows, default), by_year (within each period) or baseline (units, by "
+    "their covariates in the last period before any adoption)",
+    "k": "controls for each treated row; 4 by default",
+    "caliper": "widest distance, in standard deviations of the score's logit; 0.25 by default",
+    "kernel": "epanechnikov, gaussian, biweight, tricube or uniform: averages of controls by "
+    "distance, with the caliper as bandwidth, beside nearest neighbours",
+    "support": "which rows are compared: minmax (default), treated_minmax, crump or none",
+}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "control_group": ("never", "not_yet"),
+    "missing": ("refuse", "drop"),
+    "method": ("dr", "ipw", "reg"),
+    "estimand": ("simple", "group", "dynamic"),
+    "scheme": ("pooled", "by_year", "baseline"),
+    "kernel": tuple(KERNELS),
+    "support": ("minmax", "treated_minmax", "crump", "none"),
+}
+#: Lowest and highest value, and whether it is a whole number.
+_RANGES: Mapping[str, tuple[float, float, bool]] = {
+    "anticipation": (0, 50, True),
+    "draws": (99, 100_000, True),
+    "level": (0.5, 0.999, False),
+    "seed": (0, 2**32 - 1, True),
+    "k": (1, 50, True),
+    "caliper": (1e-6, 1e6, False),
+}
 _REQUIRED = ("unit", "time", "outcome")
 _COLUMNS = ("unit", "time", "outcome", "cohort", "treatment", "mediator", "weights", "cluster")
-_LISTS = ("covariates", "match_on", "sub_outcomes")
+_LISTS = ("covariates", "match_on", "sub_outcomes", "staggered_covariates")
 #: What can be computed from a column, within each unit where that matters.
 TRANSFORMS: Mapping[str, str] = {
     "log": "natural logarithm",
@@ -115,6 +158,24 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What an analysis chooses beside its columns; attributes as in :data:`KEYS`."""
+
+    method: str = "dr"
+    estimand: str = "simple"
+    anticipation: int = 0
+    event_window: tuple[int, int] = (-5, 5)
+    draws: int = 999
+    level: float = 0.95
+    seed: int = 2024
+    scheme: str = "pooled"
+    k: int = 4
+    caliper: float = 0.25
+    kernel: str | None = None
+    support: str = "minmax"
+
+
+@dataclass(frozen=True)
 class Spec:
     """Which column plays which part; attributes as in :data:`KEYS`."""
 
@@ -131,9 +192,11 @@ class Spec:
     covariates: tuple[str, ...] = ()
     match_on: tuple[str, ...] = ()
     sub_outcomes: tuple[str, ...] = ()
+    staggered_covariates: tuple[str, ...] = ()
     mediator: str | None = None
     weights: str | None = None
     cluster: str | None = None
+    choices: Choices = field(default_factory=Choices)
     window: tuple[int, int] | None = None
     missing: str = "refuse"
     derived: tuple[Derived, ...] = ()
@@ -144,6 +207,7 @@ class Spec:
     def numeric(self) -> tuple[str, ...]:
         """Columns that hold measurements and are used, each once."""
         names = [self.outcome, *self.covariates, *self.match_on, *self.sub_outcomes]
+        names += self.staggered_covariates
         names += [name for name in (self.mediator, self.weights) if name]
         return tuple(dict.fromkeys(names))
 
@@ -167,7 +231,10 @@ def read_spec(path: str | Path) -> Spec:
     """
     path = Path(path)
     try:
-        raw = path.read_bytes()
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise ProblemsError([PanelProblem("is no file", str(path))])
+        with path.open("rb") as handle:
+            raw = handle.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise ProblemsError([PanelProblem("there is no such file", str(path))]) from None
     except OSError as error:
@@ -187,9 +254,12 @@ def _parsed_yaml(raw: bytes | str, file: str) -> object:
         raise ProblemsError([PanelProblem(f"is larger than {_MOST_BYTES // 1000} kB", file)])
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-        if re.search(r"(?m)(^|[\s\[{,:-])[&*][A-Za-z0-9_]+", text):
-            problem = PanelProblem("anchors and aliases are not read", file, remedy="write it out")
-            raise ProblemsError([problem])
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                problem = PanelProblem(
+                    "anchors and aliases are not read", file, row=event.start_mark.line + 1
+                )
+                raise ProblemsError([replace(problem, remedy="write it out")])
         return yaml.load(text, Loader=_NoDoubles)
     except UnicodeDecodeError:
         raise ProblemsError([PanelProblem("is not UTF-8 text", file)]) from None
@@ -248,11 +318,10 @@ class _Reader:
             "source": self._text("source"),
             "simulated": self._flag("simulated"),
             "never": self._never(),
-            "control_group": self._choice("control_group", ("never", "not_yet"))
-            if self.given.get("control_group") is not None
-            else None,
-            "window": self._window(),
-            "missing": self._choice("missing", ("refuse", "drop")),
+            "control_group": self._choice("control_group"),
+            "window": self._window("window"),
+            "missing": self._choice("missing") or "refuse",
+            "choices": self._choices(),
             "derived": derived,
             "labels": self._labels(),
             "file": self.file,
@@ -265,11 +334,8 @@ class _Reader:
 
     def _keys(self) -> None:
         for key in self.given:
-            if key in KEYS:
-                continue
-            near = difflib.get_close_matches(str(key), KEYS, n=1)
-            hint = f"is it {near[0]!r}?" if near else f"the keys are {', '.join(KEYS)}"
-            self.wrong(_short(key), "unknown key", hint)
+            if key not in KEYS:
+                self.wrong(_short(key), "unknown key", _nearest(key, KEYS, "the keys are"))
         for key in _REQUIRED:
             if self.given.get(key) is None:
                 self.wrong(key, "is missing", KEYS[key])
@@ -321,25 +387,58 @@ class _Reader:
             return ()
         return tuple(float(v) for v in values)
 
-    def _window(self) -> tuple[int, int] | None:
-        value = self.given.get("window")
+    def _window(self, key: str) -> tuple[int, int] | None:
+        value = self.given.get(key)
         if value is None:
             return None
         whole = isinstance(value, list) and len(value) == 2
         if not whole or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
-            self.wrong("window", f"{_short(value)} is no pair of periods", KEYS["window"])
+            self.wrong(key, f"{_short(value)} is no pair of periods", KEYS[key])
             return None
         if value[0] >= value[1]:
-            self.wrong("window", f"{value[0]} is not before {value[1]}", KEYS["window"])
+            self.wrong(key, f"{value[0]} is not before {value[1]}", KEYS[key])
+            return None
+        if key == "event_window" and not value[0] < -1 < value[1]:
+            self.wrong(key, f"{_short(value)} leaves no coefficient on one side of -1", KEYS[key])
             return None
         return value[0], value[1]
 
-    def _choice(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.given.get(key, choices[0])
-        if value not in choices:
-            self.wrong(key, f"{_short(value)} is unknown", f"write {' or '.join(choices)}")
-            return choices[0]
-        return str(value)
+    def _choice(self, key: str, value: object = None) -> str | None:
+        value = self.given.get(key) if value is None else value
+        if value is None or value in _CHOICES[key]:
+            return None if value is None else str(value)
+        known = _CHOICES[key]
+        hint = _nearest(value, known, "write") if len(known) > 2 else f"write {' or '.join(known)}"
+        self.wrong(key, f"{_short(value)} is unknown", hint)
+        return None
+
+    def _number(self, key: str, value: object) -> float | int | None:
+        low, high, whole = _RANGES[key]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or (whole and not isinstance(value, int)) or not low <= value <= high:  # type: ignore[operator]
+            kind = "a whole number" if whole else "a number"
+            near = f"write {value / 100:g}" if key == "level" and number else ""  # type: ignore[operator]
+            self.wrong(key, f"{_short(value)} is not {kind} from {low:g} to {high:g}", near)
+            return None
+        return value  # type: ignore[return-value]
+
+    def _choices(self) -> Choices:
+        """Read the choices, those of the matching from a mapping of their own."""
+        matching = self.given.get("matching")
+        if matching is not None and not isinstance(matching, Mapping):
+            self.wrong("matching", f"{_short(matching)} is no mapping", KEYS["matching"])
+        nested = dict(matching) if isinstance(matching, Mapping) else {}
+        for key in nested:
+            if key not in MATCHING:
+                hint = _nearest(key, MATCHING, "the keys are")
+                self.wrong(f"matching: {_short(key)}", "unknown key", hint)
+        chosen: dict[str, Any] = {"event_window": self._window("event_window")}
+        for key in (*_CHOICES, *_RANGES):
+            value = (nested if key in MATCHING else self.given).get(key)
+            if value is None or key in ("control_group", "missing"):
+                continue
+            chosen[key] = (self._choice if key in _CHOICES else self._number)(key, value)
+        return Choices(**{key: value for key, value in chosen.items() if value is not None})
 
     def _derived(self) -> tuple[Derived, ...]:
         value = self.given.get("derived")
@@ -371,7 +470,7 @@ class _Reader:
 
     def _parts(self, spec: Spec) -> None:
         """Refuse a column that is explained and explains."""
-        for key in ("covariates", "match_on", "sub_outcomes"):
+        for key in _LISTS:
             for name in getattr(spec, key):
                 roles = ["unit", "time", "cohort", "treatment"]
                 roles += [] if key == "sub_outcomes" else ["outcome", "mediator"]
@@ -383,9 +482,15 @@ class _Reader:
         known = {*spec.read, *spec.numeric}
         for name in spec.labels:
             if name not in known:
-                near = difflib.get_close_matches(name, sorted(known), n=1)
-                hint = f"is it {near[0]!r}?" if near else "label a column that the spec names"
+                hint = _nearest(name, sorted(known), "the spec names")
                 self.wrong("labels", f"{_short(name)} is no column of the spec", hint)
+
+
+def _nearest(word: object, known: Iterable[str], else_: str) -> str:
+    """Return the known word that is near, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(str(word), known, n=1)
+    return f"is it {near[0]!r}?" if near else f"{else_} {', '.join(known)}"
 
 
 def _either() -> str:

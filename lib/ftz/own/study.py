@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from ftz import register, replication
+from ftz.errors import EstimationError
+from ftz.own.spec import Choices
 from ftz.panel import load_witness
 from ftz.panels import Panel
 
@@ -36,6 +39,12 @@ class Study:
     mediator, weights : str or None
     control_group : str or None
         ``never`` or ``not_yet``, where the spec says.
+    staggered_covariates : tuple of str
+        Covariates of the estimators for staggered adoption.
+    choices : Choices
+        What the spec chooses beside columns.
+    flow : tuple of (str, int, int)
+        Steps from the file to the sample: what was done, rows and units after it.
     period_labels : mapping
         Period to what the file writes, where periods are no whole numbers.
     labels : mapping
@@ -59,6 +68,9 @@ class Study:
     weights: str | None = None
     cluster: str = ""
     control_group: str | None = None
+    staggered_covariates: tuple[str, ...] = ()
+    choices: Choices = field(default_factory=Choices)
+    flow: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
     period_labels: Mapping[int, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
@@ -67,22 +79,36 @@ class Study:
 
     @property
     def panel(self) -> Panel:
-        """The panel as the estimators take it, with controls that vary, clusters of the spec."""
-        return Panel(
-            frame=self.frame,
-            outcome=self.outcome,
-            treatment=self.treatment,
-            controls=self.varying_controls,
-            cohort=self.cohort,
-            unit=self.unit,
-            time=self.time,
-            cluster=self.cluster if self.cluster != self.unit else None,
-        )
+        """The panel as the estimators take it: controls that vary, clusters and weights."""
+        cluster = self.cluster if self.cluster != self.unit else None
+        return Panel.from_spec(self.frame, self, controls=self.varying_controls, cluster=cluster)
+
+    @property
+    def unweighted(self) -> Panel:
+        """The panel for what knows no weights: tests by chance, decompositions, channels."""
+        return self.panel.with_(weights=None)
+
+    @property
+    def channel(self) -> tuple[str, str, str, tuple[str, ...]]:
+        """Outcome, treatment, mediator and controls, as :mod:`ftz.mediation` takes them.
+
+        Raises
+        ------
+        EstimationError
+            If the spec names no mediator.
+        """
+        if self.mediator is None:
+            raise EstimationError("the spec names no mediator")
+        return self.outcome, self.treatment, self.mediator, self.varying_controls
 
     @property
     def units(self) -> list[str]:
         """Names of the units, sorted."""
         return sorted(self.frame[self.unit].unique())
+
+    def period(self, number: float) -> str:
+        """Return what the file writes for a period."""
+        return self.period_labels.get(int(number), f"{number:g}")
 
     @property
     def periods(self) -> list[int]:
@@ -129,10 +155,11 @@ class Study:
         """Return what a figure writes for a column."""
         return self.labels.get(column, column)
 
-    @property
+    @cached_property
     def varying_controls(self) -> tuple[str, ...]:
         """Controls that change within a unit; what unit effects do not absorb."""
-        spread = self.frame.groupby(self.unit)[list(self.controls)].agg(np.ptp)
+        by_unit = self.frame.groupby(self.unit)[list(self.controls)]
+        spread = by_unit.max() - by_unit.min()
         scale = self.frame[list(self.controls)].abs().max() + 1e-300
         return tuple(c for c in self.controls if (spread[c] > 1e-12 * scale[c]).any())
 

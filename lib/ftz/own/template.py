@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ftz.own.spec import KEYS, TRANSFORMS, PanelProblem, ProblemsError
+from ftz.errors import EstimationError
+from ftz.own.reading import read_sheet
+from ftz.own.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
+from ftz.panels import moments
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"simulate": {"panel": "simulated"}}
@@ -91,9 +96,137 @@ def spec_text() -> str:
     for key, meaning in KEYS.items():
         lines += ["", f"# {meaning}"]
         lines.append(f"{key}: {_EXAMPLE[key]}" if key in _EXAMPLE else f"# {key}:")
-        if key == "derived":
-            lines += [f"#   ({do}: {what})" for do, what in TRANSFORMS.items()]
+        more = {"derived": TRANSFORMS, "matching": MATCHING}.get(key, {})
+        lines += [f"#   ({do}: {what})" for do, what in more.items()]
     return "\n".join(lines) + "\n"
+
+
+def propose(path: str | Path) -> str:
+    """Look at a panel's file and return a spec that proposes a part for its columns.
+
+    Each proposal says why it was made, and every other key stays commented out: nothing is
+    decided for the reader, who confirms or corrects the lines.
+
+    Raises
+    ------
+    ProblemsError
+        If the file cannot be read, or no two columns name each row once.
+    """
+    sheet = read_sheet(path)
+    frame = sheet.frame
+    found = _roles(frame)
+    if "unit" not in found:
+        remedy = "one row a unit and period; write the spec by hand from `ftz new-panel`"
+        what = "no two columns tell the rows apart as unit and period"
+        raise ProblemsError([PanelProblem(what, sheet.file, remedy=remedy)])
+    lines = [
+        f"# Proposed from {plain(sheet.file)}: {len(frame)} rows, {frame.shape[1]} columns.",
+        "# Confirm or correct each line; `ftz check` says what does not fit.",
+    ]
+    for key, meaning in KEYS.items():
+        lines += ["", f"# {meaning}"]
+        if key in found:
+            name, why = found[key]
+            lines += [f"# proposed because {why}", f"{key}: {json.dumps(name, ensure_ascii=False)}"]
+        else:
+            lines.append(f"# {key}:")
+    rest = [c for c in _numbers(frame) if c not in {name for name, _ in found.values()}]
+    lines += ["", "# Other columns of numbers, which may be covariates:"]
+    lines += [f"#   {plain(c)}" for c in rest] or ["#   none"]
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that hold numbers and nothing else."""
+    parsed = {c: pd.to_numeric(frame[c].replace("", None), errors="coerce") for c in frame}
+    return [
+        str(c)
+        for c, values in parsed.items()
+        if values.notna().any() and values.notna().sum() == frame[c].replace("", None).notna().sum()
+    ]
+
+
+def _roles(frame: pd.DataFrame) -> dict[str, tuple[Any, str]]:
+    """Return parts that columns may play, each with the column and the reason."""
+    found: dict[str, tuple[Any, str]] = {}
+    empty = frame.isna() | frame.isin(["", "NA", "."])
+    full = [str(c) for c in frame if not empty[c].any()]
+    counts = {c: int(frame[c].nunique()) for c in full}
+    times = [c for c in full if counts[c] > 2 and _placed(frame[c])]
+    pairs = [
+        (u, t)
+        for t in times
+        for u in full
+        if u != t
+        and counts[u] > 3
+        and counts[u] * counts[t] <= 2 * len(frame)
+        and counts[u] * counts[t] >= len(frame)
+        and not frame.duplicated([u, t]).any()
+    ]
+    if not pairs:
+        return found
+    numbers = _numbers(frame)
+    unit, time = min(pairs, key=lambda p: (p[0] in numbers, p[1] not in times[:1]))
+    found["unit"] = unit, f"it has {counts[unit]} values, and with {time} it names each row once"
+    found["time"] = time, f"it holds {counts[time]} periods"
+    left = [c for c in frame if c not in (unit, time)]
+    fixed = frame[left].fillna("").astype(str).groupby(frame[unit]).nunique().max() == 1
+    for name in left:
+        values = pd.to_numeric(frame[name], errors="coerce")
+        kinds = set(values.dropna().unique())
+        seen = set(pd.to_numeric(frame[time], errors="coerce").dropna())
+        if fixed[name] and kinds and len(kinds - {0}) and kinds - {0} <= seen:
+            found.setdefault("cohort", (name, "it is the same in all rows of a unit, and a period"))
+            if 0 in kinds and found["cohort"][0] == name:
+                found["never"] = [0], f"{name} holds 0, which is no period"
+        elif kinds == {0, 1} and not fixed[name]:
+            order = frame.assign(v=values).sort_values([unit, time], key=_placed_or_text)
+            if (order.groupby(unit)["v"].diff().dropna() >= 0).all():
+                found.setdefault("treatment", (name, "it is 0 and 1, and once 1 always 1"))
+    if "cohort" in found and "treatment" in found:
+        del found["treatment"]
+    taken = {name for name, _ in found.values() if isinstance(name, str)}
+    outcomes = [
+        c for c in numbers if c not in taken and not fixed.get(c, False) and counts.get(c, 0) > 2
+    ]
+    if outcomes:
+        why = "it is the first column of numbers that changes within units: CHECK THIS FIRST"
+        found["outcome"] = outcomes[0], why
+    return found
+
+
+def _placed(column: pd.Series) -> bool:
+    """Tell whether all of a column's values are periods, few enough to be those of a panel."""
+    values = pd.Series(column.unique())
+    if len(values) > 400:
+        return False
+    try:
+        places = moments(values)
+    except EstimationError:
+        return False
+    return bool(np.isfinite(places).all() and (places % 0.25 == 0).mean() > 0.2)
+
+
+def _placed_or_text(column: pd.Series) -> Any:
+    return moments(column) if _placed(column) else column
+
+
+def write_proposal(path: str | Path, target: str | Path) -> Path:
+    """Write the proposed spec of a panel's file; never over a file that is there.
+
+    Raises
+    ------
+    ProblemsError
+        As :func:`propose`; if the target is there already.
+    """
+    target, text = Path(target), propose(path)
+    try:
+        with target.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except OSError as error:
+        what = "is there already" if target.exists() else f"cannot be written ({error.strerror})"
+        raise ProblemsError([PanelProblem(what, str(target))]) from None
+    return target
 
 
 def write_template(folder: str | Path, *, rows: int | None = 1, force: bool = False) -> list[Path]:
