@@ -7,7 +7,8 @@ rooms, or raises an :class:`~ftz.errors.EstimationError` that says why there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -204,37 +205,29 @@ def staggered(study: Study) -> did.Comparison:
     Units that are treated from the first period on have no before; they are left out, and
     a note says so.
     """
-    found = {name: one for name, one in each_staggered(study)}
-    results = {name: one for name, one in found.items() if isinstance(one, did.AttResult)}
-    refusals = {name: str(one) for name, one in found.items() if name not in results}
+    chosen, results, refusals = study.choices, dict[str, did.AttResult](), dict[str, str]()
+    panel = study.panel.with_(controls=study.staggered_covariates)
+    own: dict[str, dict[str, Any]] = {
+        "callaway_santanna": {
+            "control_group": study.control_group,
+            "method": chosen.method,
+            "aggregate": chosen.estimand,
+        }
+    }
+    for name in STAGGERED:
+        options = {"anticipation": chosen.anticipation} if chosen.anticipation else {}
+        try:
+            if name in MOST_ROWS:
+                within_size(study, name)
+            if options and name == "dechaisemartin_dhaultfoeuille":
+                raise EstimationError("it is offered without anticipation here")
+            results[name] = did.ESTIMATORS[name](panel, **options, **own.get(name, {}))
+        except EstimationError as error:
+            refusals[name] = str(error)
     if not results:
         raise EstimationError("; ".join(f"{n}: {why}" for n, why in refusals.items()))
     title = f"effect on {study.outcome}, by estimator"
     return did.Comparison(results=results, refusals=refusals, title=title)
-
-
-def each_staggered(study: Study) -> Iterator[tuple[str, did.AttResult | EstimationError]]:
-    """Run one estimator after another; yield its result, or why it has none."""
-    chosen = study.choices
-    panel = study.panel.with_(controls=study.staggered_covariates)
-    for name in STAGGERED:
-        options: dict[str, object] = {"anticipation": chosen.anticipation}
-        if name == "callaway_santanna":
-            options |= {
-                "control_group": study.control_group,
-                "method": chosen.method,
-                "aggregate": chosen.estimand,
-            }
-        try:
-            if name in MOST_ROWS:
-                within_size(study, name)
-            if name == "dechaisemartin_dhaultfoeuille" and not options.pop("anticipation"):
-                options = {}
-            elif name == "dechaisemartin_dhaultfoeuille":
-                raise EstimationError("it is offered without anticipation here")
-            yield name, did.ESTIMATORS[name](panel, **options)
-        except EstimationError as error:
-            yield name, error
 
 
 def honest(study: Study, leads: int = 4, lags: int = 3) -> did.HonestBounds:

@@ -1,6 +1,6 @@
 """What a thesis hands in: tables, figures and one summary page of a reader's panel.
 
-``ftz report PANEL SPEC --out FOLDER`` runs the steps of :data:`STEPS` without building a book.
+``ftz report PANEL SPEC --out FOLDER`` runs its steps without building a book.
 What an estimator refuses, or what takes too long at a size, is a row of the report with its
 reason.  The same panel, spec and seed give the same CSV files, byte for byte.
 """

@@ -1,0 +1,380 @@
+"""What a thesis hands in: the report of a panel, what its spec chooses, proposed roles."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ftz import Panel, cli, did, own
+from ftz.own import estimates
+from ftz.own import report as reports
+from ftz.own.writing import Exhibit, latex, tex
+
+SPEC = """\
+unit: city
+time: year
+outcome: quality
+cohort: zone_year
+covariates: [income, openness]
+"""
+
+
+def study_of(frame: pd.DataFrame | None = None, spec: str = SPEC) -> own.Study:
+    frame = own.simulate() if frame is None else frame
+    sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
+    problems, study = own.check_sheet(sheet, own.parse_spec(spec))
+    assert study is not None, [str(p) for p in problems]
+    return study
+
+
+def exhibits(study: own.Study, step: str) -> tuple[dict[str, Exhibit], dict[str, str]]:
+    run = reports._Run(study)
+    found = run.ask(step, lambda: list(reports.STEPS[step](run)))
+    return {e.name: e for e in found or []}, run.refused
+
+
+# --- the report as files ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def panel_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("panel")
+    own.write_template(folder, rows=None)
+    frame = pd.read_csv(folder / "panel.csv").rename(columns={"city": "城市_&%"})
+    frame.to_csv(folder / "panel.csv", index=False)
+    text = (folder / "spec.yml").read_text("utf-8").replace("unit: city", 'unit: "城市_&%"')
+    (folder / "spec.yml").write_text(text + "draws: 99\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(panel_files):
+    arguments = [str(panel_files / "panel.csv"), str(panel_files / "spec.yml")]
+    assert cli.main(["report", *arguments, "--out", str(panel_files / "out")]) == 0
+    return panel_files / "out"
+
+
+def test_a_report_has_every_format(made):
+    for table in (made / "tables").glob("*.csv"):
+        assert table.with_suffix(".tex").read_text("utf-8").count(r"\midrule") == 1
+    assert (made / "figures" / "event-study.png").exists()
+    for figure in (made / "figures").glob("*.svg"):
+        assert figure.with_suffix(".pdf").read_bytes()[:4] == b"%PDF"
+        assert figure.with_suffix(".png").read_bytes()[1:4] == b"PNG"
+    assert (made / "summary.pdf").read_bytes()[:4] == b"%PDF"
+    names = zipfile.ZipFile(made / "out.zip").namelist()
+    assert {"summary.html", "tables.docx", "tables/estimators.csv", "spec.yml"} <= set(names)
+    assert not list(made.parent.glob("out.*"))
+
+
+def test_a_report_says_what_it_rests_on(made):
+    page = (made / "summary.html").read_text("utf-8")
+    assert "calls this panel simulated" in page and "How to cite" in page and "seed 2024" in page
+    assert page.count("How to read this") == page.count("<section")
+    assert "9 of 24 clusters are ever treated" in page
+    assert "src=&quot;http" not in page and "<script" not in page
+    assert "callaway_santanna_2021" in (made / "references.bib").read_text("utf-8")
+
+
+def test_word_tables_have_three_rules(made):
+    from docx import Document
+
+    document = Document(str(made / "tables.docx"))
+    assert len(document.tables) == len(list((made / "tables").glob("*.csv")))
+    rules = document.tables[0]._tbl.xpath(".//w:tcBorders/*")
+    assert {r.tag.rsplit("}", 1)[1] for r in rules} == {"top", "bottom"}
+
+
+def test_numbers_of_a_report_are_those_of_the_estimators(made):
+    frame = own.simulate().astype({"zone_year": float})
+    table = pd.read_csv(made / "tables" / "estimators.csv").set_index("estimator")
+    wanted = did.callaway_santanna(frame, "quality", "zone_year")
+    here = table.loc["Callaway-Sant'Anna", ["estimate", "std_error"]].tolist()
+    assert here == pytest.approx([wanted.att, wanted.std_error])
+    cells = pd.read_csv(made / "tables" / "att-gt.csv")
+    row = cells[(cells["cohort"] == 2015) & (cells["period"] == 2016)].iloc[0]
+    wide = frame.pivot(index="city", columns="year", values="quality")
+    start = frame.groupby("city")["zone_year"].first()
+    change = wide[2016] - wide[2014]
+    by_hand = change[start == 2015].mean() - change[start.isna()].mean()
+    assert row["estimate"] == pytest.approx(by_hand)
+    flow = pd.read_csv(made / "tables" / "sample.csv")
+    assert flow.loc[0, ["rows", "units"]].tolist() == [240, 24]
+
+
+def test_the_same_seed_gives_the_same_bytes(made, panel_files, monkeypatch):
+    monkeypatch.setattr("ftz.own.writing.FORMATS", ())
+    monkeypatch.setattr(reports, "_write", lambda *_: None)
+    again = panel_files / "again"
+    reports.report(panel_files / "panel.csv", panel_files / "spec.yml", again)
+    for table in (made / "tables").glob("*.csv"):
+        assert table.read_bytes() == (again / "tables" / table.name).read_bytes(), table.name
+
+
+def test_nothing_but_a_report_is_replaced(made, panel_files, tmp_path, monkeypatch):
+    arguments = panel_files / "panel.csv", panel_files / "spec.yml"
+    (tmp_path / "thesis.doc").write_text("years of work")
+    with pytest.raises(own.ProblemsError, match="holds no report"):
+        reports.report(*arguments, tmp_path)
+    before = {p: p.stat().st_mtime_ns for p in made.rglob("*")}
+
+    def stopped(run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reports, "STEPS", {"sample": stopped})
+    with pytest.raises(KeyboardInterrupt):
+        reports.report(*arguments, made)
+    assert {p: p.stat().st_mtime_ns for p in made.rglob("*")} == before
+
+    def broken(run):
+        raise ZeroDivisionError("by nothing")
+        yield
+
+    monkeypatch.setattr(reports, "STEPS", {"broken": broken})
+    monkeypatch.setattr(reports, "_write", lambda study, *more: None)
+    other = panel_files / "other"
+    reports.report(*arguments, other)
+    assert "broken,failed in an unforeseen way" in (other / "tables/left-out.csv").read_text()
+    assert not (panel_files / "other.part").exists() and not (panel_files / "other.old").exists()
+
+
+def test_latex_reads_no_markup_in_a_name():
+    table = pd.DataFrame({"a_b": [r"\input{x} 5%"], "n": [1.5]})
+    text = latex(Exhibit("x", "$t$", "", table=table))
+    assert r"\textbackslash{}input\{x\} 5\%" in text and r"a\_b" in text and r"\$t\$" in text
+    assert tex("~") == r"\textasciitilde{}"
+
+
+# --- what has no answer --------------------------------------------------------------------------
+
+
+def test_a_refusal_is_a_line_with_its_reason(monkeypatch):
+    monkeypatch.setitem(estimates.MOST_ROWS, "sun_abraham", 100)
+    monkeypatch.setitem(estimates.MOST_ROWS, "matching", 100)
+    study = study_of()
+    found, _ = exhibits(study, "estimators")
+    table = found["estimators"].table.set_index("estimator")
+    assert table.loc["sun abraham", "reason"] == "left out at 240 rows; it is computed up to 100"
+    _, refused = exhibits(study, "matching")
+    assert "left out at 240 rows" in refused["matching"]
+
+
+def test_all_treated_in_the_end_is_said():
+    frame = own.simulate().dropna(subset="zone_year")
+    found, _ = exhibits(study_of(frame), "estimators")
+    assert any("not treated yet" in note for note in found["estimators"].notes)
+    assert (
+        found["estimators"]
+        .table.set_index("estimator")
+        .loc["Sun-Abraham".lower().replace("-", " "), "reason"]
+    )
+
+
+def test_periods_stand_as_the_file_writes_them():
+    def quarter(y):
+        return None if pd.isna(y) else f"{2001 + (int(y) - 2012) // 4}Q{(int(y) - 2012) % 4 + 1}"
+
+    frame = own.simulate()
+    frame = frame.assign(year=frame.year.map(quarter), zone_year=frame.zone_year.map(quarter))
+    found, _ = exhibits(study_of(frame), "sample")
+    assert found["cohorts"].table["first treated"].tolist() == [
+        "2001Q4",
+        "2002Q2",
+        "2002Q4",
+        "never",
+    ]
+    assert found["cohorts"].table["treated rows"].tolist() == [21, 15, 9, 0]
+
+
+def test_the_flow_counts_what_was_dropped():
+    frame = own.simulate().astype({"zone_year": float})
+    frame.loc[3, "income"] = np.nan
+    frame.loc[frame["city"] == "City 02", "zone_year"] = 2012
+    found, _ = exhibits(study_of(frame, SPEC + "missing: drop\nwindow: [2012, 2020]\n"), "sample")
+    table = found["sample"].table
+    assert table["rows"].tolist() == [240, 239, 215, 206]
+    assert table["rows left out"].tolist() == [0, 1, 24, 9]
+    assert "no before" in table["step"].iloc[-1]
+    assert found["cohorts"].table["first treated"].iloc[0] == "from the start (2012)"
+
+
+# --- what a spec chooses --------------------------------------------------------------------------
+
+WRONG = {
+    "estimand: grouped": "is it 'group'?",
+    "method: drr": "is it 'dr'?",
+    "anticipation: -1": "not a whole number from 0 to 50",
+    "level: 95": "write 0.95",
+    "seed: x": "not a whole number",
+    "draws: 9": "from 99 to 100000",
+    "event_window: [0, 5]": "leaves no coefficient",
+    "event_windw: [-2, 5]": "is it 'event_window'?",
+    "matching: by_year": "no mapping",
+    "matching: {schema: by_year}": "is it 'scheme'?",
+    "matching: {scheme: byyear}": "is it 'by_year'?",
+    "matching: {kernel: gauss}": "is it 'gaussian'?",
+    "matching: {caliper: wide}": "not a number",
+    "staggered_covariates: [quality]": "is the outcome already",
+    "labels: {a: &-a x, b: *-a}": "anchors and aliases",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_choice_is_told_with_the_near_one(line):
+    with pytest.raises(own.ProblemsError) as caught:
+        own.parse_spec(SPEC + line)
+    assert WRONG[line] in str(caught.value)
+
+
+def test_a_spec_is_no_pipe_and_not_large(tmp_path):
+    os.mkfifo(tmp_path / "spec.yml")
+    with pytest.raises(own.ProblemsError, match="is no file"):
+        own.read_spec(tmp_path / "spec.yml")
+    (tmp_path / "large.yml").write_text("# " + "x" * 300_000)
+    with pytest.raises(own.ProblemsError, match="larger than"):
+        own.read_spec(tmp_path / "large.yml")
+
+
+def test_choices_reach_the_estimators():
+    frame = own.simulate().astype({"zone_year": float})
+    spec = SPEC + (
+        "staggered_covariates: [income]\nmethod: reg\nestimand: dynamic\nanticipation: 1\n"
+        "control_group: not_yet\nevent_window: [-3, 2]\nlevel: 0.9\n"
+    )
+    study = study_of(frame, spec)
+    side = estimates.staggered(study)
+    wanted = did.callaway_santanna(
+        frame,
+        "quality",
+        "zone_year",
+        ["income"],
+        method="reg",
+        aggregate="dynamic",
+        control_group="not_yet",
+        anticipation=1,
+    )
+    assert side.results["callaway_santanna"].att == pytest.approx(wanted.att)
+    assert side.results["callaway_santanna"].event_study.reference == -2
+    assert any("before adoption" in note for note in wanted.notes)
+    assert (
+        "controls" in side.refusals["dechaisemartin_dhaultfoeuille"]
+        or "anticipation" in (side.refusals["dechaisemartin_dhaultfoeuille"])
+    )
+    assert estimates.event_study(study).event_times == [-3, -2, -1, 0, 1, 2]
+    with pytest.raises(own.EstimationError, match="unknown method"):
+        did.callaway_santanna(frame, "quality", "zone_year", method="x")
+
+
+def test_anticipating_rows_are_left_out_of_our_own():
+    frame = own.simulate().astype({"zone_year": float})
+    early = (frame["year"] - frame["zone_year"]) == -1
+    panel = Panel(frame=frame, outcome="quality", cohort="zone_year")
+    without = did.twfe(panel.with_(frame=frame[~early]))
+    assert did.two_way(panel, anticipation=1).att == pytest.approx(without.att)
+    stack = did.stacked(panel, anticipation=1)
+    assert stack.att == pytest.approx(did.stacked(panel.with_(frame=frame[~early])).att)
+
+
+@pytest.mark.parametrize("scheme", ["by_year", "baseline"])
+def test_matching_by_the_scheme_of_the_spec(scheme):
+    study = study_of(None, SPEC + f"matching: {{scheme: {scheme}, k: 2, kernel: gaussian}}\n")
+    found, refused = exhibits(study, "matching")
+    assert found["matched-did"].table["matching"].tolist()[0] == "2 nearest"
+    assert f"matches {scheme}" in refused["balance"]
+    assert ("matching" in found) == (scheme == "by_year")
+    assert "gaussian kernel" in found["matched-did"].table["matching"].tolist()
+
+
+def test_weights_are_those_of_least_squares():
+    frame = own.simulate().astype({"zone_year": float})
+    frame["w"] = 1.0 + frame.groupby("city").ngroup() % 3
+    panel = Panel(frame=frame, outcome="quality", cohort="zone_year", weights="w")
+    dummies = pd.get_dummies(frame[["city", "year"]].astype(str), dtype=float)
+    design = np.column_stack([panel.d, dummies])
+    root = np.sqrt(frame["w"].to_numpy())
+    slopes = np.linalg.lstsq(design * root[:, None], panel.y * root, rcond=None)[0]
+    fit = did.twfe(panel)
+    assert fit.att == pytest.approx(slopes[0]) and "weighted by w" in fit.title
+    assert fit.residuals.to_numpy() == pytest.approx(panel.y - design @ slopes)
+    again = did.twfe(panel.with_(frame=frame.assign(w=7 * frame["w"])))
+    assert again.std_errors.iloc[0] == pytest.approx(fit.std_errors.iloc[0])
+    wide = frame.pivot(index="city", columns="year", values="quality")
+    by_city = frame.groupby("city")[["zone_year", "w"]].first()
+    change, start, w = wide[2016] - wide[2014], by_city["zone_year"], by_city["w"]
+    one, none = start == 2015, start.isna()
+    gap = np.average(change[one], weights=w[one]) - np.average(change[none], weights=w[none])
+    cells = did.callaway_santanna(panel).by_cell.set_index(["cohort", "period"])
+    assert cells.loc[(2015, 2016), "estimate"] == pytest.approx(gap)
+    with pytest.raises(own.EstimationError, match="without weights"):
+        did.dechaisemartin_dhaultfoeuille(panel)
+    with pytest.raises(own.EstimationError, match="without weights"):
+        did.synthetic(panel)
+    frame["state"] = frame.groupby("city").ngroup() // 2
+    clustered = did.stacked(panel.with_(frame=frame, cluster="state"))
+    assert clustered.att == pytest.approx(did.stacked(panel).att)
+    assert clustered.std_error != did.stacked(panel).std_error
+
+
+def test_weights_of_a_spec_reach_the_table():
+    frame = own.simulate().assign(w=lambda f: 1.0 + f.groupby("city").ngroup() % 3)
+    study = study_of(frame, SPEC + "weights: w\n")
+    found, _ = exhibits(study, "two-way fixed effects")
+    assert "rows are weighted by w" in found["two-way"].notes
+    plain = replace(study, weights=None)
+    both = [did.twfe(s.panel).att for s in (study, plain)]
+    assert both[0] != both[1] and did.twfe(study.unweighted).att == both[1]
+
+
+# --- proposed roles -------------------------------------------------------------------------------
+
+
+def test_roles_are_proposed_with_reasons_and_never_written_over(tmp_path, capsys):
+    frame = own.simulate().rename(columns={"city": "城市", "year": "年份", "quality": "质量"})
+    frame = frame[["城市", "年份", "质量", "zone_year", "income"]].fillna({"zone_year": 0})
+    frame.to_excel(tmp_path / "面板.xlsx", index=False)
+    assert cli.main(["new-panel", str(tmp_path / "面板.xlsx")]) == 0
+    text = (tmp_path / "面板.yml").read_text("utf-8")
+    assert text.count("# proposed because") == 5 and "CHECK THIS FIRST" in text
+    spec = own.parse_spec(text)
+    assert (spec.unit, spec.time, spec.outcome, spec.cohort) == (
+        "城市",
+        "年份",
+        "质量",
+        "zone_year",
+    )
+    assert spec.never == (0.0,) and "#   income" in text
+    assert own.read_study(tmp_path / "面板.xlsx", tmp_path / "面板.yml").cohorts == {
+        2015: 3,
+        2017: 3,
+        2019: 3,
+    }
+    assert cli.main(["new-panel", str(tmp_path / "面板.xlsx")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "面板.yml").read_text("utf-8") == text
+
+
+def test_a_treatment_is_proposed_where_no_cohort_is_seen(tmp_path):
+    frame = own.simulate().astype({"zone_year": float})
+    frame["zone"] = (frame["year"] >= frame["zone_year"]).astype(int)
+    frame.drop(columns="zone_year").to_csv(tmp_path / "p.csv", index=False)
+    assert own.parse_spec(own.propose(tmp_path / "p.csv")).treatment == "zone"
+
+
+def test_a_file_that_is_no_panel_gets_no_proposal(tmp_path):
+    pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(own.ProblemsError, match="tell the rows apart"):
+        own.propose(tmp_path / "p.csv")
+
+
+def test_check_does_not_estimate_on_a_large_panel(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(own, "TRIED_UP_TO", 100)
+    own.write_template(tmp_path, rows=None)
+    assert (
+        cli.main(["check", str(tmp_path / "panel.csv"), "--spec", str(tmp_path / "spec.yml")]) == 0
+    )
+    assert "not tried on more than 100 rows" in capsys.readouterr().out
