@@ -372,14 +372,14 @@ def _chance(run: _Run, rows: list[tuple[str, str, object]]) -> Iterator[Exhibit]
     study, draws, seed = run.study, run.study.choices.draws, run.study.choices.seed
     if not run.ask("placebos and bootstrap", partial(estimates.within_size, study, "trials")):
         return
-    for scheme in ("paths", "cells"):
+    for scheme in ("units", "observations"):
         ask = partial(inference.placebo, study.unweighted, scheme=scheme, draws=draws, seed=seed)
-        trial = run.ask(f"placebo by {scheme}", ask)
+        trial = run.ask(f"placebo over {scheme}", ask)
         if trial is not None:
             rows.append(
-                (f"placebo by {scheme}", f"p value, {len(trial.estimates)} draws", trial.p_value)
+                (f"placebo over {scheme}", f"p value, {len(trial.estimates)} draws", trial.p_value)
             )
-            if scheme == "paths":
+            if scheme == "units":
                 figure = inference_figures.placebo_plot(trial)
                 yield run.exhibit("placebo", "Reassigned adoption paths", figure=figure)
     wild = run.ask(
