@@ -80,6 +80,9 @@ def _audit_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 if anything is impossible"
     )
+    parser.add_argument(
+        "--echo", action="store_true", help="show every cell as it was read, and who used it"
+    )
     parser.set_defaults(run=_audit)
 
 
@@ -98,17 +101,21 @@ def _audit(options: argparse.Namespace) -> int:
     if options.out:
         for path in write_ledger(ledger, options.out):
             print(f"wrote {path}", file=sys.stderr)
+    if options.echo:
+        print(ledger.echo())
     if options.json:
         print(chosen.json_lines(), end="")
     else:
         _print_ledger(chosen)
+        print(ledger.account)
     return NOT_MET if options.strict and ledger.counts["impossible"] else OK
 
 
 def _print_ledger(ledger: Ledger) -> None:
     for verdict in ledger.counts:
-        for check in ledger.select(verdict=verdict):
-            print(f"{verdict.upper()}  {check.paper}  {check.rule}")
+        found = ledger.select(verdict=verdict)
+        for check in ledger.findings if verdict == "impossible" else found:
+            print(f"{verdict.upper()}  {check.paper}  {check.rule}  ({check.strength})")
             for text in (check.title, check.reasoning):
                 print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
             print()

@@ -10,7 +10,15 @@ from __future__ import annotations
 from ftz.audit.certificate import certificate, printed
 from ftz.audit.checker import CertificateError, verify
 from ftz.audit.ledger import Ledger, audit, load_studies
-from ftz.audit.statement import CONSISTENT, IMPOSSIBLE, UNDECIDED, Branch, Check, Statement
+from ftz.audit.statement import (
+    CONSISTENT,
+    IMPOSSIBLE,
+    UNDECIDED,
+    Branch,
+    Check,
+    Premise,
+    Statement,
+)
 from ftz.audit.study import Study
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "CertificateError",
     "Check",
     "Ledger",
+    "Premise",
     "Statement",
     "Study",
     "audit",

@@ -127,7 +127,7 @@ def _grouped(body: str, decimal: str | None, raw: str) -> str:
     if re.fullmatch(rf"\d{{1,3}}({_SPACES}\d{{3}})+([.,]\d+)?", body):
         body = re.sub(_SPACES, "", body)
     if decimal == ",":
-        if "." in body and not re.fullmatch(r"\d{1,3}(\.\d{3})+(,\d+)?", body):
+        if "." in body and not re.fullmatch(r"[1-9]\d{0,2}(\.\d{3})+(,\d+)?", body):
             raise RecordError(f'{raw!r} has no decimal comma, though `decimal: ","` is declared')
         return body.replace(".", "").replace(",", ".")
     if "," not in body:

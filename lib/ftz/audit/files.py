@@ -37,9 +37,10 @@ def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:
 def _csv(ledger: Ledger) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["paper", "rule", "title", "verdict", "reasoning", "cells"])
+    names = ["paper", "rule", "title", "verdict", "strength", "reasoning", "declare"]
+    writer.writerow([*names, "cells"])
     for c in ledger:
-        writer.writerow([c.paper, c.rule, c.title, c.verdict, c.reasoning, " ".join(c.cells)])
+        writer.writerow([*(getattr(c, name) for name in names), " ".join(c.cells)])
     return out.getvalue()
 
 

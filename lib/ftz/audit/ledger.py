@@ -109,6 +109,32 @@ class Ledger:
             for c in self
         )
 
+    @property
+    def account(self) -> str:
+        """One line: what became of every printed cell."""
+        used = self.used
+        words = [w for s in self.studies for w in s.words.values()]
+        empty = sum(not w.strip(" -–—.…") for w in words)
+        read = sum(bool(rules) for rules in used.values())
+        return (
+            f"{len(used) + len(words)} printed cells: {read} used, "
+            f"{len(used) - read} not used by any rule, {len(words) - empty} words, {empty} empty, "
+            "0 not understood"
+        )
+
+    def echo(self) -> str:
+        """One line a printed cell: its name, what was read, and the rules that used it."""
+        used = self.used
+        lines = []
+        for study in self.studies:
+            for p in study.record:
+                rules = ", ".join(used[p.id]) or "not used by any rule"
+                lines.append(f"{p.id}: {p.text}{p.stars} ({p.kind}): {rules}")
+            lines += [
+                f"{name}: {word or 'empty'} (no number)" for name, word in study.words.items()
+            ]
+        return "\n".join(lines)
+
     def __repr__(self) -> str:
         words = ", ".join(f"{n} {verdict}" for verdict, n in self.counts.items())
         return f"Ledger of {len(self)} checks: {words}"
