@@ -220,6 +220,17 @@ SKEW = "p:\n  table1: {columns: [mean, skew], rows: {a: ['1', '2']}}\n"
 HEADS = "p:\n  table1: {columns: [n, n], rows: {a: ['1', '2']}}\n"
 
 
+def test_a_regressor_may_bear_the_name_of_a_heading(tmp_path):
+    text = "p: {table4: {'(1)': {outcome: y, b: ['0.1', '2.0'], effect: ['0.2', '3.0']}}}"
+    (study,) = read(tmp_path, text)
+    assert study.paper == "p" and study.regressors("table4", "(1)") == ["b", "effect"]
+
+
+def test_a_file_may_hold_one_paper_without_its_name(tmp_path):
+    (study,) = read(tmp_path, "table1: {columns: [mean], rows: {a: ['1.5']}}")
+    assert study.paper == "paper" and len(study.record) == 1
+
+
 def test_a_dagger_beside_a_coefficient_keeps_it_from_the_rule_of_stars(tmp_path):
     rows = '{a: ["0.20", "+", "1.70"], b: ["0.30", "***", "9.00"], c: ["0.10", "", "9.00"]}'
     text = f'p: {{table1: {{"(1)": {rows}}}}}'

@@ -370,7 +370,8 @@ def _is_number(value: Any) -> bool:
 def _is_entry(entry: Any) -> bool:
     """Say whether an entry is a coefficient: a list that starts with a number, or named parts."""
     if isinstance(entry, Mapping):
-        return "coef" in {_lookup(str(k), _STATISTICS) for k in entry}
+        scalars = not any(isinstance(v, list | Mapping) for v in entry.values())
+        return scalars and "coef" in {_lookup(str(k), _STATISTICS) for k in entry}
     digits = isinstance(entry, list) and entry and re.search(r"\d", str(entry[0]))
     return bool(digits) and not isinstance(entry[0], Mapping)
 
