@@ -14,7 +14,6 @@ from ftz.audit.ledger import Ledger
 from ftz.audit.statement import IMPOSSIBLE
 from ftz.errors import RecordError
 
-
 #: Where checks are listed that the verifier does not confirm.
 UNCONFIRMED = "certificates/unconfirmed.txt"
 
