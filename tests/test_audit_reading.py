@@ -220,6 +220,15 @@ SKEW = "p:\n  table1: {columns: [mean, skew], rows: {a: ['1', '2']}}\n"
 HEADS = "p:\n  table1: {columns: [n, n], rows: {a: ['1', '2']}}\n"
 
 
+def test_a_dagger_beside_a_coefficient_keeps_it_from_the_rule_of_stars(tmp_path):
+    rows = '{a: ["0.20", "+", "1.70"], b: ["0.30", "***", "9.00"], c: ["0.10", "", "9.00"]}'
+    text = f'p: {{table1: {{"(1)": {rows}}}}}'
+    checks = [c for c in audit.audit(read(tmp_path, text)) if c.rule == "stars"]
+    assert [c.cells[0].split("/")[2] for c in checks] == ["b", "c"]
+    assert [c.verdict for c in checks] == ["consistent", "undecided"]
+    assert "`df: normal`" in checks[1].declare
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

@@ -80,7 +80,14 @@ class Span:
     @cached_property
     def size(self) -> np.ndarray:
         """Rows of each unit, or their weight."""
-        return np.bincount(self.units, None if self.root is None else self.root**2)
+        return np.bincount(self.units, self._weights)
+
+    @property
+    def _weights(self) -> np.ndarray | None:
+        return None if self.root is None else self.root**2
+
+    def _rooted(self, values: np.ndarray) -> np.ndarray:
+        return values if self.root is None else (values.T * self.root).T
 
     @cached_property
     def _root(self) -> np.ndarray:
@@ -88,11 +95,12 @@ class Span:
         if self.periods is None:
             return np.empty((0, 0))
         # Cross products of the dummies within units, from a count of rows by unit and period.
-        rows = np.ones(len(self.units)) if self.root is None else self.root**2
-        counts = sparse.csr_array((rows, (self.units, self.periods)))
+        each = np.ones(len(self.units)) if self._weights is None else self._weights
+        counts = sparse.csr_array((each, (self.units, self.periods)))
         shares = counts.T @ sparse.diags_array(1 / self.size) @ counts
-        own = np.diag(np.bincount(self.periods, rows))
-        values, vectors = np.linalg.eigh(own - shares.toarray())
+        values, vectors = np.linalg.eigh(
+            np.diag(np.bincount(self.periods, self._weights)) - shares.toarray()
+        )
         kept = values > 1e-10 * max(values[-1], 1.0)
         return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
 
@@ -101,7 +109,7 @@ class Span:
         """Orthonormal directions beside the unit effects, shape (n, r): periods, controls."""
         if self.periods is None:
             return self.extra
-        return np.hstack([self._demeaned(self._root[self.periods]), self.extra])
+        return np.hstack([self._demeaned(self._rooted(self._root[self.periods])), self.extra])
 
     @property
     def rank(self) -> int:
@@ -109,17 +117,18 @@ class Span:
         return len(self.size) + int(self._root.shape[1]) + int(self.extra.shape[1])
 
     def _demeaned(self, columns: np.ndarray) -> np.ndarray:
-        weigh = 1.0 if self.root is None else self.root[:, None]
-        sums = by_group(self.units, columns * weigh * weigh)
-        return np.asarray(weigh * (columns - (sums / self.size[:, None])[self.units]))
+        heavy = self._rooted(columns).T
+        sums = np.stack([np.bincount(self.units, column) for column in heavy], axis=1)
+        return np.asarray(columns - self._rooted((sums / self.size[:, None])[self.units]))
 
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
-        within = self._demeaned(values[:, None] if values.ndim == 1 else values)
+        within = self._demeaned(self._rooted(values[:, None] if values.ndim == 1 else values))
         if self.periods is not None:
-            left = within if self.root is None else within * self.root[:, None]
-            effects = self._root @ (self._root.T @ by_group(self.periods, left))
-            within = within - self._demeaned(effects[self.periods])
+            heavy = self._rooted(within).T
+            sums = np.stack([np.bincount(self.periods, column) for column in heavy], axis=1)
+            effects = self._root @ (self._root.T @ sums)
+            within = within - self._demeaned(self._rooted(effects[self.periods]))
         if self.extra.shape[1]:
             within = within - self.extra @ (self.extra.T @ within)
         return within[:, 0] if values.ndim == 1 else within
@@ -134,11 +143,6 @@ class Span:
         """Return an orthonormal basis with a column a unit, for what needs one."""
         dummies = sparse.csr_array(members(self.units).T / np.sqrt(self.size)).toarray()
         return np.hstack([dummies, self.basis])
-
-
-def by_group(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the sums of values, shape (n, R), by group: (G, R)."""
-    return np.stack([np.bincount(codes, column) for column in values.T], axis=1)
 
 
 def members(codes: np.ndarray) -> sparse.csr_array:

@@ -122,13 +122,11 @@ class _Reader:
         value: Any,
         path: Path_,
         *,
-        stars: str = "",
         kind: str = "",
-        cell: Cell | None = None,
     ) -> None:
         """Keep one cell: a number, or that there is a word or nothing."""
         coefficient = place[3] == "coef"
-        cell = cell or self.read(path, value, coefficient=coefficient)
+        cell = self.read(path, value, coefficient=coefficient)
         if cell.stars and not coefficient:
             self.fail(path, f"{value!r}: stars stand beside a coefficient")
         name = "/".join((self.paper, *place))
@@ -146,7 +144,7 @@ class _Reader:
             self.paper,
             *place,
             cell.text,
-            stars or cell.stars,
+            cell.stars,
             (kind or _kind(cell.text, *place[1:3])) if cell.kind == "rounded" else cell.kind,
             "",
             "file",
@@ -245,9 +243,9 @@ class _Reader:
             at = (*path, number)
             statistic = _lookup(heading, _STATISTICS)
             if statistic:
-                marks = stars if statistic == "coef" else ""
                 kind = "count" if statistic == "df" else "rounded"
-                self.add((name, row, "ATT", statistic), value, at, stars=marks, kind=kind)
+                own = _with(value, stars if statistic == "coef" else "")
+                self.add((name, row, "ATT", statistic), own, at, kind=kind)
                 continue
             column = _lookup(heading, _MOMENTS) or heading
             kind = "count" if column == "n" else "rounded"
@@ -302,8 +300,8 @@ class _Reader:
                 "write {coef: , se: , statistic: , p: , ci_low: , ci_high: , df: }",
             )
         for statistic, value in zip(names, numbers, strict=True):
-            stars = marks[0] if marks and statistic == "coef" else ""
-            self.add((*place, statistic), value, path, stars=stars, kind="rounded")
+            own = _with(value, marks[0] if marks and statistic == "coef" else "")
+            self.add((*place, statistic), own, path, kind="rounded")
         for end in [e for e in ends if e]:
             for statistic, text in zip(("ci_low", "ci_high"), end.groups(), strict=True):
                 self.add((*place, statistic), text, path, kind="rounded")
@@ -350,7 +348,12 @@ def _kind(text: str, row: str, column: str) -> str:
 
 
 def _is_stars(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and set(value.strip()) <= {"*"})
+    return value is None or (isinstance(value, str) and set(value.strip()) <= set("*†‡§¶#+"))
+
+
+def _with(value: Any, marks: str) -> Any:
+    """Put stars or another mark that stands beside a number onto it."""
+    return f"{value}{marks}" if marks and isinstance(value, str | int) else value
 
 
 def _is_number(value: Any) -> bool:

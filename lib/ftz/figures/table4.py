@@ -23,14 +23,14 @@ def relations_met(counts: pd.DataFrame, total: pd.Series) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.0, 2.2))
+    figure, axes = plt.subplots(figsize=(8.0, 2.2))
     for row, step in enumerate(counts.columns):
         for absorbed, number in zip(counts.index.to_list(), counts[step], strict=True):
             full = number == total[step]
             axes.scatter(
                 absorbed,
                 row,
-                s=130,
+                s=110,
                 marker="s",
                 color=BLUE if full else GREY,
                 alpha=1 if full else 0.35,
@@ -56,7 +56,8 @@ def trap(frame: pd.DataFrame) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.9), constrained_layout=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.9))
+    figure.subplots_adjust(wspace=0.28)
     styles = {1: (BLUE, "-"), 3: (GREEN, "--"), 5: (ORANGE, ":")}
     for column, (colour, line) in styles.items():
         part = frame[frame["column"] == column].groupby("cities")

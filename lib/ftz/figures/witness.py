@@ -126,3 +126,36 @@ def paths(panels: pd.DataFrame, outcome: str) -> Figure:
     np.atleast_1d(grid)[0].set_ylabel(outcome)
     plt.close(figure)
     return figure
+
+
+def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Figure:
+    """Draw panels by what the controls leave of the zone's variation, between the bounds.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As :func:`ftz.witness.within_city.stored` returns it.
+    bounds : pandas.DataFrame
+        Indexed by tolerance: ``low`` and ``high`` on the widest rows, ``narrow_low`` and
+        ``narrow_high`` on the narrowest.
+    printed : float
+        The effect where column (5) itself has city effects.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    for line in ("low", "high"):
+        between = bounds[f"narrow_{line}"], bounds[line]
+        axes.fill_between(bounds.index, *between, color=GREY, alpha=0.45, lw=0)
+    for reading, marker, color in (("pooled", "o", BLUE), ("one command", "D", GREEN)):
+        dots = table[(table["end"] == "member") & (table["reading"] == reading)]
+        axes.plot(dots["left"], dots["effect"], marker, color=color, ms=4, alpha=0.7, label=reading)
+    ends = table[table["end"].isin(["low", "high"])]
+    axes.plot(ends["left"], ends["effect"], "^", color=ORANGE, ms=6, label="pushed")
+    axes.axhline(printed, color=INK, lw=0.8, ls="--", label="two-way reading: the printed effect")
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.set_xlabel("share of the zone's variation that the controls leave")
+    axes.set_ylabel("within-city effect")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    plt.close(figure)
+    return figure

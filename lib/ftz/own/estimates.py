@@ -53,8 +53,8 @@ def columns(study: Study) -> tuple[did.DidResult, ...]:
     return tuple(did.twfe(panel.with_(controls=controls[:j])) for j in range(len(controls) + 1))
 
 
-def within_size(study: Study, what: str) -> None:
-    """Refuse what takes too long on so many rows.
+def within_size(study: Study, what: str) -> int:
+    """Return the rows of a study, or refuse what takes too long on so many.
 
     Raises
     ------
@@ -64,6 +64,7 @@ def within_size(study: Study, what: str) -> None:
     rows, most = len(study.frame), MOST_ROWS[what]
     if rows > most:
         raise EstimationError(f"left out at {rows:,} rows; it is computed up to {most:,}")
+    return rows
 
 
 # --- matching -----------------------------------------------------------------------------
@@ -102,7 +103,7 @@ def matches(
     wide = chosen.caliper if caliper is None else caliper
     width = float(wide * score(study).linear_index.std())
     near = {"method": "k_nearest_in_caliper", "k": k, "caliper": width}
-    ways: dict[str, dict[str, object]] = {
+    ways: dict[str, dict[str, Any]] = {
         f"{k} nearest": {"k": k},
         "caliper": {"method": "caliper", "caliper": width},
         f"{k} nearest within the caliper": near,

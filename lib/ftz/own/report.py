@@ -15,7 +15,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +132,7 @@ class _Run:
         study = self.study
         on = study.frame.loc[study.frame[study.treatment] == 1, study.cluster].nunique()
         rest = study.frame[study.cluster].nunique() - on
-        if min(on, max(rest, FEW_CLUSTERS)) >= FEW_CLUSTERS:
+        if not any(0 < count < FEW_CLUSTERS for count in (on, rest)):
             return ()
         words = f"caution: {on} of {on + rest} clusters are ever treated"
         return (f"{words}; clustered errors are too small then, see the placebos",)
@@ -370,21 +370,14 @@ def _weights(run: _Run, rows: list[tuple[str, str, object]]) -> Iterator[Exhibit
 
 def _chance(run: _Run, rows: list[tuple[str, str, object]]) -> Iterator[Exhibit]:
     study, draws, seed = run.study, run.study.choices.draws, run.study.choices.seed
-    sized = run.ask(
-        "placebos and bootstrap", lambda: estimates.within_size(study, "trials") or True
-    )
-    if not sized:
+    if not run.ask("placebos and bootstrap", partial(estimates.within_size, study, "trials")):
         return
     for scheme in ("units", "observations"):
-        trial = run.ask(
-            f"placebo by {scheme}",
-            lambda scheme=scheme: inference.placebo(  # type: ignore[misc]
-                study.unweighted, scheme=scheme, draws=draws, seed=seed
-            ),
-        )
+        ask = partial(inference.placebo, study.unweighted, scheme=scheme, draws=draws, seed=seed)
+        trial = run.ask(f"placebo over {scheme}", ask)
         if trial is not None:
             rows.append(
-                (f"placebo by {scheme}", f"p value, {len(trial.estimates)} draws", trial.p_value)
+                (f"placebo over {scheme}", f"p value, {len(trial.estimates)} draws", trial.p_value)
             )
             if scheme == "units":
                 figure = inference_figures.placebo_plot(trial)
@@ -417,9 +410,8 @@ def _matching(run: _Run) -> Iterator[Exhibit]:
         )
     name, nearest = next(iter(found.items()))
     regressions = {
-        n: run.ask(f"DID on {n}", lambda m=m: estimates.on_matches(study, m))
-        for n, m in found.items()
-    }  # type: ignore[misc]
+        n: run.ask(f"DID on {n}", partial(estimates.on_matches, study, m)) for n, m in found.items()
+    }
     lines = [
         _lines(one, study.choices.level).iloc[[0]].assign(term=n)
         for n, one in regressions.items()
@@ -518,10 +510,10 @@ def report(panel: str | Path, spec: str | Path, out: str | Path, *, progress: bo
     ):
         for name, step in STEPS.items():
             bar.set_postfix_str(name)
-            done = run.ask(name, lambda step=step: [_written(e, unfinished) for e in step(run)])  # type: ignore[misc]
+            done = run.ask(name, partial(_step, step, run, unfinished))
             exhibits += done or []
             bar.update()
-        exhibits += [_written(e, unfinished) for e in _left_out(run)]
+        exhibits += _step(_left_out, run, unfinished)
         bar.set_postfix_str("pages")
         _write(study, exhibits, [str(p) for p in problems if not p.fatal], unfinished)
         bar.update()
@@ -535,9 +527,11 @@ def report(panel: str | Path, spec: str | Path, out: str | Path, *, progress: bo
     return out / "summary.html"
 
 
-def _written(exhibit: Exhibit, folder: Path) -> Exhibit:
-    write_exhibit(exhibit, folder)
-    return exhibit
+def _step(step: Callable[[_Run], Iterator[Exhibit]], run: _Run, folder: Path) -> list[Exhibit]:
+    exhibits = list(step(run))
+    for exhibit in exhibits:
+        write_exhibit(exhibit, folder)
+    return exhibits
 
 
 def _left_out(run: _Run) -> Iterator[Exhibit]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -256,10 +256,9 @@ def _parsed_yaml(raw: bytes | str, file: str) -> object:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                problem = PanelProblem(
-                    "anchors and aliases are not read", file, row=event.start_mark.line + 1
-                )
-                raise ProblemsError([replace(problem, remedy="write it out")])
+                row = event.start_mark.line + 1 if event.start_mark else None
+                what, remedy = "anchors and aliases are not read", "write it out"
+                raise ProblemsError([PanelProblem(what, file, row=row, remedy=remedy)])
         return yaml.load(text, Loader=_NoDoubles)
     except UnicodeDecodeError:
         raise ProblemsError([PanelProblem("is not UTF-8 text", file)]) from None

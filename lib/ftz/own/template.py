@@ -130,7 +130,8 @@ def propose(path: str | Path) -> str:
             lines += [f"# proposed because {why}", f"{key}: {json.dumps(name, ensure_ascii=False)}"]
         else:
             lines.append(f"# {key}:")
-    rest = [c for c in _numbers(frame) if c not in {name for name, _ in found.values()}]
+    taken = [name for name, _ in found.values()]
+    rest = [c for c in _numbers(frame) if c not in taken]
     lines += ["", "# Other columns of numbers, which may be covariates:"]
     lines += [f"#   {plain(c)}" for c in rest] or ["#   none"]
     return "\n".join(lines) + "\n"
@@ -169,7 +170,7 @@ def _roles(frame: pd.DataFrame) -> dict[str, tuple[Any, str]]:
     unit, time = min(pairs, key=lambda p: (p[0] in numbers, p[1] not in times[:1]))
     found["unit"] = unit, f"it has {counts[unit]} values, and with {time} it names each row once"
     found["time"] = time, f"it holds {counts[time]} periods"
-    left = [c for c in frame if c not in (unit, time)]
+    left = [str(c) for c in frame if c not in (unit, time)]
     fixed = frame[left].fillna("").astype(str).groupby(frame[unit]).nunique().max() == 1
     for name in left:
         values = pd.to_numeric(frame[name], errors="coerce")

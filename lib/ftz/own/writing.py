@@ -98,10 +98,11 @@ def cell(value: object) -> str:
         if np.isnan(value):
             return ""
         if np.isinf(value):
-            return "infinite" if value > 0 else "-infinite"
-        if value and not 1e-4 <= abs(value) < 1e5:
+            return str(value).replace("inf", "infinite")
+        size = abs(float(value))
+        if size and not 1e-4 <= size < 1e5:
             return f"{value:.3g}"
-        return f"{value:.{4 if abs(value) < 10 else 1}f}"
+        return f"{value:.{4 if size < 10 else 1}f}"
     return str(value)
 
 
@@ -305,7 +306,8 @@ class _Pages:
     WIDTH, HEIGHT, MARGIN = 8.27, 11.69, 0.7
 
     def __init__(self, pdf: Any) -> None:
-        self.pdf, self.figure, self.left = pdf, None, 0.0
+        self.pdf, self.left = pdf, 0.0
+        self.figure: Figure | None = None
 
     def space(self, inches: float) -> None:
         """Begin a new page if so much does not fit on this one."""
@@ -331,7 +333,7 @@ class _Pages:
 
     def put(self, x: float, text: str, size: float, **style: Any) -> None:
         assert self.figure is not None
-        place = {"x": x / self.WIDTH, "y": self.y / self.HEIGHT, "va": "top"}
+        place: dict[str, Any] = {"x": x / self.WIDTH, "y": self.y / self.HEIGHT, "va": "top"}
         self.figure.text(s=text, fontsize=size, parse_math=False, **place, **style)
 
     def rule(self, width: float) -> None:

@@ -54,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coverage", type=int, metavar="N", help="test the search on N simulated studies"
     )
+    parser.add_argument(
+        "--within-city",
+        type=int,
+        metavar="N",
+        help="grow N panels on which Table 4 is pooled and push their within-city effect; "
+        "a killed run goes on where it stopped",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -63,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         return _ensemble(options)
     if options.anchors is not None:
         return _anchored(options)
+    if options.within_city is not None:
+        return _within_city(options)
     if options.ranges or options.readings or options.coverage is not None:
         return _tables(options)
     folder = options.out or data_dir() / "witness"
@@ -118,6 +127,22 @@ def _tables(options: argparse.Namespace) -> int:
         path = folder / "coverage.csv"
         found = coverage.run(options.coverage, path=path, workers=workers, progress=progress)
         print(f"wrote {path}: {int(found['inside'].sum())} of {len(found)} true values inside")
+    return 0
+
+
+def _within_city(options: argparse.Namespace) -> int:
+    from ftz.witness import within_city
+
+    seed = 1 if options.seed is None else options.seed
+    path = within_city.run(
+        options.within_city,
+        seed,
+        data_dir().parent / "_build" / "witness" / f"within-city-{seed}",
+        options.out or data_dir() / "witness",
+        workers=options.workers,
+        progress=not options.quiet,
+    )
+    print(f"wrote {path} and {path.with_name(within_city.FILES[1])}")
     return 0
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from ftz.errors import EstimationError
 from ftz.witness.moments import Array, Column, Design, columns
+from ftz.witness.solver import GRID
 
 Values = dict[str, Array]
 Gradient = dict[str, Array]
@@ -41,6 +42,8 @@ _RECENTRE = 3
 _LONGEST_STEP = 1.5
 #: Deviations beyond which a printed number acts on the direction of a step.
 _ACTIVE = 0.7
+#: Half units from its aim at which a Newton search is content, and from which on it is far.
+_AIMED, _FAR = 1e-2, 100.0
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,21 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """An interval for an unprinted quantity, kept like that of a printed number."""
+
+    quantity: Quantity
+    low: float
+    high: float
+
+    def evaluate(self, values: Values) -> tuple[float, Gradient]:
+        """Return the deviation from the middle, in half widths, and its gradient."""
+        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
+        value, by = self.quantity.evaluate(values)
+        return (value - middle) / half, {k: g / half for k, g in by.items()}
+
+
+@dataclass(frozen=True)
 class Range:
     """How far an unprinted quantity can move.
 
@@ -293,6 +311,8 @@ class Problem:
     ends : mapping
         Variable to its printed minimum and maximum as intervals ``(low, high)`` each:
         some row lies in either.
+    limits : tuple of Limit
+        What else a panel has to keep.
     """
 
     variables: tuple[Variable, ...]
@@ -301,6 +321,7 @@ class Problem:
     ends: Mapping[str, tuple[tuple[float, float], tuple[float, float]]] = field(
         default_factory=dict
     )
+    limits: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         names = {v.name for v in self.variables}
@@ -375,6 +396,7 @@ class Problem:
         rng: np.random.Generator,
         *,
         start: Values | None = None,
+        aim: Mapping[str, float] | None = None,
         max_iterations: int = 1500,
         patience: int = 150,
     ) -> Found:
@@ -385,6 +407,10 @@ class Problem:
         rng : numpy.random.Generator
         start : dict of ndarray, optional
             Where to set out; drawn by default.
+        aim : mapping, optional
+            Target's name to the deviation wanted, in half units.  Targets left out do not
+            pull: they follow from the others.  Newton steps are then taken, which a joint
+            aim that can be met makes converge where damped steps are caught.
         max_iterations, patience : int
             Steps before giving up, and steps without progress.
 
@@ -396,6 +422,8 @@ class Problem:
         problem = self.with_ends(rng) if start is None else self._around(start)
         packed = _Packed(problem)
         u = packed.pack(problem.start(rng) if start is None else start)
+        if aim is not None:
+            return packed.found(*packed.newton(u, aim, max_iterations))
         u, steps, _ = packed.restore(
             u, target=0.0, max_iterations=max_iterations, patience=patience, until=FOUND
         )
@@ -432,6 +460,12 @@ class Problem:
         u, steps = packed.climb(u, quantity, sign, max_iterations)
         reached = packed.found(u, steps)
         return quantity.evaluate(reached.values)[0], reached
+
+    def deviations(self, values: Values) -> dict[str, float]:
+        """Return a panel's deviation from each printed number, in half units."""
+        packed = _Packed(self)
+        c, *_ = packed.deviations_at(values, {})
+        return dict(zip(packed.names, map(float, c), strict=True))
 
     def _around(self, values: Values) -> Problem:
         """Keep the printed ends where a panel has its smallest and largest values."""
@@ -540,6 +574,7 @@ class _Packed:
         self.names = [t.name for t in self.moments] + [
             t.name for part in self.by_model.values() for t in part
         ]
+        self.names += [limit.quantity.name for limit in problem.limits]
         self.models = {m.name: m for m in problem.models}
 
     def pack(self, values: Values) -> Array:
@@ -567,13 +602,16 @@ class _Packed:
     def gradient(self, by_variable: Gradient, slopes: dict[str, Array]) -> Array:
         g = np.zeros(self.size)
         for name, part in by_variable.items():
-            if name in self.slices:
+            if name in slopes:
                 g[self.slices[name]] += part[self.free[name]] * slopes[name]
         return g
 
     def deviations(self, u: Array) -> State:
         """Return c and J: deviations of all printed numbers, in half units."""
-        values, slopes = self.unpack(u)
+        return self.deviations_at(*self.unpack(u))
+
+    def deviations_at(self, values: Values, slopes: dict[str, Array]) -> State:
+        """Return the same at a panel; variables without slopes have no gradient."""
         c, rows = [], []
         for t in self.moments:
             x = values[t.of]
@@ -585,32 +623,64 @@ class _Packed:
                 by = (x - mean) / ((n - 1) * value)
             c.append((value - t.value) / t.half)
             rows.append(self.gradient({t.of: by / t.half}, slopes))
+        blocks = [np.array(rows).reshape(len(rows), self.size)]
         for name, targets in self.by_model.items():
-            self._model(self.models[name], targets, values, slopes, c, rows)
-        return np.array(c), np.array(rows), values, slopes
+            deviations, jacobian = self._model(self.models[name], targets, values, slopes)
+            c.extend(deviations)
+            blocks.append(jacobian)
+        for limit in self.problem.limits:
+            deviation, by_variable = limit.evaluate(values)
+            c.append(deviation)
+            blocks.append(self.gradient(by_variable, slopes)[None])
+        return np.array(c), np.concatenate(blocks), values, slopes
 
     def _model(
-        self,
-        model: Model,
-        targets: list[Target],
-        values: Values,
-        slopes: dict[str, Array],
-        c: list[float],
-        rows: list[Array],
-    ) -> None:
+        self, model: Model, targets: list[Target], values: Values, slopes: dict[str, Array]
+    ) -> tuple[Array, Array]:
+        """Return the deviations of a model's targets and their Jacobian."""
         asked = sorted({model.regressors.index(t.row) for t in targets})
-        fit, n = model.fit(values, asked), self.problem.n
-        for t in targets:
-            j = asked.index(model.regressors.index(t.row))
-            value, by_y, by_x = _parts(fit, t.kind)
-            c.append((value[j] - t.value) / t.half)
-            g = {model.outcome: model.spread(by_y[j] / t.half, n)}
-            row = self.gradient(g, slopes)
-            for i, name in enumerate(model.regressors):
-                if name in self.slices:
-                    by = model.spread(by_x[j][:, i] / t.half, n)
-                    row[self.slices[name]] += by[self.free[name]] * slopes[name]
-            rows.append(row)
+        fit = model.fit(values, asked)
+        parts = {kind: _parts(fit, kind) for kind in {t.kind for t in targets}}
+        place = [asked.index(model.regressors.index(t.row)) for t in targets]
+        half = np.array([t.half for t in targets])
+        pairs = list(zip(targets, place, strict=True))
+        c = np.array([parts[t.kind][0][j] - t.value for t, j in pairs]) / half
+        by_y = np.array([parts[t.kind][1][j] for t, j in pairs]) / half[:, None]
+        by_x = np.array([parts[t.kind][2][j] for t, j in pairs]) / half[:, None, None]
+        take = np.arange(self.problem.n) if model.rows is None else model.rows
+        jacobian = np.zeros((len(targets), self.size))
+        columns_ = [(model.outcome, by_y)]
+        columns_ += [(name, by_x[:, :, i]) for i, name in enumerate(model.regressors)]
+        for name, by in columns_:
+            if name in slopes:
+                full = np.zeros((len(targets), self.problem.n))
+                full[:, take] = by
+                jacobian[:, self.slices[name]] += full[:, self.free[name]] * slopes[name]
+        return c, jacobian
+
+    def newton(self, u: Array, aim: Mapping[str, float], max_iterations: int) -> tuple[Array, int]:
+        """Take Newton steps of least norm towards deviations that can be had jointly.
+
+        Equations are scaled to unit gradients, so that a z printed to two decimals does
+        not outweigh a coefficient printed to three; steps may go uphill.
+        """
+        pull = np.array([name in aim for name in self.names])
+        wanted = np.array([aim[name] for name in self.names if name in aim])
+        for steps in range(max_iterations):
+            c, jacobian, *_ = self.deviations(u)
+            r = c[pull] - wanted
+            largest = np.abs(r).max()
+            if largest < _AIMED or not np.isfinite(largest):
+                return u, steps
+            part = jacobian[pull]
+            size = np.sqrt((part**2).sum(axis=1)) + 1e-300
+            part = part / size[:, None]
+            gram = part @ part.T
+            gram[np.diag_indices_from(gram)] += 1e-4 if largest > _FAR else 1e-10
+            step = -part.T @ np.linalg.solve(gram, r / size)
+            u = np.clip(u + step * min(1.0, 1.0 / np.abs(step).max()), -6.0, 6.0)
+            u = np.round(u * GRID) / GRID
+        return u, max_iterations
 
     def restore(
         self,

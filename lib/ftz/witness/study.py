@@ -28,6 +28,7 @@ def problem(
     design: Design | None = None,
     constants: bool = True,
     statistics: bool = True,
+    official: bool = True,
 ) -> Problem:
     """Return Tables 2 and 4 as a problem.
 
@@ -41,6 +42,8 @@ def problem(
         The reading of the standard errors: see :class:`~ftz.witness.problem.Model`.
     constants, statistics : bool
         Whether the constants and the z values have to be met.
+    official : bool
+        Whether the controls have to lie in their official ranges too.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def problem(
         known("one", np.ones(len(rows))),
         known(TREATMENT, rows["FTZ"].to_numpy(float)),
         *_event_dummies(rows),
-        *(_variable(record, rows, name) for name in (OUTCOME, *CONTROLS)),
+        *(_variable(record, rows, name, official) for name in (OUTCOME, *CONTROLS)),
     ]
     ends, targets = {}, []
     for name in (OUTCOME, *CONTROLS):
@@ -92,12 +95,12 @@ def _interval(record: Record, name: str, end: str) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _variable(record: Record, rows: pd.DataFrame, name: str) -> Variable:
+def _variable(record: Record, rows: pd.DataFrame, name: str, official: bool) -> Variable:
     low = np.full(len(rows), _interval(record, name, "min")[0])
     high = np.full(len(rows), _interval(record, name, "max")[1])
-    if name in OFFICIAL:
-        official = official_bounds(rows, name)
-        low, high = np.maximum(low, official[0]), np.minimum(high, official[1])
+    if official and name in OFFICIAL:
+        ranges = official_bounds(rows, name)
+        low, high = np.maximum(low, ranges[0]), np.minimum(high, ranges[1])
         # an official figure a little beyond a printed end is as good as that end
         low, high = np.minimum(low, high - 1e-3), np.maximum(high, low + 1e-3)
     return Variable(name, low, high)

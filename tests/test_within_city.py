@@ -1,0 +1,220 @@
+"""The within-city effect: panels read by a stranger's code, and the bound they may not pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ftz.errors import EstimationError
+from ftz.paths import data_dir
+from ftz.witness import aims, within_city
+
+CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
+TABLE = pd.read_csv(data_dir() / "witness" / "within-city.csv", dtype={"panel": "Int64"})
+PANELS = dict(
+    iter(pd.read_csv(data_dir() / "witness" / "within-city-panels.csv.gz").groupby("panel"))
+)
+STORED = TABLE[TABLE["panel"].notna()].set_index("panel")
+PRINTED = pd.read_csv(data_dir() / "published" / "yan_ye_wang.csv", dtype=str, comment="#")
+
+
+# --- a stranger's code: numpy only, no estimator of the library ---------------------------------
+
+
+def text(number, like):
+    return f"{number:.{len(like.split('.')[1])}f}"
+
+
+def printed(table, row, column, statistic):
+    names = PRINTED.columns[1:5]
+    hit = (PRINTED[names].to_numpy() == [table, row, column, statistic]).all(axis=1)
+    return PRINTED.loc[hit, PRINTED.columns[5]].item()
+
+
+def dummies(values, drop=0):
+    return np.column_stack([values == v for v in sorted(set(values))[drop:]]).astype(float)
+
+
+def design(frame, k):
+    years = dummies(frame["year"].to_numpy(), drop=1)
+    return np.column_stack([frame[["FTZ", *CONTROLS[:k]]], years, np.ones(len(frame))])
+
+
+def ols(x, y):
+    b = np.linalg.lstsq(x, y, rcond=None)[0]
+    e = y - x @ b
+    return b, b / np.sqrt(e @ e / (len(y) - x.shape[1]) * np.diag(np.linalg.inv(x.T @ x)))
+
+
+def demeaned(frame, values, ratio):
+    cities = frame["city"].to_numpy()
+    means = dummies(cities) @ np.linalg.lstsq(dummies(cities), values, rcond=None)[0]
+    size = pd.Series(cities).map(pd.Series(cities).value_counts()).to_numpy()
+    theta = 1 - 1 / np.sqrt(1 + size * ratio)
+    return values - (theta * means.T).T
+
+
+def components(frame, k):
+    """Return the command's ratio of variances and its degrees of freedom between cities."""
+    x, y, cities = design(frame, k), frame["lnHQD"].to_numpy(), frame["city"].to_numpy()
+    units = dummies(cities)
+    x_mean, y_mean = (np.linalg.lstsq(units, v, rcond=None)[0] for v in (x, y))
+
+    def rest(a, b):
+        e = b - a @ np.linalg.lstsq(a, b, rcond=None)[0]
+        return e @ e, np.linalg.matrix_rank(a)
+
+    within, rank = rest(x - units @ x_mean, y - units @ y_mean)
+    noise = within / (len(y) - len(x_mean) - rank)
+    between, rank = rest(x_mean, y_mean)
+    left = len(x_mean) - rank
+    harmonic = len(x_mean) / (1 / units.sum(axis=0)).sum()
+    return (max(0.0, between / left - noise / harmonic) / noise if left else 0.0), left
+
+
+@pytest.mark.parametrize("number", PANELS)
+def test_a_stranger_reads_every_printed_digit(number):
+    frame, about = PANELS[number], STORED.loc[number]
+    assert len(frame) == 85 and not frame.duplicated(["city", "year"]).any()
+    for name in ["lnHQD", "FTZ", *CONTROLS]:
+        x = frame[name]
+        for column, value in zip(
+            ("mean", "sd", "min", "max"), (x.mean(), x.std(), x.min(), x.max()), strict=True
+        ):
+            like = printed("table2", name, column, "value")
+            assert text(value, like) == like, (name, column)
+    command = [components(frame, k) for k in range(1, 6)]
+    if about["reading"] == "one command":
+        assert [left for _, left in command] == [1, 0, 0, 0, 0]
+        assert command[0][0] > 0
+        np.testing.assert_allclose(command[0][0], about["ratio"], rtol=1e-4)
+    for k in range(1, 6):
+        ratio = about["ratio"] if k == 1 else 0.0
+        if about["reading"] == "one command":
+            ratio = command[k - 1][0]
+        x, y = design(frame, k), frame["lnHQD"].to_numpy()
+        b, z = ols(demeaned(frame, x, ratio), demeaned(frame, y, ratio))
+        places = {name: i for i, name in enumerate(["FTZ", *CONTROLS[:k]])} | {"const": -1}
+        for name, i in places.items():
+            for statistic, value in (("coef", b[i]), ("statistic", z[i])):
+                like = printed("table4", name, f"({k})", statistic)
+                assert text(value, like) == like, (name, k, statistic)
+
+
+@pytest.mark.parametrize("number", PANELS)
+def test_no_row_is_one_that_the_sample_excludes(number):
+    frame = PANELS[number]
+    assert not frame["city"].isin(["Beijing", "Tianjin"]).any()
+    assert not ((frame["city"] == "Tangshan") & (frame["year"] > 2016)).any()
+    zone = frame["city"].isin(["Baoding", "Shijiazhuang", "Langfang"]) & (frame["year"] >= 2019)
+    assert (zone == (frame["FTZ"] == 1)).all() and zone.sum() == 11
+
+
+@pytest.mark.parametrize("number", PANELS)
+def test_the_table_says_what_the_panel_holds_and_the_bound_stands(number):
+    frame, about = PANELS[number], STORED.loc[number]
+    effects = np.column_stack(
+        [dummies(frame["city"].to_numpy()), dummies(frame["year"].to_numpy(), drop=1)]
+    )
+    x = np.column_stack([frame[["FTZ", *CONTROLS]], effects])
+    effect = np.linalg.lstsq(x, frame["lnHQD"], rcond=None)[0][0]
+    np.testing.assert_allclose(effect, about["effect"], atol=2e-6)
+
+    def rest(a):
+        e = frame["FTZ"] - a @ np.linalg.lstsq(a, frame["FTZ"], rcond=None)[0]
+        return e @ e
+
+    left = rest(x[:, 1:]) / rest(effects)
+    np.testing.assert_allclose(left, about["left"], atol=2e-6)
+    assert left >= about["tolerance"]
+    plan = within_city.as_grown(frame, about["reading"], 1.0).plan
+    low, high = within_city.outer(plan, left)
+    assert low <= effect <= high
+
+
+def test_parents_are_many_and_each_has_its_own_rows():
+    members = STORED[STORED["end"] == "member"]
+    pooled = members[members["reading"] == "pooled"]
+    assert len(pooled) >= 100 and pooled["parent"].is_unique
+    rows = {tuple(zip(PANELS[i]["city"], PANELS[i]["year"], strict=True)) for i in pooled.index}
+    assert len(rows) == len(pooled)
+    assert pooled["effect"].nunique() == len(pooled)
+
+
+def test_the_bound_is_nearly_attained():
+    ends = STORED[STORED["end"].isin(["low", "high"])]
+    assert set(ends["tolerance"]) == set(within_city.TOLERANCES)
+    for number, about in ends.iterrows():
+        plan = within_city.as_grown(PANELS[number], "pooled", 1.0).plan
+        low, high = within_city.outer(plan, about["tolerance"])
+        gap = about["effect"] - low if about["end"] == "low" else high - about["effect"]
+        assert gap < 0.25 * (high - low) / 2
+
+
+# --- the library's own parts ----------------------------------------------------------------------
+
+
+def test_a_member_grown_again_is_the_stored_one():
+    grown = within_city.grow("pooled", 1, 1)
+    stored = PANELS[1].drop(columns="panel").reset_index(drop=True)
+    pd.testing.assert_frame_equal(grown.frame, stored, check_dtype=False, atol=1e-9, rtol=0)
+
+
+def test_aims_keep_the_relations_that_the_middles_break():
+    plan = within_city.draw_rows(np.random.default_rng(0))
+    problem = within_city.declare(plan, 1.0)
+    later = problem.models[1:]
+    targets = [t for t in problem.targets if t.of in {m.name for m in later}]
+    aim = aims.nested(targets, later, np.random.default_rng(0))
+    assert len(aim) == 29 and max(map(abs, aim.values())) < 0.9
+
+    def implied(deviations):
+        values = {
+            (t.of, t.row, t.kind): t.value + deviations.get(t.name, 0) * t.half for t in targets
+        }
+        aims._complete(values, later)
+        return max(abs(values[t.of, t.row, t.kind] - t.value) / t.half for t in targets)
+
+    assert implied(aim) < 0.9 < 1 < implied({})
+    far = [replace(t, value=2 * t.value) if t.row == "FTZ" else t for t in targets]
+    with pytest.raises(EstimationError, match="relations of the columns"):
+        aims.nested(far, later, np.random.default_rng(0))
+
+
+def test_rows_are_drawn_so_that_the_command_is_trapped():
+    plan = within_city.draw_rows(np.random.default_rng(3), trapped=True)
+    shares = pd.crosstab(plan.on["city"], plan.on["year"], normalize="index").to_numpy()
+    assert len(shares) - np.linalg.matrix_rank(shares) == 3
+    assert len(plan.on) == 85 and plan.on["FTZ"].sum() == 11
+
+
+def test_a_push_moves_the_effect_and_keeps_the_print():
+    start = within_city.as_grown(PANELS[1], "pooled", STORED.loc[1, "ratio"])
+    moved = within_city.push(start, "high", 0.75)
+    asked = within_city.quantities(moved.plan)
+    assert within_city.meets(moved)
+    assert asked["explained"].evaluate(moved.values)[0] <= 0.25
+    assert asked["effect"].evaluate(moved.values)[0] > STORED.loc[1, "effect"] + 0.03
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    options = {"starts": 0, "workers": 1, "progress": False}
+    first = within_city.run(2, 1, tmp_path / "work", tmp_path, **options)
+    member = tmp_path / "work" / within_city.Job("pooled", 0).path
+    before, when = first.read_bytes(), member.stat().st_mtime_ns
+    (tmp_path / "work" / within_city.Job("pooled", 1).path).write_bytes(b"")  # as not found
+    again = within_city.run(2, 1, tmp_path / "work", tmp_path, **options)
+    assert member.stat().st_mtime_ns == when
+    assert len(pd.read_csv(again)) == 1 and again.read_bytes() in before
+    with pytest.raises(EstimationError, match="another ensemble"):
+        within_city.run(2, 2, tmp_path / "work", tmp_path, **options)
+
+
+def test_the_sign_is_forced_from_some_tolerance_on():
+    plan = within_city.draw_rows(np.random.default_rng(0))
+    share = within_city.forced_above(plan)
+    assert within_city.outer(plan, share)[0] == pytest.approx(0, abs=1e-9)
+    assert within_city.outer(plan, share + 0.1)[0] > 0 > within_city.outer(plan, share - 0.1)[0]
