@@ -20,6 +20,7 @@ from ftz import audit, cli
 from ftz.audit import checker, trial
 from ftz.audit.certificate import _about
 from ftz.audit.checker import CertificateError, Ends, verify
+from ftz.audit.files import write_ledger
 from ftz.audit.reading import study as read_study
 from ftz.audit.rules.ratios import LEVELS
 from ftz.errors import RecordError
@@ -753,3 +754,12 @@ def test_a_paper_without_a_record_is_verified_with_an_if(tmp_path, capsys, proof
     record.write_text("some: {table1: {columns: [att], rows: {a: ['1.0']}}}", "utf-8")
     assert cli.main(["verify", str(path), "--record", str(record)]) == 2
     assert "no paper 'another'" in capsys.readouterr().err
+
+
+def test_what_is_not_confirmed_is_listed_beside_the_certificates(tmp_path, ledger):
+    check = next(c for c in ledger if c.rule == "stars" and c.verdict == "consistent")
+    doctored = audit.Ledger((replace(check, verdict="impossible"),), ledger.studies)
+    names = [path.name for path in write_ledger(doctored, tmp_path)]
+    assert names[-1] == "unconfirmed.txt" and not list(tmp_path.glob("certificates/*.json"))
+    text = (tmp_path / "certificates" / "unconfirmed.txt").read_text("utf-8")
+    assert check.title in text and "does not confirm" in text

@@ -14,6 +14,9 @@ from ftz.audit.ledger import Ledger
 from ftz.audit.statement import IMPOSSIBLE
 from ftz.errors import RecordError
 
+#: Where checks are listed that the verifier does not confirm.
+UNCONFIRMED = "certificates/unconfirmed.txt"
+
 
 def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:
     """Write ``ledger.csv``, ``ledger.jsonl`` and one certificate for each impossible check.
@@ -27,8 +30,8 @@ def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:
         **dict(_certificates(ledger)),
     }
     (folder / "certificates").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "certificates").iterdir():
-        old.unlink()
+    for old in (*(folder / "certificates").glob("*.json"), folder / UNCONFIRMED):
+        old.unlink(missing_ok=True)
     for name, text in contents.items():
         (folder / name).write_text(text, "utf-8")
     return [folder / name for name in contents]
@@ -56,4 +59,4 @@ def _certificates(ledger: Ledger) -> Iterator[tuple[str, str]]:
         text = json.dumps(proof, indent=1, ensure_ascii=False) + "\n"
         yield f"certificates/{number:02d}-{slug}.json", text
     if unconfirmed:
-        yield "certificates/unconfirmed.txt", unconfirmed
+        yield UNCONFIRMED, unconfirmed
