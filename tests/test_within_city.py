@@ -11,6 +11,7 @@ import pytest
 from ftz.errors import EstimationError
 from ftz.paths import data_dir
 from ftz.witness import aims, within_city
+from ftz.witness.__main__ import main
 
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
 TABLE = pd.read_csv(data_dir() / "witness" / "within-city.csv", dtype={"panel": "Int64"})
@@ -218,3 +219,24 @@ def test_the_sign_is_forced_from_some_tolerance_on():
     share = within_city.forced_above(plan)
     assert within_city.outer(plan, share)[0] == pytest.approx(0, abs=1e-9)
     assert within_city.outer(plan, share + 0.1)[0] > 0 > within_city.outer(plan, share - 0.1)[0]
+
+
+def test_the_command_hands_its_options_on(tmp_path, monkeypatch, capsys):
+    asked = {}
+
+    def run(members, seed, folder, out, **options):
+        asked.update(members=members, seed=seed, folder=folder.name, out=out, **options)
+        return out / within_city.FILES[0]
+
+    monkeypatch.setattr(within_city, "run", run)
+    options = ["--within-city", "7", "--out", str(tmp_path), "--workers", "1", "--quiet"]
+    assert main(options) == 0
+    assert asked == {
+        "members": 7,
+        "seed": 1,
+        "folder": "within-city-1",
+        "out": tmp_path,
+        "workers": 1,
+        "progress": False,
+    }
+    assert all(name in capsys.readouterr().out for name in within_city.FILES[:1])

@@ -61,7 +61,7 @@ def nested(
     follows = [printed[m.name, r, "statistic"] for m in models[:-1] for r in m.regressors]
 
     def deviations(points: Array) -> Array:
-        values = {
+        values: dict[tuple[str, str, str], Any] = {
             (t.of, t.row, t.kind): t.value + x * t.half for t, x in zip(free, points, strict=True)
         }
         _complete(values, models)
