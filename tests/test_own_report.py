@@ -166,13 +166,12 @@ def test_a_refusal_is_a_line_with_its_reason(monkeypatch):
 
 def test_all_treated_in_the_end_is_said():
     frame = own.simulate().dropna(subset="zone_year")
+    sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
+    problems, _ = own.check_sheet(sheet, own.parse_spec(SPEC))
+    assert "controls are those not treated yet" in str(problems[0])
     found, _ = exhibits(study_of(frame), "estimators")
     assert any("not treated yet" in note for note in found["estimators"].notes)
-    assert (
-        found["estimators"]
-        .table.set_index("estimator")
-        .loc["Sun-Abraham".lower().replace("-", " "), "reason"]
-    )
+    assert "nobody" in found["estimators"].table.set_index("estimator").loc["sun abraham", "reason"]
 
 
 def test_periods_stand_as_the_file_writes_them():

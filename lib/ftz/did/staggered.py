@@ -207,6 +207,7 @@ def _own_words(message: str) -> str:
             return words
     # Sentences that advise a parameter have no meaning here; what was seen comes first.
     sentences = re.split(r"(?<=[.;])\s+", " ".join(message.split()))
+    sentences = [re.sub(r"np\.\w+\(([^)]*)\)", r"\1", s) for s in sentences]
     told = [s for s in sentences if not re.search(r"\w=|\w_\w|\w\(\)", s)]
     return " ".join(told or sentences[:1]).rstrip(".")
 

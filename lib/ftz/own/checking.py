@@ -469,7 +469,9 @@ class _Checker:
         gaps = self._ranks().groupby(frame[spec.unit]).diff() > 1
         sizes = frame.groupby(spec.unit).size()
         remarks = []
-        if int(ever.sum()) < 5 or int((1 - ever).sum()) < 5:
+        if ever.all():
+            remarks.append("every unit is treated in the end: controls are those not treated yet")
+        elif int(ever.sum()) < 5 or int((1 - ever).sum()) < 5:
             remarks.append(
                 f"{int(ever.sum())} of {len(ever)} units are ever treated: with so few on one "
                 "side, clustered standard errors are too small"
