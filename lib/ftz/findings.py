@@ -198,9 +198,9 @@ def findings(record: Record, checked: pd.DataFrame) -> pd.DataFrame:
             "the printed digits alone",
         ),
         (
-            "The z values of Table 4 are coefficient over classical standard error",
+            "All five columns of Table 4 print classical standard errors on the same footing",
             _classical(record),
-            "the printed digits and the algebra of nested columns, for any number of effects",
+            "the printed digits and the algebra of nested columns; the last four columns do fit",
         ),
         (
             "Linkage carries part of the effect, as columns (7) and (8) of Table 5 print it",
