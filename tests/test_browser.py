@@ -23,6 +23,13 @@ SUBJECTS = {
     "石家庄": "book/cities",
     "0.191": "notebooks/difference-in-differences",
     "自贸区": "book/why-free-trade-zones",
+    "weights": "notebooks/hqd-index",
+    "权重": "notebooks/hqd-index",
+    "effect": "notebooks/difference-in-differences",
+    "效应": "notebooks/difference-in-differences",
+    "可信": "notebooks/audit",
+    "my data": "book/own-panel",
+    "引用": "book/zh/index",
     "自贸试验区": "book/why-free-trade-zones",
     "自由贸易试验区": "book/why-free-trade-zones",
     "高质量发展": "notebooks/hqd-index",
@@ -276,17 +283,17 @@ def test_sentence_number_and_picture_stand_on_the_first_screen(browser, site, na
 @pytest.mark.slow
 def test_the_switch_shows_all_code_and_the_browser_remembers_it(browser, site):
     with page_of(browser) as page:
-        page.goto(f"{site}notebooks/propensity-score-matching.html")
+        page.goto(f"{site}notebooks/witnesses.html")
         settle(page)
         opened = "[...document.querySelectorAll('details.hide.above-input')].map(e => e.open)"
-        assert page.evaluate(f"{opened}.length") > 5
+        assert page.evaluate(f"{opened}.length") > 3
         assert not any(page.evaluate(opened))
-        switch = page.locator(".code-switch-button:visible").first
+        switch = page.locator(".btn-code-switch-button:visible").first
         switch.focus()
         page.keyboard.press("Enter")
         assert all(page.evaluate(opened))
         assert switch.get_attribute("aria-pressed") == "true"
-        page.goto(f"{site}notebooks/audit.html")
+        page.goto(f"{site}notebooks/other-studies.html")
         assert all(page.evaluate(opened))
         shift = page.evaluate(
             """() => new Promise(done => new PerformanceObserver(list => done(
@@ -295,19 +302,19 @@ def test_the_switch_shows_all_code_and_the_browser_remembers_it(browser, site):
                || setTimeout(() => done(0), 500))"""
         )
         assert shift < 0.1
-        page.locator(".code-switch-button:visible").first.click()
+        page.locator(".btn-code-switch-button:visible").first.click()
         assert not any(page.evaluate(opened))
 
 
 @pytest.mark.slow
 def test_without_a_script_code_folds_and_opens(browser, site):
     with page_of(browser, java_script_enabled=False) as page:
-        page.goto(f"{site}notebooks/propensity-score-matching.html")
+        page.goto(f"{site}notebooks/witnesses.html")
         first = page.locator("details.hide.above-input").first
         assert not first.locator("pre").first.is_visible()
         first.locator("summary").click()
         assert first.locator("pre").first.is_visible()
-        assert not page.locator(".code-switch-button").first.is_visible()
+        assert not page.locator(".btn-code-switch-button").first.is_visible()
 
 
 # -- paper --------------------------------------------------------------------------------

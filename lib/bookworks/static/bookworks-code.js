@@ -6,7 +6,7 @@
   const root = document.documentElement;
   const key = "bookworks-code";
   const folds = () => document.querySelectorAll("div.cell details.hide.above-input");
-  const button = () => document.querySelector(".code-switch-button");
+  const button = () => document.querySelector(".btn-code-switch-button");
   let open = false;
   try {
     open = localStorage.getItem(key) === "open";
