@@ -262,6 +262,7 @@ def decide(
     except RecordError as error:  # a number printed as "about", or a divisor around zero
         return Check(paper, rule, cells, UNDECIDED, f"{title}: {error}.", (), title)
     missing = [p for p in rests if not p.declared]
+    known = {p.name for p in rests} <= _DEFINITIONS
     if verdict != IMPOSSIBLE or if_impossible != IMPOSSIBLE:
         verdict = if_impossible if verdict == IMPOSSIBLE else verdict
         rests = tuple(p for p in rests if p.declared)
@@ -269,7 +270,6 @@ def decide(
         verdict = UNDECIDED
         lines = " and ".join(f"`{p.remedy}`" for p in missing)
         reasoning += f". This rests on what is not declared; {lines} would decide it"
-    known = {p.name for p in rests} <= _DEFINITIONS
     text = " ".join(part for part in (_sentence(reasoning), remark) if part)
     strength = strength or ("arithmetic" if known else "convention")
     return Check(paper, rule, cells, verdict, text, tuple(branches), title, rests, strength)
