@@ -102,8 +102,8 @@ def draw_rows(rng: np.random.Generator, *, trapped: bool = False) -> Layout:
     """Draw 85 city-years, eleven of them treated, from the 104 that the sample section admits.
 
     With ``trapped`` four cities have all ten years and the others' gaps are such that the
-    means of the year dummies leave one degree of freedom between cities in column (1) and
-    none from column (2) on.
+    means of the year dummies leave, as a rule, one degree of freedom between cities in column
+    (1) and none from column (2) on.
     """
     base = layout()
     for _ in range(1000):
