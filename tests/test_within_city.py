@@ -19,7 +19,9 @@ PANELS = dict(
     iter(pd.read_csv(data_dir() / "witness" / "within-city-panels.csv.gz").groupby("panel"))
 )
 STORED = TABLE[TABLE["panel"].notna()].set_index("panel")
-PRINTED = pd.read_csv(data_dir() / "published" / "yan_ye_wang.csv", dtype=str, comment="#")
+PRINTED = pd.read_csv(data_dir() / "published" / "yan_ye_wang.csv", dtype=str).set_index(
+    ["table", "row", "column", "statistic"]
+)["printed"]
 
 
 # --- a stranger's code: numpy only, no estimator of the library ---------------------------------
@@ -30,9 +32,7 @@ def text(number, like):
 
 
 def printed(table, row, column, statistic):
-    names = PRINTED.columns[1:5]
-    hit = (PRINTED[names].to_numpy() == [table, row, column, statistic]).all(axis=1)
-    return PRINTED.loc[hit, PRINTED.columns[5]].item()
+    return PRINTED.loc[(table, row, column, statistic)]
 
 
 def dummies(values, drop=0):
@@ -51,11 +51,10 @@ def ols(x, y):
 
 
 def demeaned(frame, values, ratio):
-    cities = frame["city"].to_numpy()
-    means = dummies(cities) @ np.linalg.lstsq(dummies(cities), values, rcond=None)[0]
-    size = pd.Series(cities).map(pd.Series(cities).value_counts()).to_numpy()
+    units = dummies(frame["city"].to_numpy())
+    size = units.sum(axis=0)
     theta = 1 - 1 / np.sqrt(1 + size * ratio)
-    return values - (theta * means.T).T
+    return values - (units * (theta / size)) @ (units.T @ values)
 
 
 def components(frame, k):
@@ -87,15 +86,12 @@ def test_a_stranger_reads_every_printed_digit(number):
         ):
             like = printed("table2", name, column, "value")
             assert text(value, like) == like, (name, column)
-    command = [components(frame, k) for k in range(1, 6)]
+    ratios = [about["ratio"], 0.0, 0.0, 0.0, 0.0]
     if about["reading"] == "one command":
-        assert [left for _, left in command] == [1, 0, 0, 0, 0]
-        assert command[0][0] > 0
-        np.testing.assert_allclose(command[0][0], about["ratio"], rtol=1e-4)
-    for k in range(1, 6):
-        ratio = about["ratio"] if k == 1 else 0.0
-        if about["reading"] == "one command":
-            ratio = command[k - 1][0]
+        ratios, left = zip(*(components(frame, k) for k in range(1, 6)), strict=True)
+        assert ratios[0] > 0 and not any(ratios[1:]) and left[2:] == (0, 0, 0)
+        np.testing.assert_allclose(ratios[0], about["ratio"], rtol=1e-4)
+    for k, ratio in enumerate(ratios, start=1):
         x, y = design(frame, k), frame["lnHQD"].to_numpy()
         b, z = ols(demeaned(frame, x, ratio), demeaned(frame, y, ratio))
         places = {name: i for i, name in enumerate(["FTZ", *CONTROLS[:k]])} | {"const": -1}

@@ -102,8 +102,8 @@ def draw_rows(rng: np.random.Generator, *, trapped: bool = False) -> Layout:
     """Draw 85 city-years, eleven of them treated, from the 104 that the sample section admits.
 
     With ``trapped`` four cities have all ten years and the others' gaps are such that the
-    means of the year dummies leave one degree of freedom between cities in column (1) and
-    none from column (2) on.
+    means of the year dummies leave, as a rule, one degree of freedom between cities in column
+    (1) and none from column (2) on.
     """
     base = layout()
     for _ in range(1000):
@@ -111,7 +111,7 @@ def draw_rows(rng: np.random.Generator, *, trapped: bool = False) -> Layout:
         rows = rows[admissible(rows)]
         by_city = pd.Series(rng.random(rows.city.nunique()), sorted(set(rows.city)))
         weight = rng.random(len(rows)) + rows.city.map(by_city).to_numpy()
-        whole = by_city.drop("Tangshan").nlargest(4).index if trapped else []
+        whole = list(by_city.drop("Tangshan").nlargest(4).index) if trapped else list[str]()
         weight += 9 * rows.city.isin(whole).to_numpy()
         order = rows.assign(weight=weight).sort_values("weight", ascending=False)
         treated = order[TREATMENT] == 1
@@ -487,7 +487,12 @@ def stored() -> tuple[pd.DataFrame, dict[int, Grown]]:
     table = pd.read_csv(folder / FILES[0])
     kept = table[table["panel"].notna()].set_index("panel")
     panels = {
-        int(number): as_grown(frame, *kept.loc[number, ["reading", "ratio"]])
-        for number, frame in pd.read_csv(folder / FILES[1]).groupby("panel")
+        number: as_grown(frame, *kept.loc[number, ["reading", "ratio"]])
+        for number, frame in _by_panel(pd.read_csv(folder / FILES[1]))
     }
     return table, panels
+
+
+def _by_panel(panels: pd.DataFrame) -> list[tuple[int, pd.DataFrame]]:
+    numbers = panels["panel"].to_numpy()
+    return [(int(i), panels[numbers == i]) for i in np.unique(numbers)]
