@@ -42,7 +42,7 @@ from ftz.audit.statement import (
 from ftz.audit.study import CONSTANTS, Study, declared_list
 from ftz.errors import RecordError
 
-#: More absorbed effects than a sample of a hundred rows could bear.
+#: Counts of absorbed effects that are tried where a paper declares no larger one.
 MOST_EFFECTS = 40
 _FIT = ("R2", "R-squared", "R²", "r2")
 
@@ -148,14 +148,24 @@ def classical_step(
     return Statement(implied, "equals", _variance(long), says)
 
 
-def classical_branches(
-    study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS
-) -> list[Branch]:
+def _most_effects(study: Study) -> int:
+    """Return the largest count of absorbed effects to try."""
+    return max(MOST_EFFECTS, int(study.get("absorbed", 0)))
+
+
+def _counted(study: Study, branches: Sequence[Branch]) -> Premise:
+    """Return the premise that every count of absorbed effects that could be is among the tried."""
+    all_tried = len(branches) <= _most_effects(study)  # no more leave a degree of freedom
+    line = "absorbed: the largest number of effects that can have been absorbed"
+    return Premise("absorbed", all_tried or study.get("absorbed") is not None, line)
+
+
+def classical_branches(study: Study, group: Mapping[str, Any]) -> list[Branch]:
     """Return one reading for each number of absorbed effects, with all steps and coefficients."""
     table = group["table"]
     found = list(steps(study, group))
     branches = []
-    for absorbed in range(most + 1):
+    for absorbed in range(_most_effects(study) + 1):
         statements = []
         for short, long, entering, common in found:
             n = study.sample_size(table, long)
@@ -211,7 +221,7 @@ def _classical(
         "classical errors",
         title,
         branches,
-        premises=[*premises, declared, study.says("scale", "linear", at=at)],
+        premises=[*premises, declared, _counted(study, branches), study.says("scale", "linear", at=at)],
         uses=list(dict.fromkeys(cells)),
         if_impossible=UNDECIDED if says & {"robust", "clustered", "bootstrap"} else IMPOSSIBLE,
     )
@@ -233,7 +243,7 @@ def _classical_mediation(study: Study, entry: Mapping[str, Any]) -> Iterator[Che
             f"{absorbed} absorbed effects",
             (classical_step(short, long, path, n - absorbed - int(slopes)),),
         )
-        for absorbed in range(MOST_EFFECTS + 1)
+        for absorbed in range(_most_effects(study) + 1)
         if n - absorbed - int(slopes) > 0
     ]
     title = f"{entry['direct']}: the mediator enters, classical standard errors"
