@@ -42,7 +42,7 @@ from ftz.audit.statement import (
 from ftz.audit.study import CONSTANTS, Study, declared_list
 from ftz.errors import RecordError
 
-#: Counts of absorbed effects that are tried where a paper declares no larger one.
+#: The largest count of absorbed effects that is tried where a paper declares none.
 MOST_EFFECTS = 40
 _FIT = ("R2", "R-squared", "R²", "r2")
 
@@ -150,7 +150,7 @@ def classical_step(
 
 def _most_effects(study: Study) -> int:
     """Return the largest count of absorbed effects to try."""
-    return max(MOST_EFFECTS, int(study.get("absorbed", 0)))
+    return int(study.get("absorbed", MOST_EFFECTS))
 
 
 def _counted(study: Study, branches: Sequence[Branch]) -> Premise:
@@ -221,7 +221,12 @@ def _classical(
         "classical errors",
         title,
         branches,
-        premises=[*premises, declared, _counted(study, branches), study.says("scale", "linear", at=at)],
+        premises=[
+            *premises,
+            declared,
+            _counted(study, branches),
+            study.says("scale", "linear", at=at),
+        ],
         uses=list(dict.fromkeys(cells)),
         if_impossible=UNDECIDED if says & {"robust", "clustered", "bootstrap"} else IMPOSSIBLE,
     )
