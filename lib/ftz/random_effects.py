@@ -44,8 +44,6 @@ class RandomEffectsResult(CoefficientResult):
         That of the last regression, behind the standard errors.
     df_between, df_within, df_residual : int
         Residual degrees of freedom between units, within units, and of the last regression.
-    pooled : bool
-        Whether every theta is zero: the result *is* pooled least squares.
     """
 
     theta: pd.Series
@@ -58,7 +56,7 @@ class RandomEffectsResult(CoefficientResult):
 
     @property
     def pooled(self) -> bool:
-        """Whether every theta is zero."""
+        """Whether every theta is zero: the result *is* pooled least squares."""
         return bool((self.theta == 0).all())
 
 

@@ -146,9 +146,6 @@ class _Paper:
             "scale": "linear",
             "estimator": "ols",
             "counts": ["n", "N"],
-            "absorbed": len(np.unique(self.groups))
-            if {"nested", "mediation"} & set(more)
-            else None,
         }
         return {k: v for k, v in {**lines, **more}.items() if v is not None}
 

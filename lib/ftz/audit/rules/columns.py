@@ -42,8 +42,9 @@ from ftz.audit.statement import (
 from ftz.audit.study import CONSTANTS, Study, declared_list
 from ftz.errors import RecordError
 
-#: The largest count of absorbed effects that is tried where a paper declares none.
-MOST_EFFECTS = 40
+#: Counts of absorbed effects shown for a paper, and the most that are tried where it declares
+#: none: beyond, not all that leave a degree of freedom are.
+MOST_EFFECTS, MOST_TRIED = 40, 500
 _FIT = ("R2", "R-squared", "R²", "r2")
 
 
@@ -150,12 +151,12 @@ def classical_step(
 
 def _most_effects(study: Study) -> int:
     """Return the largest count of absorbed effects to try."""
-    return int(study.get("absorbed", MOST_EFFECTS))
+    return int(study.get("absorbed", MOST_TRIED))
 
 
 def _counted(study: Study, branches: Sequence[Branch]) -> Premise:
     """Return the premise that every count of absorbed effects that could be is among the tried."""
-    all_tried = len(branches) <= _most_effects(study)  # no more leave a degree of freedom
+    all_tried = len(branches) <= MOST_TRIED  # no further count leaves a degree of freedom
     line = "absorbed: the largest number of effects that can have been absorbed"
     return Premise("absorbed", all_tried or study.get("absorbed") is not None, line)
 
