@@ -1101,7 +1101,7 @@ def verify(proof: str | Mapping[str, Any], record: Mapping[str, Any] | None = No
     proof : str or dict
         The certificate, as text or read from JSON.
     record : dict, optional
-        The printed record (:func:`ftz.audit.certificate.printed`).  Cells, premises and
+        The printed record (``ftz.audit.printed`` of its study).  Cells, premises and
         facts are then taken from it, and the certificate's must be the same.  Without one
         the sentence begins with *if*.
 

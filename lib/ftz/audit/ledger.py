@@ -34,7 +34,7 @@ class Ledger:
     Attributes
     ----------
     checks : tuple of Check
-    studies : tuple of Study
+    studies : tuple of ftz.audit.Study
         What was audited, for certificates.
     """
 

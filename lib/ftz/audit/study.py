@@ -236,7 +236,7 @@ def formula(study: Study, text: str, names: Mapping[str, str]) -> Expr:
 
     Parameters
     ----------
-    study : Study
+    study : ftz.audit.Study
     text : str
         Numbers, names, ``+ - * /`` and parentheses.
     names : mapping

@@ -470,7 +470,7 @@ def report(panel: str | Path, spec: str | Path, out: str | Path, *, progress: bo
     Parameters
     ----------
     panel, spec : path
-        As :func:`ftz.own.check` takes them.
+        As :func:`ftz.own.checking.check` takes them.
     out : path
         Folder of the report; one that holds an earlier report is replaced once the new one
         is complete, and nothing else is ever overwritten.
