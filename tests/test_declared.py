@@ -41,7 +41,7 @@ def test_what_is_declared_is_of_the_module_and_there(module):
 
 
 #: Reads no number that a page shows.
-_NO_SOURCE = {"data_dir", "library_hash", "main", "path"}
+_NO_SOURCE = {"read_rows", "data_dir", "library_hash", "main", "path"}
 
 
 def test_every_function_that_reads_data_declares_its_files():

@@ -106,7 +106,7 @@ class Span:
 
     @cached_property
     def basis(self) -> np.ndarray:
-        """Orthonormal directions beside the unit effects, shape (n, r): periods, controls."""
+        """Orthonormal directions of periods and controls beside the unit effects, shape (n, r)."""
         if self.periods is None:
             return self.extra
         return np.hstack([self._demeaned(self._rooted(self._root[self.periods])), self.extra])

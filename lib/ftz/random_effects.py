@@ -56,7 +56,7 @@ class RandomEffectsResult(CoefficientResult):
 
     @property
     def pooled(self) -> bool:
-        """Whether every theta is zero: the result *is* pooled least squares."""
+        """Whether every theta is zero, so that the result *is* pooled least squares."""
         return bool((self.theta == 0).all())
 
 

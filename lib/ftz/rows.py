@@ -9,6 +9,8 @@ import pandas as pd
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 
+__lineage__ = {"read_rows": {"role": "helper"}}
+
 
 def read_rows(file: str, columns: Sequence[str], may_be_empty: Sequence[str] = ()) -> pd.DataFrame:
     """Read a file of rows as text.

@@ -33,7 +33,7 @@ __lineage__ = {
 #: Terms in the order in which Table 4 adds them.
 TERMS = (replication.TREATMENT, *replication.CONTROLS, "const")
 _COLUMNS, _N, _TREATED, _YEARS = 5, 85, 11, range(2013, 2023)
-#: Counts of effects that the printed columns allow: year dummies, without or with the constant.
+#: Counts of effects that the printed columns allow, year dummies without or with constant.
 COUNTS = (9, 10)
 _SHOWN = (1, 3, 5)
 _NOISE = 0.04  # of the outcome: a z of the zone near the printed one
@@ -527,7 +527,7 @@ def _formulas(frame: pd.DataFrame, cities: bool) -> tuple[np.ndarray, np.ndarray
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m ftz.table4``; return its exit code."""
 
-    def add(parser: argparse.ArgumentParser) -> None:
+    def _options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--panels", type=int, default=100)
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--export", type=Path, help="folder for the panels, as CSV for R")
@@ -548,7 +548,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measure(drawn).to_csv(chosen.out / "commands.csv", float_format="%.4g")
         return 0
 
-    return run_command("ftz.table4", __doc__ or "", add, run, arguments)
+    return run_command("ftz.table4", __doc__ or "", _options, run, arguments)
 
 
 def outside(long: pd.DataFrame) -> pd.DataFrame:

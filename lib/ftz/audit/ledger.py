@@ -63,7 +63,7 @@ class Ledger:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a check: paper, rule, title, verdict, strength, reasoning, declare, cells."""
+        """One row a check, from its paper and rule to its reasoning and cells."""
         columns = ["paper", "rule", "title", "verdict", "strength", "reasoning", "declare", "cells"]
         rows = [{name: getattr(c, name) for name in columns} for c in self]
         return pd.DataFrame(rows, columns=columns)
@@ -111,7 +111,7 @@ class Ledger:
 
     @property
     def account(self) -> str:
-        """One line: what became of every printed cell."""
+        """Say in one line what became of every printed cell."""
         used = self.used
         words = [w for s in self.studies for w in s.words.values()]
         empty = sum(not w.strip(" -–—.…") for w in words)

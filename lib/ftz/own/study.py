@@ -79,13 +79,13 @@ class Study:
 
     @property
     def panel(self) -> Panel:
-        """The panel as the estimators take it: controls that vary, clusters and weights."""
+        """The panel as the estimators take it, with controls that vary, clusters and weights."""
         cluster = self.cluster if self.cluster != self.unit else None
         return Panel.from_spec(self.frame, self, controls=self.varying_controls, cluster=cluster)
 
     @property
     def unweighted(self) -> Panel:
-        """The panel for what knows no weights: tests by chance, decompositions, channels."""
+        """The panel for what knows no weights, such as tests by chance and decompositions."""
         return self.panel.with_(weights=None)
 
     @property

@@ -43,7 +43,7 @@ from ftz.audit.study import CONSTANTS, Study, declared_list
 from ftz.errors import RecordError
 
 #: Counts of absorbed effects shown for a paper, and the most that are tried where it declares
-#: none: beyond, not all that leave a degree of freedom are.
+#: none; beyond, not all that leave a degree of freedom are.
 MOST_EFFECTS, MOST_TRIED = 40, 500
 _FIT = ("R2", "R-squared", "R²", "r2")
 
