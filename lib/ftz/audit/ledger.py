@@ -145,7 +145,7 @@ def audit(studies: list[Study] | None = None) -> Ledger:
 
     Parameters
     ----------
-    studies : list of Study, optional
+    studies : list of ftz.audit.Study, optional
         The five papers of ``data/published`` by default.
 
     Raises
