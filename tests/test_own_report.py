@@ -143,6 +143,21 @@ def test_nothing_but_a_report_is_replaced(made, panel_files, tmp_path, monkeypat
     assert not (panel_files / "other.part").exists() and not (panel_files / "other.old").exists()
 
 
+def test_where_random_effects_would_silently_pool_check_and_report_say_so(tmp_path, capsys):
+    whole = own.simulate()
+    few = whole[whole["city"].isin(sorted(whole["city"].unique())[:12])]
+    gaps = few.sample(90, random_state=1).sort_values(["city", "year"])
+    said = "would set the variance of the effects to zero"
+    tables = exhibits(study_of(gaps), "two-way fixed effects")[0]
+    assert sum(said in note for note in tables["two-way"].notes) == 1
+    assert study_of(few).silent_pooling == study_of(whole).silent_pooling == ()
+    gaps.to_csv(tmp_path / "panel.csv", index=False)
+    (tmp_path / "spec.yml").write_text(SPEC, encoding="utf-8")
+    arguments = [str(tmp_path / "panel.csv"), "--spec", str(tmp_path / "spec.yml")]
+    assert cli.main(["check", *arguments]) == 0
+    assert said in "".join(capsys.readouterr())
+
+
 def test_latex_reads_no_markup_in_a_name():
     table = pd.DataFrame({"a_b": [r"\input{x} 5%"], "n": [1.5]})
     text = latex(Exhibit("x", "$t$", "", table=table))

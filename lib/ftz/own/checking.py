@@ -99,7 +99,10 @@ def check_sheet(sheet: Sheet, spec: Spec) -> tuple[list[PanelProblem], Study | N
         stage()
         if checker.failed:
             return sorted(checker.problems, key=lambda p: not p.fatal), None
-    return checker.problems, checker.study()
+    study = checker.study()
+    for said in study.silent_pooling:
+        checker.wrong(said, fatal=False)
+    return checker.problems, study
 
 
 class _Checker:

@@ -234,6 +234,7 @@ def _two_way(run: _Run) -> Iterator[Exhibit]:
             *weighted,
             *columns[-1].notes,
             *run.caution,
+            *study.silent_pooling,
         ),
     )
     family = run.ask("standard-errors", lambda: did.standard_errors(study.unweighted, level=level))
@@ -353,7 +354,7 @@ def _diagnostics(run: _Run) -> Iterator[Exhibit]:
         "diagnostics",
         "Diagnostics of the two-way coefficient",
         table=table,
-        notes=(*(notes if study.weights else ()), *run.caution),
+        notes=(*(notes if study.weights else ()), *run.caution, *study.silent_pooling),
     )
 
 

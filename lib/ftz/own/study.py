@@ -15,6 +15,7 @@ from ftz.errors import EstimationError
 from ftz.own.spec import Choices
 from ftz.panel import load_witness
 from ftz.panels import Panel
+from ftz.random_effects import trap
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"witness_study": {"files": ["data/witness/panel.csv"]}}
@@ -162,6 +163,18 @@ class Study:
         spread = by_unit.max() - by_unit.min()
         scale = self.frame[list(self.controls)].abs().max() + 1e-300
         return tuple(c for c in self.controls if (spread[c] > 1e-12 * scale[c]).any())
+
+    @property
+    def silent_pooling(self) -> tuple[str, ...]:
+        """A caution, where ``xtreg, re`` would print pooled least squares on this panel."""
+        regressors = len(self.controls) + len(self.periods) + 1  # treatment, dummies, constant
+        if len(self.units) > regressors:
+            return ()
+        try:
+            said = trap(self.panel)
+        except EstimationError:  # collinear: no command would estimate it
+            return ()
+        return (said,) if said else ()
 
     def __str__(self) -> str:
         """Return the size of the study in a line."""
