@@ -1,5 +1,7 @@
 """Random effects as Stata computes them: outside numbers, the pooled limit, one printed table."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,18 +13,8 @@ from ftz.paths import data_dir
 from ftz.random_effects import random_effects, trap
 
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
-# R 4.2.2, plm 2.6.2: summary(plm(inv ~ value + capital, Grunfeld, model = "random",
-# random.method = "swar")), ten firms; the last three with factor(year).
-PLM = {
-    "const": (-57.8344149050, 28.89893526029),
-    "value": (0.1097811522, 0.01049266355),
-    "capital": (0.3081129828, 0.01718046909),
-}
-PLM_YEARS = {
-    "const": (-29.8282753303, 32.38048368868),
-    "value": (0.1137793880, 0.01175854028),
-    "capital": (0.3543357068, 0.02259416787),
-}
+#: R's plm on ten firms of Grunfeld's data, without and with year dummies.
+PLM = pd.read_csv(Path(__file__).parent / "known_answers" / "random_effects.csv", index_col=[0, 1])
 
 
 def grunfeld():
@@ -48,18 +40,16 @@ def simulated(cities, rows, seed=0):
     return data.iloc[np.sort(rng.choice(len(data), rows, replace=False))].reset_index(drop=True)
 
 
-@pytest.mark.parametrize(("years", "known"), [(False, PLM), (True, PLM_YEARS)])
-def test_grunfeld_is_that_of_plm(years, known):
+@pytest.mark.parametrize("case", PLM.index.unique(0))
+def test_grunfeld_is_that_of_plm(case):
+    years = case == "grunfeld years"
     found = random_effects(
         grunfeld(), "invest", "value", ["capital"], unit="firm", period_effects=years
     )
-    for name, (estimate, error) in known.items():
-        assert found.params[name] == pytest.approx(estimate, rel=1e-8)
-        assert found.std_errors[name] == pytest.approx(error, rel=1e-8)
-    if not years:  # plm: ercomp(...)$theta and the square roots of $sigma2
-        assert found.theta.iloc[0] == pytest.approx(0.8612236207, rel=1e-9)
-        assert found.sigma_u == pytest.approx(84.20095070, rel=1e-9)
-        assert found.sigma_e == pytest.approx(52.76796595, rel=1e-9)
+    mine = {**found.params, **found.std_errors.add_suffix(" se"), "theta": found.theta.iloc[0]}
+    mine |= {"sigma_u": found.sigma_u, "sigma_e": found.sigma_e}
+    for name, known in PLM["value"].loc[case].items():
+        assert mine[name] == pytest.approx(known, rel=1e-8), name
     assert found.df_between == 7
     assert not found.pooled
 
