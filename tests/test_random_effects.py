@@ -42,7 +42,7 @@ def simulated(cities, rows, seed=0):
 
 @pytest.mark.parametrize("case", PLM.index.unique(0))
 def test_grunfeld_is_that_of_plm(case):
-    years = case == "grunfeld years"
+    years = case == "grunfeld RE years"
     found = random_effects(
         grunfeld(), "invest", "value", ["capital"], unit="firm", period_effects=years
     )
