@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ftz import table4
+from ftz.errors import EstimationError
 from ftz.figures import table4 as draw
 
 
@@ -19,6 +20,11 @@ def test_panels_have_the_study_s_shape():
     assert (frame["city"].value_counts() == 10).sum() >= 3
     assert frame["year"].nunique() == 10
     assert len(table4.simulate(np.random.default_rng(0), 20, 0, 130)) == 130
+
+
+def test_more_cities_than_the_rows_can_hold_are_refused():
+    with pytest.raises(EstimationError, match="ask for more rows"):
+        table4.simulate(np.random.default_rng(0), cities=60)
 
 
 def test_one_command_returns_table_4_and_other_commands_do_not():

@@ -92,7 +92,7 @@ def _chosen(
     size: int,
 ) -> np.ndarray:
     """Return which rows are kept: every city twice or more, every year once or more."""
-    while True:
+    for _ in range(1000):
         rank = rng.random(len(city)) - ((city >= 3) & (city < 3 + whole))
         rows = [
             np.flatnonzero(part)[np.argsort(rank[part])[:count]]
@@ -103,6 +103,7 @@ def _chosen(
             np.unique(year[keep])
         ) == len(_YEARS):
             return keep
+    raise EstimationError(f"{size} rows seldom hold {city[-1] + 1} cities twice: ask for more rows")
 
 
 @cache
