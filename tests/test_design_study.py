@@ -61,10 +61,10 @@ def test_bootstraps_are_those_of_inference(imposed, frame, shape, outcomes):
         assert p == pytest.approx(wanted.p_value)
 
 
-@pytest.mark.parametrize("scheme", ["units", "observations"])
-def test_placebos_are_those_of_inference(scheme, frame, shape, outcomes):
+@pytest.mark.parametrize("scheme, test", [("units", "paths"), ("observations", "cells")])
+def test_placebos_are_those_of_inference(scheme, test, frame, shape, outcomes):
     for kind, field in (("coefficient", "p_value"), ("t", "p_value_t")):
-        found = design_study.TESTS[f"{scheme}, {kind}"](shape, outcomes)
+        found = design_study.TESTS[f"{test}, {kind}"](shape, outcomes)
         for p, y in zip(found, outcomes, strict=True):
             wanted = inference.placebo(
                 frame.assign(y=y), "y", "d", CONTROLS, seed=0, draws=999, scheme=scheme

@@ -208,7 +208,7 @@ def test_the_joint_test_refuses_what_it_cannot_recompute(study):
 
 def test_a_joint_test_reads_well(study, small_grid):
     result = joint.joint_test(study, small_grid, seed=1)
-    assert "8 specifications jointly, all 252 reassigned paths" in repr(result)
+    assert "8 specifications jointly, all 252 reassigned units" in repr(result)
     assert "Stouffer" in result._repr_html_()
     with pytest.raises(AttributeError):
         result.level = 0.1
