@@ -36,7 +36,7 @@ def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) 
 
     Parameters
     ----------
-    study : Study
+    study : ftz.audit.Study
         A paper under audit.
     group : mapping
         One of its groups of nested columns, with coefficient and statistic or error.
