@@ -630,7 +630,12 @@ def interval(p: Print, about: Any) -> Finding:
     low, b, high = (p.value(*place, key) for key in ("ci_low", "coef", "ci_high"))
     inside = [low <= b, b <= high]
     says = "the interval holds the estimate, in its middle and with the width of its level"
-    if p.premise("scale", table, column) != "linear":
+    scale = p.premise("scale", table, column)
+    demand(scale not in {None, "unknown"}, f"{table}: 'scale' must be declared")
+    demand(
+        p.premise("errors", table, column) != "bootstrap", "a bootstrap has intervals of its own"
+    )
+    if scale != "linear":
         return only(says, *inside)
     inside.append(((low + high) / 2).equals(b))
     level = p.premise("level", table, column)
@@ -654,16 +659,19 @@ def moment(p: Print, about: Any) -> tuple[Callable[[str], Ends], Callable[[str],
 
 
 def order(p: Print, about: Any) -> Finding:
-    """``min <= mean <= max`` and ``sd >= 0``."""
-    of, has, _, _ = moment(p, about)
+    """``min <= mean <= max`` of plain moments in one unit; ``sd >= 0`` of any."""
+    of, has, table, _ = moment(p, about)
+    if has("sd") and not (negative := of("sd") >= 0).possible:
+        return only("no standard deviation is negative", negative)
+    p.need("weights", ("none",), table)
     demands = [of("min") <= of("mean"), of("mean") <= of("max")]
-    demands += [of("sd") >= 0] if has("sd") else []
-    return only("the mean lies between the ends, and no standard deviation is negative", *demands)
+    return only("the mean lies between the ends", *demands)
 
 
 def range_(p: Print, about: Any) -> Finding:
     """``2 sd^2 <= (max - min)^2``: a variance is a mean of half squared differences."""
-    of, _, _, _ = moment(p, about)
+    of, _, table, _ = moment(p, about)
+    p.need("weights", ("none",), table)
     wanted = 2 * of("sd").square() <= (of("max") - of("min")).square()
     return only("the standard deviation is at most the range over the root of two", wanted)
 

@@ -9,11 +9,11 @@ Nothing is assumed where nothing is declared: a verdict that needs a convention 
       df: normal                                # normal | residual | a whole number
       rounding: nearest                         # nearest | half_even | truncated | unknown
       statistic: signed                         # signed | absolute
-      scale: linear                             # the statistic is the effect over its error
+      scale: linear                             # statistic: effect over error; interval around it
       level: .95                                # of printed intervals
       estimator: ols                            # ols | wls | iv | logit | re | ...
       errors: classical                         # classical | robust | clustered | ask
-      weights: none                             # mean and sd are the plain ones of the n rows
+      weights: none                             # moments of the n rows, in one unit, none trimmed
       decimal: "."                              # or ","
       sample: matched                           # columns of one name are one sample
       dummies: [treated]                        # 0/1 variables

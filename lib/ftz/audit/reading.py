@@ -618,8 +618,9 @@ def _total(
 def _relations(found: Study, reader: _Reader) -> Iterator[dict[str, Any]]:
     for table, lines in reader.parts.items():
         for line in lines:
-            if line["shares"]:
-                yield _shares(found, table, line)
+            shares = _shares(found, table, line) if line["shares"] else {"cells": {}}
+            if shares["cells"] and all(map(found.has, map(found.id, shares["cells"].values()))):
+                yield shares
         fields = list(dict.fromkeys(str(p) for line in lines for p in line["parts"]))
         for key in fields:
             yield from _sum(found, table, lines, [key], key)
@@ -661,6 +662,8 @@ def _sum(
             continue
         if p.row in wanted or (p.column in wanted and p.column != "value"):
             parts = [f"{table}/{line['row']}/{k}/value" for line in lines for k in keys]
+            if not all(found.has(found.id(place)) for place in parts):
+                continue  # a dash or a word where a part should stand adds nothing that is known
             names = {f"x{i}": place for i, place in enumerate(parts)}
             place = "/".join((p.table, p.row, p.column, p.statistic))
             yield {

@@ -54,6 +54,7 @@ EXAMPLES = {
     "stars": '{"*": .1, "**": .05, "***": .01}',
     "df": "normal",
     "level": ".95",
+    "scale": "linear",
 }
 
 
@@ -186,6 +187,8 @@ class Study:
         if not self.has(identifier):
             return None
         printed = self.record.get(identifier)
+        if printed.kind not in {"count", "rounded"}:  # a bound or "about" counts nothing
+            return None
         value = printed.value
         return int(value) if value == value.to_integral_value() else None
 

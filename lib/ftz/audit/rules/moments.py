@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -14,6 +14,8 @@ from ftz.audit.statement import Branch, Check, Premise, Statement, decide
 from ftz.audit.study import Study
 
 _COLUMNS = ("n", "mean", "sd", "min", "max")
+#: What ``weights: none`` declares of a table of moments, for the line that asks for it.
+PLAIN = "mean, sd and ends are of the same rows, in one unit, none trimmed"
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,12 @@ class _Line:
 
     @property
     def plain(self) -> Premise:
-        """The premise that mean and deviation are the plain ones of the n rows."""
-        return self.study.says("weights", "none", at=[(self.table, None)])
+        """The premise that all moments are the plain ones of the n rows, in one unit.
+
+        Percent are often printed beside ends of 0 and 1, and a full mean beside trimmed ends.
+        """
+        found = self.study.says("weights", "none", at=[(self.table, None)])
+        return replace(found, remedy=f"{found.remedy}  # {PLAIN}")
 
     def declared(self, section: str) -> Premise:
         """Return the premise that the variable's kind is declared and no guess by its name."""
@@ -59,6 +65,16 @@ class _Line:
     def properties(self) -> dict[str, Any]:
         found: dict[str, Any] = self.study.get("variables", {}).get(self.variable, {})
         return found
+
+    @property
+    def counted(self) -> bool:
+        """Whether n is printed, and a mean that is no bound and no "about"."""
+        return self.has("n") and self.firm("mean")
+
+    def firm(self, column: str) -> bool:
+        """Say whether a number is printed that has two ends."""
+        kind = self.study.record.get(self.id(column) or "").kind if self.has(column) else ""
+        return kind in {"rounded", "count"}
 
     @property
     def is_dummy(self) -> bool:
@@ -81,12 +97,20 @@ def order(study: Study) -> Iterator[Check]:
             Statement(line.min, "at most", line.mean, "the minimum is at most the mean"),
             Statement(line.mean, "at most", line.max, "the mean is at most the maximum"),
         ]
+        premises = [line.plain]
         if line.has("sd"):
             says = "a standard deviation is not negative"
             statements.append(Statement(number(0), "at most", line.sd, says))
+            if line.firm("sd") and not statements[-1].possible(study.record):
+                statements, premises = statements[-1:], []  # whatever the unit and the rows
         title = f"minimum, mean, maximum ({line.name})"
         yield decide(
-            study.record, study.paper, "order of moments", title, [Branch("", tuple(statements))]
+            study.record,
+            study.paper,
+            "order of moments",
+            title,
+            [Branch("", tuple(statements))],
+            premises=premises,
         )
 
 
@@ -104,7 +128,14 @@ def span_of_ends(study: Study) -> Iterator[Check]:
             number(2) * line.sd.square(), "at most", (line.max - line.min).square(), says
         )
         title = f"standard deviation against the range ({line.name})"
-        yield decide(study.record, study.paper, "range", title, [Branch("", (wanted,))])
+        yield decide(
+            study.record,
+            study.paper,
+            "range",
+            title,
+            [Branch("", (wanted,))],
+            premises=[line.plain],
+        )
 
 
 def spread(study: Study) -> Iterator[Check]:
@@ -151,7 +182,7 @@ def spread(study: Study) -> Iterator[Check]:
 def dummies(study: Study) -> Iterator[Check]:
     """Find the counts that a 0/1 variable's mean and standard deviation allow."""
     for line in lines(study):
-        if not line.is_dummy or not line.has("n", "mean"):
+        if not line.is_dummy or not line.counted:
             continue
         n = study.count(line.id("n") or "")
         if not n:
@@ -192,7 +223,7 @@ def _dummy(study: Study, line: _Line, n: int) -> Check:
 def _ones(line: _Line, n: int, count: int) -> Iterator[Branch]:
     """Yield the readings of one count of ones: the variance has the divisor n - 1 or n."""
     fits = Statement(number(Fraction(count, n)), "equals", line.mean, "count over n")
-    if not line.has("sd") or n < 2:
+    if not line.firm("sd") or n < 2:
         yield Branch(f"a count of {count}", (fits,))
         return
     for divisor in (n - 1, n):
@@ -206,7 +237,7 @@ def _many_ones(line: _Line, n: int) -> list[Branch]:
     """Return the same for more counts than one would try: any share in the mean's interval."""
     away = (line.mean - number(Fraction(1, 2))).square()
     least = Statement(number(0), "at most", line.mean, "no share is negative")
-    if not line.has("sd"):
+    if not line.firm("sd"):
         return [Branch("", (least,))]
     branches = []
     for divisor in (n - 1, n):
@@ -238,7 +269,7 @@ def granularity(study: Study) -> Iterator[Check]:
     the same parity.
     """
     for line in lines(study):
-        if line.kind != "count" or not line.has("n", "mean"):
+        if line.kind != "count" or not line.counted:
             continue
         n = study.count(line.id("n") or "")
         if not n:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from ftz.audit.exact import Expr, cell, critical_value, number
+from ftz.audit.exact import Expr, Span, cell, critical_value, number
 from ftz.audit.statement import Branch, Check, Premise, Statement, decide
 from ftz.audit.study import CONSTANTS, Study
 from ftz.errors import RecordError
@@ -47,7 +47,7 @@ def statistic(study: Study) -> Iterator[Check]:
 
 def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list[Branch]:
     effect, error, t = (cell(place[k]) for k in ("coef", "se", "statistic"))
-    low, high = error.span(study.record).low, effect.span(study.record).low
+    low, high = (_span(study, place[k]).low for k in ("se", "coef"))
     says = "the statistic is effect over standard error"
     if low is not None and low <= 0:
         says = "the effect is statistic times standard error"
@@ -60,6 +60,12 @@ def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list
         return [Branch("", (signed,))]
     cases = {"signed": Branch("a sign", (signed,)), "absolute": Branch("no sign", (size,))}
     return [cases[sign]] if sign in cases else list(cases.values())
+
+
+def _span(study: Study, identifier: str) -> Span:
+    """Return the interval of a cell; a number printed as "about" has no ends."""
+    about = study.record.get(identifier).kind in {"about", "fraction"}
+    return Span(None, None) if about else cell(identifier).span(study.record)
 
 
 def not_negative(study: Study) -> Iterator[Check]:
@@ -96,7 +102,7 @@ def p_value(study: Study) -> Iterator[Check]:
         table, column = _at(study, place["p"])[0]
         if study.header.get("tails", table, column) == "one":
             continue
-        span = cell(place["p"]).span(study.record)
+        span = _span(study, place["p"])
         frees, premise, uses = distributions(study, table, str(column), place)
         branches = []
         for df in frees:
@@ -142,12 +148,17 @@ def _rounding(study: Study, identifier: str) -> str:
 
 
 def interval(study: Study) -> Iterator[Check]:
-    """Hold a printed interval against the estimate inside it and the error behind it."""
+    """Hold a printed interval against the estimate inside it and the error behind it.
+
+    An interval of odds ratios can stand beside a coefficient in logarithms, so that the
+    scale must be declared.  One by quantiles of a bootstrap need not hold the estimate.
+    """
     for place in study.places():
         if not {"coef", "ci_low", "ci_high"} <= place.keys():
             continue
         table, column = at = _at(study, place["coef"])[0]
-        frees, premise, uses = distributions(study, table, str(column), place)
+        if study.header.get("errors", *at) == "bootstrap":
+            continue
         low, effect, high = (cell(place[k]) for k in ("ci_low", "coef", "ci_high"))
         inside = [
             Statement(low, "at most", effect, "the estimate is not below its interval"),
@@ -155,16 +166,17 @@ def interval(study: Study) -> Iterator[Check]:
         ]
         scale = study.says("scale", "linear", at=[at])
         level = study.header.get("level", *at)
-        premises = [premise]
+        premises = [study.says("scale", at=[at])]
+        uses: tuple[str, ...] = ()
         branches = [Branch("", tuple(inside))]
         if scale.declared:
             says = "the estimate is the middle of its interval"
             middle = Statement((low + high) / number(2), "equals", effect, says)
-            premises.append(scale)
             branches = [Branch("", (*inside, middle))]
             if level is not None and "se" in place:
                 width = (high - low) / (number(2) * cell(place["se"]))
-                premises.append(study.says("level", at=[at]))
+                frees, premise, uses = distributions(study, table, str(column), place)
+                premises += [premise, study.says("level", at=[at])]
                 branches = [
                     Branch(_reading(df), (*inside, middle, _half_width(width, level, df)))
                     for df in frees
