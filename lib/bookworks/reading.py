@@ -43,7 +43,7 @@ def head_and_foot(app: Any, page: str, template: str, context: Any, doctree: Any
     """Put description, Open Graph, the switch and the way to the citation into a page."""
     cite, _, anchor = app.config.bookworks_cite.partition("#")
     if cite:
-        address = f"{context['pathto'](cite)}#{anchor}".removesuffix("#")
+        address = f"{context['pathto'](cite).removesuffix('#')}#{anchor}".removesuffix("#")
         foot = f'<p><a href="{escape(address)}">Cite this book</a></p>'
         context["theme_extra_footer"] = foot
     if doctree is None:
