@@ -117,16 +117,14 @@ class Span:
         return len(self.size) + int(self._root.shape[1]) + int(self.extra.shape[1])
 
     def _demeaned(self, columns: np.ndarray) -> np.ndarray:
-        heavy = self._rooted(columns).T
-        sums = np.stack([np.bincount(self.units, column) for column in heavy], axis=1)
+        sums = by_group(self.units, self._rooted(columns))
         return np.asarray(columns - self._rooted((sums / self.size[:, None])[self.units]))
 
     def residual(self, values: np.ndarray) -> np.ndarray:
         """Return values, shape (n,) or (n, R), after projection."""
         within = self._demeaned(self._rooted(values[:, None] if values.ndim == 1 else values))
         if self.periods is not None:
-            heavy = self._rooted(within).T
-            sums = np.stack([np.bincount(self.periods, column) for column in heavy], axis=1)
+            sums = by_group(self.periods, self._rooted(within))
             effects = self._root @ (self._root.T @ sums)
             within = within - self._demeaned(self._rooted(effects[self.periods]))
         if self.extra.shape[1]:
@@ -143,6 +141,11 @@ class Span:
         """Return an orthonormal basis with a column a unit, for what needs one."""
         dummies = sparse.csr_array(members(self.units).T / np.sqrt(self.size)).toarray()
         return np.hstack([dummies, self.basis])
+
+
+def by_group(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sums of values, shape (n, R), by group: (G, R)."""
+    return np.stack([np.bincount(codes, column) for column in values.T], axis=1)
 
 
 def members(codes: np.ndarray) -> sparse.csr_array:

@@ -26,6 +26,7 @@ from scipy import stats
 
 from ftz import did
 from ftz.errors import EstimationError
+from ftz.kernel import by_group
 from ftz.panels import Panel
 from ftz.published import Interval
 from ftz.results import checked_level
@@ -209,8 +210,7 @@ def _columns(y: Array, d: Array, m: Array, x: Array, unit: Array) -> _Columns:
     """
     size = np.bincount(unit)
     data = np.column_stack([y, d, m, x])
-    means = np.stack([np.bincount(unit, column) for column in data.T], axis=1)
-    data = data - (means / size[:, None])[unit]
+    data = data - (by_group(unit, data) / size[:, None])[unit]
     left, length, _ = np.linalg.svd(data[:, 3:], full_matrices=False)
     left = left[:, length > 1e-10 * max(length[0], 1e-300)]
     y, d, m = (v - left @ (left.T @ v) for v in data[:, :3].T)

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
+from ftz.kernel import by_group
 from ftz.panels import Panel
 from ftz.results import CoefficientResult
 
@@ -98,7 +99,7 @@ def random_effects(
     names, x = _regressors(panel, period_effects)
     codes, labels = panel.units
     sizes = np.bincount(codes)
-    y_mean, x_mean = _means(panel.y, codes, sizes), _means(x, codes, sizes)
+    y_mean, x_mean = _means(panel.y[:, None], codes)[:, 0], _means(x, codes)
     rss_within, rank_within = _rss(x - x_mean[codes], panel.y - y_mean[codes])
     df_within = len(x) - len(sizes) - rank_within
     if df_within < 1:
@@ -146,7 +147,7 @@ def trap(panel: Panel, *, period_effects: bool = True) -> str:
     """
     codes, labels = panel.units
     x = _regressors(panel, period_effects)[1]
-    left = len(labels) - np.linalg.matrix_rank(_means(x, codes, np.bincount(codes)))
+    left = len(labels) - np.linalg.matrix_rank(_means(x, codes))
     if left > 0:
         return ""
     return (
@@ -199,12 +200,9 @@ def _regressors(panel: Panel, period_effects: bool) -> tuple[list[str], np.ndarr
     return [name for name, _ in kept], np.column_stack([column for _, column in kept])
 
 
-def _means(values: np.ndarray, codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return unit means of one column or of many."""
-    sums = np.zeros((len(sizes), *values.shape[1:]))
-    np.add.at(sums, codes, values)
-    means: np.ndarray = sums / sizes.reshape(-1, *[1] * (values.ndim - 1))
-    return means
+def _means(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return unit means of columns, shape (N, R)."""
+    return np.asarray(by_group(codes, values) / np.bincount(codes)[:, None])
 
 
 def _rss(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
