@@ -17,18 +17,19 @@ import numpy as np
 import pandas as pd
 
 from ftz.audit.exact import Span, cell, number
-from ftz.audit.rules.columns import MOST_EFFECTS, classical_step, steps
-from ftz.audit.study import CONSTANTS, Study
+from ftz.audit.rules.columns import MOST_EFFECTS, Move, moves, steps
+from ftz.audit.study import Study
 from ftz.errors import RecordError
 
 __all__ = ["MOST_EFFECTS", "met", "relations", "variance_ratios"]
 
 
-def _degrees(study: Study, table: str, column: str, absorbed: int) -> int:
-    n = study.sample_size(table, column)
-    if n is None:
-        raise RecordError(f"{table}: no sample size is printed for column {column}")
-    return n - absorbed - len([r for r in study.regressors(table, column) if r not in CONSTANTS])
+def _sized(study: Study, group: Mapping[str, Any]) -> list[Move]:
+    """Return the moves of a group whose columns print their sample sizes."""
+    for _, long, _, _ in steps(study, group):
+        if study.sample_size(group["table"], long) is None:
+            raise RecordError(f"{group['table']}: no sample size is printed for column {long}")
+    return list(moves(study, group))
 
 
 def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) -> pd.DataFrame:
@@ -49,15 +50,11 @@ def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) 
         One row a count, step and coefficient: ``absorbed``, ``step``, ``coefficient``,
         ``holds``.
     """
-    table, rows = group["table"], []
-    for short, long, entering, common in steps(study, group):
-        enters = study.where(table, entering, long)
-        for name in common:
-            a, b = (study.where(table, name, c) for c in (short, long))
-            for absorbed in range(most + 1):
-                df = _degrees(study, table, long, absorbed)
-                holds = classical_step(a, b, enters, df).possible(study.record)
-                rows.append((absorbed, f"{short} to {long}", name, holds))
+    rows = [
+        (absorbed, move.step, move.coefficient, move.identity(absorbed).possible(study.record))
+        for move in _sized(study, group)
+        for absorbed in range(most + 1)
+    ]
     return pd.DataFrame(rows, columns=["absorbed", "step", "coefficient", "holds"])
 
 
@@ -72,27 +69,26 @@ def variance_ratios(study: Study, group: Mapping[str, Any]) -> pd.DataFrame:
     pandas.DataFrame
         ``step``, ``coefficient``, ``low``, ``high``: ends of the ratio, as fractions.
     """
-    table, rows = group["table"], []
-    for short, long, entering, common in steps(study, group):
-        t2 = cell(study.where(table, entering, long)["statistic"]).square()
-        for name in common:
-            a, b = (study.where(table, name, c) for c in (short, long))
-            left, right = ((cell(p["coef"]) / cell(p["statistic"])).square() for p in (a, b))
-            moved = (cell(a["coef"]) - cell(b["coef"])).square() / t2
-            try:
-                needed = (left / (right - moved)).span(study.record)
-            except RecordError:  # a difference around zero: any large ratio will do
-                needed = Span(None, None)
-            rows.append((f"{short} to {long}", name, needed.low, needed.high))
+    rows = []
+    for move in moves(study, group):
+        a, b = move.short, move.long
+        left, right = ((cell(p["coef"]) / cell(p["statistic"])).square() for p in (a, b))
+        t2 = cell(move.entering["statistic"]).square()
+        moved = (cell(a["coef"]) - cell(b["coef"])).square() / t2
+        try:
+            needed = (left / (right - moved)).span(study.record)
+        except RecordError:  # a difference around zero: any large ratio will do
+            needed = Span(None, None)
+        rows.append((move.step, move.coefficient, needed.low, needed.high))
     return pd.DataFrame(rows, columns=["step", "coefficient", "low", "high"])
 
 
 def predicted_ratio(study: Study, group: Mapping[str, Any], step: str, absorbed: int) -> Span:
     """Return the ratio of residual variances that a step's last statistic implies at a count."""
-    for short, long, entering, _ in steps(study, group):
-        if step == f"{short} to {long}":
-            df = number(_degrees(study, group["table"], long, absorbed))
-            t2 = cell(study.where(group["table"], entering, long)["statistic"]).square()
+    for move in _sized(study, group):
+        if step == move.step:
+            df = number(move.free - absorbed)
+            t2 = cell(move.entering["statistic"]).square()
             return ((number(1) + t2 / df) * df / (df + number(1))).span(study.record)
     raise RecordError(f"{group['table']} has no step {step!r}")
 

@@ -23,7 +23,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -149,6 +149,43 @@ def classical_step(
     return Statement(implied, "equals", _variance(long), says)
 
 
+class Move(NamedTuple):
+    """A coefficient in two nested columns, and the regressor that enters between them.
+
+    Attributes
+    ----------
+    step, coefficient : str
+    short, long, entering : mapping
+        Statistic to identifier, as :func:`classical_step` takes them.
+    free : int
+        Residual degrees of freedom of the longer column with nothing absorbed; below one
+        where no sample size is printed.
+    """
+
+    step: str
+    coefficient: str
+    short: Mapping[str, str]
+    long: Mapping[str, str]
+    entering: Mapping[str, str]
+    free: int
+
+    def identity(self, absorbed: int) -> Statement:
+        """Return the identity of classical errors at a count of absorbed effects."""
+        return classical_step(self.short, self.long, self.entering, self.free - absorbed)
+
+
+def moves(study: Study, group: Mapping[str, Any]) -> Iterator[Move]:
+    """Yield every coefficient of every step of a group of nested columns."""
+    table = group["table"]
+    for short, long, entering, common in steps(study, group):
+        slopes = [r for r in study.regressors(table, long) if r not in CONSTANTS]
+        free = (study.sample_size(table, long) or 0) - len(slopes)
+        enters = study.where(table, entering, long)
+        for name in common:
+            a, b = (study.where(table, name, c) for c in (short, long))
+            yield Move(f"{short} to {long}", name, a, b, enters, free)
+
+
 def _most_effects(study: Study) -> int:
     """Return the largest count of absorbed effects to try."""
     return int(study.get("absorbed", MOST_TRIED))
@@ -163,22 +200,14 @@ def _counted(study: Study, branches: Sequence[Branch]) -> Premise:
 
 def classical_branches(study: Study, group: Mapping[str, Any]) -> list[Branch]:
     """Return one reading for each number of absorbed effects, with all steps and coefficients."""
-    table = group["table"]
-    found = list(steps(study, group))
+    found = [
+        move
+        for move in moves(study, group)
+        if all(_complete(place) for place in (move.short, move.long, move.entering))
+    ]
     branches = []
     for absorbed in range(_most_effects(study) + 1):
-        statements = []
-        for short, long, entering, common in found:
-            n = study.sample_size(table, long)
-            slopes = [r for r in study.regressors(table, long) if r not in CONSTANTS]
-            if n is None or n - absorbed - len(slopes) < 1:
-                continue
-            df = n - absorbed - len(slopes)
-            enters = study.where(table, entering, long)
-            for name in common:
-                a, b = (study.where(table, name, c) for c in (short, long))
-                if _complete(a) and _complete(b) and _complete(enters):
-                    statements.append(classical_step(a, b, enters, df))
+        statements = [move.identity(absorbed) for move in found if move.free - absorbed > 0]
         if statements:
             branches.append(Branch(f"{absorbed} absorbed effects", tuple(statements)))
     return branches
@@ -275,28 +304,21 @@ def classical_table(study: Study, group: Mapping[str, Any], absorbed: int) -> pd
         standard error differs from the nearest printed one (1 where they meet).
     """
     rows = []
-    table = group["table"]
-    for short, long, entering, common in steps(study, group):
-        n = study.sample_size(table, long)
-        slopes = [r for r in study.regressors(table, long) if r not in CONSTANTS]
-        df = (n or 0) - absorbed - len(slopes)
-        enters = study.where(table, entering, long)
-        for name in common:
-            a, b = (study.where(table, name, c) for c in (short, long))
-            statement = classical_step(a, b, enters, df)
-            implied, printed = statement.spans(study.record)
-            assert printed is not None
-            possible = statement.possible(study.record)
-            rows.append(
-                {
-                    "step": f"{short} to {long}",
-                    "coefficient": name,
-                    "implied": implied,
-                    "printed": printed,
-                    "verdict": "consistent" if possible else IMPOSSIBLE,
-                    "miss": _factor(implied, printed),
-                }
-            )
+    for move in moves(study, group):
+        statement = move.identity(absorbed)
+        implied, printed = statement.spans(study.record)
+        assert printed is not None
+        possible = statement.possible(study.record)
+        rows.append(
+            {
+                "step": move.step,
+                "coefficient": move.coefficient,
+                "implied": implied,
+                "printed": printed,
+                "verdict": "consistent" if possible else IMPOSSIBLE,
+                "miss": _factor(implied, printed),
+            }
+        )
     return pd.DataFrame(rows)
 
 
