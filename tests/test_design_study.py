@@ -61,7 +61,7 @@ def test_bootstraps_are_those_of_inference(imposed, frame, shape, outcomes):
         assert p == pytest.approx(wanted.p_value)
 
 
-@pytest.mark.parametrize("scheme, test", [("units", "paths"), ("observations", "cells")])
+@pytest.mark.parametrize("scheme, test", [("units", "units"), ("observations", "observations")])
 def test_placebos_are_those_of_inference(scheme, test, frame, shape, outcomes):
     for kind, field in (("coefficient", "p_value"), ("t", "p_value_t")):
         found = design_study.TESTS[f"{test}, {kind}"](shape, outcomes)
@@ -119,21 +119,21 @@ def test_persistence_is_found_where_the_plain_correlation_misses_it():
 def test_an_exact_test_has_its_size():
     """Independent normal errors: the classical t test is exact, so is the one over paths."""
     shape = design_study.Shape.of(panel(1, drop=0.0), "d")
-    names = ["classical t", "paths, coefficient", "HC1 t"]
+    names = ["classical t", "units, coefficient", "HC1 t"]
     result = design_study.study(shape, rho=0.0, panels=4000, tests=names, seed=2)
     error = result.standard_error(0.05)
     assert result.size()["classical t"] == pytest.approx(0.05, abs=4 * error)
-    assert result.size()["paths, coefficient"] <= 0.05 + 4 * error
+    assert result.size()["units, coefficient"] <= 0.05 + 4 * error
     assert result.bias == pytest.approx(0, abs=0.02)
     assert result.coverage()["classical t"] == pytest.approx(1 - result.size()["classical t"])
 
 
 def test_persistence_breaks_what_it_should():
     shape = design_study.Shape.of(panel(1, drop=0.0), "d")
-    names = ["classical t", "cells, coefficient", "paths, coefficient"]
+    names = ["classical t", "observations, coefficient", "units, coefficient"]
     size = design_study.study(shape, rho=0.8, panels=2000, tests=names, seed=3).size()
-    assert size["classical t"] > 0.2 and size["cells, coefficient"] > 0.2
-    assert size["paths, coefficient"] < 0.07
+    assert size["classical t"] > 0.2 and size["observations, coefficient"] > 0.2
+    assert size["units, coefficient"] < 0.07
 
 
 def test_power_and_the_errors_of_sign_and_size():

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from ftz import did
+from ftz import did, kernel
 from ftz.errors import EstimationError
 from ftz.inference.assignments import adoption_starts, scheme_of
 from ftz.inference.bootstrap import sign_vectors
@@ -129,10 +129,14 @@ class Shape:
         """Clusters by rows."""
         return membership(self.design.codes)
 
-    @property
-    def factor(self) -> float:
-        """The small-sample factor n / (n - k)."""
-        return self.design.factor
+    @cached_property
+    def _periods(self) -> np.ndarray:
+        return np.asarray(pd.factorize(self.design.periods, sort=True)[0])
+
+    def fit(self, outcomes: np.ndarray) -> kernel.Slope:
+        """Return the two-way slope of each panel, panels by rows."""
+        y = residual(outcomes.T, self.design.basis)
+        return kernel.Slope(y, self.x, self.design.span, self.design.codes, self._periods)
 
     def describe(self) -> pd.Series:
         """Return the counts that a reader wants to know."""
@@ -278,111 +282,22 @@ class Shape:
 PValues = np.ndarray
 
 
-def _student(shape: Shape, outcomes: np.ndarray, variance: np.ndarray, df: float) -> PValues:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.abs(shape.estimate(outcomes)) / np.sqrt(variance)
-    # A negative two-way variance is no variance: the test does not reject.
-    return np.where(np.isfinite(t), 2 * stats.t(df).sf(np.where(np.isfinite(t), t, 0.0)), 1.0)
-
-
 def _residuals(shape: Shape, outcomes: np.ndarray) -> np.ndarray:
-    within = residual(outcomes.T, shape.design.basis).T
-    return within - np.outer(shape.estimate(outcomes), shape.x)
+    """Return what is left of each panel, panels by rows."""
+    return shape.fit(outcomes).residuals.T
 
 
-def _rows(shape: Shape, outcomes: np.ndarray, weights: np.ndarray, df: float) -> PValues:
-    squares = np.square(_residuals(shape, outcomes))
-    variance = squares @ (shape.x**2 * weights) / (shape.x @ shape.x) ** 2
-    return _student(shape, outcomes, variance, df)
+def _student(kind: str) -> Callable[[Shape, np.ndarray], PValues]:
+    def test(shape: Shape, outcomes: np.ndarray) -> PValues:
+        fit = shape.fit(outcomes)
+        variance, df = kernel.variance(fit, kind)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.abs(fit.estimate) / np.sqrt(variance)
+        # A negative two-way variance is no variance: the test does not reject.
+        return np.where(np.isfinite(t), 2 * stats.t(df).sf(np.where(np.isfinite(t), t, 0.0)), 1.0)
 
-
-def _degrees(shape: Shape) -> int:
-    return int(shape.n - shape.design.basis.shape[1] - 1)
-
-
-def classical(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by the classical t statistic."""
-    variance = np.square(_residuals(shape, outcomes)).sum(axis=1)
-    variance = variance / _degrees(shape) / (shape.x @ shape.x)
-    return _student(shape, outcomes, variance, _degrees(shape))
-
-
-def hc1(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by a heteroskedasticity-robust t statistic."""
-    return _rows(shape, outcomes, np.full(shape.n, shape.factor), _degrees(shape))
-
-
-def hc3(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by the jackknife's heteroskedasticity-robust t statistic."""
-    rest = 1 - np.square(shape.design.basis).sum(axis=1) - shape.x**2 / (shape.x @ shape.x)
-    weights = np.where(rest > 1e-10, 1 / np.maximum(rest, 1e-10) ** 2, 0.0)
-    return _rows(shape, outcomes, weights, _degrees(shape))
-
-
-def _clustered(shape: Shape, outcomes: np.ndarray, member: np.ndarray, factor: float) -> np.ndarray:
-    sums = (_residuals(shape, outcomes) * shape.x) @ member.T
-    variance: np.ndarray = factor * np.square(sums).sum(axis=1) / (shape.x @ shape.x) ** 2
-    return variance
-
-
-def cr1(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by the clustered z statistic, as the book's tables print it."""
-    return _student(
-        shape, outcomes, _clustered(shape, outcomes, shape.member, shape.factor), np.inf
-    )
-
-
-def cr1_stata(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by Stata's clustered t statistic with G - 1 degrees of freedom."""
-    g, n = shape.design.n_clusters, shape.n
-    factor = shape.factor * (n - 1) / n * g / (g - 1)
-    return _student(shape, outcomes, _clustered(shape, outcomes, shape.member, factor), g - 1)
-
-
-def cr2(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by bias-reduced clustered errors with Satterthwaite's degrees of freedom."""
-    adjusted, df = _bias_reduced(shape)
-    sums = _residuals(shape, outcomes) @ adjusted
-    variance = np.square(sums).sum(axis=1) / (shape.x @ shape.x) ** 2
-    return _student(shape, outcomes, variance, df)
-
-
-def _bias_reduced(shape: Shape) -> tuple[np.ndarray, float]:
-    """Return the adjusted regressors, a cluster a column, and the degrees of freedom."""
-    unit = shape.x / np.sqrt(shape.x @ shape.x)
-    directions = np.column_stack([shape.design.basis, unit])
-    adjusted = np.zeros((shape.n, shape.design.n_clusters))
-    for g in range(shape.design.n_clusters):
-        rows = np.flatnonzero(shape.design.codes == g)
-        values, vectors = np.linalg.eigh(np.eye(len(rows)) - directions[rows] @ directions[rows].T)
-        root = np.where(values > 1e-10, np.maximum(values, 1e-10) ** -0.5, 0.0)
-        adjusted[rows, g] = vectors @ (root * (vectors.T @ shape.x[rows]))
-    spread = adjusted - directions @ (directions.T @ adjusted)
-    cross = spread.T @ spread
-    return adjusted, float(np.trace(cross) ** 2 / np.square(cross).sum())
-
-
-def driscoll_kraay(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by Driscoll and Kraay's errors, Bartlett kernel, the usual bandwidth."""
-    periods = pd.factorize(shape.design.periods, sort=True)[0]
-    sums = (_residuals(shape, outcomes) * shape.x) @ membership(periods).T
-    length = sums.shape[1]
-    lags = int(4 * (length / 100) ** (2 / 9))
-    meat = np.square(sums).sum(axis=1)
-    for lag in range(1, lags + 1):
-        weight = 2 * (1 - lag / (lags + 1))
-        meat += weight * np.einsum("rt,rt->r", sums[:, lag:], sums[:, :-lag])
-    variance = shape.factor * meat / (shape.x @ shape.x) ** 2
-    return _student(shape, outcomes, variance, np.inf)
-
-
-def two_way(shape: Shape, outcomes: np.ndarray) -> PValues:
-    """Test by errors clustered by unit and by period."""
-    scores = _residuals(shape, outcomes) * shape.x
-    periods = membership(pd.factorize(shape.design.periods, sort=True)[0])
-    meat = sum(np.square(scores @ m.T).sum(axis=1) for m in (shape.member, periods))
-    variance = shape.factor * (meat - np.square(scores).sum(axis=1)) / (shape.x @ shape.x) ** 2
-    return _student(shape, outcomes, variance, np.inf)
+    test.__doc__ = f"Test by the coefficient over its {kind} standard error."
+    return test
 
 
 def _ranked(observed: np.ndarray, placebos: np.ndarray, exact: bool) -> PValues:
@@ -507,20 +422,20 @@ def _donor_map(shape: Shape) -> np.ndarray:
 
 #: Tests of no effect, by name; a shape and outcomes (panels by rows) to p values.
 TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
-    "classical t": classical,
-    "HC1 t": hc1,
-    "HC3 t": hc3,
-    "clustered z (CR1)": cr1,
-    "clustered t (CR1S)": cr1_stata,
-    "clustered t (CR2)": cr2,
-    "Driscoll-Kraay z": driscoll_kraay,
-    "two-way z": two_way,
+    "classical t": _student("classical"),
+    "HC1 t": _student("HC1"),
+    "HC3 t": _student("HC3"),
+    "clustered z (CR1)": _student("CR1"),
+    "clustered t (CR1S)": _student("CR1S"),
+    "clustered t (CR2)": _student("CR2"),
+    "Driscoll-Kraay z": _student("Driscoll-Kraay"),
+    "two-way z": _student("two-way"),
     "wild bootstrap, null imposed": _bootstrap(True),
     "wild bootstrap, null free": _bootstrap(False),
-    "paths, coefficient": _placebo("units", False),
-    "paths, t": _placebo("units", True),
-    "cells, coefficient": _placebo("observations", False),
-    "cells, t": _placebo("observations", True),
+    "units, coefficient": _placebo("units", False),
+    "units, t": _placebo("units", True),
+    "observations, coefficient": _placebo("observations", False),
+    "observations, t": _placebo("observations", True),
     "Conley-Taber": conley_taber,
 }
 

@@ -189,7 +189,7 @@ def _tools(values: Values) -> Numbers:
         "tools-classical": "classical t",
         "tools-cr1": "clustered z (CR1)",
         "tools-cr2": "clustered t (CR2)",
-        "tools-paths-t": "paths, t",
+        "tools-paths-t": "units, t",
     }
     return {key: float(sizes[test]) for key, test in tests.items()}
 

@@ -42,8 +42,8 @@ TESTS = (
     "clustered z (CR1)",
     "clustered t (CR2)",
     "wild bootstrap, null imposed",
-    "paths, coefficient",
-    "cells, coefficient",
+    "units, coefficient",
+    "observations, coefficient",
 )
 
 
