@@ -37,7 +37,7 @@ from ftz.inference.projection import (
     prepare,
     residual,
 )
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
@@ -443,8 +443,8 @@ TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
 # --------------------------------------------------------------------------- the study
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class StudyResult(Result):
     """What the tests said on panels whose effect is known.
 
     Attributes
@@ -515,15 +515,12 @@ class StudyResult:
             table = table.assign(power=self.power(), type_s=self.type_s(), type_m=self.type_m())
         return table.rename_axis("test")
 
-    def __repr__(self) -> str:
-        head = (
+    @property
+    def _head(self) -> str:
+        return (
             f"{self.panels:,} panels, effect {self.truth:.4g}, errors with correlation "
             f"{self.rho:g} and standard deviation {self.sigma:.4g}"
         )
-        return f"{head}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{repr(self).splitlines()[0]}</p>{self.summary.round(4).to_html(border=0)}"
 
 
 def study(
@@ -590,8 +587,8 @@ def _pvalues(shape: Shape, outcomes: np.ndarray, names: Sequence[str]) -> pd.Dat
 # ------------------------------------------------------------------------ event studies
 
 
-@dataclass(frozen=True, kw_only=True)
-class EventCoverage:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EventCoverage(Result):
     """How an event study's intervals and its pre-trend test do where nothing happens.
 
     Attributes
@@ -620,19 +617,11 @@ class EventCoverage:
     rho: float
 
     @property
-    def summary(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    def __repr__(self) -> str:
-        head = (
+    def _head(self) -> str:
+        return (
             f"{self.panels:,} panels, correlation {self.rho:g}: band {self.band:.3f}, pre-trend "
             f"test rejects {self.pretrend:.3f}"
         )
-        return f"{head}\n{self.table.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{repr(self).splitlines()[0]}</p>{self.table.round(4).to_html(border=0)}"
 
 
 def event_coverage(

@@ -8,9 +8,8 @@ who knows either package knows these.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from scipy import stats
@@ -37,18 +36,42 @@ def checked_level(level: float) -> float:
     return level
 
 
-def with_notes(text: str, notes: Sequence[str]) -> str:
-    """Add notes to a printed result, one a line."""
-    return "\n".join([text, *(f"Note: {note}." for note in notes)])
+class Result:
+    """How every result prints itself: a headline, a table, remarks."""
+
+    title: str
+    notes: tuple[str, ...] = ()
+    table: pd.DataFrame
+    #: What stands where the table has no number.
+    _blank: ClassVar[str] = "NaN"
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table that the result prints."""
+        return self.table
+
+    @property
+    def _head(self) -> str:
+        return self.title
+
+    @property
+    def _shown(self) -> pd.DataFrame:
+        return self.summary.round(4)
+
+    @property
+    def _remarks(self) -> list[str]:
+        return [f"Note: {note}." for note in self.notes]
+
+    def __repr__(self) -> str:
+        return "\n".join([self._head, self._shown.to_string(na_rep=self._blank), *self._remarks])
+
+    def _repr_html_(self) -> str:
+        said = [f"<p>{html.escape(line, quote=False)}</p>" for line in (self._head, *self._remarks)]
+        return said[0] + self._shown.to_html(border=0, na_rep=self._blank) + "".join(said[1:])
 
 
-def with_notes_html(text: str, notes: Sequence[str]) -> str:
-    """Add notes to a result on a page, one a paragraph."""
-    return text + "".join(f"<p>Note: {html.escape(note)}.</p>" for note in notes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoefficientResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CoefficientResult(Result):
     """Estimated coefficients with their standard errors.
 
     Attributes
@@ -105,11 +128,6 @@ class CoefficientResult:
         ).join(self.conf_int())
         return frame.assign(stars=[stars(p) for p in frame["p_value"]])
 
-    def __repr__(self) -> str:
-        head = f"{self.title or type(self).__name__} (N = {self.nobs})"
-        return with_notes(f"{head}\n{self.summary.round(4).to_string()}", self.notes)
-
-    def _repr_html_(self) -> str:
-        styled = self.summary.round(4).to_html(border=0)
-        head = f"<p>{self.title or type(self).__name__} (N = {self.nobs})</p>"
-        return with_notes_html(f"{head}{styled}", self.notes)
+    @property
+    def _head(self) -> str:
+        return f"{self.title or type(self).__name__} (N = {self.nobs})"

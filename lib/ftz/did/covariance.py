@@ -23,7 +23,7 @@ from scipy import stats
 from ftz.did.projection import slope_of
 from ftz.kernel import variance
 from ftz.panels import Panel
-from ftz.results import checked_level, stars, with_notes, with_notes_html
+from ftz.results import Result, checked_level, stars
 
 #: What each standard error allows for, in the order of the table.
 FAMILY = {
@@ -43,8 +43,8 @@ FAMILY = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class StandardErrors:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class StandardErrors(Result):
     """One coefficient under each of :data:`FAMILY`.
 
     Attributes
@@ -76,16 +76,9 @@ class StandardErrors:
         """The table with stars."""
         return self.table.assign(stars=[stars(p) for p in self.table["p_value"]])
 
-    def __repr__(self) -> str:
-        shown = self.summary.drop(columns="allows").round(4)
-        head = f"{self.title}: {self.estimate:.4f} (N = {self.nobs})"
-        return with_notes(f"{head}\n{shown.to_string()}", self.notes)
-
-    def _repr_html_(self) -> str:
-        head = f"{self.title}: {self.estimate:.4f} (N = {self.nobs})"
-        return with_notes_html(
-            f"<p>{head}</p>{self.summary.round(4).to_html(border=0)}", self.notes
-        )
+    @property
+    def _head(self) -> str:
+        return f"{self.title}: {self.estimate:.4f} (N = {self.nobs})"
 
 
 def standard_errors(

@@ -29,7 +29,7 @@ from scipy import optimize, stats
 
 from ftz.did.events import EventStudyResult
 from ftz.errors import EstimationError
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 #: Share of the level that the hybrid test spends on its least-favourable first stage.
 _FIRST_STAGE = 0.1
@@ -39,8 +39,8 @@ _MOST_VERTICES = 200_000
 _REACH = 1e4
 
 
-@dataclass(frozen=True, kw_only=True)
-class HonestBounds:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class HonestBounds(Result):
     """Confidence sets for an effect under ever weaker assumptions about trends.
 
     Attributes
@@ -71,13 +71,9 @@ class HonestBounds:
         first = pd.DataFrame([self.original], columns=["lower", "upper"], index=["parallel"])
         return pd.concat([first, self.table])
 
-    def __repr__(self) -> str:
-        head = f"{self.title}; breakdown value {self.breakdown:.3f}"
-        return f"{head}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        head = f"{self.title}; breakdown value {self.breakdown:.3f}"
-        return f"<p>{head}</p>{self.summary.round(4).to_html(border=0)}"
+    @property
+    def _head(self) -> str:
+        return f"{self.title}; breakdown value {self.breakdown:.3f}"
 
 
 def relative_magnitudes(

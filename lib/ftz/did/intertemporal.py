@@ -9,10 +9,11 @@ import pandas as pd
 
 from ftz.errors import EstimationError, no_column
 from ftz.panels import Panel, numeric
+from ftz.results import Result
 
 
-@dataclass(frozen=True, kw_only=True)
-class SwitchersResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SwitchersResult(Result):
     """Effects of a first change of treatment, by periods since.
 
     Attributes
@@ -27,17 +28,6 @@ class SwitchersResult:
     table: pd.DataFrame
     nobs: int
     title: str
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    def __repr__(self) -> str:
-        return f"{self.title}\n{self.table.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}"
 
 
 def switchers(

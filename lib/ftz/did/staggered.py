@@ -24,7 +24,7 @@ from ftz.did.regression import twfe
 from ftz.errors import EstimationError
 from ftz.kernel import Regression, Span, regress
 from ftz.panels import Panel
-from ftz.results import CoefficientResult, with_notes, with_notes_html
+from ftz.results import CoefficientResult, Result
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
 AGGREGATES = ("simple", "group", "dynamic")
@@ -792,8 +792,8 @@ ESTIMATORS: Mapping[str, Callable[..., AttResult]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison(Result):
     """Several estimators on one sample.
 
     Attributes
@@ -810,14 +810,14 @@ class Comparison:
     title: str = ""
 
     @property
-    def table(self) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:  # type: ignore[override]  # computed, not stored
         """One row an estimator that had an answer; estimate, error, p value, interval."""
         rows = {r.estimator: r.summary.loc["ATT"] for r in self.results.values()}
         table = pd.DataFrame(rows).T.drop(columns="stars").astype(float)
         return table.rename_axis("estimator")
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]  # computed, not stored
         """What estimators remark, once where all say it, else with their names."""
         said: dict[str, list[str]] = {}
         for result in self.results.values():
@@ -830,18 +830,8 @@ class Comparison:
         )
 
     @property
-    def summary(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    def __repr__(self) -> str:
-        told = "".join(f"\n{name}: {why}" for name, why in self.refusals.items())
-        return with_notes(f"{self.title}\n{self.table.round(4).to_string()}{told}", self.notes)
-
-    def _repr_html_(self) -> str:
-        told = "".join(f"<p>{name}: {why}</p>" for name, why in self.refusals.items())
-        shown = f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}{told}"
-        return with_notes_html(shown, self.notes)
+    def _remarks(self) -> list[str]:
+        return [*(f"{name}: {why}" for name, why in self.refusals.items()), *super()._remarks]
 
 
 def compare(

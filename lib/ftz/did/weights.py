@@ -11,10 +11,11 @@ import pandas as pd
 from ftz.did.projection import check_design, span_of
 from ftz.errors import EstimationError
 from ftz.panels import Panel
+from ftz.results import Result
 
 
-@dataclass(frozen=True, kw_only=True)
-class TwfeWeights:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TwfeWeights(Result):
     """The weights that two-way fixed effects put on the effects of treated cells.
 
     Attributes
@@ -59,12 +60,6 @@ class TwfeWeights:
                 "spread of effects that could hide zero": self.sigma_fe,
             }
         return pd.Series(entries, name="weights").to_frame()
-
-    def __repr__(self) -> str:
-        return f"{self.title}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.title}</p>{self.summary.round(4).to_html(border=0)}"
 
 
 def twfe_weights(
@@ -130,8 +125,8 @@ def twfe_weights(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaconDecomposition:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BaconDecomposition(Result):
     """A two-way fixed-effects coefficient as a weighted mean of two-by-two comparisons.
 
     Attributes
@@ -165,11 +160,9 @@ class BaconDecomposition:
         kinds = self.comparisons["kind"].isin([LATER_EARLIER, ALWAYS])
         return float(self.comparisons.loc[kinds, "weight"].sum())
 
-    def __repr__(self) -> str:
-        return f"{self.title}: {self.estimate:.4f}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.title}: {self.estimate:.4f}</p>{self.summary.round(4).to_html(border=0)}"
+    @property
+    def _head(self) -> str:
+        return f"{self.title}: {self.estimate:.4f}"
 
 
 NEVER = "treated against never treated"

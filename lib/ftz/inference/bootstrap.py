@@ -32,7 +32,7 @@ from ftz.inference.projection import (
 )
 from ftz.inference.randomisation import ENUMERATE_UP_TO
 from ftz.panels import Panel
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 #: Distributions of the weights; mean zero, variance one.
 WEIGHTS = {
@@ -102,8 +102,8 @@ def scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
     return Scores(slope, null_slope, matrix, null_matrix, member @ (x * x), design.factor)
 
 
-@dataclass(frozen=True, kw_only=True)
-class WildBootstrapResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class WildBootstrapResult(Result):
     """A t statistic beside its wild cluster bootstrap distribution.
 
     Attributes
@@ -258,13 +258,9 @@ class WildBootstrapResult:
         header = "null imposed" if self.impose_null else "null not imposed"
         return pd.Series(texts, name=header, dtype=str).to_frame()
 
-    def __repr__(self) -> str:
-        tail = f"\n{self.caution}" if self.caution else ""
-        return f"{self._head}\n{self._shown.to_string()}{tail}"
-
-    def _repr_html_(self) -> str:
-        tail = f"<p><em>{self.caution}</em></p>" if self.caution else ""
-        return f"<p>{self._head}</p>{self._shown.to_html(border=0)}{tail}"
+    @property
+    def _remarks(self) -> list[str]:
+        return [self.caution] if self.caution else []
 
 
 def wild_cluster_bootstrap(

@@ -15,7 +15,7 @@ from ftz.inference.assignments import adoption_starts
 from ftz.inference.projection import Design, prepare, residual
 from ftz.inference.randomisation import ENUMERATE_UP_TO
 from ftz.panels import Panel
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
 #: up to which they disagree so much that none should be trusted alone.
@@ -53,8 +53,8 @@ def caution(n_clusters: int, n_treated: int) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class FewTreatedResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FewTreatedResult(Result):
     """An estimate beside the noise that untreated units would have put in its place.
 
     Attributes
@@ -123,12 +123,6 @@ class FewTreatedResult:
             "untreated units used": self.n_donors,
         }
         return pd.Series(entries, name=self.method).to_frame()
-
-    def __repr__(self) -> str:
-        return f"{self.title}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.title}</p>{self.summary.round(4).to_html(border=0)}"
 
 
 def conley_taber(

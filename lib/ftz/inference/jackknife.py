@@ -13,11 +13,11 @@ from ftz.errors import EstimationError
 from ftz.inference.projection import Design, prepare
 from ftz.kernel import members
 from ftz.panels import Panel
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 
-@dataclass(frozen=True, kw_only=True)
-class LeaveOneOutResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LeaveOneOutResult(Result):
     """An estimate without each of its clusters in turn.
 
     Attributes
@@ -73,13 +73,9 @@ class LeaveOneOutResult:
         order = self.table["change"].abs().sort_values(ascending=False, kind="stable").index
         return self.table.loc[order]
 
-    def __repr__(self) -> str:
-        head = f"{self.title}: {self.estimate:.4f}, jackknife standard error {self.std_error:.4f}"
-        return f"{head}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        head = repr(self).splitlines()[0]
-        return f"<p>{head}</p>{self.summary.round(4).to_html(border=0)}"
+    @property
+    def _head(self) -> str:
+        return f"{self.title}: {self.estimate:.4f}, jackknife standard error {self.std_error:.4f}"
 
 
 def leave_one_cluster_out(

@@ -13,10 +13,11 @@ from ftz.errors import EstimationError
 from ftz.inference.bootstrap import wild_cluster_bootstrap
 from ftz.inference.randomisation import placebo
 from ftz.panels import Panel
+from ftz.results import Result
 
 
-@dataclass(frozen=True, kw_only=True)
-class MultipleTestingResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MultipleTestingResult(Result):
     """P values of several outcomes, alone and adjusted.
 
     Attributes
@@ -35,17 +36,6 @@ class MultipleTestingResult:
     method: str
     n_draws: int
     title: str
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    def __repr__(self) -> str:
-        return f"{self.title}\n{self.table.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.title}</p>{self.table.round(4).to_html(border=0)}"
 
 
 def step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) -> np.ndarray:

@@ -13,7 +13,7 @@ from ftz.errors import EstimationError
 from ftz.inference.assignments import counted, scheme_of
 from ftz.inference.projection import prepare, regress_each
 from ftz.panels import Panel
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 20_000
@@ -21,8 +21,8 @@ ENUMERATE_UP_TO = 20_000
 _CELLS = 20_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlaceboResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PlaceboResult(Result):
     """Estimates under reassigned treatment beside the one that was observed.
 
     Attributes
@@ -184,15 +184,10 @@ class PlaceboResult:
         }
         return pd.Series(entries, name=self.scheme).to_frame()
 
-    def __repr__(self) -> str:
+    @property
+    def _head(self) -> str:
         how = "all" if self.exact else f"{len(self.estimates)} draws of"
-        return f"{self.title}: {how} {counted(self.n_assignments)} assignments\n" + (
-            self.summary.round(4).to_string()
-        )
-
-    def _repr_html_(self) -> str:
-        head = repr(self).splitlines()[0]
-        return f"<p>{head}</p>{self.summary.round(4).to_html(border=0)}"
+        return f"{self.title}: {how} {counted(self.n_assignments)} assignments"
 
 
 def placebo(

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError, RecordError
 from ftz.published import Printed, Record
+from ftz.results import Result
 
 Flags = npt.NDArray[np.bool_]
 
@@ -23,7 +24,7 @@ _COLUMNS = ["cell", "printed", "hits", "share", "near", "statistic", "both", "sh
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DigitsResult:
+class DigitsResult(Result):
     """For each printed cell, the specifications that print it.
 
     Attributes
@@ -40,6 +41,8 @@ class DigitsResult:
     n : int
         Specifications that have an estimate.
     """
+
+    _blank = ""
 
     table: pd.DataFrame
     hits: Mapping[str, pd.DataFrame]
@@ -78,12 +81,9 @@ class DigitsResult:
     def _shown(self) -> pd.DataFrame:
         return self.table.drop(columns="cell")
 
-    def __repr__(self) -> str:
-        return f"printed cells among {self.n:,} specifications\n{self._shown.to_string()}"
-
-    def _repr_html_(self) -> str:
-        head = f"printed cells among {self.n:,} specifications"
-        return f"<p>{head}</p>{self._shown.round(4).to_html(border=0, na_rep='')}"
+    @property
+    def _head(self) -> str:
+        return f"printed cells among {self.n:,} specifications"
 
 
 def paths_that_print(

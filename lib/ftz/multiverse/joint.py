@@ -29,6 +29,7 @@ from scipy import special, stats
 
 from ftz.errors import EstimationError
 from ftz.inference.assignments import count_assignments, enumerate_assignments
+from ftz.results import Result
 
 if TYPE_CHECKING:
     from ftz.multiverse.grid import Specification
@@ -56,7 +57,7 @@ _SLACK = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class JointTest:
+class JointTest(Result):
     """A specification curve ranked among the curves of reassigned adoption paths.
 
     Attributes
@@ -126,18 +127,13 @@ class JointTest:
         )
         return frame.rename(index=_WORDS)
 
+    @property
     def _head(self) -> str:
         how = "all" if self.exact else f"{len(self.null):,} draws of"
         return (
             f"{self.n_specifications:,} specifications jointly, {how} "
             f"{self.n_assignments:,} reassigned {self.scheme}"
         )
-
-    def __repr__(self) -> str:
-        return f"{self._head()}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self._head()}</p>{self.summary.round(4).to_html(border=0)}"
 
 
 def joint_test(

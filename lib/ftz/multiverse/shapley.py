@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ftz.errors import EstimationError
+from ftz.results import Result
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -36,7 +37,7 @@ UNEXPLAINED = "(not explained)"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ShapleyDecomposition:
+class ShapleyDecomposition(Result):
     r"""The variance of a column over the specifications, divided among the choices.
 
     Attributes
@@ -58,6 +59,8 @@ class ShapleyDecomposition:
     value : str
         The column.
     """
+
+    _blank = ""
 
     effects: pd.Series
     alone: pd.Series
@@ -91,13 +94,9 @@ class ShapleyDecomposition:
             frame.loc[UNEXPLAINED, "share"] = self.unexplained / self.variance
         return frame
 
-    def __repr__(self) -> str:
-        head = f"variance of {self.value} over {self.n:,} specifications: {self.variance:.4g}"
-        return f"{head}\n{self.summary.round(4).to_string()}"
-
-    def _repr_html_(self) -> str:
-        head = repr(self).splitlines()[0]
-        return f"<p>{head}</p>{self.summary.round(4).to_html(border=0, na_rep='')}"
+    @property
+    def _head(self) -> str:
+        return f"variance of {self.value} over {self.n:,} specifications: {self.variance:.4g}"
 
 
 def shapley(
