@@ -296,7 +296,7 @@ _MARK = re.compile(r"\{says\}`([^`]+)`")
 _NAMED = {
     paper: re.compile(rf"(?<![\w-])(?:{names})(?!\w)")
     for paper, names in {
-        "yan_ye_wang": "Yan, Ye and Wang",
+        "yan_ye_wang": "Yan, Ye and Wang|[Tt]he measuring paper",
         "qian_wang_2023": "Qian and Wang",
         "zhou_2024": "Zhou",
         "mi_2024": "Mi|the Blue Book|The Blue Book",

@@ -156,6 +156,7 @@ def test_each_part_has_a_statement(paper):
         ("They ask for a court.", "a sentence about a paper without its words"),
         ("Zhou says so.{says}`chen-freedom`", "words of Chen under another paper's name"),
         ("Zones open.{says}`zhou-nothing`", "no row zhou-nothing"),
+        ("Note what the measuring paper counts.", "a sentence about Yan, Ye and Wang without"),
         ("| Chen | describes Jiangsu |", "a sentence about Chen without words"),
         ("As Mi and Zhou say.{says}`zhou-base`", "a sentence about Mi without words"),
     ],
