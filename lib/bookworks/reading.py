@@ -101,7 +101,10 @@ def bibtex(path: Path | str) -> str:
         "note": f"Version {cff['version']}, " + (str(released) if released else "not yet released"),
         **({"url": cff["url"]} if "url" in cff else {}),
     }
-    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    wrap = textwrap.TextWrapper(64, break_long_words=False, break_on_hyphens=False)
+    lines = ",\n".join(
+        "\n    ".join(wrap.wrap(f"  {name} = {{{value}}}")) for name, value in fields.items()
+    )
     key = re.sub(r"\W+", "_", re.split(r":| and ", cff["title"])[0]).lower()
     return f"@misc{{{key},\n{lines}\n}}"
 

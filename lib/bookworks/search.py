@@ -10,6 +10,8 @@ hold it on a par.  A glossary is the dictionary between the two: the definition 
 *database* begins with 数据库, and one chapter has that name.  So a Chinese term leads first
 to the chapter whose title it fills most, and where no title holds it, to its entry in the
 glossary.  Members of a library come after pages, but for one whose full name is asked.
+A question ("how do I cite this?") is asked as the longest word of the book in it, or
+without its small words.
 
 ``bookworks_search`` in ``_config.yml`` says what only the book knows: ``behind``, how the
 names of pages begin that come after the others; ``words``, a word and what it stands for
@@ -35,8 +37,34 @@ _NUMBER = r"\d+(?:[.,]\d+)+"
 _TOKEN = re.compile(rf"[{_HAN}]+|{_NUMBER}|(?:(?![{_HAN}])\w)+")
 _IS_HAN = re.compile(rf"[{_HAN}]")
 
-#: The same cut for the query in the reader's browser, and the order of what is found.
+#: How a question begins or ends, and the words that it does not look for.
+_ASKS = r"^(how|what|which|who|whose|where|when|why|is|are|does|do|did|can|may|run)\b|[?？吗呢]$"
+_SMALL = (
+    r"\b(how|what|which|who|whose|where|when|why|is|are|do|does|did|can|may|could|should|i|we|you"
+    r"|it|my|our|your|this|that|the|a|an|of|on|in|for|to|about|book|say|says|use|used|uses|run)\b"
+    r"|怎么样|怎么|怎样|如何|是否|什么|多少|多大|哪些|哪个|本书|[?？吗呢]"
+)
+
+#: The same cut for the query in the reader's browser, and the order of what is found; what is
+#: shown of a page begins with its text, and not with the buttons and contents above it.
 _SCRIPT = rf"""
+const ASKS = /{_ASKS}|如何|怎|是否|什么|多少|多大|哪/i;
+function meant(query) {{
+  if (!ASKS.test(query.trim())) return query;
+  const whole = (word) => new RegExp(`(?<![a-z0-9])${{word}}(?![a-z0-9])`, "i");
+  const word = ASKED.find((known) => whole(known).test(query))?.replace(/\\(.)/g, "$1");
+  return word || query.replace(/{_SMALL}/gi, " ").replace(/\s+/g, " ").trim() || query;
+}}
+if (typeof Search !== "undefined") {{
+  const parse = Search._parseQuery, text = Search.htmlToText;
+  Search._parseQuery = (query) => parse(meant(query));
+  Search.htmlToText = (html, anchor) => {{
+    const page = new DOMParser().parseFromString(html, "text/html");
+    for (const e of page.querySelectorAll(".bd-header-article, #jb-print-docs-body, details"))
+      e.remove();
+    return text(page.documentElement.outerHTML, anchor);
+  }};
+}}
 function splitQuery(query) {{
   for (const [word, meaning] of WORDS)
     query = query.replace(new RegExp(`(?<![a-z0-9])${{word}}(?![a-z0-9])`, "gi"), meaning);
@@ -72,7 +100,8 @@ class SearchPairs(SearchEnglish):
         super().init(options)
         words = options.get("words", {}).items()
         known = [[re.escape(word), meaning] for word, meaning in words if meaning[:1] != "/"]
-        said = {"WORDS": known, "BEHIND": options.get("behind", [])}
+        asked = sorted((re.escape(word) for word, _ in words), key=len, reverse=True)
+        said = {"WORDS": known, "ASKED": asked, "BEHIND": options.get("behind", [])}
         lines = [f"const {name} = {json.dumps(value)};" for name, value in said.items()]
         self.js_splitter_code = "\n".join([*lines, _SCRIPT])
 

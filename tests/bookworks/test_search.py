@@ -49,7 +49,7 @@ const room = vm.createContext({
   _ready: () => {}, _: (text) => text, SPHINX_HIGHLIGHT_ENABLED: false, console,
 });
 const read = (name) => fs.readFileSync(name, "utf-8");
-vm.runInContext([read(`${static}/language_data.js`), read(`${static}/searchtools.js`),
+vm.runInContext([read(`${static}/searchtools.js`), read(`${static}/language_data.js`),
   read(index), "globalThis.find = (q) => Search._performSearch(...Search._parseQuery(q))",
 ].join("\\n"), room);
 const found = (q) => room.find(q).reverse().map(([page, title, anchor]) => page + anchor);
@@ -112,6 +112,12 @@ def test_the_page_that_answers_comes_first(tmp_path):
     assert found["入炉膨胀"][0].startswith("glossary#term-")
     assert found["黑麦"][0] == "sourdough"
     assert found["cite"][0] == "index#cite"
+
+    # a question is asked as the book's own word in it, or without its small words
+    asked = ["how do I cite this?", "what does the book say about wheat", "如何用黑麦"]
+    found |= search(html, *asked, "rye cite", "how")
+    assert [found[question][0] for question in asked] == ["index#cite", "index", "sourdough"]
+    assert "index#cite" not in found["rye cite"]
 
     # an index that was mended is the index that is made anew, its entries included
     write(tmp_path, "index.md", PAGES["index.md"].replace("wheat", "spelt"))
