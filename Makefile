@@ -119,7 +119,7 @@ serve: book  ## build the book and serve it on localhost (PORT=8000)
 
 .PHONY: witness
 witness: $(READY)  ## make the witness panel again; N=200 SEED=1 draws an ensemble
-	$(BIN)/python -m ftz.witness $(if $(N),--ensemble $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python -m study.witness $(if $(N),--ensemble $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: audit
 audit: $(READY)  ## check all printed numbers; ledger and certificates in _build/audit

@@ -21,8 +21,8 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 
-from ftz import multiverse as mv  # noqa: E402
-from ftz.own import witness_study  # noqa: E402
+import specgrid as mv  # noqa: E402
+from study.replication import witness_study  # noqa: E402
 
 PERMUTATIONS = 500
 SPECIFICATIONS = 10_000

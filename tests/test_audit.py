@@ -13,21 +13,22 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz import audit, cli
-from ftz.audit import exact, trial
-from ftz.audit.exact import Span, cell, number
-from ftz.audit.reading import read_file
-from ftz.audit.rules import columns, official
-from ftz.audit.statement import Branch, Statement, decide, related
+import printproof
 from ftz.errors import RecordError
-from ftz.published import Record
+from printproof import exact, trial
+from printproof.exact import Span, cell, number
+from printproof.printed import Record
+from printproof.reading import read_file
+from printproof.rules import columns, official
+from printproof.statement import Branch, Statement, decide, related
+from study import cli
 
 PAPER = "yan_ye_wang"
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return audit.audit()
+    return printproof.audit()
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_stars_of_column_8_are_the_only_ones_that_no_distribution_bears(ledger):
 def test_a_statistic_that_fits_its_stars_is_consistent(study):
     printed = study.record.get(f"{PAPER}/table5/FTZ/(8)/statistic")
     changed = replace(study, record=study.record.replace(replace(printed, text="3.55")))
-    assert not impossible(audit.audit([changed]), rule="stars")
+    assert not impossible(printproof.audit([changed]), rule="stars")
 
 
 def test_the_path_coefficient_that_the_other_three_force(ledger):
@@ -235,7 +236,7 @@ def test_the_classical_reading_fails_for_every_count_of_effects(study):
 @pytest.mark.parametrize("shape", trial.SHAPES)
 def test_no_rule_calls_honest_tables_impossible(shape, declared):
     for seed in (1, 2):
-        found = audit.audit([trial.honest_study(shape, seed, declared=declared)])
+        found = printproof.audit([trial.honest_study(shape, seed, declared=declared)])
         assert not found.findings
         assert len(found) or shape == "no statistic beside the effect"
 
@@ -245,7 +246,7 @@ def test_no_rule_calls_honest_tables_impossible(shape, declared):
 def test_no_rule_calls_three_hundred_honest_tables_of_a_shape_impossible(shape):
     for seed in range(10_000, 10_300):
         for declared in (False, True):
-            found = audit.audit([trial.honest_study(shape, seed, declared=declared)])
+            found = printproof.audit([trial.honest_study(shape, seed, declared=declared)])
             assert not found.findings, (seed, found.findings[0])
 
 
@@ -294,7 +295,7 @@ def test_a_file_in_the_shape_of_the_print_is_audited(tmp_path):
     }
     path = tmp_path / "paper.yml"
     path.write_text(yaml.safe_dump({"some_paper": tables}), "utf-8")
-    ledger = audit.audit(read_file(path))
+    ledger = printproof.audit(read_file(path))
     by_rule = {(c.rule, c.verdict) for c in ledger}
     assert ("statistic", "consistent") in by_rule and ("statistic", "impossible") in by_rule
     assert ("shares", "consistent") in by_rule and ("parts and totals", "consistent") in by_rule
@@ -345,7 +346,7 @@ def test_a_bad_file_gets_one_clear_error(tmp_path, text, message, capsys):
 def test_a_bad_relation_is_refused(study, entry, message):
     broken = replace(study, declared={"relations": [entry]})
     with pytest.raises(RecordError, match=message):
-        audit.audit([broken])
+        printproof.audit([broken])
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -367,4 +368,4 @@ def test_an_unknown_rule_is_named(capsys):
 
 
 def test_an_empty_record_makes_an_empty_ledger():
-    assert len(audit.audit([audit.Study("p", Record([]))])) == 0
+    assert len(printproof.audit([printproof.Study("p", Record([]))])) == 0

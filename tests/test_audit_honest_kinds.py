@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from ftz import audit
-from ftz.audit import checker
-from ftz.audit.reading import read_file
+import printproof
+from printproof import checker
+from printproof.reading import read_file
 
 MOMENTS = "p:\n  DECLARE\n  table1: {columns: [n, mean, sd, min, max], rows: {x: ROW}}\n"
 INTERVAL = "p:\n  DECLARE\n  table1: {columns: [b, se, lower, upper, df], rows: {x: ROW}}\n"
@@ -18,7 +18,7 @@ WEIGHTS = "declare: {weights: none}"
 def ledger(tmp_path, text, row, declare="about: nothing is declared"):
     path = tmp_path / "p.yml"
     path.write_text(text.replace("ROW", row).replace("DECLARE", declare), "utf-8")
-    return audit.audit(read_file(path))
+    return printproof.audit(read_file(path))
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_an_interval_of_a_bootstrap_need_not_hold_its_estimate(tmp_path):
     assert not ledger(tmp_path, INTERVAL, row, linear.replace("ERRORS", "bootstrap")).findings
     robust = ledger(tmp_path, INTERVAL, row, linear.replace("ERRORS", "robust"))
     (check,) = robust.findings
-    proof = audit.certificate(check, robust.study("p"))
-    assert "holds the estimate" in checker.verify(proof, audit.printed(robust.study("p")))
+    proof = printproof.certificate(check, robust.study("p"))
+    assert "holds the estimate" in checker.verify(proof, printproof.printed(robust.study("p")))
     for key, value in (("scale", "unknown"), ("errors", "bootstrap")):
         forged = copy.deepcopy(proof)
         forged["premises"] = [[*p[:3], value if p[2] == key else p[3]] for p in proof["premises"]]
@@ -68,14 +68,14 @@ def test_a_negative_deviation_stays_impossible_with_nothing_declared(tmp_path):
     (check,) = found.findings
     assert check.rule == "order of moments" and check.strength == "arithmetic"
     study = found.study("p")
-    assert "no standard deviation" in checker.verify(audit.certificate(check, study))
+    assert "no standard deviation" in checker.verify(printproof.certificate(check, study))
 
 
 @pytest.mark.parametrize("rule", ["order of moments", "range"])
 def test_moments_of_unknown_rows_prove_nothing(tmp_path, rule):
     found = ledger(tmp_path, MOMENTS, '["85", "43.5", "49.9", "0", "1"]', WEIGHTS)
     (check,) = found.select(rule=rule)
-    proof = audit.certificate(check, found.study("p"))
+    proof = printproof.certificate(check, found.study("p"))
     assert checker.verify(proof)
     with pytest.raises(checker.CertificateError, match="'weights' must be declared"):
         checker.verify({**proof, "premises": []})

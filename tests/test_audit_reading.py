@@ -7,12 +7,13 @@ from fractions import Fraction
 
 import pytest
 
-from ftz import audit, cli
-from ftz.audit.cells import decimal_mark, read_cell
-from ftz.audit.exact import Digits, digit_span
-from ftz.audit.reading import read_file
-from ftz.audit.statement import Premise
+import printproof
 from ftz.errors import RecordError
+from printproof.cells import decimal_mark, read_cell
+from printproof.exact import Digits, digit_span
+from printproof.reading import read_file
+from printproof.statement import Premise
+from study import cli
 
 MINE = """
 p:
@@ -43,7 +44,7 @@ def read(tmp_path, text):
 
 def verdicts(tmp_path, declare, rule):
     text = MINE.replace("DECLARE", declare or "weights: unknown")
-    return [c for c in audit.audit(read(tmp_path, text)) if c.rule == rule]
+    return [c for c in printproof.audit(read(tmp_path, text)) if c.rule == rule]
 
 
 # --- one cell -------------------------------------------------------------------------------------
@@ -123,8 +124,8 @@ def test_an_interval_holds_what_the_rounding_allows(text, rounding, low, high):
 
 
 def test_the_third_row_of_table_1_rests_on_rounding_and_the_first_two_do_not():
-    study = next(s for s in audit.load_studies() if s.paper == "yan_ye_wang")
-    cells = [c for c in audit.audit([study]) if c.rule == "statistic"]
+    study = next(s for s in printproof.load_studies() if s.paper == "yan_ye_wang")
+    cells = [c for c in printproof.audit([study]) if c.rule == "statistic"]
     assert [c.strength for c in cells] == ["arithmetic", "arithmetic", "convention"]
     wide = study.record.with_rounding("unknown")
     assert isinstance(wide, Digits)
@@ -140,14 +141,14 @@ def test_an_impossible_needs_every_premise_declared(tmp_path):
         Premise("scale", True, "scale: linear"),
     )
     text = MINE.replace("scale: linear", "scale: unknown").replace("DECLARE", "weights: none")
-    undeclared = [c for c in audit.audit(read(tmp_path, text)) if c.rule == "statistic"][1]
+    undeclared = [c for c in printproof.audit(read(tmp_path, text)) if c.rule == "statistic"][1]
     assert undeclared.verdict == "undecided" and undeclared.declare == "`scale: linear`"
     assert "would decide it" in undeclared.reasoning
 
 
 def test_columns_are_of_one_sample_only_if_declared(tmp_path):
     text = MINE.replace("DECLARE", "tails: two").replace("sample: other", "tails: one")
-    (found,) = [c for c in audit.audit(read(tmp_path, text)) if c.rule == "sample size"]
+    (found,) = [c for c in printproof.audit(read(tmp_path, text)) if c.rule == "sample size"]
     assert found.verdict == "undecided" and "sample" in found.declare
     declared = verdicts(tmp_path, 'sample: one\n    counts: ["n", "N"]', "sample size")
     assert not any("table4" in c.title for c in declared)  # column (2) has another name
@@ -166,7 +167,7 @@ def test_stars_are_judged_by_declared_levels(tmp_path):
 
 
 def test_nothing_of_the_five_papers_is_declared_without_its_sentence():
-    for study in audit.load_studies():
+    for study in printproof.load_studies():
         for level in (study.header.paper, *study.header.tables.values()):
             assert set(level) - {"because"} == set(level.get("because", {}))
 
@@ -174,10 +175,10 @@ def test_nothing_of_the_five_papers_is_declared_without_its_sentence():
 def test_a_bound_or_a_zero_error_is_no_obstacle(tmp_path):
     table = '{columns: [coef, se, t], rows: {a: ["0.50", "0.00", "17.90"]}}'
     text = f"p: {{declare: {{scale: linear}}, table1: {table}}}"
-    (check,) = [c for c in audit.audit(read(tmp_path, text)) if c.rule == "statistic"]
+    (check,) = [c for c in printproof.audit(read(tmp_path, text)) if c.rule == "statistic"]
     assert check.verdict == "impossible"
     text = text.replace('"0.00", "17.90"', '"-0.10", "-5.00"')
-    (check,) = [c for c in audit.audit(read(tmp_path, text)) if c.rule == "not negative"]
+    (check,) = [c for c in printproof.audit(read(tmp_path, text)) if c.rule == "not negative"]
     assert check.verdict == "impossible" and check.strength == "arithmetic"
 
 
@@ -196,7 +197,7 @@ def test_p_values_and_intervals_are_held_against_estimate_and_error(tmp_path, li
     header = "{tails: two, scale: linear, level: .95, rounding: nearest}"
     columns = "[coef, se, t, df, p, ci_low, ci_high]"
     text = f"p: {{declare: {header}, table1: {{columns: {columns}, rows: {{a: {line}}}}}}}"
-    (check,) = [c for c in audit.audit(read(tmp_path, text)) if c.rule == rule]
+    (check,) = [c for c in printproof.audit(read(tmp_path, text)) if c.rule == rule]
     assert check.verdict == verdict
 
 
@@ -208,7 +209,7 @@ def test_a_0_1_variable_of_three_hundred_million_rows_takes_no_time(tmp_path):
     )
     start = time.process_time()
     for sd, verdict in (("335", "consistent"), ("350", "impossible")):
-        ledger = audit.audit(read(tmp_path, text.replace("SD", sd)))
+        ledger = printproof.audit(read(tmp_path, text.replace("SD", sd)))
         (check,) = [c for c in ledger if c.rule == "0/1 variable"]
         assert check.verdict == verdict
     assert time.process_time() - start < 2
@@ -234,7 +235,7 @@ def test_a_file_may_hold_one_paper_without_its_name(tmp_path):
 def test_a_dagger_beside_a_coefficient_keeps_it_from_the_rule_of_stars(tmp_path):
     rows = '{a: ["0.20", "+", "1.70"], b: ["0.30", "***", "9.00"], c: ["0.10", "", "9.00"]}'
     text = f'p: {{table1: {{"(1)": {rows}}}}}'
-    checks = [c for c in audit.audit(read(tmp_path, text)) if c.rule == "stars"]
+    checks = [c for c in printproof.audit(read(tmp_path, text)) if c.rule == "stars"]
     assert [c.cells[0].split("/")[2] for c in checks] == ["b", "c"]
     assert [c.verdict for c in checks] == ["consistent", "undecided"]
     assert "`df: normal`" in checks[1].declare

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from ftz import audit
-from ftz.audit import repair
-from ftz.published import Record
+import printproof
+from printproof import repair
+from printproof.printed import Record
 
 PAPER = "yan_ye_wang"
 #: Readings of a check that are tried one by one: some checks have dozens.
@@ -18,7 +18,7 @@ FEW = 4
 
 @pytest.fixture(scope="module")
 def ledger():
-    return audit.audit()
+    return printproof.audit()
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,12 @@ import yaml
 from bookworks import lineage
 from conftest import ROOT, code_chapters
 
-PANELS = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["sphinx"]["config"][
-    "bookworks_panels"
-]
+_CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["sphinx"]["config"]
+PANELS, PACKAGES = _CONFIG["bookworks_panels"], _CONFIG["bookworks_packages"]
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted((ROOT / "lib" / "ftz").rglob("*.py")):
+    for path in sorted(p for package in PACKAGES for p in (ROOT / "lib" / package).rglob("*.py")):
         name = ".".join(path.relative_to(ROOT / "lib").with_suffix("").parts)
         if not name.endswith(".__main__"):  # a command, which no page calls
             yield name.removesuffix(".__init__"), path
@@ -41,7 +40,7 @@ def test_what_is_declared_is_of_the_module_and_there(module):
 
 
 #: Reads no number that a page shows.
-_NO_SOURCE = {"read_rows", "data_dir", "library_hash", "main", "path"}
+_NO_SOURCE = {"read_rows", "data_dir", "library_hash", "main", "path", "run"}
 
 
 def test_every_function_that_reads_data_declares_its_files():
@@ -66,7 +65,7 @@ def _code(chapter: Path) -> list[str]:
 @pytest.mark.parametrize("chapter", code_chapters(), ids=lambda path: path.stem)
 def test_every_drawing_cell_of_the_book_names_its_function(chapter):
     cells = _code(chapter)
-    for source, trace in zip(cells, lineage.trace_cells(cells, ["ftz"]), strict=True):
+    for source, trace in zip(cells, lineage.trace_cells(cells, PACKAGES), strict=True):
         closing = source.strip().splitlines()[-1] if source.strip() else ""
         if closing.startswith(("draw.", "tables.", "figures.")):
             drawing = [f for f in trace.functions if lineage.declared(f).get("role") == "drawing"]
@@ -76,7 +75,7 @@ def test_every_drawing_cell_of_the_book_names_its_function(chapter):
 def test_chapters_on_the_witness_panel_say_so():
     kinds = {pattern: kind for kind, said in PANELS.items() for pattern in said[1:]}
     cells = _code(ROOT / "notebooks" / "difference-in-differences.md")
-    traces = lineage.trace_cells(cells, ["ftz"], kinds=kinds)
+    traces = lineage.trace_cells(cells, PACKAGES, kinds=kinds)
     panels = {panel for trace in traces for panel in trace.panels}
     assert "witness" in panels
     assert "own" not in panels

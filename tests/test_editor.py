@@ -14,7 +14,8 @@ from bookworks.book import Book
 from bookworks.execution import execute, read_chapter
 from bookworks.store import Store
 from conftest import ROOT
-from ftz import cli, did
+from ftz import did
+from study import cli
 
 
 def _write(path: Path, text: str) -> Path:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from ftz import evidence, other_studies, panel, policy, published, replication
-from ftz.figures import evidence as figures
+from ftz import panel
+from study import evidence, other_studies, policy, published, replication
+from study.figures import evidence as figures
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_verdicts_follow_the_record(record, matched, text, where, key, status):
 
 
 def test_linkage_agrees_with_the_findings_of_the_first_page(record):
-    from ftz import findings, witness
+    from study import findings, witness
 
     checked = witness.check(panel.load_witness().frame)
     line = findings.findings(record, checked).set_index("claim")["verdict"].filter(like="Linkage")

@@ -18,30 +18,21 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ftz import (
-    attributions,
-    did,
-    index,
-    inference,
-    matching,
-    mediation,
-    policy,
-    published,
-    register,
-)
-from ftz.figures import audit as audit_figures
+from ftz import did, index, inference, matching, mediation, register
 from ftz.figures import design_study as study_figures
 from ftz.figures import did as did_figures
-from ftz.figures import evidence as evidence_figures
 from ftz.figures import index as index_figures
 from ftz.figures import inference as inference_figures
 from ftz.figures import matching as matching_figures
 from ftz.figures import mediation as mediation_figures
-from ftz.figures import policy as policy_figures
-from ftz.figures import record as record_figures
 from ftz.figures import style
-from ftz.figures import witness as witness_figures
-from ftz.published import Interval
+from printproof.printed import Interval
+from study import attributions, policy, published
+from study.figures import audit as audit_figures
+from study.figures import evidence as evidence_figures
+from study.figures import policy as policy_figures
+from study.figures import record as record_figures
+from study.figures import witness as witness_figures
 
 
 def words(figure: Figure) -> str:

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from ftz import index, published, register, replication
+from ftz import index, register
 from ftz.errors import EstimationError, PanelError, RecordError
-from ftz.index import __main__ as command
 from ftz.paths import data_dir
+from study import published, replication
+from study import simulated as command
 
 PATH = data_dir() / "index" / "simulated.csv"
 

@@ -9,9 +9,10 @@ import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz import mediation, panel, published, replication
+from ftz import mediation, panel
 from ftz.errors import EstimationError
-from ftz.published import rounding_interval
+from printproof.printed import rounding_interval
+from study import published, replication
 
 
 def study(seed=0, n_units=9, n_periods=8):

@@ -14,14 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz import did, inference, published, replication
-from ftz import multiverse as mv
+import specgrid as mv
+from ftz import did, inference
 from ftz.errors import EstimationError, FtzError
-from ftz.multiverse import store
-from ftz.multiverse.cells import COHORT, TREATMENT, cell_of, with_indices
-from ftz.multiverse.grid import STAGGERED
-from ftz.multiverse.scheduling import batches
-from ftz.own import Study, witness_study
+from ftz.own import Study
+from specgrid import store
+from specgrid.cells import COHORT, TREATMENT, cell_of, with_indices
+from specgrid.grid import STAGGERED
+from specgrid.scheduling import batches
+from study import published, replication
+from study.replication import witness_study
 
 SUBSETS = {"controls": "subsets"}
 
@@ -504,7 +506,7 @@ def undisturbed(study, small, tmp_path_factory) -> bytes:
 
 
 def test_processes_write_the_same_bytes(study, small, undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr("ftz.multiverse.scheduling._MOST", 9)
+    monkeypatch.setattr("specgrid.scheduling._MOST", 9)
     found = mv.run(study, small, tmp_path, workers=2, progress=False)
     assert (tmp_path / store.TABLE).read_bytes() == undisturbed
     assert found["key"].tolist() == [s.key for s in small]
@@ -518,14 +520,14 @@ def test_a_run_again_computes_nothing(study, small, undisturbed, tmp_path, monke
     def never(*_):
         raise AssertionError("a finished batch was computed again")
 
-    monkeypatch.setattr("ftz.multiverse.scheduling.work_on", never)
+    monkeypatch.setattr("specgrid.scheduling.work_on", never)
     mv.run(study, small, tmp_path, workers=1, progress=False)
     assert (tmp_path / store.TABLE).read_bytes() == undisturbed
 
 
 def test_a_larger_grid_computes_what_is_new(study, small, undisturbed, tmp_path, monkeypatch):
     mv.run(study, small.sample(20, seed=1), tmp_path, workers=1, progress=False)
-    from ftz.multiverse import scheduling as module
+    from specgrid import scheduling as module
 
     computed, work_on = [], module.work_on
     monkeypatch.setattr(module, "work_on", lambda s, b: computed.extend(b) or work_on(s, b))
@@ -535,7 +537,7 @@ def test_a_larger_grid_computes_what_is_new(study, small, undisturbed, tmp_path,
 
 
 def test_a_stopped_run_goes_on(study, small, undisturbed, tmp_path, monkeypatch):
-    from ftz.multiverse import scheduling as module
+    from specgrid import scheduling as module
 
     monkeypatch.setattr(module, "_MOST", 9)
     done, work_on = [], module.work_on
@@ -624,7 +626,7 @@ def test_batches_keep_the_order(whole):
 
 
 def test_the_command_counts_and_writes(tmp_path, capsys):
-    from ftz.multiverse.__main__ import main
+    from study.multiverse import main
 
     choices = tmp_path / "c.yml"
     choices.write_text("controls: subsets\n")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ftz import multiverse as mv
+import specgrid as mv
 from ftz.errors import FtzError
-from ftz.multiverse import store
-from ftz.own import witness_study
+from specgrid import store
+from study.replication import witness_study
 
 CHOICES = """
 blocks:
@@ -43,7 +43,7 @@ def undisturbed(choices, tmp_path_factory) -> bytes:
 
 def command(choices, out, *more):
     arguments = ["--choices", choices, "--out", out, "--quiet", *more]
-    return [sys.executable, "-m", "ftz.multiverse", *map(str, arguments)]
+    return [sys.executable, "-m", "study.multiverse", *map(str, arguments)]
 
 
 @contextlib.contextmanager

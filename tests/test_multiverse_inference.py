@@ -15,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import specgrid
 from conftest import ROOT
-from ftz import inference, multiverse, published, replication
+from ftz import inference
 from ftz.errors import EstimationError, RecordError
-from ftz.figures import multiverse as figures
 from ftz.inference.projection import regress_each
-from ftz.multiverse import digits, joint, shapley
-from ftz.own import Study, witness_study
+from ftz.own import Study
+from specgrid import figures as figures
+from specgrid import joint, shapley
+from study import digits, published, replication
+from study.replication import witness_study
 
 STATIC = ROOT / "book" / "_static"
 
@@ -67,9 +70,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def small_grid(study) -> list:
-    return list(
-        multiverse.grid(study, {"controls": "subsets", "adoption": ["launch", "next_year"]})
-    )
+    return list(specgrid.grid(study, {"controls": "subsets", "adoption": ["launch", "next_year"]}))
 
 
 # ---------------------------------------------------------------- joint test
@@ -140,7 +141,7 @@ def test_one_reassignment_serves_all_specifications(study):
 
 
 def test_the_observed_curve_is_that_of_the_table(study, small_grid):
-    table = multiverse.evaluate(study, small_grid)
+    table = specgrid.evaluate(study, small_grid)
     result = joint.joint_test(study, small_grid, seed=1)
     np.testing.assert_allclose(result.estimates, table["estimate"], rtol=1e-10)
     np.testing.assert_allclose(result.tstats, table["statistic"], rtol=1e-10)
@@ -191,10 +192,10 @@ def test_joint_p_values_are_uniform_when_nothing_happened(small_grid):
 
 
 def test_the_joint_test_refuses_what_it_cannot_recompute(study):
-    matched = multiverse.Specification(
+    matched = specgrid.Specification(
         outcome="y", window=(2013, 2020), matching="caliper", caliper=0.5
     )
-    plain = multiverse.Specification(outcome="y", window=(2013, 2020))
+    plain = specgrid.Specification(outcome="y", window=(2013, 2020))
     assert joint.eligible([matched, plain]) == [plain]
     with pytest.raises(EstimationError, match=r"eligible\(grid\)"):
         joint.joint_test(study, [plain, matched], seed=1)
@@ -380,7 +381,7 @@ def test_the_paper_s_own_paths_print_its_tables_on_the_witness():
             "caliper": [0.66],
         },
     ]
-    results = multiverse.evaluate(study, multiverse.grid(study, {"blocks": everything}))
+    results = specgrid.evaluate(study, specgrid.grid(study, {"blocks": everything}))
     found = digits.digits(results, published.load("yan_ye_wang"), list(paths))
     assert len(paths) == 8 and found.reached_by(paths).all()
     assert (found.table.loc[found.table.index.str.startswith("table4"), "both"] >= 1).all()

@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ftz import nested_columns
-from ftz.audit.ledger import load_studies
 from ftz.paths import data_dir
+from printproof.ledger import load_studies
+from study import nested_columns
 
 NAMES = ["FTZ", "fe", "lnstru", "urba", "fdi", "pgdp", "const"]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz import other_studies
 from ftz.errors import EstimationError, RecordError
-from ftz.figures import other_studies as figures
 from ftz.paths import data_dir
-from ftz.published import Interval, rounding_interval
+from printproof.printed import Interval, rounding_interval
+from study import other_studies
+from study.figures import other_studies as figures
 
 BIBLIOGRAPHY = Path(__file__).parents[1] / "book" / "references.bib"
 

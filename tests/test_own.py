@@ -12,9 +12,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from ftz import cli, did, own
+from ftz import did, own
 from ftz.figures import own as figures
 from ftz.own import book, template
+from study import cli, replication
 
 EXAMPLES = ROOT / "data" / "examples"
 SPEC = """\
@@ -136,7 +137,7 @@ def test_a_row_without_a_value_can_be_dropped(tmp_path, panel):
 
 
 def test_the_witness_is_a_study_of_the_same_shape():
-    study = own.witness_study(matched=True)
+    study = replication.witness_study(matched=True)
     assert len(study.frame) == 85
     assert did.twfe(study.panel).att == pytest.approx(0.4, abs=0.5)
 
@@ -482,7 +483,7 @@ def test_no_absolute_path_reaches_the_pages(nasty_book):
 
 @pytest.mark.nightly
 def test_the_example_becomes_a_book(tmp_path):
-    command = [sys.executable, "-m", "ftz.cli", "book", str(EXAMPLES / "panel.csv")]
+    command = [sys.executable, "-m", "study.cli", "book", str(EXAMPLES / "panel.csv")]
     command += ["--spec", str(EXAMPLES / "spec.yml"), "--out", str(tmp_path / "out")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import Panel, cli, did, own
+from ftz import Panel, did, own
 from ftz.own import estimates
 from ftz.own import report as reports
 from ftz.own.writing import Exhibit, latex, tex
+from study import cli
 
 SPEC = """\
 unit: city

@@ -6,10 +6,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from ftz import agreement, attributions, evidence, policy, published, register
+from ftz import register
 from ftz.errors import EstimationError, RecordError
-from ftz.figures import policy as figures
 from ftz.paths import data_dir
+from study import agreement, attributions, evidence, policy, published
+from study.figures import policy as figures
 
 
 def test_every_row_is_coded_and_every_paper_proposes():

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftz import mediation, published
+from ftz import mediation
 from ftz.errors import RecordError
-from ftz.published import Interval, Printed, rounding_interval
+from printproof.printed import Interval, Printed, rounding_interval
+from study import published
 
 HEADER = "paper,table,row,column,statistic,printed,stars,kind,unit,where,note\n"
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import published, replication
 from ftz.errors import EstimationError
 from ftz.panels import Panel
 from ftz.paths import data_dir
 from ftz.random_effects import random_effects, trap
+from study import published, replication
 
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
 #: R's plm on ten firms of Grunfeld's data, without and with year dummies.

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from ftz import attributions, evidence, policy, published, trials
 from ftz.errors import RecordError
 from ftz.paths import data_dir
+from study import attributions, evidence, policy, published, trials
 
 
 def diagram():

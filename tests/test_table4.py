@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import table4
 from ftz.errors import EstimationError
-from ftz.figures import table4 as draw
+from study import table4
+from study.figures import table4 as draw
 
 
 def by_name(part):

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ftz import design_study, policy, published, trials
+from ftz import design_study
 from ftz.errors import EstimationError
+from study import policy, published, trials
 
 
 @pytest.fixture(scope="module")

@@ -16,33 +16,34 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ftz import audit, cli
-from ftz.audit import checker, trial
-from ftz.audit.certificate import _about
-from ftz.audit.checker import CertificateError, Ends, verify
-from ftz.audit.files import write_ledger
-from ftz.audit.reading import study as read_study
-from ftz.audit.rules.ratios import LEVELS
+import printproof
 from ftz.errors import RecordError
+from printproof import checker, trial
+from printproof.certificate import _about
+from printproof.checker import CertificateError, Ends, verify
+from printproof.files import write_ledger
+from printproof.reading import study as read_study
+from printproof.rules.ratios import LEVELS
+from study import cli
 
 PAPER = "yan_ye_wang"
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return audit.audit()
+    return printproof.audit()
 
 
 @pytest.fixture(scope="module")
 def records(ledger):
-    return {study.paper: audit.printed(study) for study in ledger.studies}
+    return {study.paper: printproof.printed(study) for study in ledger.studies}
 
 
 @pytest.fixture(scope="module")
 def proofs(ledger):
     """Every impossible check of the five papers as a certificate, through JSON."""
     return [
-        json.loads(json.dumps(audit.certificate(check, ledger.study(check.paper))))
+        json.loads(json.dumps(printproof.certificate(check, ledger.study(check.paper))))
         for check in ledger.select(verdict="impossible")
     ]
 
@@ -97,7 +98,7 @@ def test_the_file_stands_alone():
 def test_nothing_is_certified_that_is_possible(ledger):
     check = next(c for c in ledger if c.verdict == "consistent" and c.branches)
     with pytest.raises(RecordError, match="not impossible"):
-        audit.certificate(check, ledger.study(check.paper))
+        printproof.certificate(check, ledger.study(check.paper))
 
 
 def test_an_impossible_that_the_verifier_does_not_confirm_gets_no_certificate(ledger):
@@ -107,7 +108,7 @@ def test_an_impossible_that_the_verifier_does_not_confirm_gets_no_certificate(le
         if (c.verdict == "consistent" and c.rule == "mediation") or c.rule == "stars"
     )
     with pytest.raises(RecordError, match="does not confirm"):
-        audit.certificate(replace(check, verdict="impossible"), ledger.study(check.paper))
+        printproof.certificate(replace(check, verdict="impossible"), ledger.study(check.paper))
 
 
 # --- forged certificates ----------------------------------------------------------------------
@@ -356,7 +357,7 @@ def test_a_certificate_does_not_fit_another_print(ledger, proofs):
     printed = study.record.get(name)
     changed = replace(study, record=study.record.replace(replace(printed, text="0.199")))
     with pytest.raises(CertificateError, match=r"cells are not those|nothing is contradicted"):
-        verify(proof, audit.printed(changed))
+        verify(proof, printproof.printed(changed))
 
 
 def test_an_older_version_is_refused_with_the_remedy(proofs):
@@ -619,11 +620,11 @@ def declared(study, **more):
 
 def agree(study):
     """Hold every check of the audit against the verifier's theorems; return their verdicts."""
-    record, checks = audit.printed(study), audit.audit([study])
+    record, checks = printproof.printed(study), printproof.audit([study])
     broken = {check.rule for check in checks.select(verdict="impossible")}
     for check in checks:
         if check.verdict == "impossible":
-            assert verify(audit.certificate(check, study), record)
+            assert verify(printproof.certificate(check, study), record)
             continue
         for about in _about(check, study, record["entries"]):
             if check.rule not in broken or not {"entry", "sample"} & about.keys():
@@ -727,7 +728,7 @@ def test_far_and_long_tails_are_enclosed_without_work(df):
 
 
 def test_certificates_are_written_and_verified(tmp_path, capsys, ledger, monkeypatch):
-    monkeypatch.setattr(audit, "audit", lambda _: ledger)  # once is enough
+    monkeypatch.setattr(printproof, "audit", lambda _: ledger)  # once is enough
     assert cli.main(["audit", "--out", str(tmp_path), "--strict"]) == 1
     certificates = sorted(str(p) for p in (tmp_path / "certificates").glob("*.json"))
     assert len(certificates) == ledger.counts["impossible"]
@@ -758,7 +759,7 @@ def test_a_paper_without_a_record_is_verified_with_an_if(tmp_path, capsys, proof
 
 def test_what_is_not_confirmed_is_listed_beside_the_certificates(tmp_path, ledger):
     check = next(c for c in ledger if c.rule == "stars" and c.verdict == "consistent")
-    doctored = audit.Ledger((replace(check, verdict="impossible"),), ledger.studies)
+    doctored = printproof.Ledger((replace(check, verdict="impossible"),), ledger.studies)
     names = [path.name for path in write_ledger(doctored, tmp_path)]
     assert names[-1] == "unconfirmed.txt" and not list(tmp_path.glob("certificates/*.json"))
     text = (tmp_path / "certificates" / "unconfirmed.txt").read_text("utf-8")

@@ -10,8 +10,9 @@ import pytest
 
 from ftz.errors import EstimationError
 from ftz.paths import data_dir
-from ftz.witness import aims, within_city
-from ftz.witness.__main__ import main
+from printproof.witness import aims
+from study.witness import within_city
+from study.witness.__main__ import main
 
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
 TABLE = pd.read_csv(data_dir() / "witness" / "within-city.csv", dtype={"panel": "Int64"})

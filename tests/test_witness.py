@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import did, published, register, replication, witness
+from ftz import did, register
 from ftz.errors import EstimationError
 from ftz.paths import data_dir
-from ftz.witness import layout as layout_module
-from ftz.witness.__main__ import main
-from ftz.witness.moments import mean_and_sd, regression, two_way_design
-from ftz.witness.solver import Block, Equation, solve
+from printproof.witness.moments import mean_and_sd, regression, two_way_design
+from printproof.witness.solver import Block, Equation, solve
+from study import published, replication, witness
+from study.witness import layout as layout_module
+from study.witness.__main__ import main
 
 FOLDER = data_dir() / "witness"
-build_module = importlib.import_module("ftz.witness.stages")
+build_module = importlib.import_module("study.witness.stages")
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ftz import witness
 from ftz.errors import EstimationError
 from ftz.paths import data_dir
-from ftz.witness import ensemble, quantities
-from ftz.witness.__main__ import main
+from study import witness
+from study.witness import ensemble, quantities
+from study.witness.__main__ import main
 
 FOLDER = data_dir() / "witness"
 
@@ -80,7 +80,7 @@ def test_members_are_those_of_the_file_and_meet_every_cell(drawn, stored):
 def test_two_workers_and_a_kill_give_the_same_bytes(drawn, tmp_path):
     folder = tmp_path / "killed"
     command = [
-        sys.executable, "-m", "ftz.witness", "--ensemble", "2", "--seed", "1",
+        sys.executable, "-m", "study.witness", "--ensemble", "2", "--seed", "1",
         "--out", str(folder), "--workers", "2", "--quiet",
     ]  # fmt: skip
     process = subprocess.Popen(command, start_new_session=True)

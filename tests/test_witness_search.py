@@ -10,24 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from ftz import audit, did, replication
+import printproof
+from ftz import did
 from ftz.errors import EstimationError, PanelError, RecordError
 from ftz.paths import data_dir
-from ftz.witness import (
-    anchors,
-    coverage,
-    declared,
-    example,
-    quantities,
-    ranges,
-    readings,
-    study,
-    workers,
-)
-from ftz.witness.__main__ import main
-from ftz.witness.layout import layout
-from ftz.witness.moments import ERRORS, columns, two_way_design
-from ftz.witness.problem import (
+from printproof.witness import coverage, declared, workers
+from printproof.witness.moments import ERRORS, columns, two_way_design
+from printproof.witness.problem import (
     Coefficient,
     Correlation,
     Model,
@@ -37,6 +26,10 @@ from ftz.witness.problem import (
     Variable,
     known,
 )
+from study import replication
+from study.witness import anchors, example, quantities, ranges, readings, study
+from study.witness.__main__ import main
+from study.witness.layout import layout
 
 FOLDER = data_dir() / "witness"
 
@@ -307,9 +300,9 @@ def test_the_example_is_what_the_command_writes():
 
 
 def test_the_example_is_audited_without_a_contradiction():
-    from ftz.audit.reading import read_file
+    from printproof.reading import read_file
 
-    ledger = audit.audit(read_file(data_dir() / "examples" / "grunfeld.yml"))
+    ledger = printproof.audit(read_file(data_dir() / "examples" / "grunfeld.yml"))
     assert len(ledger) > 8 and ledger.counts["impossible"] == 0
 
 

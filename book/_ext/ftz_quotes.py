@@ -20,8 +20,8 @@ from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from ftz import attributions
 from ftz.tables import caption_html
+from study import attributions
 
 logger = logging.getLogger(__name__)
 

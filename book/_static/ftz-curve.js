@@ -1,5 +1,5 @@
 /* Explore a specification curve: filter by choice, point at it or walk along it with the
-   arrow keys.  The data stand in the page as JSON, put there by ftz.figures.multiverse;
+   arrow keys.  The data stand in the page as JSON, put there by specgrid.figures;
    nothing is fetched.  Without this script the still figure beside it shows the curve. */
 "use strict";
 

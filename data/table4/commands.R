@@ -1,7 +1,7 @@
 # How data/table4/outside.csv was made: R 4.2.2, plm 2.6.2, lme4 1.1.31.
-#   python -m ftz.table4 --panels 100 --seed 1 --export panels.csv
+#   python -m study.table4 --panels 100 --seed 1 --export panels.csv
 #   Rscript commands.R panels.csv columns.csv
-#   python -m ftz.table4 --score columns.csv
+#   python -m study.table4 --score columns.csv
 suppressMessages({library(plm); library(lme4)})
 files <- commandArgs(trailingOnly = TRUE)
 panels <- read.csv(files[1])

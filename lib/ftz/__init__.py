@@ -1,20 +1,15 @@
-"""Estimators, the published record and witness panels for the FTZ monograph.
+"""Estimators for panels, and what they take and return.
 
-The rooms of the library, lowest floor first (imports point downwards only):
+The modules, lowest first (imports point downwards only):
 
-* ``published``, ``register``, ``panel``: the printed numbers with their
-  rounding intervals, the free-trade zones with their dates, and the contract
-  that every city-year panel has to meet;
-* ``index``, ``matching``, ``did``, ``inference``, ``mediation``: estimators
+* ``register``, ``panel``, ``panels``, ``kernel``, ``results``: the free-trade zones with their
+  dates, the contract that a panel has to meet, variances, and the shape of every result;
+* ``index``, ``matching``, ``did``, ``inference``, ``mediation``, ``design_study``: estimators
   that take frames and return frozen result objects;
-* ``audit``, ``witness``, ``own``: what printed numbers imply, panels constructed so
-  that the estimators return them, and a reader's own panel;
-* ``findings``, ``policy``, ``agreement``, ``evidence``, ``trials``, ``other_studies``: what
-  the book found, what the papers ask for and how it could be tested, and what others did;
-* ``multiverse``, ``cli``: many specifications, and the command;
+* ``own``: a reader's own panel;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
-Rooms are imported when first used, so ``import ftz`` stays light.
+Modules are imported when first used, so ``import ftz`` stays light.
 """
 
 from __future__ import annotations
@@ -25,34 +20,22 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _ROOMS = (
-    "agreement",
-    "audit",
-    "cli",
     "design_study",
     "did",
     "errors",
-    "evidence",
-    "findings",
     "figures",
     "index",
     "inference",
     "kernel",
     "matching",
     "mediation",
-    "multiverse",
-    "other_studies",
     "own",
     "panel",
     "panels",
     "paths",
-    "policy",
-    "published",
     "register",
-    "replication",
     "results",
     "tables",
-    "trials",
-    "witness",
 )
 
 if TYPE_CHECKING:

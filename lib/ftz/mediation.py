@@ -28,8 +28,8 @@ from ftz import did
 from ftz.errors import EstimationError
 from ftz.kernel import by_group
 from ftz.panels import Panel
-from ftz.published import Interval
 from ftz.results import checked_level
+from printproof.printed import Interval
 
 Array = np.ndarray
 

@@ -158,7 +158,7 @@ def regression(
     ----------
     cells : pandas.DataFrame
         One row a printed number: ``row``, ``column``, ``statistic`` and ``printed``, as a
-        record holds them; with ``here`` and ``verdict`` (:func:`ftz.replication.compare`)
+        record holds them; with ``here`` and ``verdict`` (:func:`study.replication.compare`)
         a second panel follows, in which only what differs from the print stands out.
     caption : str
     here : str

@@ -11,9 +11,9 @@ import yaml
 from sphinx.testing.util import SphinxTestApp
 
 from conftest import ROOT
-from ftz import attributions, evidence, policy
 from ftz.errors import RecordError
-from ftz.figures import policy as figures
+from study import attributions, evidence, policy
+from study.figures import policy as figures
 
 ROWS = attributions.load()
 SECTIONS = attributions.sections()

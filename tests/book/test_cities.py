@@ -9,8 +9,9 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from ftz import cities, index, register
-from ftz.figures import cities as draw
+from ftz import index, register
+from study import cities
+from study.figures import cities as draw
 
 THREE = ["Shijiazhuang", "Baoding", "Langfang"]
 

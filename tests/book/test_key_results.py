@@ -15,7 +15,8 @@ from bookworks.book import Book
 from bookworks.reruns import declared, runner
 from bookworks.reruns.records import read_records
 from conftest import ROOT
-from ftz import matching, published, replication
+from ftz import matching
+from study import published, replication
 
 Values = Mapping[str, Any]
 Numbers = dict[str, int | float]
@@ -31,7 +32,8 @@ def _witness() -> Any:
 
 
 def _matching(values: Values) -> Numbers:
-    from ftz import matching, replication
+    from ftz import matching
+    from study import replication
 
     setup = replication.MatchingSetup(values["neighbours"], values["caliper"], values["support"])
     frame = _witness().frame
@@ -45,7 +47,8 @@ def _matching(values: Values) -> Numbers:
 def _differences(values: Values) -> Numbers:
     import numpy as np
 
-    from ftz import did, replication
+    from ftz import did
+    from study import replication
 
     study = _witness().matched
     column = did.twfe(study, replication.OUTCOME, replication.TREATMENT, replication.CONTROLS)
@@ -80,7 +83,8 @@ def _simulated(seed: int, effect: float, trend: float) -> Any:
 
 def _dated() -> tuple[Any, dict[str, int | None], tuple[Any, ...]]:
     """Return the matched rows with cohorts, the paths of their cities, and a regression of them."""
-    from ftz import register, replication
+    from ftz import register
+    from study import replication
 
     study = _witness()
     start = register.cohorts(list(study.frame["city"].unique()))
@@ -119,7 +123,8 @@ def _trends(values: Values) -> Numbers:
 
 
 def _mechanisms(values: Values) -> Numbers:
-    from ftz import mediation, replication
+    from ftz import mediation
+    from study import replication
 
     boot = mediation.bootstrap_indirect(
         _witness().matched,

@@ -1,8 +1,7 @@
 """A reader's own panel: a spec that names its columns, checks in words, a study.
 
 ``check`` lists everything that is wrong with a panel and its spec, ``read_study`` returns
-what the chapters and the multiverse run on, ``witness_study`` gives the book's witness
-panel in the same shape.
+what the chapters and the multiverse run on.
 """
 
 from ftz.errors import EstimationError
@@ -36,7 +35,7 @@ from ftz.own.spec import (
     parse_spec,
     read_spec,
 )
-from ftz.own.study import Study, witness_study
+from ftz.own.study import Study
 from ftz.own.template import propose, simulate, spec_text, write_proposal, write_template
 
 __all__ = [
@@ -79,7 +78,6 @@ __all__ = [
     "simulate",
     "spec_text",
     "staggered",
-    "witness_study",
     "write_proposal",
     "write_template",
 ]

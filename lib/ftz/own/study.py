@@ -10,15 +10,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ftz import register, replication
 from ftz.errors import EstimationError
 from ftz.own.spec import Choices
-from ftz.panel import load_witness
 from ftz.panels import Panel
 from ftz.random_effects import trap
-
-#: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {"witness_study": {"files": ["data/witness/panel.csv"]}}
 
 
 @dataclass(frozen=True)
@@ -183,34 +178,3 @@ class Study:
             f"{len(self.units)} units, {len(self.periods)} periods, {len(frame)} rows; "
             f"{len(self.treated_units)} units treated from {len(self.cohorts)} dates"
         )
-
-
-def witness_study(*, matched: bool = False) -> Study:
-    """Return the book's witness panel as a study: constructed, not data.
-
-    Parameters
-    ----------
-    matched : bool
-        Only the rows on which Tables 2, 4 and 5 stand.
-    """
-    panel = load_witness()
-    frame = panel.matched if matched else panel.frame
-    start = register.cohorts(sorted(frame["city"].unique()))
-    frame = frame.assign(cohort=frame["city"].map(start).astype(float))
-    frame = frame.sort_values(["city", "year"]).reset_index(drop=True)
-    return Study(
-        frame=frame,
-        unit="city",
-        time="year",
-        outcome=replication.OUTCOME,
-        treatment=replication.TREATMENT,
-        cohort="cohort",
-        controls=tuple(replication.CONTROLS),
-        match_on=tuple(replication.CONTROLS),
-        sub_outcomes=tuple(replication.SUB_INDICES.values()),
-        mediator=replication.MEDIATOR,
-        cluster="city",
-        title="The witness panel",
-        source="constructed so that the printed tables return; not data",
-        kind="witness",
-    )

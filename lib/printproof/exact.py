@@ -1,0 +1,342 @@
+"""Closed intervals with rational ends, and expressions over printed cells.
+
+Everything here is exact: a printed decimal is a rational number, and sums, products
+and quotients of rational numbers are rational.  An *impossible* that rests on this
+module is never the artefact of a binary float.
+
+An expression is a small tree, so that the same object can be evaluated, written out
+for a reader with a pencil, and put into a certificate that another program checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from ftz.errors import RecordError
+from printproof.printed import Printed, Record, rounding_interval
+
+Tree = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A closed interval with rational ends; ``None`` where it has no end."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+    def __post_init__(self) -> None:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise RecordError(f"an interval needs low <= high, not [{self.low}, {self.high}]")
+
+    @property
+    def finite(self) -> bool:
+        """Whether both ends exist."""
+        return self.low is not None and self.high is not None
+
+    def __add__(self, other: Span) -> Span:
+        return Span(_plus(self.low, other.low), _plus(self.high, other.high))
+
+    def __neg__(self) -> Span:
+        return Span(
+            None if self.high is None else -self.high, None if self.low is None else -self.low
+        )
+
+    def __sub__(self, other: Span) -> Span:
+        return self + (-other)
+
+    def __mul__(self, other: Span) -> Span:
+        a, b = self._ends(), other._ends()
+        products = [x * y for x in a for y in b]
+        return Span(min(products), max(products))
+
+    def __truediv__(self, other: Span) -> Span:
+        low, high = other._ends()
+        if low <= 0 <= high:
+            raise RecordError(f"the divisor {other} contains zero")
+        return self * Span(1 / high, 1 / low)
+
+    def square(self) -> Span:
+        """Return the squares of the members: none is negative."""
+        low, high = self._ends()
+        squares = (low * low, high * high)
+        return Span(Fraction(0) if low <= 0 <= high else min(squares), max(squares))
+
+    def magnitude(self) -> Span:
+        """Return the absolute values of the members."""
+        low, high = self._ends()
+        ends = (abs(low), abs(high))
+        return Span(Fraction(0) if low <= 0 <= high else min(ends), max(ends))
+
+    def _ends(self) -> tuple[Fraction, Fraction]:
+        if self.low is None or self.high is None:
+            raise RecordError("a number printed as a bound has no interval to multiply or divide")
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"[{decimal(self.low, up=False)}, {decimal(self.high, up=True)}]"
+
+
+def _plus(a: Fraction | None, b: Fraction | None) -> Fraction | None:
+    return None if a is None or b is None else a + b
+
+
+def decimal(number: Fraction | None, *, up: bool, digits: int = 6) -> str:
+    """Write a rational number as a decimal, rounded outwards to so many significant digits."""
+    if number is None:
+        return "no end"
+    context = Context(prec=digits, rounding=ROUND_CEILING if up else ROUND_FLOOR)
+    quotient = context.divide(Decimal(number.numerator), Decimal(number.denominator))
+    text = format(quotient, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def point(number: Fraction | int) -> Span:
+    """Return the interval of a single number."""
+    return Span(Fraction(number), Fraction(number))
+
+
+#: What may be declared about the digits of a printed number.
+ROUNDINGS = ("nearest", "half_even", "truncated", "unknown")
+
+
+class Digits(Record):
+    """Printed numbers with what is declared about their digits.
+
+    Parameters
+    ----------
+    numbers : list of Printed
+    rounding : mapping, optional
+        Identifier to one of :data:`ROUNDINGS`; *unknown* where nothing is declared, which
+        allows rounding, to even or away from zero, and truncation toward zero.
+    inferred : iterable of str
+        Whole numbers that only look like counts: nobody declared that they are exact.
+    """
+
+    def __init__(
+        self,
+        numbers: Iterable[Printed],
+        rounding: Mapping[str, str] | None = None,
+        inferred: Iterable[str] = (),
+    ) -> None:
+        super().__init__(list(numbers))
+        self.rounding = {n.id: (rounding or {}).get(n.id, "unknown") for n in self}
+        self.inferred = frozenset(inferred)
+        self._spans: dict[str, Span] = {}
+
+    def span(self, identifier: str) -> Span:
+        """Return the numbers that may stand behind a printed one."""
+        if identifier not in self._spans:
+            printed = self.get(identifier)
+            rounded = printed.kind == "rounded"
+            self._spans[identifier] = (
+                digit_span(printed.text, self.rounding[identifier]) if rounded else span_of(printed)
+            )
+        return self._spans[identifier]
+
+    def with_rounding(self, rounding: str, *, undeclared_only: bool = False) -> Digits:
+        """Return the same numbers under another reading of their digits."""
+        changed = {
+            k: v if undeclared_only and v != "unknown" else rounding
+            for k, v in self.rounding.items()
+        }
+        return Digits(self, changed, self.inferred)
+
+    def only(self, identifiers: Iterable[str]) -> Digits:
+        """Return some of the numbers."""
+        return Digits([self.get(i) for i in identifiers], self.rounding, self.inferred)
+
+    def replace(self, changed: Printed) -> Digits:
+        """Return a record in which one number is another."""
+        return Digits(super().replace(changed), self.rounding, self.inferred)
+
+
+@cache
+def digit_span(text: str, rounding: str) -> Span:
+    """Return the numbers that print as ``text``, ends included.
+
+    With unit *u*: *nearest* and *half_even* leave p - u/2 to p + u/2, *truncated* p to
+    p + u away from zero, and *unknown* all of them.
+    """
+    interval = rounding_interval(text)
+    low, high = Fraction(interval.low), Fraction(interval.high)
+    if rounding in {"nearest", "half_even"}:
+        return Span(low, high)
+    value, half = (low + high) / 2, (high - low) / 2
+    inner = half if rounding == "unknown" else Fraction(0)
+    if value == 0:
+        return Span(-2 * half, 2 * half)
+    return Span(
+        value - (inner if value > 0 else 2 * half), value + (2 * half if value > 0 else inner)
+    )
+
+
+def span_of(printed: Printed) -> Span:
+    """Return the rounding interval of a printed number with rational ends.
+
+    Raises
+    ------
+    RecordError
+        For numbers printed as "about" or as a fraction, which define none.
+    """
+    return _span_of(printed.kind, printed.text) or _bounds(printed)
+
+
+def _bounds(printed: Printed) -> Span:
+    interval = printed.interval
+    low, high = interval.low, interval.high
+    return Span(
+        Fraction(low) if low.is_finite() else None, Fraction(high) if high.is_finite() else None
+    )
+
+
+@cache
+def _span_of(kind: str, text: str) -> Span | None:
+    """Return the interval of a rounded number by its text alone: most are asked for often."""
+    if kind != "rounded":
+        return None
+    interval = rounding_interval(text)
+    return Span(Fraction(interval.low), Fraction(interval.high))
+
+
+@cache
+def critical(level: Fraction, df: int | None) -> Span:
+    """Enclose the two-sided critical value of the normal (``df=None``) or t distribution.
+
+    The quantile is computed in floating point and widened by a thousand times the
+    error that such a routine makes; a certificate's checker bounds the tail anew, in
+    rational numbers.
+    """
+    from scipy import stats
+
+    distribution = stats.norm if df is None else stats.t(df)
+    quantile = Fraction(float(distribution.isf(float(level) / 2)))
+    slack = quantile / 10**9
+    return Span(quantile - slack, quantile + slack)
+
+
+_BINARY: dict[str, Callable[[Span, Span], Span]] = {
+    "+": Span.__add__,
+    "-": Span.__sub__,
+    "*": Span.__mul__,
+    "/": Span.__truediv__,
+}
+
+
+@dataclass(frozen=True)
+class Expr:
+    """An expression over printed cells, rational numbers and critical values.
+
+    Attributes
+    ----------
+    tree : tuple
+        ``("cell", id)``, ``("number", "a/b")``, ``("critical", level, df)``,
+        ``("square", tree)``, ``("size", tree)`` or ``(operator, tree, tree)``.
+    """
+
+    tree: Tree
+
+    def __add__(self, other: Expr) -> Expr:
+        return Expr(("+", self.tree, other.tree))
+
+    def __sub__(self, other: Expr) -> Expr:
+        return Expr(("-", self.tree, other.tree))
+
+    def __mul__(self, other: Expr) -> Expr:
+        return Expr(("*", self.tree, other.tree))
+
+    def __truediv__(self, other: Expr) -> Expr:
+        return Expr(("/", self.tree, other.tree))
+
+    def square(self) -> Expr:
+        """Return the square."""
+        return Expr(("square", self.tree))
+
+    def size(self) -> Expr:
+        """Return the absolute value."""
+        return Expr(("size", self.tree))
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Identifiers of the cells used, in order, each once."""
+        return tuple(dict.fromkeys(_cells(self.tree)))
+
+    def span(self, record: Record) -> Span:
+        """Return the values that the printed cells allow."""
+        return _span(self.tree, record)
+
+    def show(self, record: Record) -> str:
+        """Write the expression with the printed digits in the place of the cells."""
+        return _show(self.tree, record)
+
+
+def cell(identifier: str) -> Expr:
+    """Return a printed cell as an expression."""
+    return Expr(("cell", identifier))
+
+
+def number(value: Fraction | int | str) -> Expr:
+    """Return an exact number as an expression."""
+    return Expr(("number", str(Fraction(value))))
+
+
+def critical_value(level: Fraction | str, df: int | None) -> Expr:
+    """Return a two-sided critical value as an expression; ``df=None`` is the normal."""
+    return Expr(("critical", str(Fraction(level)), df))
+
+
+def total(parts: list[Expr]) -> Expr:
+    """Return the sum of expressions."""
+    result = parts[0]
+    for part in parts[1:]:
+        result = result + part
+    return result
+
+
+def _cells(tree: Tree) -> list[str]:
+    if tree[0] == "cell":
+        return [tree[1]]
+    return [name for part in tree[1:] if isinstance(part, tuple) for name in _cells(part)]
+
+
+def _span(tree: Tree, record: Record) -> Span:
+    head = tree[0]
+    if head == "cell":
+        if isinstance(record, Digits):
+            return record.span(tree[1])
+        return span_of(record.get(tree[1]))
+    if head == "number":
+        return point(Fraction(tree[1]))
+    if head == "critical":
+        return critical(Fraction(tree[1]), tree[2])
+    if head == "square":
+        return _span(tree[1], record).square()
+    if head == "size":
+        return _span(tree[1], record).magnitude()
+    return _BINARY[head](_span(tree[1], record), _span(tree[2], record))
+
+
+def _show(tree: Tree, record: Record, *, inner: bool = False) -> str:
+    head = tree[0]
+    if head == "cell":
+        text = record.get(tree[1]).text
+        return f"({text})" if inner and text.startswith("-") else text
+    if head == "number":
+        value = Fraction(tree[1])
+        short = decimal(value, up=False, digits=12)
+        return short if Fraction(short) == value else str(value)
+    if head == "critical":
+        of = "" if tree[2] is None else f" of t with {tree[2]} degrees of freedom"
+        return f"the {decimal(100 * Fraction(tree[1]), up=False)} percent critical value{of}"
+    if head == "square":
+        return f"{_show(tree[1], record, inner=True)}^2"
+    if head == "size":
+        return f"|{_show(tree[1], record)}|"
+    left, right = (_show(part, record, inner=True) for part in tree[1:])
+    text = f"{left} {head} {right}"
+    return f"({text})" if inner else text

@@ -1,0 +1,211 @@
+"""The ledger: every check of every paper, one row each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+from printproof.printed import Record, read
+from printproof.rules import RULES
+from printproof.statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
+from printproof.study import Study
+
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {
+    "audit": {"files": ["data/published/*"]},
+    "load_studies": {"files": ["data/published/*"]},
+}
+
+VERDICTS = (IMPOSSIBLE, UNDECIDED, CONSISTENT)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The outcome of an audit.
+
+    Attributes
+    ----------
+    checks : tuple of Check
+    studies : tuple of printproof.Study
+        What was audited, for certificates.
+    """
+
+    checks: tuple[Check, ...]
+    studies: tuple[Study, ...]
+
+    def __len__(self) -> int:
+        return len(self.checks)
+
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self.checks)
+
+    def select(self, **wanted: str) -> list[Check]:
+        """Return the checks whose fields (paper, rule, verdict) equal the given ones."""
+        return [c for c in self if all(getattr(c, k) == v for k, v in wanted.items())]
+
+    def study(self, paper: str) -> Study:
+        """Return the study of one paper."""
+        return next(s for s in self.studies if s.paper == paper)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of checks by verdict."""
+        found = Counter(check.verdict for check in self)
+        return {verdict: found[verdict] for verdict in VERDICTS}
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a check, from its paper and rule to its reasoning and cells."""
+        columns = ["paper", "rule", "title", "verdict", "strength", "reasoning", "declare", "cells"]
+        rows = [{name: getattr(c, name) for name in columns} for c in self]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def findings(self) -> list[Check]:
+        """The impossible checks, those that rest on the least first."""
+        found = self.select(verdict=IMPOSSIBLE)
+        return sorted(found, key=lambda check: STRENGTHS.index(check.strength))
+
+    @property
+    def used(self) -> dict[str, list[str]]:
+        """Every printed cell, and the rules that used it."""
+        found: dict[str, list[str]] = {p.id: [] for s in self.studies for p in s.record}
+        for check in self:
+            for cell in check.cells:
+                if check.rule not in found[cell]:
+                    found[cell].append(check.rule)
+        return found
+
+    def json_lines(self) -> str:
+        """One JSON object a line: ``paper``, ``cells``, ``rule``, ``verdict``, ``reasoning`` ...
+
+        ``strength`` says what the verdict rests on, ``premises`` lists it, and ``declare``
+        holds the lines that would decide an undecided check.
+        """
+        return "".join(
+            json.dumps(
+                {
+                    "paper": c.paper,
+                    "cells": list(c.cells),
+                    "rule": c.rule,
+                    "verdict": c.verdict,
+                    "reasoning": c.reasoning,
+                    "title": c.title,
+                    "strength": c.strength,
+                    "premises": [{"name": p.name, "declared": p.declared} for p in c.premises],
+                    "declare": c.declare,
+                },
+                ensure_ascii=False,
+            )
+            + "\n"
+            for c in self
+        )
+
+    @property
+    def account(self) -> str:
+        """Say in one line what became of every printed cell."""
+        used = self.used
+        words = [w for s in self.studies for w in s.words.values()]
+        empty = sum(not w.strip(" -–—.…") for w in words)
+        read = sum(bool(rules) for rules in used.values())
+        return (
+            f"{len(used) + len(words)} printed cells: {read} used, "
+            f"{len(used) - read} not used by any rule, {len(words) - empty} words, {empty} empty, "
+            "0 not understood"
+        )
+
+    def echo(self) -> str:
+        """One line a printed cell: its name, what was read, and the rules that used it."""
+        used = self.used
+        lines = []
+        for study in self.studies:
+            for p in study.record:
+                rules = ", ".join(used[p.id]) or "not used by any rule"
+                lines.append(f"{p.id}: {p.text}{p.stars} ({p.kind}): {rules}")
+            lines += [
+                f"{name}: {word or 'empty'} (no number)" for name, word in study.words.items()
+            ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        words = ", ".join(f"{n} {verdict}" for verdict, n in self.counts.items())
+        return f"Ledger of {len(self)} checks: {words}"
+
+
+def audit(studies: list[Study] | None = None) -> Ledger:
+    """Run every rule on every study.
+
+    Parameters
+    ----------
+    studies : list of printproof.Study, optional
+        The five papers of ``data/published`` by default.
+
+    Raises
+    ------
+    RecordError
+        If a declaration cannot be read or names a cell that is not in the record.
+    """
+    chosen = load_studies() if studies is None else studies
+    checks = [check for study in chosen for rule in RULES.values() for check in rule(study)]
+    return Ledger(tuple(checks), tuple(chosen))
+
+
+def load_studies(folder: Path | None = None) -> list[Study]:
+    """Read the published record with what is declared about each paper.
+
+    Raises
+    ------
+    RecordError
+        If a file is malformed.
+    """
+    folder = folder or data_dir() / "published"
+    declared = _yaml(folder / "checks.yml")
+    claims = _claims(folder / "claims.csv")
+    known = _yaml(folder / "papers.yml")
+    unknown = set(declared) - set(known)
+    if unknown:
+        raise RecordError(f"checks.yml: no paper {', '.join(sorted(unknown))} in papers.yml")
+    return [
+        Study(
+            key,
+            Record(read(folder / f"{key}.csv")),
+            declared.get(key, {}),
+            claims.get(key, {}),
+        )
+        for key in known
+    ]
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecordError(f"{path.name}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise RecordError(f"{path.name}: expected one entry a paper")
+    return found
+
+
+def _claims(path: Path) -> dict[str, dict[str, tuple[str, str]]]:
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = frame[["paper", "claim", "text", "where"]].to_numpy().tolist()
+    except (OSError, KeyError, ValueError) as error:
+        raise RecordError(f"{path.name}: cannot be read ({error})") from None
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for paper, claim, text, where in rows:
+        found.setdefault(paper, {})[claim] = (text, where)
+    return found
+
+
+__all__ = ["VERDICTS", "Ledger", "audit", "load_studies"]

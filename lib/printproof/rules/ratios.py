@@ -1,0 +1,316 @@
+"""A coefficient, its standard error, its statistic, its p value, its interval and its stars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from ftz.errors import RecordError
+from printproof.exact import Expr, Span, cell, critical_value, number
+from printproof.statement import Branch, Check, Premise, Statement, decide
+from printproof.study import CONSTANTS, Study
+
+#: Significance level of each number of stars where nobody says otherwise.
+LEVELS = {"*": Fraction(1, 10), "**": Fraction(1, 20), "***": Fraction(1, 100)}
+
+
+def _name(study: Study, identifier: str) -> str:
+    printed = study.record.get(identifier)
+    return f"{printed.table}, {printed.row}, {printed.column}"
+
+
+def _at(study: Study, identifier: str) -> list[tuple[str, str | None]]:
+    printed = study.record.get(identifier)
+    return [(printed.table, printed.column)]
+
+
+def statistic(study: Study) -> Iterator[Check]:
+    """Divide the coefficient by the standard error beside it and compare with t or z.
+
+    Where nobody says whether the statistic carries a sign, both readings are laid open.
+    An error printed as zero is no divisor: the effect is then held against statistic
+    times error.
+    """
+    for place in study.places():
+        if not {"coef", "se", "statistic"} <= place.keys():
+            continue
+        at = _at(study, place["coef"])
+        yield decide(
+            study.record,
+            study.paper,
+            "statistic",
+            f"statistic = effect / standard error ({_name(study, place['coef'])})",
+            _quotients(study, place, study.header.get("statistic", *at[0])),
+            premises=[study.says("scale", "linear", at=at)],
+        )
+
+
+def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list[Branch]:
+    effect, error, t = (cell(place[k]) for k in ("coef", "se", "statistic"))
+    low, high = (_span(study, place[k]).low for k in ("se", "coef"))
+    says = "the statistic is effect over standard error"
+    if low is not None and low <= 0:
+        says = "the effect is statistic times standard error"
+        signed = Statement(effect, "equals", t * error, says)
+        size = Statement(effect.size(), "equals", t.size() * error.size(), says)
+    else:
+        signed = Statement(effect / error, "equals", t, says)
+        size = Statement((effect / error).size(), "equals", t, says)
+    if high is not None and high > 0 and low is not None and low > 0:
+        return [Branch("", (signed,))]
+    cases = {"signed": Branch("a sign", (signed,)), "absolute": Branch("no sign", (size,))}
+    return [cases[sign]] if sign in cases else list(cases.values())
+
+
+def _span(study: Study, identifier: str) -> Span:
+    """Return the interval of a cell; a number printed as "about" has no ends."""
+    about = study.record.get(identifier).kind in {"about", "fraction"}
+    return Span(None, None) if about else cell(identifier).span(study.record)
+
+
+def not_negative(study: Study) -> Iterator[Check]:
+    """Demand that no standard error and no p value is negative."""
+    nouns = {"se": "a standard error", "p": "a p value"}
+    for place in study.places():
+        for key in [k for k in nouns if k in place]:
+            wanted = Statement(
+                number(0), "at most", cell(place[key]), f"{nouns[key]} is not negative"
+            )
+            title = f"{nouns[key]} is not negative ({_name(study, place[key])})"
+            yield decide(study.record, study.paper, "not negative", title, [Branch("", (wanted,))])
+
+
+def _size(study: Study, place: Mapping[str, str]) -> tuple[Expr, list[Premise]] | None:
+    """Return the size of a statistic, printed or as effect over error, and its premises."""
+    if "statistic" in place:
+        return cell(place["statistic"]).size(), []
+    if {"coef", "se"} <= place.keys():
+        at = _at(study, place["coef"])
+        return (cell(place["coef"]) / cell(place["se"])).size(), [
+            study.says("scale", "linear", at=at)
+        ]
+    return None
+
+
+def p_value(study: Study) -> Iterator[Check]:
+    """Hold a printed two-sided p value against the statistic beside it."""
+    for place in study.places():
+        found = _size(study, place)
+        if "p" not in place or found is None or "coef" not in place:
+            continue
+        size, premises = found
+        table, column = _at(study, place["p"])[0]
+        if study.header.get("tails", table, column) == "one":
+            continue
+        span = _span(study, place["p"])
+        frees, premise, uses = distributions(study, table, str(column), place)
+        branches = []
+        for df in frees:
+            statements = []
+            if span.high is not None and 0 < span.high < 1:
+                least = critical_value(span.high, df)
+                statements.append(
+                    Statement(least, "at most", size, "so small a p needs so large a statistic")
+                )
+            if span.low is not None and 0 < span.low < 1:
+                most = critical_value(span.low, df)
+                statements.append(
+                    Statement(size, "at most", most, "so large a p allows no larger statistic")
+                )
+            branches.append(Branch(_reading(df), tuple(statements)))
+        if branches and branches[0].statements:
+            yield decide(
+                study.record,
+                study.paper,
+                "p value",
+                f"the p value beside the statistic ({_name(study, place['p'])})",
+                branches,
+                premises=[
+                    *premises,
+                    premise,
+                    study.says("tails", "two", at=[(table, column)]),
+                    _digits(study, place["p"]),
+                ],
+                uses=(place["p"], *uses),
+            )
+
+
+def _digits(study: Study, identifier: str) -> Premise:
+    """Return the premise about the rounding of a cell whose interval went in as numbers."""
+    exact = study.record.get(identifier).kind != "rounded"
+    known = _rounding(study, identifier) != "unknown"
+    return Premise("rounding", exact or known, "rounding: nearest")
+
+
+def _rounding(study: Study, identifier: str) -> str:
+    printed = study.record.get(identifier)
+    return study.header.get("rounding", printed.table, printed.column) or "unknown"
+
+
+def interval(study: Study) -> Iterator[Check]:
+    """Hold a printed interval against the estimate inside it and the error behind it.
+
+    An interval of odds ratios can stand beside a coefficient in logarithms, so that the
+    scale must be declared.  One by quantiles of a bootstrap need not hold the estimate.
+    """
+    for place in study.places():
+        if not {"coef", "ci_low", "ci_high"} <= place.keys():
+            continue
+        table, column = at = _at(study, place["coef"])[0]
+        if study.header.get("errors", *at) == "bootstrap":
+            continue
+        low, effect, high = (cell(place[k]) for k in ("ci_low", "coef", "ci_high"))
+        inside = [
+            Statement(low, "at most", effect, "the estimate is not below its interval"),
+            Statement(effect, "at most", high, "the estimate is not above its interval"),
+        ]
+        scale = study.says("scale", "linear", at=[at])
+        level = study.header.get("level", *at)
+        premises = [study.says("scale", at=[at])]
+        uses: tuple[str, ...] = ()
+        branches = [Branch("", tuple(inside))]
+        if scale.declared:
+            says = "the estimate is the middle of its interval"
+            middle = Statement((low + high) / number(2), "equals", effect, says)
+            branches = [Branch("", (*inside, middle))]
+            if level is not None and "se" in place:
+                width = (high - low) / (number(2) * cell(place["se"]))
+                frees, premise, uses = distributions(study, table, str(column), place)
+                premises += [premise, study.says("level", at=[at])]
+                branches = [
+                    Branch(_reading(df), (*inside, middle, _half_width(width, level, df)))
+                    for df in frees
+                ]
+        title = f"the interval around the estimate ({_name(study, place['coef'])})"
+        yield decide(
+            study.record, study.paper, "interval", title, branches, premises=premises, uses=uses
+        )
+
+
+def _half_width(width: Expr, level: object, df: int | None) -> Statement:
+    says = "half the width of the interval over the error is the critical value"
+    return Statement(critical_value(1 - Fraction(str(level)), df), "equals", width, says)
+
+
+def stars(study: Study) -> Iterator[Check]:
+    """Hold the number of stars against the size of the statistic.
+
+    Constants without stars are passed over, since many tables star none of them, and so
+    are cells that carry a dagger or another mark.
+    """
+    starred = {p.table for p in study.record if p.stars}
+    for place in study.places():
+        if "coef" not in place:
+            continue
+        printed = study.record.get(place["coef"])
+        bare = printed.row in CONSTANTS and not printed.stars
+        found = _size(study, place)
+        if printed.table in starred and found and not bare and not printed.note.startswith("mark"):
+            yield _stars(study, place, *found)
+
+
+def _stars(study: Study, place: Mapping[str, str], size: Expr, premises: list[Premise]) -> Check:
+    coefficient = place["coef"]
+    printed = study.record.get(coefficient)
+    table, column = at = (printed.table, printed.column)
+    declared = study.header.get("stars", table, column)
+    levels = LEVELS if declared is None else {k: Fraction(str(v)) for k, v in declared.items()}
+    if printed.stars and printed.stars not in levels:
+        raise RecordError(
+            f"{printed.id}: {printed.stars} is printed, but `stars` declares {', '.join(levels)}"
+        )
+    tails = study.header.get("tails", table, column)
+    frees, premise, uses = distributions(study, table, column, place)
+    branches = [
+        Branch(_reading(df), _needed(printed.stars, levels, size, df, tails)) for df in frees
+    ]
+    shown = f"'{printed.stars}'" if printed.stars else "no stars"
+    return decide(
+        study.record,
+        study.paper,
+        "stars",
+        f"{shown} beside the statistic ({_name(study, coefficient)})",
+        branches,
+        premises=[
+            *premises,
+            study.says("stars", at=[at]),
+            Premise("tails", tails is not None, "tails: two"),
+            premise,
+        ],
+        uses=(coefficient, *uses),
+        all_agree=not premise.declared,
+    )
+
+
+def _reading(df: int | None) -> str:
+    return "the normal distribution" if df is None else f"t with {df} degrees of freedom"
+
+
+def _needed(
+    marks: str, levels: Mapping[str, Fraction], size: Expr, df: int | None, tails: str | None
+) -> tuple[Statement, ...]:
+    """Return what the number of stars asks of the statistic's size.
+
+    A one-sided test has half the tail, and says nothing of a statistic on the other side.
+    """
+    order = ["", *sorted(levels, key=len)]
+    sides = 2 if tails == "one" else 1
+    statements = []
+    if marks and sides * levels[marks] < 1:
+        least = critical_value(sides * levels[marks], df)
+        says = f"{marks} needs a statistic of at least the {_percent(levels[marks])} critical value"
+        statements.append(Statement(least, "at most", size, says))
+    if marks != order[-1] and sides == 1:
+        above = order[order.index(marks) + 1]
+        most = critical_value(levels[above], df)
+        says = f"without {above} the statistic stays under the {_percent(levels[above])} value"
+        statements.append(Statement(size, "at most", most, says))
+    return tuple(statements)
+
+
+def _percent(level: Fraction) -> str:
+    return f"{float(100 * level):g} percent"
+
+
+def distributions(
+    study: Study, table: str, column: str, place: Mapping[str, str]
+) -> tuple[list[int | None], Premise, tuple[str, ...]]:
+    """Return the distributions of a statistic, the premise about them, and the cells used.
+
+    Degrees of freedom that are printed beside the statistic come before declared ones.
+    ``residual`` is n less the printed coefficients, and one more where no constant is
+    printed.
+    """
+    printed = study.count(place["df"]) if "df" in place else None
+    declared = study.header.get("df", table, column)
+    if printed and printed > 0:
+        return [printed], Premise("df", True, ""), (place["df"],)
+    if declared == "normal":
+        return [None], Premise("df", True, "df: normal"), ()
+    if isinstance(declared, int):
+        return [declared], Premise("df", True, f"df: {declared}"), ()
+    n = study.sample_size(table, column) if declared == "residual" else None
+    rows = study.regressors(table, column)
+    frees = [(n or 0) - len(rows) - k for k in ((0,) if set(rows) & set(CONSTANTS) else (0, 1))]
+    if n and min(frees) > 0:
+        cells = study.size_cells(table, column)
+        return list(frees), Premise("df", True, "df: residual"), cells
+    return degrees_of_freedom(study, table, column), Premise("df", False, "df: normal"), ()
+
+
+def degrees_of_freedom(study: Study, table: str, column: str) -> list[int | None]:
+    """Return the distributions that a statistic may have been held against.
+
+    The normal; t with n less the printed coefficients and the effects that may have
+    been absorbed; t with one less than the clusters.
+    """
+    found: list[int | None] = [None]
+    n = study.sample_size(table, column)
+    if n is not None:
+        slopes = len(study.regressors(table, column))
+        absorbed = int(study.get("absorbed", 0))
+        found += [df for df in (n - slopes, n - slopes - absorbed) if df > 0]
+    clusters = study.get("clusters")
+    if clusters:
+        found.append(int(clusters) - 1)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,367 @@
+"""Statements about printed numbers, and checks that decide them.
+
+A :class:`Statement` says what two expressions must obey.  A :class:`Branch` is a
+reading under which several statements must hold together.  A :class:`Check` lays all
+readings of one rule side by side: *impossible* if each has a statement that no numbers
+inside the rounding intervals can obey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil, floor
+from typing import Literal
+
+from ftz.errors import RecordError
+from printproof.exact import Digits, Expr, Span, decimal
+from printproof.printed import Record
+
+CONSISTENT, IMPOSSIBLE, UNDECIDED = "consistent", "impossible", "undecided"
+
+#: Names under which a number of observations is printed.
+SIZES = ("N", "n", "Observations", "obs")
+
+Relation = Literal["equals", "at most", "less than", "is whole"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the numbers behind the print must obey.
+
+    Attributes
+    ----------
+    left : Expr
+    relation : {"equals", "at most", "less than", "is whole"}
+    right : Expr or None
+        ``None`` for "is whole".
+    says : str
+        The statement in words, for instance "t is effect over standard error".
+    """
+
+    left: Expr
+    relation: Relation
+    right: Expr | None = None
+    says: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Cells on either side, each once."""
+        right = () if self.right is None else self.right.cells
+        return tuple(dict.fromkeys((*self.left.cells, *right)))
+
+    def spans(self, record: Record) -> tuple[Span, Span | None]:
+        """Return the intervals of both sides."""
+        return self.left.span(record), None if self.right is None else self.right.span(record)
+
+    def possible(self, record: Record) -> bool:
+        """Say whether some numbers inside the intervals obey the statement."""
+        left, right = self.spans(record)
+        return related(left, self.relation, right)
+
+    def miss(self, record: Record) -> Fraction:
+        """Return how far apart the two sides are: zero where the statement is possible."""
+        left, right = self.spans(record)
+        if related(left, self.relation, right):
+            return Fraction(0)
+        if right is None:
+            assert left.low is not None and left.high is not None
+            return min(left.low - floor(left.low), ceil(left.high) - left.high)
+        gaps = [Fraction(0)]
+        if left.low is not None and right.high is not None:
+            gaps.append(left.low - right.high)
+        if self.relation == "equals" and right.low is not None and left.high is not None:
+            gaps.append(right.low - left.high)
+        return max(gaps)
+
+    def reasoning(self, record: Record) -> str:
+        """Write the deciding arithmetic so that it can be followed with a pencil."""
+        left, right = self.spans(record)
+        told = f"{self.says}: " if self.says else ""
+        first = _located(self.left, left, record)
+        if self.right is None or right is None:
+            inside = "holds" if related(left, self.relation, None) else "holds no"
+            return f"{told}{first}, which {inside} a whole number"
+        second = _located(self.right, right, record)
+        return f"{told}{first} and {second}; {self._outcome(record, left, right)}"
+
+    def _outcome(self, record: Record, left: Span, right: Span) -> str:
+        possible = related(left, self.relation, right)
+        if self.relation == "equals":
+            if possible:
+                single = left.low == left.high and right.low == right.high
+                return "the two are equal" if single else "the two share a point"
+            apart = decimal(self.miss(record), up=False, digits=3)
+            return f"the two share no point and lie {apart} apart"
+        than = "at most" if self.relation == "at most" else "less than"
+        return f"the first can{'' if possible else 'not'} be {than} the second"
+
+
+def _located(expr: Expr, span: Span, record: Record) -> str:
+    """Say where an expression lies; a single number needs no interval."""
+    shown = expr.show(record)
+    if span.low is None or span.low != span.high:
+        return f"{shown} lies in {span}"
+    value = decimal(span.low, up=False)
+    return shown if expr.tree[0] in {"number", "cell"} else f"{shown} = {value}"
+
+
+def related(left: Span, relation: Relation, right: Span | None) -> bool:
+    """Say whether a member of ``left`` can stand in the relation to a member of ``right``."""
+    if relation == "is whole":
+        if left.low is None or left.high is None:
+            return True
+        return ceil(left.low) <= left.high
+    assert right is not None
+    if relation == "less than":
+        return left.low is None or right.high is None or left.low < right.high
+    below = left.low is None or right.high is None or left.low <= right.high
+    if relation == "at most":
+        return below
+    above = right.low is None or left.high is None or right.low <= left.high
+    return below and above
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One reading: statements that must all hold if it is the right one.
+
+    Attributes
+    ----------
+    assume : str
+        What the reading supposes; empty where there is only one.
+    statements : tuple of Statement
+    """
+
+    assume: str
+    statements: tuple[Statement, ...]
+
+    def failing(self, record: Record) -> Statement | None:
+        """Return the first statement that cannot hold, or ``None``."""
+        return next((s for s in self.statements if not s.possible(record)), None)
+
+
+#: How much a verdict rests on, the least first.
+STRENGTHS = ("arithmetic", "convention", "wording")
+#: Premises that say what a heading means: digits and these are arithmetic.
+_DEFINITIONS = {"scale", "counts", "parts"}
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What a verdict rests on beside the digits.
+
+    Attributes
+    ----------
+    name : str
+        ``stars``, ``estimator``, ``sample`` ...
+    declared : bool
+        Whether it is printed or declared; a premise that the program infers is neither.
+    remedy : str
+        The line that would declare it.
+    """
+
+    name: str
+    declared: bool
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the ledger.
+
+    Attributes
+    ----------
+    paper, rule : str
+    cells : tuple of str
+        Identifiers of the printed cells that were used.
+    verdict : str
+        *consistent*, *impossible* or *undecided*.
+    reasoning : str
+        The deciding arithmetic in one paragraph.
+    branches : tuple of Branch
+        The readings; empty where nothing could be computed.
+    title : str
+        What was asked, in a few words.
+    premises : tuple of Premise
+        What the verdict rests on beside the digits.
+    strength : str
+        *arithmetic* (digits and what a heading means), *convention* (a declared
+        convention) or *wording* (a reading of a sentence).
+    """
+
+    paper: str
+    rule: str
+    cells: tuple[str, ...]
+    verdict: str
+    reasoning: str
+    branches: tuple[Branch, ...] = ()
+    title: str = ""
+    premises: tuple[Premise, ...] = ()
+    strength: str = "arithmetic"
+
+    @property
+    def declare(self) -> str:
+        """The lines that would decide the check if they were declared; empty if none would."""
+        return ", ".join(f"`{p.remedy}`" for p in self.premises if not p.declared)
+
+
+def decide(
+    record: Record,
+    paper: str,
+    rule: str,
+    title: str,
+    branches: Sequence[Branch],
+    *,
+    premises: Sequence[Premise] = (),
+    uses: Sequence[str] = (),
+    strength: str = "",
+    all_agree: bool = False,
+    if_impossible: str = IMPOSSIBLE,
+    remark: str = "",
+) -> Check:
+    """Evaluate all readings and word the verdict.
+
+    *Impossible* needs every premise declared, that of the digits too; otherwise the check
+    is *undecided*, with the line that would decide it.
+
+    Parameters
+    ----------
+    record : Record
+        With :class:`~printproof.exact.Digits`, what is declared about the digits counts;
+        a plain record is taken as rounded.
+    paper, rule, title : str
+    branches : sequence of Branch
+        Readings that together cover every case.
+    premises : sequence of Premise
+        What the statements rest on beside the digits.
+    uses : sequence of str
+        Cells whose numbers went into the statements as such: an n, say.
+    strength : str
+        By default *arithmetic* if nothing but definitions is among the premises, else
+        *convention*.
+    all_agree : bool
+        Where the readings are rivals: *consistent* only if each is possible, and
+        *undecided* if some are.  Otherwise one possible reading is enough.
+    if_impossible : str
+        The verdict if no reading is possible; *undecided* where the rule rests on a
+        premise that no declaration could settle.
+    remark : str
+        A sentence added to the reasoning.
+    """
+    stated = (c for b in branches for s in b.statements for c in s.cells)
+    cells = tuple(dict.fromkeys((*uses, *stated)))
+    try:
+        verdict, reasoning = _weigh(record, branches, all_agree)
+        rests = (*premises, *_of_digits(record, branches, cells, verdict))
+        if verdict == CONSISTENT and any(p.name == "rounding" and not p.declared for p in rests):
+            assert isinstance(record, Digits)
+            narrow = record.with_rounding("nearest", undeclared_only=True)
+            verdict, reasoning = _weigh(narrow, branches, all_agree)
+    except RecordError as error:  # a number printed as "about", or a divisor around zero
+        return Check(paper, rule, cells, UNDECIDED, f"{title}: {error}.", (), title)
+    missing = [p for p in rests if not p.declared]
+    known = {p.name for p in rests} <= _DEFINITIONS
+    if verdict != IMPOSSIBLE or if_impossible != IMPOSSIBLE:
+        verdict = if_impossible if verdict == IMPOSSIBLE else verdict
+        rests = tuple(p for p in rests if p.declared)
+    elif missing:
+        verdict = UNDECIDED
+        lines = " and ".join(f"`{p.remedy}`" for p in missing)
+        reasoning += f". This rests on what is not declared; {lines} would decide it"
+    text = " ".join(part for part in (_sentence(reasoning), remark) if part)
+    strength = strength or ("arithmetic" if known else "convention")
+    return Check(paper, rule, cells, verdict, text, tuple(branches), title, rests, strength)
+
+
+def _weigh(record: Record, branches: Sequence[Branch], all_agree: bool) -> tuple[str, str]:
+    """Return the verdict of the statements alone, and the arithmetic behind it."""
+    failing = _failing(record, branches, to_the_end=all_agree)
+    possible = [b for b, f in zip(branches, failing, strict=False) if f is None]
+    if not possible:
+        return IMPOSSIBLE, _impossible(record, branches, failing)
+    if all_agree and len(possible) < len(branches):
+        against = next(f for f in failing if f is not None)
+        names = " or ".join(b.assume for b in possible)
+        return UNDECIDED, f"possible with {names}; otherwise {against.reasoning(record)}"
+    return CONSISTENT, _consistent(record, possible[0])
+
+
+def _of_digits(
+    record: Record, branches: Sequence[Branch], cells: Sequence[str], verdict: str
+) -> Iterator[Premise]:
+    """Yield what an *impossible* rests on about the digits: exact counts, and rounding.
+
+    Rounding is none where the statements fail under truncation as well.  Where they hold
+    as widely read and fail if rounded, rounding is a premise that is not declared.
+    """
+    if not isinstance(record, Digits):
+        return
+    names = dict.fromkeys(_label(record, c) for c in cells if c in record.inferred)
+    if names:
+        yield Premise("counts", False, f"counts: [{', '.join(names)}]")
+    modes = {record.rounding[c] for c in cells if record.get(c).kind == "rounded"}
+    rounding = Premise("rounding", "unknown" not in modes, "rounding: nearest")
+    if verdict == IMPOSSIBLE:
+        wide = record.only(cells).with_rounding("unknown")
+        if modes - {"unknown"} and not all(b.failing(wide) for b in branches):
+            yield rounding
+    elif verdict == CONSISTENT and "unknown" in modes:
+        narrow = record.only(cells).with_rounding("nearest", undeclared_only=True)
+        if all(b.failing(narrow) for b in branches):
+            yield rounding
+
+
+def _label(record: Record, identifier: str) -> str:
+    """Return the name under which a cell would be declared a count."""
+    p = record.get(identifier)
+    return p.row if p.column == "value" or p.row in SIZES else p.column
+
+
+def _failing(
+    record: Record, branches: Sequence[Branch], *, to_the_end: bool
+) -> list[Statement | None]:
+    """Return each reading's failing statement; stop at the first possible one if allowed."""
+    found: list[Statement | None] = []
+    for branch in branches:
+        found.append(branch.failing(record))
+        if found[-1] is None and not to_the_end:
+            break
+    return found
+
+
+def _impossible(
+    record: Record, branches: Sequence[Branch], failing: Sequence[Statement | None]
+) -> str:
+    """Word the narrowest miss, which is the hardest case."""
+    pairs = [(f.miss(record), b, f) for b, f in zip(branches, failing, strict=True) if f]
+    _, branch, statement = min(pairs, key=lambda pair: pair[0])
+    text = statement.reasoning(record)
+    if len(branches) == 1:
+        return text
+    return f"in each of {len(branches)} cases; nearest with {branch.assume}: {text}"
+
+
+def _consistent(record: Record, branch: Branch) -> str:
+    text = "; ".join(s.reasoning(record) for s in branch.statements)
+    return f"with {branch.assume}: {text}" if branch.assume else text
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    starts_with_symbol = len(text) > 1 and not text[1].isalpha()  # t, z, n, s^2 keep their case
+    head = text if starts_with_symbol else text[:1].upper() + text[1:]
+    return head + ("" if text.endswith(".") else ".")
+
+
+def undecided(
+    paper: str, rule: str, cells: Sequence[str], reasoning: str, title: str = ""
+) -> Check:
+    """Return a check that the print does not settle, with the reason."""
+    return Check(paper, rule, tuple(cells), UNDECIDED, reasoning, (), title)
+
+
+def with_remark(check: Check, remark: str) -> Check:
+    """Add a sentence to a check's reasoning."""
+    return replace(check, reasoning=f"{check.reasoning} {remark}")

@@ -1,0 +1,335 @@
+"""What a rule needs to know of a paper beside its printed cells.
+
+The cells say which numbers stand where.  They do not say which columns are nested,
+which variable is a dummy, which numbers are parts of which total.  ``checks.yml``
+beside the record says so, one entry a paper, and another record brings its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+from printproof.declare import KINDS, Header
+from printproof.exact import Digits, Expr, number
+from printproof.exact import cell as cell_expr
+from printproof.printed import Printed, Record
+from printproof.statement import SIZES, Premise
+
+#: What may be said of a paper in ``checks.yml``.
+SECTIONS = (
+    "about",
+    "declare",
+    "clusters",
+    "absorbed",
+    "errors",
+    "variables",
+    "same_sample",
+    "outcomes",
+    "nested",
+    "mediation",
+    "relations",
+    "claims",
+    "columns",
+    "official",
+    "raw_sample",
+    "undecidable",
+)
+
+
+#: Names under which a constant is printed.
+CONSTANTS = ("const", "constant", "_cons", "Constant", "Intercept")
+
+#: What the line that declares a key could look like.
+EXAMPLES = {
+    "stars": '{"*": .1, "**": .05, "***": .01}',
+    "df": "normal",
+    "level": ".95",
+    "scale": "linear",
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One paper: its printed cells and what is declared about them.
+
+    Attributes
+    ----------
+    paper : str
+    record : Record
+        Cells of this paper.
+    declared : mapping
+        Sections of ``checks.yml``; see :data:`SECTIONS`.
+    claims : mapping
+        Key of a claim to its words and place.
+    inferred : frozenset of str
+        Sections that only the shape of the tables shows, and ``counts`` where nobody says
+        that whole numbers are exact: what rests on them is *undecided*.
+    words : mapping
+        Places that hold words or nothing, and what is printed there.
+    """
+
+    paper: str
+    record: Record
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    inferred: frozenset[str] = frozenset()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.declared) - set(SECTIONS)
+        if unknown:
+            raise RecordError(
+                f"{self.paper}: checks have no section {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(SECTIONS)}"
+            )
+        header = self.header
+        rounding = {
+            p.id: header.get("rounding", p.table, p.column) or "unknown" for p in self.record
+        }
+        counts = [p.id for p in self.record if p.kind == "count" and not self._exact(p)]
+        object.__setattr__(self, "record", Digits(self.record, rounding, counts))
+
+    @cached_property
+    def header(self) -> Header:
+        """What is declared for the paper, its tables and their columns."""
+        places = {(p.table, p.column) for p in self.record}
+        return Header.read(self.get("declare", {}), self.paper, places)
+
+    def _exact(self, printed: Printed) -> bool:
+        """Say whether a whole number is a count by declaration."""
+        if "counts" not in self.inferred or printed.statistic == "df":
+            return True
+        names = self.header.names("counts", printed.table, printed.column)
+        at = {printed.column} if printed.column in SIZES else {printed.row, printed.column}
+        return bool(names & {name.casefold() for name in at})
+
+    def kind(self, table: str, variable: str) -> str:
+        """Return what a variable is declared to be: dummy, count, share, amount or nothing."""
+        found = self.get("variables", {}).get(variable, {})
+        if found and "variables" not in self.inferred:
+            return str(found.get("kind", ""))
+        for key, kind in KINDS.items():
+            if variable.casefold() in self.header.names(key, table, None):
+                return kind
+        return str(found.get("kind", ""))
+
+    def says(self, key: str, *wanted: Any, at: Sequence[tuple[str, str | None]]) -> Premise:
+        """Return the premise that a key is declared as one of the wanted values at each place."""
+        values = [self.header.get(key, table, column) for table, column in at]
+        line = f"{key}: {wanted[0]}" if wanted else f"{key}: {EXAMPLES[key]}"
+        held = all(v is not None and (not wanted or v in wanted) for v in values)
+        return Premise(key, held, line)
+
+    def section(self, name: str, line: str) -> Premise:
+        """Return the premise that an entry of a section is declared, not inferred."""
+        return Premise(name, name not in self.inferred, line)
+
+    def one_sample(self, *at: tuple[str, str]) -> Premise:
+        """Return the premise that columns of tables are of one sample."""
+        names = {self.header.get("sample", table, column) for table, column in at}
+        tables = {table for table, _ in at}
+        groups = [] if "same_sample" in self.inferred else self.get("same_sample", [])
+        together = len(names) == 1 and None not in names
+        together = together or any(tables <= set(group) for group in groups)
+        return Premise("sample", together, "sample: one name for these columns")
+
+    def get(self, section: str, default: Any = None) -> Any:
+        """Return a declared section."""
+        return self.declared.get(section, default)
+
+    def id(self, place: str) -> str:
+        """Return a cell's identifier from its place, ``table/row/column/statistic``."""
+        return f"{self.paper}/{place}"
+
+    def has(self, identifier: str) -> bool:
+        """Say whether the record holds a cell."""
+        return identifier in self._ids
+
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        return frozenset(n.id for n in self.record)
+
+    @cached_property
+    def tables(self) -> dict[str, list[Printed]]:
+        """Cells by table."""
+        found: dict[str, list[Printed]] = {}
+        for printed in self.record:
+            found.setdefault(printed.table, []).append(printed)
+        return found
+
+    def where(self, table: str, row: str, column: str) -> dict[str, str]:
+        """Return the identifiers of one place by statistic."""
+        return self._places.get((table, row, column), {})
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str, str], dict[str, str]]:
+        places: dict[tuple[str, str, str], dict[str, str]] = {}
+        for p in self.record:
+            places.setdefault((p.table, p.row, p.column), {})[p.statistic] = p.id
+        return places
+
+    def places(self) -> Iterator[dict[str, str]]:
+        """Yield every place of the record: statistic to identifier."""
+        yield from self._places.values()
+
+    def count(self, identifier: str) -> int | None:
+        """Return a whole printed number, or ``None`` where it is missing or not exact."""
+        if not self.has(identifier):
+            return None
+        printed = self.record.get(identifier)
+        if printed.kind not in {"count", "rounded"}:  # a bound or "about" counts nothing
+            return None
+        value = printed.value
+        return int(value) if value == value.to_integral_value() else None
+
+    def sample_size(self, table: str, column: str) -> int | None:
+        """Return the N printed under a column, or the one n of the moments."""
+        for row in SIZES:
+            found = self.where(table, row, column).get("value")
+            if found:
+                return self.count(found)
+        sizes = {self.count(p.id) for p in self.record if p.column in SIZES}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def size_cells(self, table: str, column: str) -> tuple[str, ...]:
+        """Return the cells from which :meth:`sample_size` takes its number."""
+        printed = [self.where(table, row, column).get("value") for row in SIZES]
+        found = tuple(i for i in printed if i)[:1]
+        return found or tuple(p.id for p in self.record if p.column in SIZES)
+
+    def place(self, path: str) -> tuple[str, str, str]:
+        """Split ``table/row/column``, where a row or column may hold a slash itself.
+
+        Raises
+        ------
+        RecordError
+            If it has no three parts.
+        """
+        parts = path.split("/")
+        if len(parts) < 3:
+            raise RecordError(f"{self.paper}: {path!r} must be table/row/column")
+        for i in range(1, len(parts) - 1):
+            for j in range(i + 1, len(parts)):
+                found = "/".join(parts[:i]), "/".join(parts[i:j]), "/".join(parts[j:])
+                if found in self._places:
+                    return found
+        return parts[0], "/".join(parts[1:-1]), parts[-1]
+
+    def regressors(self, table: str, column: str) -> list[str]:
+        """Return the rows of a column that hold coefficients, in print order."""
+        return [
+            p.row
+            for p in self.tables.get(table, ())
+            if p.column == column and p.statistic == "coef"
+        ]
+
+
+def formula(study: Study, text: str, names: Mapping[str, str]) -> Expr:
+    """Read a formula such as ``100 * part / whole`` over named cells.
+
+    Parameters
+    ----------
+    study : printproof.Study
+    text : str
+        Numbers, names, ``+ - * /`` and parentheses.
+    names : mapping
+        Name to the place of a cell, ``table/row/column/statistic``.
+
+    Raises
+    ------
+    RecordError
+        If the formula holds anything else or a name is not defined.
+    """
+    try:
+        tree = ast.parse(str(text), mode="eval").body
+    except SyntaxError:
+        raise RecordError(f"{study.paper}: {text!r} is not a formula") from None
+    return _read(tree, study, names, text)
+
+
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+def _read(node: ast.AST, study: Study, names: Mapping[str, str], text: str) -> Expr:
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = (_read(part, study, names, text) for part in (node.left, node.right))
+        return Expr((_OPERATORS[type(node.op)], left.tree, right.tree))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return number(0) - _read(node.operand, study, names, text)
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        written = ast.get_source_segment(str(text), node) or str(node.value)
+        return number(written)
+    if isinstance(node, ast.Name):
+        if node.id not in names:
+            raise RecordError(f"{study.paper}: {text!r} uses {node.id!r}, which names no cell")
+        place = str(names[node.id])
+        if place.startswith("@"):
+            return number(open_fact(place))
+        identifier = study.id(place)
+        study.record.get(identifier)
+        return cell_expr(identifier)
+    raise RecordError(f"{study.paper}: {text!r} holds more than numbers, names and + - * / ( )")
+
+
+def open_fact(name: str) -> int:
+    """Return an open fact that a formula may name beside printed cells.
+
+    ``@register/zones by YEAR``, ``@register/treated city-years`` (of the study's cities,
+    2013-2022, coded as the paper codes them) and ``@tree/level 1`` to ``3`` (indicators
+    of the index).
+
+    Raises
+    ------
+    RecordError
+        If there is no such fact.
+    """
+    from ftz import register
+
+    if match := re.fullmatch(r"@register/zones by (\d{4})", name):
+        return int((register.load_register().zones["launch"].dt.year <= int(match[1])).sum())
+    if name == "@register/treated city-years":
+        rows = [(c, y) for c in register.study_cities() for y in range(*_WINDOW)]
+        frame = pd.DataFrame(rows, columns=["city", "year"])
+        return int(register.treatment(frame).sum())
+    if match := re.fullmatch(r"@tree/level ([123])", name):
+        return _tree_count(int(match[1]))
+    raise RecordError(f"there is no open fact {name!r}")
+
+
+#: First year of the study and the year after its last.
+_WINDOW = (2013, 2023)
+
+
+def _tree_count(level: int) -> int:
+    with (data_dir() / "index" / "tree.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    parents = {row["id"]: row.get("parent", "") for row in rows}
+
+    def depth(node: str) -> int:
+        return 1 + depth(parents[node]) if parents.get(node) in parents else 1
+
+    return sum(depth(node) == level for node in parents)
+
+
+def declared_list(study: Study, section: str) -> Sequence[Mapping[str, Any]]:
+    """Return a section that is a list of mappings.
+
+    Raises
+    ------
+    RecordError
+        If it is something else.
+    """
+    items = study.get(section, [])
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        raise RecordError(f"{study.paper}: {section} must be a list of entries")
+    return items

@@ -1,0 +1,1 @@
+"""Panels that meet printed tables: the problem, the search, and whether it is right."""

@@ -1,0 +1,497 @@
+r"""One test for a whole specification curve: whether anything happened at all.
+
+Whole adoption paths are handed to other units, the same reassignment for all
+specifications, and every specification is estimated again.  Under the null of no effect
+on any unit the outcomes stay what they are, so the curve as observed is one of the
+curves that the reassignments give.  It is ranked among them by three statistics of
+Simonsohn, Simmons and Nelson (2020):
+
+* the median estimate;
+* the share of specifications that are significant in the dominant direction;
+* Stouffer's combination of the p values, :math:`\sum_s z_s / \sqrt K`.
+
+Specifications share data and are anything but independent; the ranking needs no
+independence, because the dependence is the same in each reassigned curve.  The share takes
+few values, and ties make its test careful: it rejects a true null at most as often as its
+level says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special, stats
+
+from ftz.errors import EstimationError
+from ftz.inference.assignments import count_assignments, enumerate_assignments
+from ftz.results import Result
+
+if TYPE_CHECKING:
+    from ftz.own.study import Study
+    from specgrid.grid import Specification
+
+Floats = npt.NDArray[np.float64]
+#: A study, S specifications and treatment columns, one a reassignment, shape (n, B), to
+#: estimates and t statistics, both (S, B).
+Engine = Callable[["Study", Sequence["Specification"], Floats], tuple[Floats, Floats]]
+
+#: With no more distinct reassignments than this, all of them are estimated.
+ENUMERATE_UP_TO = 2_000
+#: How treatment is reassigned; ``cells`` is there to be compared with.
+SCHEMES = ("units", "observations")
+
+#: The three statistics, in the order of the paper.
+STATISTICS = ("median", "share", "stouffer")
+_WORDS = {
+    "median": "median estimate",
+    "share": "share significant in the dominant direction",
+    "stouffer": "Stouffer's combined z",
+}
+#: Ties must count as ties: the observed curve is as large as itself.
+_SLACK = 1e-10
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class JointTest(Result):
+    """A specification curve ranked among the curves of reassigned adoption paths.
+
+    Attributes
+    ----------
+    observed : pandas.Series
+        ``median`` (units of the outcome), ``share`` (0 to 1), ``stouffer`` (a z).
+    null : pandas.DataFrame, one row a reassignment
+        The same three under reassigned treatment.  Reassignments under which no
+        specification can be estimated are left out.
+    curve : pandas.DataFrame, one row a rank
+        The estimates in order: ``observed``, and ``lower``, ``middle``, ``upper``, the
+        2.5%, 50% and 97.5% quantile of the estimate at this rank over the reassignments.
+    estimates, tstats : numpy.ndarray, shape (S,)
+        The observed curve in the order of the specifications.
+    exact : bool
+        Whether all reassignments were taken (the observed one is among them).
+    n_assignments : int
+        Distinct reassignments.
+    n_degenerate : int
+        Reassignments left out.
+    n_specifications : int
+    level : float
+        At which a specification counts as significant, two-sided.
+    scheme : str
+        ``paths`` or, for comparison only, ``cells``.
+    seed : int or None
+    """
+
+    observed: pd.Series
+    null: pd.DataFrame
+    curve: pd.DataFrame
+    estimates: Floats
+    tstats: Floats
+    exact: bool
+    n_assignments: int
+    n_degenerate: int
+    n_specifications: int
+    level: float
+    scheme: str
+    seed: int | None
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """P value of each statistic; two-sided for median and Stouffer, upper for the share."""
+        as_large = (self.null.abs() >= self.observed.abs() * (1 - _SLACK)).sum()
+        n = len(self.null)
+        ranked = as_large / n if self.exact else (1 + as_large) / (1 + n)
+        return ranked.rename("p_value")
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest p value that this many reassignments can give."""
+        return 1 / len(self.null) if self.exact else 1 / (1 + len(self.null))
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row a statistic; observed, its null distribution, p value."""
+        quantiles = self.null.quantile([0.025, 0.5, 0.975]).T
+        frame = pd.DataFrame(
+            {
+                "observed": self.observed,
+                "null 2.5%": quantiles[0.025],
+                "null median": quantiles[0.5],
+                "null 97.5%": quantiles[0.975],
+                "p_value": self.pvalues,
+            }
+        )
+        return frame.rename(index=_WORDS)
+
+    @property
+    def _head(self) -> str:
+        how = "all" if self.exact else f"{len(self.null):,} draws of"
+        return (
+            f"{self.n_specifications:,} specifications jointly, {how} "
+            f"{self.n_assignments:,} reassigned {self.scheme}"
+        )
+
+
+def joint_test(
+    study: Study,
+    specifications: Sequence[Specification],
+    *,
+    seed: int | np.random.Generator,
+    draws: int = 500,
+    level: float = 0.05,
+    df: float | None = None,
+    scheme: str = "units",
+    enumerate_up_to: int = ENUMERATE_UP_TO,
+    engine: Engine | None = None,
+) -> JointTest:
+    """Rank the specification curve among those of reassigned adoption paths.
+
+    Parameters
+    ----------
+    study : ftz.own.study.Study
+    specifications : sequence of Specification
+        Two-way fixed effects with clustered standard errors (CR1) on rows that do not
+        depend on who is treated: ``matching`` is ``none``.  :func:`eligible` picks them
+        from a grid.
+    seed : int or numpy.random.Generator
+        The same seed gives the same draws.
+    draws : int
+        Random reassignments, where they are too many to enumerate.
+    level : float
+        At which a specification counts as significant, two-sided.
+    df : float, optional
+        Degrees of freedom of the t distribution; the normal if not given.
+    scheme : {"units", "observations"}
+        ``paths`` hands whole adoption paths to other units: a unit that gets another's
+        path gets it under every coding of the adoption year.  ``cells`` shuffles the rows
+        of the treatment; it is no valid test where outcomes persist, and there to be
+        compared with.
+    enumerate_up_to : int
+        Enumerate all reassignments of paths, instead of drawing, if there are no more.
+    engine : callable, optional
+        Estimates many specifications under many treatments;
+        :func:`specgrid.estimate_many` if not given.
+
+    Returns
+    -------
+    JointTest
+
+    Raises
+    ------
+    EstimationError
+        No specification, one that is not eligible, unknown scheme, fewer than one draw,
+        no curve that can be estimated.
+
+    Notes
+    -----
+    Simonsohn, Simmons and Nelson (2020), inference under the null by shuffling the
+    treatment, with whole paths in the place of single observations, since a treatment that
+    switches on and stays on must be compared with others that do (Bertrand, Duflo and
+    Mullainathan 2004).  Exact if the paths could have fallen to any unit with equal chance.
+    """
+    specifications = list(specifications)
+    if not specifications:
+        raise EstimationError("no specification to test")
+    odd = [s for s in specifications if not _is_eligible(s)]
+    if odd:
+        raise EstimationError(
+            f"{len(odd)} specifications have rows or errors that cannot be had for every "
+            f"reassignment, the first: {odd[0].text}; take eligible(grid)"
+        )
+    if scheme not in SCHEMES:
+        raise EstimationError(f"unknown scheme {scheme!r}: use {' or '.join(SCHEMES)}")
+    codings = list(dict.fromkeys(s.adoption for s in specifications))
+    reassign = _paths if scheme == "units" else _cells
+    treatments, count, exact = reassign(study, codings, draws, seed, enumerate_up_to)
+    estimates, tstats = _estimates(study, specifications, treatments, engine or _engine())
+    return rank_curves(
+        estimates,
+        tstats,
+        exact=exact,
+        n_assignments=count,
+        scheme=scheme,
+        level=level,
+        df=df,
+        seed=int(seed) if isinstance(seed, int | np.integer) and not exact else None,
+    )
+
+
+def eligible(specifications: Iterable[Specification]) -> list[Specification]:
+    """Return the specifications that :func:`joint_test` takes."""
+    return [s for s in specifications if _is_eligible(s)]
+
+
+def _is_eligible(specification: Specification) -> bool:
+    return (specification.estimator, specification.matching, specification.error_type) == (
+        "twfe",
+        "none",
+        "CR1",
+    )
+
+
+def _engine() -> Engine:
+    from specgrid.estimate import estimate_many
+
+    return estimate_many
+
+
+def _estimates(
+    study: Study,
+    specifications: Sequence[Specification],
+    treatments: dict[str, Floats],
+    engine: Engine,
+) -> tuple[Floats, Floats]:
+    """Estimate each specification under the treatments of its own coding.
+
+    The columns are coded here, where a coding belongs to a unit's whole path; so the engine
+    is told to take them as they are.
+    """
+    shape = len(specifications), next(iter(treatments.values())).shape[1]
+    estimates, tstats = np.empty(shape), np.empty(shape)
+    for coding, columns in treatments.items():
+        rows = [i for i, s in enumerate(specifications) if s.adoption == coding]
+        as_given = [replace(specifications[i], adoption="launch") for i in rows]
+        found = engine(study, as_given, columns)
+        estimates[rows], tstats[rows] = found
+    return estimates, tstats
+
+
+def _observed(study: Study, coding: str, starts: Floats) -> Floats:
+    """Return the treatment as it was, one entry a row of the study's frame."""
+    if coding == "launch":
+        return study.frame[study.treatment].to_numpy(float)
+    return _switched_on(study, starts[None, :])[:, 0]
+
+
+def _switched_on(study: Study, starts: Floats) -> Floats:
+    """Return treatment columns, shape (n, B), from first treated periods, shape (B, N)."""
+    units = pd.Categorical(study.frame[study.unit], categories=study.units).codes
+    periods = study.frame[study.time].to_numpy(float)
+    on: Floats = (periods >= starts[:, units]).T.astype(float)
+    return on
+
+
+def _starts(study: Study, codings: Sequence[str]) -> dict[str, Floats]:
+    """Return the first treated period of each unit under each coding, infinite for never."""
+    from specgrid.cells import adoption
+
+    last = study.periods[-1]
+    found = {}
+    for coding in codings:
+        first = adoption(study, coding)
+        start = np.array([first[unit] for unit in study.units], dtype=float)
+        found[coding] = np.where(start <= last, start, np.inf)  # NaN is never, too
+    return found
+
+
+_Treatments = tuple[dict[str, Floats], int, bool]
+
+
+def _paths(
+    study: Study,
+    codings: Sequence[str],
+    draws: int,
+    seed: int | np.random.Generator,
+    enumerate_up_to: int,
+) -> _Treatments:
+    """Return the observed treatment and reassigned ones under each coding."""
+    starts = _starts(study, codings)
+    paths = list(zip(*(starts[coding].tolist() for coding in codings), strict=True))
+    givers, count, exact = reassigned_paths(
+        paths, draws=draws, seed=seed, enumerate_up_to=enumerate_up_to
+    )
+    treatments = {
+        coding: np.column_stack(
+            [_observed(study, coding, start), _switched_on(study, start[givers])]
+        )
+        for coding, start in starts.items()
+    }
+    return treatments, count, exact
+
+
+def _cells(
+    study: Study,
+    codings: Sequence[str],
+    draws: int,
+    seed: int | np.random.Generator,
+    enumerate_up_to: int,
+) -> _Treatments:
+    """Shuffle rows, the same shuffle for every coding; always by drawing."""
+    if draws < 1:
+        raise EstimationError(f"draws must be at least 1, not {draws}")
+    rng = np.random.default_rng(seed)
+    starts = _starts(study, codings)
+    seen = np.column_stack([_observed(study, coding, starts[coding]) for coding in codings])
+    orders = rng.permuted(np.tile(np.arange(len(seen)), (draws, 1)), axis=1).T
+    treatments = {
+        coding: np.column_stack([column, column[orders]])
+        for coding, column in zip(codings, seen.T, strict=True)
+    }
+    labels = np.unique(seen, axis=0, return_inverse=True)[1].ravel()
+    return treatments, count_assignments(labels), False
+
+
+def curve_statistics(
+    estimates: Floats, tstats: Floats, *, level: float = 0.05, df: float | None = None
+) -> pd.DataFrame:
+    """Return the three statistics of each specification curve.
+
+    Parameters
+    ----------
+    estimates, tstats : arrays, shape (S, B)
+        One column a curve.  NaN where a specification has no estimate: it is left out of
+        that curve.
+    level : float
+        At which a specification counts as significant, two-sided.
+    df : float, optional
+        Degrees of freedom of the t distribution; the normal if not given, as where a
+        paper prints z.
+
+    Returns
+    -------
+    pandas.DataFrame, B rows
+        ``median``, ``share``, ``stouffer``; NaN where a curve has no estimate.
+
+    Raises
+    ------
+    EstimationError
+        If the two arrays differ in shape or a level is none.
+    """
+    estimates, tstats = (np.asarray(a, dtype=float) for a in (estimates, tstats))
+    if estimates.shape != tstats.shape or estimates.ndim != 2:
+        raise EstimationError("estimates and t statistics must have one shape (S, B)")
+    if not 0 < level < 1:
+        raise EstimationError(f"level must lie between 0 and 1, not {level}")
+    there = np.isfinite(estimates) & np.isfinite(tstats)
+    count = there.sum(axis=0)
+    known = np.where(there, estimates, np.nan)
+    median = np.full(known.shape[1], np.nan)
+    median[count > 0] = np.nanmedian(known[:, count > 0], axis=0)
+    z = np.where(there, tstats if df is None else _as_normal(tstats, df), 0.0)
+    critical = special.ndtri(1 - level / 2)
+    counts = np.maximum(count, 1)
+    above, below = (((side * z) > critical).sum(axis=0) / counts for side in (1, -1))
+    share = np.where(median > 0, above, np.where(median < 0, below, np.maximum(above, below)))
+    table = {"median": median, "share": share, "stouffer": z.sum(axis=0) / np.sqrt(counts)}
+    return pd.DataFrame(table).where(pd.Series(count > 0), np.nan)
+
+
+def _as_normal(tstats: Floats, df: float) -> Floats:
+    """Return the normal deviates with the p values of t statistics, far tails included."""
+    size = -special.ndtri(stats.t(df).sf(np.abs(tstats)))
+    z: Floats = np.sign(tstats) * np.minimum(size, 38.0)
+    return z
+
+
+def normal_p(tstat: float) -> float:
+    """Return the two-sided normal p value of a t statistic."""
+    return float(2 * special.ndtr(-abs(tstat)))
+
+
+def rank_curves(
+    estimates: Floats,
+    tstats: Floats,
+    *,
+    exact: bool,
+    n_assignments: int,
+    scheme: str = "units",
+    level: float = 0.05,
+    df: float | None = None,
+    seed: int | None = None,
+) -> JointTest:
+    """Rank the first curve among the others.
+
+    Parameters
+    ----------
+    estimates, tstats : arrays, shape (S, 1 + B)
+        The observed curve in the first column, reassigned ones in the others.
+    exact : bool
+        Whether the others are all reassignments that there are.
+    n_assignments : int
+        Distinct reassignments.
+    scheme, level, df, seed
+        As :func:`joint_test`.
+
+    Raises
+    ------
+    EstimationError
+        As :func:`curve_statistics`; also if the observed curve has no estimate, or no
+        reassigned one has.
+    """
+    table = curve_statistics(estimates, tstats, level=level, df=df)
+    observed, null = table.iloc[0], table.iloc[1:]
+    valid = null["median"].notna()
+    if observed.isna().any() or not valid.any():
+        raise EstimationError(
+            "no curve to rank: the specifications cannot be estimated on this study"
+        )
+    columns = np.flatnonzero(valid.to_numpy()) + 1
+    return JointTest(
+        observed=observed.rename("observed"),
+        null=null[valid].reset_index(drop=True),
+        curve=_ranked(estimates[:, 0], estimates[:, columns]),
+        estimates=estimates[:, 0].copy(),
+        tstats=tstats[:, 0].copy(),
+        exact=exact,
+        n_assignments=n_assignments,
+        n_degenerate=int((~valid).sum()),
+        n_specifications=int(np.isfinite(estimates[:, 0]).sum()),
+        level=level,
+        scheme=scheme,
+        seed=seed,
+    )
+
+
+def _ranked(observed: Floats, null: Floats) -> pd.DataFrame:
+    """Return the observed estimates in order beside quantiles of the reassigned ones."""
+    curve = np.sort(observed[np.isfinite(observed)])
+    places = (np.arange(len(curve)) + 0.5) / len(curve)
+    whole = np.isfinite(null).all(axis=0)
+    if whole.any() and len(null) == len(curve):
+        ordered = np.sort(null[:, whole], axis=0)
+    else:  # curves of unequal length are read at the same relative ranks
+        parts = [np.quantile(c[np.isfinite(c)], places) for c in null.T]
+        ordered = np.column_stack(parts)
+    lower, middle, upper = np.quantile(ordered, [0.025, 0.5, 0.975], axis=1)
+    return pd.DataFrame({"observed": curve, "lower": lower, "middle": middle, "upper": upper})
+
+
+def reassigned_paths(
+    paths: Sequence[Any], *, draws: int, seed: int | np.random.Generator, enumerate_up_to: int
+) -> tuple[npt.NDArray[np.int64], int, bool]:
+    """Return whose path each unit gets, one reassignment a row.
+
+    Parameters
+    ----------
+    paths : sequence, one entry a unit
+        The unit's whole adoption path, hashable; units with equal paths are
+        interchangeable.
+    draws : int
+        Random reassignments where they are too many to enumerate.
+    seed : int or numpy.random.Generator
+    enumerate_up_to : int
+        Enumerate if there are no more distinct reassignments than this.
+
+    Returns
+    -------
+    givers : array of int, shape (B, N)
+        Position of a unit that had the path which unit *i* is given.
+    count : int
+        Distinct reassignments.
+    exact : bool
+        Whether all were taken.
+    """
+    if draws < 1:
+        raise EstimationError(f"draws must be at least 1, not {draws}")
+    numbers: dict[Any, int] = {}
+    labels = np.array([numbers.setdefault(path, len(numbers)) for path in paths])
+    count = count_assignments(labels)
+    first = np.array([int(np.argmax(labels == number)) for number in range(len(numbers))])
+    if count <= enumerate_up_to:
+        return first[enumerate_assignments(labels)], count, True
+    rng = np.random.default_rng(seed)
+    return first[rng.permuted(np.tile(labels, (draws, 1)), axis=1)], count, False

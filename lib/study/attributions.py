@@ -1,0 +1,387 @@
+"""What the book says that a paper says, with the paper's own words.
+
+A row of ``data/attributions/<paper>.csv`` is one claim of a paper: its section, a clause of
+the Chinese text, the book's English, and what kind of claim it is.  Pages point at rows by
+the role ``{says}``.  The papers are not ours to publish, so the words are held against the
+full texts only where a reader has them (:func:`papers_folder`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+from study.rows import one_of, read_rows, refuse
+
+__lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}
+
+#: Paper to the beginning of its rows' identifiers.
+PREFIXES = {
+    "yan_ye_wang": "yan-ye-wang",
+    "qian_wang_2023": "qian-wang",
+    "zhou_2024": "zhou",
+    "mi_2024": "mi",
+    "chen_jiangsu": "chen",
+}
+#: Paper to its authors, as the book's sentences name them.
+AUTHORS = {
+    "yan_ye_wang": "Yan, Ye and Wang",
+    "qian_wang_2023": "Qian and Wang",
+    "zhou_2024": "Zhou",
+    "mi_2024": "Mi",
+    "chen_jiangsu": "Chen",
+}
+KINDS = (
+    *("claim", "number", "example", "proposal", "problem"),
+    *("position", "method", "definition"),
+)
+
+_COLUMNS = ("id", "paper", "section", "quote", "english", "kind", "review")
+_SECTIONS = ("paper", "section", "title_zh", "title", "also")
+_DIAGRAMS = (
+    *("diagram", "kind", "id", "label", "label_zh", "column", "row"),
+    *("from", "to", "says"),
+)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One claim of a paper.
+
+    Attributes
+    ----------
+    id : str
+        Beginning with the paper's prefix (:data:`PREFIXES`).
+    paper, section : str
+        Where it stands, as the paper numbers its sections.
+    quote : str
+        The clauses that carry the claim, exact but for white space and width of letters,
+        with ``……`` where something between two of them is left out; the sentences around
+        them may hold more of the claim.
+    english : str
+        What the book says of it.
+    kind : str
+        One of :data:`KINDS`.
+    review : str
+        What the English says more or less than the passage; empty if nothing.
+    """
+
+    id: str
+    paper: str
+    section: str
+    quote: str
+    english: str
+    kind: str
+    review: str
+
+    @property
+    def place(self) -> str:
+        """Authors and section, as a page prints them."""
+        numbered = self.section[0].isdigit()
+        return f"{AUTHORS[self.paper]}, {'part ' if numbered else ''}{self.section}"
+
+
+# -- the rows ----------------------------------------------------------------------------
+
+
+def load() -> dict[str, Attribution]:
+    """Return all rows by identifier, paper by paper, in the order of the text.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, an identifier that stands twice or
+        has not its paper's prefix, an unknown paper, section or kind; file, row and column
+        are named.
+    """
+    known = sections()
+    found: dict[str, Attribution] = {}
+    for paper, prefix in PREFIXES.items():
+        name = f"attributions/{paper}.csv"
+        frame = read_rows(name, _COLUMNS, may_be_empty=("review",))
+        mine = set(known.loc[known["paper"] == paper, "section"])
+        shape = frame["id"].str.fullmatch(rf"{prefix}-[a-z0-9-]+")
+        refuse(name, frame, "id", ~shape, f"{prefix}- and small letters, digits or hyphens")
+        refuse(name, frame, "id", frame["id"].duplicated(), "an identifier of its own")
+        refuse(name, frame, "paper", frame["paper"] != paper, paper)
+        refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
+        one_of(name, frame, "kind", KINDS)
+        for row in frame.to_dict("records"):
+            found[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
+    return found
+
+
+def sections() -> pd.DataFrame:
+    """Return the sections of all papers in the order of their texts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``paper``, ``section``, ``title_zh`` (empty where the paper has no heading),
+        ``title``, and ``also``: labels, joined by semicolons, of chapters that treat the
+        section at length and carry no marks.
+
+    Raises
+    ------
+    RecordError
+        A file or column that is missing, an empty cell, an unknown paper, or a section
+        that stands twice.
+    """
+    name = "attributions/sections.csv"
+    frame = read_rows(name, _SECTIONS, may_be_empty=("title_zh", "also"))
+    refuse(name, frame, "paper", ~frame["paper"].isin(list(PREFIXES)), "a known paper")
+    twice = frame.duplicated(["paper", "section"])
+    refuse(name, frame, "section", twice, "each section of a paper once")
+    return frame
+
+
+def diagram(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return nodes and arrows of a diagram that is drawn from a paper's sentences.
+
+    Parameters
+    ----------
+    name : str
+        As in the column ``diagram`` of ``diagrams.csv``.
+
+    Returns
+    -------
+    nodes : pandas.DataFrame
+        Indexed by ``id``: ``label``, ``label_zh``, ``column`` (layer), ``row``, ``ours``.
+    edges : pandas.DataFrame
+        ``from``, ``to``, ``ours``: whether no sentence of the paper says it.
+
+    Raises
+    ------
+    RecordError
+        An unknown diagram or kind, a node that stands twice, an arrow to a node that is
+        not there, a place that is no number, or a row of no known attribution.
+    """
+    file = "attributions/diagrams.csv"
+    whole = read_rows(file, _DIAGRAMS, may_be_empty=_DIAGRAMS[2:])
+    one_of(file, whole, "kind", ("node", "edge"))
+    node = whole["kind"] == "node"
+    for axis in ("column", "row"):
+        lost = node & pd.to_numeric(whole[axis], errors="coerce").isna()
+        refuse(file, whole, axis, lost, "a number")
+    twice = node & whole[["diagram", "kind", "id"]].duplicated()
+    refuse(file, whole, "id", twice, "an identifier of its own in its diagram")
+    known = set(zip(whole.loc[node, "diagram"], whole.loc[node, "id"], strict=True))
+    for end in ("from", "to"):
+        named = pd.Series(list(zip(whole["diagram"], whole[end], strict=True)), whole.index)
+        refuse(file, whole, end, ~node & ~named.isin(known), "a node of the same diagram")
+    rows = load()
+    lost = whole["says"].map(lambda text: any(key not in rows for key in text.split()))
+    refuse(file, whole, "says", lost, "identifiers of attributions")
+    mine = whole[whole["diagram"] == name].assign(ours=lambda frame: frame["says"] == "")
+    if mine.empty:
+        there = ", ".join(dict.fromkeys(whole["diagram"]))
+        raise RecordError(f"{file}: no diagram {name!r}: there are {there}")
+    nodes = mine[mine["kind"] == "node"].set_index("id")
+    nodes = nodes.astype({"column": float, "row": float})
+    edges = mine[mine["kind"] == "edge"]
+    return nodes[["label", "label_zh", "column", "row", "ours"]], edges[["from", "to", "ours"]]
+
+
+# -- the papers' full texts ----------------------------------------------------------------
+
+
+def normalised(text: str) -> str:
+    r"""Return a text without white space, letters and signs in one width.
+
+    >>> normalised("占 GDP 的 ５０％，\n\n（表 1）")
+    '占GDP的50%,(表1)'
+    """
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def places(quote: str, text: str) -> list[tuple[int, int]]:
+    """Return where a quotation's clauses begin and end in a text, one after the other.
+
+    Parameters
+    ----------
+    quote : str
+        Clauses; where something is left out between two of them stands ``……``.
+    text : str
+        As :func:`normalised` returns it.
+
+    Returns
+    -------
+    list of tuple
+        Empty if a clause is not there, or not after the one before it.
+
+    >>> places("一是……三是", "一是甲,二是乙,三是丙")
+    [(0, 2), (8, 10)]
+    >>> places("三是……一是", "一是甲,二是乙,三是丙")
+    []
+    """
+    found, here = [], 0
+    for clause in map(normalised, quote.split("……")):
+        begin = text.find(clause, here)
+        if begin < 0:
+            return []
+        here = begin + len(clause)
+        found.append((begin, here))
+    return found
+
+
+def stands(quote: str, text: str) -> bool:
+    """Tell whether a quotation's clauses stand in a text (see :func:`places`)."""
+    return bool(places(quote, text))
+
+
+def quoted_share(quotes: Iterable[str], text: str) -> float:
+    """Return the share of a text that quotations cover, each letter counted once.
+
+    Parameters
+    ----------
+    quotes : iterable of str
+    text : str
+        As :func:`normalised` returns it.
+    """
+    covered = {
+        i for quote in quotes for begin, end in places(quote, text) for i in range(begin, end)
+    }
+    return len(covered) / len(text)
+
+
+def papers_folder() -> Path | None:
+    """Return the folder with the papers' full texts, or None where there is none.
+
+    It is what ``FTZ_PAPERS`` names, else ``shared/seeds`` beside the checkout.
+    """
+    named = os.environ.get("FTZ_PAPERS")
+    folder = Path(named) if named else data_dir().resolve().parents[1] / "shared" / "seeds"
+    return folder if (folder / "README.md").is_file() else None
+
+
+def full_texts(folder: Path) -> dict[str, str]:
+    """Return paper to normalised full text, by the table in the folder's ``README.md``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With a README whose table has lines ``| file | what it is | key |``.
+
+    Raises
+    ------
+    RecordError
+        A paper of :data:`PREFIXES` that the table does not name.
+    """
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    files = dict(
+        (key, name) for name, key in re.findall(r"^\| (\S+\.txt) \|.*\| (\w+) \|$", table, re.M)
+    )
+    if lost := [paper for paper in PREFIXES if paper not in files]:
+        raise RecordError(f"{folder.name}/README.md names no text of {', '.join(lost)}")
+    return {
+        paper: normalised((folder / files[paper]).read_text(encoding="utf-8")) for paper in PREFIXES
+    }
+
+
+# -- sentences about a paper -----------------------------------------------------------------
+
+#: Directives whose content is code, mathematics or a list of rows, and no sentence.
+_NO_PROSE = ("code-cell", "code", "math", "eval-rst", "bibliography", "raw", "says-table")
+_FENCE = re.compile(r"\s*(`{3,}|:{3,})\s*(?:\{([\w:-]+)\})?")
+_CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+_MARK = re.compile(r"\{says\}`([^`]+)`")
+_NAMED = {
+    paper: re.compile(rf"(?<![\w-])(?:{names})(?!\w)")
+    for paper, names in {
+        "yan_ye_wang": "Yan, Ye and Wang|[Tt]he measuring paper",
+        "qian_wang_2023": "Qian and Wang",
+        "zhou_2024": "Zhou",
+        "mi_2024": "Mi|the Blue Book|The Blue Book",
+        "chen_jiangsu": "Chen",
+    }.items()
+}
+#: Subjects that stand for a paper without naming it; the last two only before a verb of saying.
+_SUBJECT = re.compile(
+    r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report|"
+    r"(?:They|He) (?:asks?|names?|calls?|reports?|finds?|found|wants?|answers?|sees?|writes?|"
+    r"say|says|propose|proposes|draws?|takes?|follows?|develops?))\b"
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A sentence to mend: the line as a text editor counts, and what is wrong."""
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.what}"
+
+
+def sentences(text: str) -> Iterator[tuple[int, str]]:
+    """Yield number and content of a page's lines of prose; a line is a sentence.
+
+    Headings, comments, code and lines that only open or close a directive are left out.
+
+    Parameters
+    ----------
+    text : str
+        A page's source, one sentence a line.
+    """
+    header = re.match(r"\A---\n.*?\n---\n", text, flags=re.S)
+    skipped = header.group(0).count("\n") if header else 0
+    closing = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if number <= skipped:
+            continue
+        fence = _FENCE.match(line)
+        if closing is not None:
+            if fence and fence[1].startswith(closing) and not line.strip(" `:"):
+                closing = None
+        elif fence:
+            closing = fence[1] if fence[2] in _NO_PROSE else None
+        elif line.strip() and not re.match(r"#|%|\(ch-|\s*:[\w-]+:", line):
+            yield number, line
+
+
+def problems(text: str, rows: Mapping[str, Attribution]) -> list[Fault]:
+    """Return the attributing sentences of a page that do not show the paper's words.
+
+    A sentence (a line) is *attributing* if it cites one of the five papers, names its
+    authors, or begins with "The author(s)", "The paper", "The report", or "They"
+    or "He" and what authors do (ask, name, report ...).  It needs a mark
+    ``{says}`` in the same line, of each paper that it cites or names, and of no other.
+    Free is only the line "**Source.**" of an overview, which says what a chapter reads.
+
+    Parameters
+    ----------
+    text : str
+        A page's source, one sentence a line.
+    rows : mapping
+        From :func:`load`.
+    """
+    found = []
+    for number, line in sentences(text):
+        if line.startswith("**Source.**"):
+            continue
+        marks = [key.strip() for mark in _MARK.findall(line) for key in mark.split(",")]
+        marked = {rows[key].paper for key in marks if key in rows}
+        cited = {key.strip() for cite in _CITED.findall(line) for key in cite.split(",")}
+        about = cited & set(PREFIXES)
+        about |= {paper for paper, name in _NAMED.items() if name.search(line)}
+        lost = [key for key in marks if key not in rows]
+        if lost:
+            found.append(Fault(number, f"no row {', '.join(lost)} in data/attributions"))
+        for paper in sorted(about - marked):
+            found.append(
+                Fault(number, f"a sentence about {AUTHORS[paper]} without words of the paper")
+            )
+        for paper in sorted(marked - about if about else ()):
+            found.append(Fault(number, f"words of {AUTHORS[paper]} under another paper's name"))
+        if not about and not marks and _SUBJECT.match(line):
+            found.append(Fault(number, "a sentence about a paper without its words"))
+    return found

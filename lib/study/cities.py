@@ -1,0 +1,51 @@
+"""The thirteen cities: which areas of zones lie in them, and which carry the estimate."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+import printproof
+from ftz import register
+from printproof.rules import official
+
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"*": {"files": ["data/register/*.csv"]}}
+
+
+def areas(city: str) -> pd.DataFrame:
+    """Return the named areas of zones that lie in a city.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``zone``, ``area``, ``launch``; an area across a border stands under both its cities,
+        and a zone whose areas the register does not name gives no row.
+    """
+    known, found = register.load_register(), []
+    for zone, named, launch in known.zones[["zone", "areas", "launch"]].itertuples(index=False):
+        alone = known.cities.loc[known.cities["zone"] == zone, "city"].tolist() == [city]
+        for part in filter(None, named.split("; ")):
+            area, _, place = part.partition(" (in ")
+            if city in place or (alone and not place):
+                found.append((zone, area, launch))
+    return pd.DataFrame(found, columns=["zone", "area", "launch"])
+
+
+def sample() -> pd.DataFrame:
+    """Return each city-year with the slack that the sample of Yan, Ye and Wang needs to hold it.
+
+    The columns are those of :func:`printproof.rules.official.city_years`.
+    """
+    (study,) = (study for study in printproof.load_studies() if study.paper == "yan_ye_wang")
+    return official.city_years(study)
+
+
+def carriers(rows: pd.DataFrame) -> list[str]:
+    """Return the cities with a treated row in the sample, official figures taken as they stand.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From :func:`sample`.
+    """
+    return list(dict.fromkeys(rows.loc[rows["treated"] & (rows["slack"] == 0), "city"]))

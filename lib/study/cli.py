@@ -1,0 +1,336 @@
+"""The command ``ftz``: what the book does, from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftz.errors import FtzError
+from study.commands import BAD_INPUT
+
+if TYPE_CHECKING:
+    from printproof import Ledger
+
+#: Exit codes where all is well, and where a wanted verdict was not met.
+OK, NOT_MET = 0, 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["rerun"]:
+        return _rerun(given[1:])
+    options = _parser(given).parse_args(given)
+    command: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return command(options)
+    except FtzError as error:
+        print(f"ftz {options.command}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:  # `ftz audit | head`
+        sys.stderr.close()
+        return OK
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """Return the parser; only the command that is called brings its options and imports."""
+    parser = argparse.ArgumentParser(
+        prog="ftz",
+        description=(
+            "Check and run your own panel, run chapters and specifications anew, audit printed "
+            "tables, build panels that reproduce them."
+        ),
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    for name, (text, fill) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == called:
+            fill(command)
+    return parser
+
+
+# --- audit ------------------------------------------------------------------------------------
+
+
+def _audit_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Check every printed number of the five papers, or of FILE.yml, by exact interval "
+        "arithmetic, and print the ledger: one row a check, with the deciding arithmetic."
+    )
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE.yml", help="another paper's printed tables"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--paper", help="only this paper")
+    parser.add_argument("--rule", help="only this rule")
+    parser.add_argument(
+        "--verdict",
+        choices=("consistent", "impossible", "undecided"),
+        help="only checks with this verdict",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write ledger.csv, ledger.jsonl, certificates/"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if anything is impossible"
+    )
+    parser.add_argument(
+        "--echo", action="store_true", help="show every cell as it was read, and who used it"
+    )
+    parser.set_defaults(run=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    import printproof
+    from printproof.files import write_ledger
+    from printproof.reading import read_file
+
+    ledger = printproof.audit(read_file(options.file) if options.file else None)
+    wanted = {k: getattr(options, k) for k in ("paper", "rule", "verdict") if getattr(options, k)}
+    for key in ("paper", "rule"):
+        known = sorted({getattr(c, key) for c in ledger})
+        if key in wanted and wanted[key] not in known:
+            raise FtzError(f"no {key} {wanted[key]!r} in this ledger: there are {', '.join(known)}")
+    chosen = printproof.Ledger(tuple(ledger.select(**wanted)), ledger.studies)
+    if options.out:
+        for path in write_ledger(ledger, options.out):
+            print(f"wrote {path}", file=sys.stderr)
+    if options.echo:
+        print(ledger.echo())
+    if options.json:
+        print(chosen.json_lines(), end="")
+    else:
+        _print_ledger(chosen)
+        print(ledger.account)
+    return NOT_MET if options.strict and ledger.counts["impossible"] else OK
+
+
+def _print_ledger(ledger: Ledger) -> None:
+    for verdict in ledger.counts:
+        found = ledger.select(verdict=verdict)
+        for check in ledger.findings if verdict == "impossible" else found:
+            print(f"{verdict.upper()}  {check.paper}  {check.rule}  ({check.strength})")
+            for text in (check.title, check.reasoning):
+                print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
+            print()
+    words = ", ".join(f"{n} {verdict}" for verdict, n in ledger.counts.items())
+    print(f"{len(ledger)} checks: {words}")
+
+
+# --- verify -----------------------------------------------------------------------------------
+
+
+def _verify_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Check certificates (written by `ftz audit --out`) by a program that shares no line with "
+        "the audit, and print the sentence that each proves.  Cells and declarations must be "
+        "those of the record; for a paper without one the sentence begins with if."
+    )
+    parser.add_argument("certificates", nargs="+", type=Path, metavar="CERTIFICATE.json")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE.yml", help="the record, if not the five papers'"
+    )
+    parser.set_defaults(run=_verify)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from printproof import checker
+
+    failed = 0
+    for path in options.certificates:
+        try:
+            with path.open(encoding="utf-8") as handle:
+                text = handle.read(checker.MOST_BYTES + 1)
+        except (OSError, UnicodeDecodeError) as error:
+            raise FtzError(f"{path}: cannot be read ({error})") from None
+        try:
+            paper = str(checker.read(text).get("paper"))
+            print(f"{path}: holds.  {checker.verify(text, _record(options.record, paper))}")
+        except checker.CertificateError as error:
+            failed += 1
+            print(f"{path}: {error}")
+    return NOT_MET if failed else OK
+
+
+@cache
+def _record(file: Path | None, paper: str) -> dict[str, Any] | None:
+    """Return the record of a paper, from a file or of the five; ``None`` if it is none of them."""
+    import printproof
+    from printproof.reading import read_file
+
+    studies = read_file(file) if file else printproof.load_studies()
+    found = next((study for study in studies if study.paper == paper), None)
+    if file and found is None:
+        raise FtzError(f"{file}: the record holds no paper {paper!r}")
+    return printproof.printed(found) if found else None
+
+
+# --- witness ----------------------------------------------------------------------------------
+
+
+def _witness_parser(parser: argparse.ArgumentParser) -> None:
+    from study.witness.__main__ import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+# --- a reader's own panel ---------------------------------------------------------------------
+
+
+def _panel_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
+    parser.add_argument(
+        "--spec", type=Path, required=True, metavar="SPEC.yml", help="which column plays which part"
+    )
+
+
+def _check_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Say everything that is wrong with a panel and its spec, in words, with rows; exit with "
+        "2 if it cannot be used.  What is only thin is remarked on."
+    )
+    _panel_arguments(parser)
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ftz import own
+
+    problems, study = own.check(options.panel, options.spec)
+    for problem in problems:
+        stream = sys.stderr if problem.fatal else sys.stdout
+        print(f"{'wrong' if problem.fatal else 'note'}  {problem}", file=stream)
+    if study is None:
+        count = sum(problem.fatal for problem in problems)
+        print(f"{count} problem{'s' if count > 1 else ''}: not usable", file=sys.stderr)
+        return BAD_INPUT
+    if len(study.frame) > own.TRIED_UP_TO:
+        print(f"note  sections are not tried on more than {own.TRIED_UP_TO:,} rows by this command")
+    for section, reason in (
+        own.missing(study) if len(study.frame) <= own.TRIED_UP_TO else {}
+    ).items():
+        if section not in own.VARIANTS:
+            print(f"note  the book will leave out {section}: {reason}")
+    print(f"usable: {study}")
+    return OK
+
+
+def _report_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write tables (Word, LaTeX, CSV), figures (SVG, PDF, PNG) and one summary page (HTML, "
+        "PDF) of your panel.  What cannot be computed is a line with its reason."
+    )
+    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
+    parser.add_argument("spec", type=Path, help="SPEC.yml: which column plays which part")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="of the report")
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ftz.own.report import report
+
+    page = report(options.panel, options.spec, options.out, progress=sys.stderr.isatty())
+    print(f"the report of your panel: {page}")
+    return OK
+
+
+def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Look at a panel's file, propose a part for its columns, each with the reason, and write "
+        "the spec beside it.  Of a folder: write panel.csv with the columns of the example spec "
+        "and one filled-in row, and spec.yml with every key explained."
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path(), help="a file, or a folder; default: here"
+    )
+    parser.add_argument("--spec", type=Path, metavar="SPEC.yml", help="where to write the proposal")
+    parser.add_argument(
+        "--full", action="store_true", help="all rows of the simulated example, ready to run"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that are there")
+    parser.set_defaults(run=_new_panel)
+
+
+def _new_panel(options: argparse.Namespace) -> int:
+    from ftz import own
+
+    if options.folder.is_file() or options.folder.suffix in own.READERS:
+        target = options.spec or options.folder.with_suffix(".yml")
+        target = own.write_proposal(options.folder, target)
+        print(target.read_text("utf-8"), end="")
+        print(f"wrote {target}: confirm each line", file=sys.stderr)
+        return OK
+    rows = None if options.full else 1
+    for path in own.write_template(options.folder, rows=rows, force=options.force):
+        print(f"wrote {path}")
+    return OK
+
+
+def _book_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run the computed chapters on your panel and write the book of it.  What the panel "
+        "cannot fill is left out, with the reason in its place."
+    )
+    _panel_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("_build/own"),
+        metavar="FOLDER",
+        help="for sources and pages; default: _build/own",
+    )
+    parser.set_defaults(run=_book)
+
+
+def _book(options: argparse.Namespace) -> int:
+    from ftz.own.book import build
+
+    page = build(options.panel, options.spec, options.out)
+    print(f"the book of your panel: {page}")
+    return OK
+
+
+# --- many runs --------------------------------------------------------------------------------
+
+
+def _rerun(arguments: list[str]) -> int:
+    """Hand ``ftz rerun ...`` to ``bookworks rerun``, the same by its other name."""
+    from bookworks.reruns.command import command
+
+    try:
+        command(arguments, prog_name="ftz rerun")
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return OK
+
+
+def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
+    from study.multiverse import add_arguments, run
+
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+#: Name of a command to what it does in a line, and what adds its options.
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "check": ("say everything that is wrong with a panel and its spec", _check_parser),
+    "new-panel": ("write a template of a panel and its spec", _new_panel_parser),
+    "report": ("write tables, figures and a summary of your own panel", _report_parser),
+    "book": ("make the book of your own panel", _book_parser),
+    "rerun": ("run chapters anew with other parameters", lambda _: None),
+    "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
+    "audit": ("decide which printed numbers can all be true together", _audit_parser),
+    "verify": ("check certificates of impossibility by a program of their own", _verify_parser),
+    "witness": ("build panels that reproduce printed tables", _witness_parser),
+}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

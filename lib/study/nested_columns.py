@@ -1,0 +1,143 @@
+r"""How many effects, and which formula, stand behind the statistics of nested columns.
+
+:mod:`printproof.rules.columns` derives, for the homoskedastic formula, one relation for each
+coefficient that a longer column shares with a shorter one.  Here all relations are taken
+together, over every count of absorbed effects, exactly for a printed table
+(:func:`relations`, :func:`variance_ratios`) and in floats for many simulated ones
+(:func:`met`).  The identity needs one transformation of the rows in both columns: any fixed
+weights, any fixed quasi-demeaning, any dummies, the constant among the coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ftz.errors import RecordError
+from printproof.exact import Span, cell, number
+from printproof.rules.columns import MOST_EFFECTS, Move, moves, steps
+from printproof.study import Study
+
+__all__ = ["MOST_EFFECTS", "met", "relations", "variance_ratios"]
+
+
+def _sized(study: Study, group: Mapping[str, Any]) -> list[Move]:
+    """Return the moves of a group whose columns print their sample sizes."""
+    for _, long, _, _ in steps(study, group):
+        if study.sample_size(group["table"], long) is None:
+            raise RecordError(f"{group['table']}: no sample size is printed for column {long}")
+    return list(moves(study, group))
+
+
+def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) -> pd.DataFrame:
+    """Ask for each count of absorbed effects which relations the printed intervals allow.
+
+    Parameters
+    ----------
+    study : printproof.Study
+        A paper under audit.
+    group : mapping
+        One of its groups of nested columns, with coefficient and statistic or error.
+    most : int
+        Largest count tried; a constant counts as one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a count, step and coefficient: ``absorbed``, ``step``, ``coefficient``,
+        ``holds``.
+    """
+    rows = [
+        (absorbed, move.step, move.coefficient, move.identity(absorbed).possible(study.record))
+        for move in _sized(study, group)
+        for absorbed in range(most + 1)
+    ]
+    return pd.DataFrame(rows, columns=["absorbed", "step", "coefficient", "holds"])
+
+
+def variance_ratios(study: Study, group: Mapping[str, Any]) -> pd.DataFrame:
+    r"""Return the ratio of residual variances that each relation needs, whatever the count.
+
+    The relation :math:`se_L^2 = se_S^2/\rho + (b_S - b_L)^2/t_k^2` solved for
+    :math:`\rho = s_S^2/s_L^2`, in exact intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step``, ``coefficient``, ``low``, ``high``: ends of the ratio, as fractions.
+    """
+    rows = []
+    for move in moves(study, group):
+        a, b = move.short, move.long
+        left, right = ((cell(p["coef"]) / cell(p["statistic"])).square() for p in (a, b))
+        t2 = cell(move.entering["statistic"]).square()
+        moved = (cell(a["coef"]) - cell(b["coef"])).square() / t2
+        try:
+            needed = (left / (right - moved)).span(study.record)
+        except RecordError:  # a difference around zero: any large ratio will do
+            needed = Span(None, None)
+        rows.append((move.step, move.coefficient, needed.low, needed.high))
+    return pd.DataFrame(rows, columns=["step", "coefficient", "low", "high"])
+
+
+def predicted_ratio(study: Study, group: Mapping[str, Any], step: str, absorbed: int) -> Span:
+    """Return the ratio of residual variances that a step's last statistic implies at a count."""
+    for move in _sized(study, group):
+        if step == move.step:
+            df = number(move.free - absorbed)
+            t2 = cell(move.entering["statistic"]).square()
+            return ((number(1) + t2 / df) * df / (df + number(1))).span(study.record)
+    raise RecordError(f"{group['table']} has no step {step!r}")
+
+
+def met(
+    coefficients: np.ndarray,
+    statistics: np.ndarray,
+    n: int,
+    most: int = MOST_EFFECTS,
+    decimals: tuple[int, int] = (3, 2),
+) -> np.ndarray:
+    """Ask the same of many tables at once, in floats, after rounding them as a printer would.
+
+    Parameters
+    ----------
+    coefficients, statistics : array, shape (tables, columns, terms)
+        NaN where a column lacks a term.  Terms in the order in which they enter, the constant
+        last: column *j* holds the first ``j + 2`` terms and the constant.
+    n : int
+        Rows of the sample.
+    most : int
+        Largest count of absorbed effects tried.
+    decimals : tuple of int
+        Printed decimals of coefficients and statistics.
+
+    Returns
+    -------
+    array of bool, shape (tables, most + 1, columns - 1, terms)
+        Whether a relation can hold; False where there is none.
+    """
+    half_b, half_t = (0.5 * 10.0**-d for d in decimals)
+    b, t = (np.round(v, d) for v, d in zip((coefficients, statistics), decimals, strict=True))
+    size = np.abs(b), np.abs(t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lowest = (np.maximum(size[0] - half_b, 0) / (size[1] + half_t)) ** 2
+        highest = ((size[0] + half_b) / np.maximum(size[1] - half_t, 0)) ** 2
+        found = np.zeros((len(b), most + 1, b.shape[1] - 1, b.shape[2]), dtype=bool)
+        for s in range(b.shape[1] - 1):
+            common = [*range(s + 2), b.shape[2] - 1]
+            t_low = np.maximum(size[1][:, s + 1, s + 2] - half_t, 0)[:, None, None] ** 2
+            t_high = (size[1][:, s + 1, s + 2] + half_t)[:, None, None] ** 2
+            df = (n - np.arange(most + 1) - (s + 3))[None, :, None]
+            ratio = [(1 + t2 / df) * df / (df + 1) for t2 in (t_low, t_high)]
+            moved = np.abs(b[:, s] - b[:, s + 1])[:, None, common]
+            left = [v[:, s][:, None, common] for v in (lowest, highest)]
+            right = [v[:, s + 1][:, None, common] for v in (lowest, highest)]
+            low = left[0] / ratio[1] + np.maximum(moved - 2 * half_b, 0) ** 2 / t_high
+            high = left[1] / ratio[0] + (moved + 2 * half_b) ** 2 / t_low
+            slack = 1e-12  # a float where the audit has a fraction
+            holds = (low <= right[1] * (1 + slack)) & (high * (1 + slack) >= right[0])
+            found[:, :, s, common] = holds
+    return found

@@ -1,0 +1,243 @@
+"""The measuring paper's tables, computed by the book's estimators on a panel.
+
+Each function takes a panel with the study's columns and returns ``{cell: number}``
+under the identifiers of the published record, so that a table here and a table
+there can be laid side by side, a test can count the digits that agree, and a
+witness can be held against everything at once.
+
+Conventions that the paper does not print, and the book's choices:
+
+* clusters are cities, with linearmodels' default factor (see :mod:`ftz.did`);
+* the constant is that of ``xtreg, fe`` with year dummies (:func:`ftz.did.constant`);
+* matching is on the linear index of a logit, with ``k = 4`` neighbours, and the
+  caliper 0.66 is read in units of that index (:data:`MATCHING`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ftz import did, matching, register
+from ftz.own.study import Study
+from ftz.panel import load_witness
+from ftz.results import CoefficientResult
+from printproof.printed import Record
+from study import published
+
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {
+    "compare": {"files": ["data/published/yan_ye_wang.csv"]},
+    "witness_study": {"files": ["data/witness/panel.csv"]},
+}
+
+PAPER = "yan_ye_wang"
+OUTCOME = "lnHQD"
+TREATMENT = "FTZ"
+MEDIATOR = "IL"
+#: Controls in the order in which Table 4 adds them.
+CONTROLS = ("fe", "lnstru", "urba", "fdi", "pgdp")
+#: Variables in the order of Table 2.
+VARIABLES = (
+    "lnHQD",
+    "FTZ",
+    "IL",
+    "vitality",
+    "merchantable",
+    "innovation",
+    "synergism",
+    "fe",
+    "pgdp",
+    "lnstru",
+    "fdi",
+    "urba",
+)
+#: Columns of Table 5 that regress a sub-index on the treatment.
+SUB_INDICES = {
+    "(9)": "vitality",
+    "(10)": "merchantable",
+    "(11)": "innovation",
+    "(12)": "synergism",
+}
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True)
+class MatchingSetup:
+    """The choices behind Table 1; only the caliper's number is printed."""
+
+    neighbours: int = 4
+    caliper: float = 0.66
+    support: str = "minmax"
+
+
+MATCHING = MatchingSetup()
+#: The methods of Table 1, as :func:`ftz.matching.match` calls them.
+METHODS = ("k_nearest", "caliper", "k_nearest_in_caliper")
+
+
+def cell(table: str, row: str, column: str, statistic: str) -> str:
+    """Return the identifier of a printed cell of the measuring paper."""
+    return f"{PAPER}/{table}/{row}/{column}/{statistic}"
+
+
+def score(frame: pd.DataFrame) -> matching.ScoreResult:
+    """Fit the logit of treatment on the five controls over all rows of ``frame``."""
+    return matching.propensity_score(frame, TREATMENT, CONTROLS)
+
+
+def support(
+    frame: pd.DataFrame, fitted: matching.ScoreResult, setup: MatchingSetup = MATCHING
+) -> pd.Series:
+    """Return which rows lie on the common support."""
+    return matching.common_support(fitted.score, frame[TREATMENT], rule=setup.support)
+
+
+def matches(
+    frame: pd.DataFrame, fitted: matching.ScoreResult, setup: MatchingSetup = MATCHING
+) -> dict[str, matching.Matches]:
+    """Match the rows on the common support by the three methods of Table 1."""
+    on = support(frame, fitted, setup)
+    index, treated = fitted.linear_index[on], frame.loc[on, TREATMENT]
+    settings: dict[str, dict[str, Any]] = {
+        "k_nearest": {"k": setup.neighbours},
+        "caliper": {"caliper": setup.caliper},
+        "k_nearest_in_caliper": {"k": setup.neighbours, "caliper": setup.caliper},
+    }
+    return {
+        method: matching.match(index, treated, method=method, **chosen)
+        for method, chosen in settings.items()
+    }
+
+
+def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> Numbers:
+    """Table 1: the effect on the treated by three kinds of matching, all rows of the panel."""
+    numbers: Numbers = {}
+    for method, found in matches(frame, score(frame), setup).items():
+        result = matching.att(frame[OUTCOME], found)
+        numbers[cell("table1", method, "ATT", "coef")] = result.att
+        numbers[cell("table1", method, "ATT", "se")] = result.std_error
+        numbers[cell("table1", method, "ATT", "statistic")] = result.att / result.std_error
+    return numbers
+
+
+def table2(matched: pd.DataFrame) -> Numbers:
+    """Table 2: n, mean, sd (ddof 1), min and max of the twelve variables, matched rows."""
+    numbers: Numbers = {}
+    for variable in VARIABLES:
+        values = matched[variable]
+        for column, number in (
+            ("n", values.count()),
+            ("mean", values.mean()),
+            ("sd", values.std(ddof=1)),
+            ("min", values.min()),
+            ("max", values.max()),
+        ):
+            numbers[cell("table2", variable, column, "value")] = float(number)
+    return numbers
+
+
+def _column(
+    numbers: Numbers, table: str, column: str, result: CoefficientResult, rows: Sequence[str]
+) -> None:
+    for row in rows:
+        numbers[cell(table, row, column, "coef")] = float(result.params[row])
+        numbers[cell(table, row, column, "statistic")] = float(result.tstats[row])
+
+
+def table4(matched: pd.DataFrame) -> Numbers:
+    """Table 4: five nested two-way fixed-effects columns, constants included."""
+    numbers: Numbers = {}
+    for step in range(1, len(CONTROLS) + 1):
+        controls, column = CONTROLS[:step], f"({step})"
+        slopes = did.twfe(matched, OUTCOME, TREATMENT, controls)
+        constant = did.constant(matched, OUTCOME, TREATMENT, controls)
+        _column(numbers, "table4", column, slopes, [TREATMENT, *controls])
+        _column(numbers, "table4", column, constant, ["const"])
+        numbers[cell("table4", "N", column, "value")] = float(slopes.nobs)
+    return numbers
+
+
+def table5(matched: pd.DataFrame) -> Numbers:
+    """Table 5: mediation by linkage, columns (7) and (8), and the sub-indices (9)-(12)."""
+    numbers: Numbers = {}
+    columns = {
+        "(7)": (MEDIATOR, CONTROLS, [TREATMENT]),
+        "(8)": (OUTCOME, (MEDIATOR, *CONTROLS), [TREATMENT, MEDIATOR]),
+    }
+    columns |= {c: (outcome, CONTROLS, [TREATMENT]) for c, outcome in SUB_INDICES.items()}
+    for column, (outcome, controls, printed) in columns.items():
+        result = did.twfe(matched, outcome, TREATMENT, controls)
+        _column(numbers, "table5", column, result, printed)
+        numbers[cell("table5", "N", column, "value")] = float(result.nobs)
+    return numbers
+
+
+def tables(frame: pd.DataFrame) -> Numbers:
+    """Return all four tables from a panel that marks its matched rows in ``matched``."""
+    matched = frame[frame["matched"] == 1]
+    return table1(frame) | table2(matched) | table4(matched) | table5(matched)
+
+
+def compare(numbers: Mapping[str, float], record: Record | None = None) -> pd.DataFrame:
+    """Lay numbers beside the printed cells.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a number, indexed by cell: ``table``, ``row``, ``column``,
+        ``statistic``, ``printed`` (the string with its stars), ``here`` (rounded to
+        the printed digits) and ``verdict``.
+    """
+    record = published.load(PAPER) if record is None else record
+    rows = []
+    for name, number in numbers.items():
+        printed = record.get(name)
+        rows.append(
+            {
+                "cell": name,
+                "table": printed.table,
+                "row": printed.row,
+                "column": printed.column,
+                "statistic": printed.statistic,
+                "printed": printed.text + printed.stars,
+                "here": printed.format(number),
+                "verdict": published.verdict(number, printed),
+            }
+        )
+    return pd.DataFrame(rows).set_index("cell")
+
+
+def witness_study(*, matched: bool = False) -> Study:
+    """Return the book's witness panel as a study: constructed, not data.
+
+    Parameters
+    ----------
+    matched : bool
+        Only the rows on which Tables 2, 4 and 5 stand.
+    """
+    panel = load_witness()
+    frame = panel.matched if matched else panel.frame
+    start = register.cohorts(sorted(frame["city"].unique()))
+    frame = frame.assign(cohort=frame["city"].map(start).astype(float))
+    frame = frame.sort_values(["city", "year"]).reset_index(drop=True)
+    return Study(
+        frame=frame,
+        unit="city",
+        time="year",
+        outcome=OUTCOME,
+        treatment=TREATMENT,
+        cohort="cohort",
+        controls=tuple(CONTROLS),
+        match_on=tuple(CONTROLS),
+        sub_outcomes=tuple(SUB_INDICES.values()),
+        mediator=MEDIATOR,
+        cluster="city",
+        title="The witness panel",
+        source="constructed so that the printed tables return; not data",
+        kind="witness",
+    )

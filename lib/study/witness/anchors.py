@@ -1,0 +1,221 @@
+"""Anchored witnesses: official controls are data, only the proprietary outcomes are solved for.
+
+Whoever holds yearbook figures writes them into a CSV, one row a matched city-year::
+
+    city,year,fe,lnstru,urba,fdi,pgdp
+    Baoding,2013,0.426,-0.545,0.437,-1.187,2.55
+    ...
+
+``city`` and ``year`` are required, and at least one of the five controls; what is left
+out is constructed.  The rows are the sample: as many as the paper prints for N.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ftz import register
+from ftz.errors import EstimationError, PanelError
+from printproof.printed import Record
+from printproof.witness.problem import Found, Problem, Variable, known
+from study import published, replication
+from study.replication import CONTROLS, MEDIATOR, OUTCOME, PAPER, SUB_INDICES, TREATMENT, VARIABLES
+from study.witness import stages, study
+from study.witness.layout import YEARS, Layout
+
+#: Random starts tried before the anchors count as unreachable.
+_STARTS = 8
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read anchors and check their form.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``city``, ``year`` and the controls that are given, in the study's order of rows.
+
+    Raises
+    ------
+    PanelError
+        If the file cannot be read, a column is missing, unknown or not numeric, a row is
+        not a city-year of the study, or a city-year stands twice; the row is named as a
+        text editor counts.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise PanelError(f"{path}: cannot be read ({error})") from None
+    missing = {"city", "year"} - set(frame.columns)
+    if missing:
+        raise PanelError(f"{path}: there is no column {', '.join(sorted(missing))}")
+    given = [c for c in CONTROLS if c in frame.columns]
+    unknown = set(frame.columns) - {"city", "year", *CONTROLS}
+    if unknown:
+        raise PanelError(
+            f"{path}: unknown column {', '.join(sorted(unknown))}; "
+            f"controls are {', '.join(CONTROLS)}"
+        )
+    if not given:
+        raise PanelError(f"{path}: give at least one of {', '.join(CONTROLS)}")
+    _rows(frame, path)
+    for name in given:
+        values = pd.to_numeric(frame[name], errors="coerce")
+        wrong = ~np.isfinite(values)
+        if wrong.any():
+            raise PanelError(f"{path}, row {_line(wrong)}, column {name}: expected a number")
+        frame[name] = values
+    order = {c: i for i, c in enumerate(register.study_cities())}
+    frame = frame.assign(_order=frame["city"].map(order)).sort_values(["_order", "year"])
+    return frame[["city", "year", *given]].reset_index(drop=True)
+
+
+def _line(wrong: pd.Series) -> int:
+    """Return the line of the first wrong row: the header is line 1."""
+    return int(np.argmax(wrong.to_numpy())) + 2
+
+
+def _rows(frame: pd.DataFrame, path: Path) -> None:
+    cities = register.study_cities()
+    unknown = ~frame["city"].isin(cities)
+    if unknown.any():
+        name = frame.loc[unknown, "city"].iloc[0]
+        raise PanelError(
+            f"{path}, row {_line(unknown)}, column city: {name!r} is no study city; "
+            f"they are {', '.join(cities)}"
+        )
+    outside = ~frame["year"].isin(YEARS)
+    if outside.any():
+        raise PanelError(
+            f"{path}, row {_line(outside)}, column year: expected {YEARS[0]} to {YEARS[-1]}"
+        )
+    twice = frame.duplicated(["city", "year"])
+    if twice.any():
+        raise PanelError(f"{path}, row {_line(twice)}: this city-year stands twice")
+
+
+def contradictions(anchors: pd.DataFrame, record: Record | None = None) -> pd.DataFrame:
+    """Hold the anchors against every cell of Table 2 (and N) that they decide.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a contradicted cell: ``cell``, ``printed``, ``anchors``.
+    """
+    record = published.load(PAPER) if record is None else record
+    treated = register.treatment(anchors)
+    numbers = {replication.cell("table4", "N", "(5)", "value"): float(len(anchors))}
+    columns = {n: anchors[n] for n in CONTROLS if n in anchors} | {TREATMENT: treated}
+    for name, values in columns.items():
+        for column, number in (
+            ("mean", values.mean()),
+            ("sd", values.std(ddof=1)),
+            ("min", values.min()),
+            ("max", values.max()),
+        ):
+            numbers[replication.cell("table2", name, column, "value")] = float(number)
+    wrong = [
+        (name, record.get(name).text, record.get(name).format(number))
+        for name, number in numbers.items()
+        if not record.get(name).reproduced_by(number)
+    ]
+    return pd.DataFrame(wrong, columns=["cell", "printed", "anchors"])
+
+
+def plan(anchors: pd.DataFrame) -> Layout:
+    """Return the layout whose matched rows are the anchors' city-years."""
+    from study.witness.layout import layout
+
+    rows = layout().rows.copy()
+    chosen = set(zip(anchors["city"], anchors["year"], strict=True))
+    rows["matched"] = [int(p in chosen) for p in zip(rows["city"], rows["year"], strict=True)]
+    return Layout(rows)
+
+
+def problem(anchors: pd.DataFrame) -> Problem:
+    """Return Tables 2 and 4 with the given controls known.
+
+    Raises
+    ------
+    EstimationError
+        If the anchors contradict Table 2, naming the cells.
+    """
+    wrong = contradictions(anchors)
+    if len(wrong):
+        listed = "; ".join(
+            f"{row.cell} prints {row.printed}, the anchors give {row.anchors}"
+            for row in wrong.itertuples()
+        )
+        raise EstimationError(f"the anchors contradict the print: {listed}")
+    base = study.problem(plan(anchors))
+    variables: list[Variable] = []
+    for variable in base.variables:
+        if variable.name in anchors:
+            variable = known(variable.name, anchors[variable.name].to_numpy(float))
+        variables.append(variable)
+    targets = tuple(
+        t for t in base.targets if not (t.kind in {"mean", "sd"} and t.of in anchors.columns)
+    )
+    ends = {k: v for k, v in base.ends.items() if k not in anchors.columns}
+    return Problem(tuple(variables), base.models, targets, ends)
+
+
+def build(anchors: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Construct the outcomes of a panel whose controls and sample are given.
+
+    Parameters
+    ----------
+    anchors : pandas.DataFrame
+        From :func:`read`.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        The matched rows with all columns of the study: Tables 2, 4 and 5 as printed.
+        Controls in the anchors are untouched; the rest is constructed and not data.
+
+    Raises
+    ------
+    EstimationError
+        If the anchors contradict Table 2, or no outcome is found that meets Table 4: the
+        cell that stays farthest off is named.
+    """
+    layout = plan(anchors)
+    found = _outcome(problem(anchors), layout, seed)
+    values = {n: found.values[n] for n in (OUTCOME, *CONTROLS)}
+    targets = stages._Targets(published.load(PAPER))
+    rng = np.random.default_rng([seed, 2])
+    for column, variable in SUB_INDICES.items():
+        sub = stages._sub_index(targets, layout, column, values, rng)
+        stages._require(sub, variable)
+        values[variable] = sub.values[variable]
+    linkage = stages._linkage(targets, layout, values, rng, 60)
+    stages._require(linkage, "linkage")
+    values[MEDIATOR] = linkage.values[MEDIATOR]
+    frame = layout.on[["city", "year", "matched", TREATMENT]].copy()
+    for name in VARIABLES:
+        if name != TREATMENT:
+            given = name in anchors.columns
+            frame[name] = values[name] if given else np.round(values[name], stages.DECIMALS)
+    return frame
+
+
+def _outcome(wanted: Problem, layout: Layout, seed: int) -> Found:
+    best: Found | None = None
+    for attempt in range(_STARTS):
+        rng = np.random.default_rng([seed, attempt])
+        start = study.start(wanted, layout, rng)
+        found = wanted.find(rng, start=start, max_iterations=1500, patience=150)
+        if found.feasible:
+            return found
+        if best is None or found.worst < best.worst:
+            best = found
+    assert best is not None
+    raise EstimationError(
+        f"no outcome meets Table 4 with these controls: from {_STARTS} starts the nearest panel "
+        f"misses {best.where} by {best.worst:.1f} half units of its last digit"
+    )

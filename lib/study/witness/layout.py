@@ -1,0 +1,171 @@
+"""Which city-years make up the witness, and between which bounds its cells lie.
+
+The matched sample's printed ranges, held against official statistics, leave no room
+for Beijing, for Tianjin after 2013 or for Tangshan after 2016, so the 85 rows are
+cities of Hebei and the 11 treated ones come from Shijiazhuang, Langfang and Baoding
+in 2019-2022.  Which 85 of the 104 remaining rows they are is not printed: the choice
+in :data:`LEFT_OUT` is ours, the early years of the region's least open cities and one
+treated row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ftz import register
+from ftz.paths import data_dir
+from printproof.rules import official
+
+YEARS = tuple(range(2013, 2023))
+#: Controls whose official ranges are known.
+OFFICIAL = ("fe", "pgdp", "lnstru")
+#: Slack around official figures; a share of the largest figure for ``fe`` and
+#: ``pgdp``, an absolute amount for ``lnstru``, which crosses zero; the audit's.
+SLACK = {variable: float(slack) for variable, slack in official.SLACK.items()}
+#: Cities whose covariates can lie on the printed support, with the last year that can.
+_LAST_YEAR = {"Beijing": 2012, "Tianjin": 2012, "Tangshan": 2016}
+#: Rows left out although official ranges would admit them; our choice, not printed.
+LEFT_OUT = (
+    {("Langfang", 2022)}
+    | {("Hengshui", year) for year in range(2013, 2020)}
+    | {("Chengde", year) for year in range(2013, 2019)}
+    | {("Zhangjiakou", year) for year in range(2013, 2018)}
+)
+Row = tuple[str, int]
+#: The treated row that marks the lower end of the support and the control that
+#: marks the upper end.
+LOWEST_TREATED: Row = ("Baoding", 2019)
+HIGHEST_CONTROL: Row = ("Langfang", 2018)
+#: Extremes of Table 2 and the rows that official statistics make their natural place.
+EXTREMES = {
+    "fe": (("Baoding", 2013), ("Langfang", 2021)),
+    "pgdp": (("Xingtai", 2013), ("Tangshan", 2016)),
+    "lnstru": (("Baoding", 2013), ("Shijiazhuang", 2022)),
+}
+#: Bounds of the covariates of off-support rows where no official range is known.
+OFF_SUPPORT_BOUNDS = {
+    "fe": (0.3, 1.3),
+    "pgdp": (2.0, 20.0),
+    "lnstru": (-0.7, 1.8),
+    "fdi": (-4.0, 5.0),
+    "urba": (0.40, 0.90),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The 130 rows of the witness, in the order of the file.
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+        ``city``, ``year``, ``FTZ`` (0/1) and ``matched`` (0/1).
+    lowest_treated, highest_control : tuple
+        The rows that mark the two ends of the common support.
+    """
+
+    rows: pd.DataFrame
+    lowest_treated: Row = LOWEST_TREATED
+    highest_control: Row = HIGHEST_CONTROL
+
+    @property
+    def extremes(self) -> dict[str, tuple[Row, Row]]:
+        """The rows that hold the printed minimum and maximum of a control."""
+        return EXTREMES | {"fdi": (self.lowest_treated, self.highest_control)}
+
+    @property
+    def on(self) -> pd.DataFrame:
+        """The matched rows, renumbered."""
+        return self.rows[self.rows["matched"] == 1].reset_index(drop=True)
+
+    @property
+    def off(self) -> pd.DataFrame:
+        """The other rows, renumbered."""
+        return self.rows[self.rows["matched"] == 0].reset_index(drop=True)
+
+
+def layout() -> Layout:
+    """Return the study's rows with the paper's treatment coding and our sample."""
+    frame = pd.DataFrame(
+        [(city, year) for city in register.study_cities() for year in YEARS],
+        columns=["city", "year"],
+    )
+    frame["FTZ"] = np.asarray(register.treatment(frame), dtype=int)
+    frame["matched"] = [
+        int(year <= _LAST_YEAR.get(city, YEARS[-1]) and (city, year) not in LEFT_OUT)
+        for city, year in zip(frame["city"], frame["year"], strict=True)
+    ]
+    return Layout(frame)
+
+
+#: City-years that official figures admit with the stated slack only (see
+#: :mod:`printproof.rules.official`), and how often a random sample holds each.
+_SLACK_ROWS = {
+    ("Tianjin", 2013): 0.5,
+    ("Tianjin", 2014): 0.3,
+    ("Tianjin", 2015): 0.1,
+    ("Tangshan", 2017): 0.2,
+}
+_MATCHED, _TREATED_MATCHED = 85, 11
+
+
+def random_layout(rng: np.random.Generator) -> Layout:
+    """Draw another sample that the printed ranges admit, and other ends of the support.
+
+    Eleven treated rows and seventy-four controls are drawn from the city-years that
+    official figures admit; which control is the most like a zone city, and which
+    treated row the least, is drawn too.
+    """
+    rows = layout().rows.drop(columns="matched")
+    place = list(zip(rows["city"], rows["year"], strict=True))
+    weight = {r: rng.random() + 1e-9 for r in place}
+    for row, chance in _SLACK_ROWS.items():
+        weight[row] = 2.0 if rng.random() < chance else 0.0
+    held = {row for ends in EXTREMES.values() for row in ends}
+    admitted = [r for r in place if r[1] <= _LAST_YEAR.get(r[0], YEARS[-1]) or weight[r] == 2.0]
+    treated = dict(zip(place, rows["FTZ"], strict=True))
+    ranked = sorted(admitted, key=lambda r: -(weight[r] + 9 * (r in held)))
+    chosen = set(
+        [r for r in ranked if treated[r]][:_TREATED_MATCHED]
+        + [r for r in ranked if not treated[r]][: _MATCHED - _TREATED_MATCHED]
+    )
+    lowest = _draw([r for r in ranked if r in chosen and treated[r]], rng)
+    open_cities = {"Langfang", "Shijiazhuang", "Qinhuangdao", "Cangzhou", "Baoding"}
+    highest = _draw(
+        [r for r in ranked if r in chosen and not treated[r] and r[0] in open_cities], rng
+    )
+    rows["matched"] = [int(r in chosen) for r in place]
+    return Layout(rows, lowest, highest)
+
+
+def _draw(rows: list[Row], rng: np.random.Generator) -> Row:
+    return rows[int(rng.integers(len(rows)))]
+
+
+def position(rows: pd.DataFrame, city: str, year: int) -> int:
+    """Return the position of a city-year."""
+    return int(np.flatnonzero((rows["city"] == city) & (rows["year"] == year))[0])
+
+
+def official_bounds(
+    rows: pd.DataFrame, variable: str, slack_share: float = 1.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the official range of a control for each row, widened by the slack."""
+    ranges = pd.read_csv(data_dir() / "official" / "ranges.csv")
+    ranges = ranges[ranges["variable"] == variable].set_index("city")
+    low = ranges["low"].reindex(rows["city"]).to_numpy(float)
+    high = ranges["high"].reindex(rows["city"]).to_numpy(float)
+    if variable == "pgdp":
+        yearly = pd.read_csv(data_dir() / "official" / "pgdp_by_year.csv")
+        known = yearly.set_index(["city", "year"])["pgdp"]
+        exact = known.reindex(pd.MultiIndex.from_frame(rows[["city", "year"]])).to_numpy(float)
+        low, high = np.where(np.isnan(exact), low, exact), np.where(np.isnan(exact), high, exact)
+    if variable == "lnstru":
+        slack = np.full(len(rows), SLACK["lnstru"])
+    else:
+        slack = SLACK[variable] * np.maximum(np.abs(low), np.abs(high))
+    return low - slack_share * slack, high + slack_share * slack

@@ -1,0 +1,115 @@
+"""What Tables 2 and 4 force of the numbers that they do not print.
+
+:func:`run` moves each smooth quantity as far as it goes while every printed cell of the
+two tables is met, on the shipped witness's sample, and writes the ends.  Each end is
+attained by a panel, so that a range is never too wide; whether it is as wide as it can
+be, search cannot prove: the column ``agreement`` says how many starts came to the same
+end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ftz.errors import EstimationError
+from ftz.panel import load_witness
+from printproof.witness.problem import Found, Problem, Quantity, Range
+from printproof.witness.workers import one_thread, spread
+from study.witness import quantities, study
+from study.witness.layout import layout
+
+#: Steps of each climb.
+_STEPS = 200
+
+
+def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list[Found]:
+    """Return ``n`` feasible panels: the given witness, and others found around it.
+
+    Raises
+    ------
+    EstimationError
+        If the witness itself does not meet the problem.
+    """
+    values = study.values(frame)
+    first = problem.find(np.random.default_rng(seed), start=values)
+    if not first.feasible:
+        raise EstimationError(
+            f"the panel misses {first.where} by {first.worst:.2f} half units of its last digit"
+        )
+    found = [first]
+    for attempt in range(10 * n):
+        if len(found) == n:
+            break
+        rng = np.random.default_rng([seed, attempt])
+        moved = problem.find(rng, start=problem.near(values, rng, 0.25))
+        if moved.feasible:
+            found.append(moved)
+    return found
+
+
+def _declared() -> tuple[Problem, list[Quantity]]:
+    """Return Tables 2 and 4 on the shipped sample, and the smooth quantities there."""
+    problem, rows = study.problem(), layout().on
+    cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
+    return problem, quantities.smooth(problem, cities, years)
+
+
+@cache
+def _prepared(n_starts: int) -> tuple[Problem, list[Quantity], list[Found]]:
+    """Find the panels to set out from, once in each process."""
+    one_thread()
+    problem, smooth = _declared()
+    return problem, smooth, starts(problem, load_witness().frame, n_starts)
+
+
+def _one(index: int, n_starts: int, steps: int) -> Range:
+    problem, smooth, panels = _prepared(n_starts)
+    return problem.ranges([smooth[index]], panels, max_iterations=steps)[0]
+
+
+def run(
+    path: Path | None = None,
+    *,
+    n_starts: int = 2,
+    steps: int = _STEPS,
+    workers: int | None = None,
+    progress: bool = True,
+    only: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """Compute the range of every smooth quantity and write it.
+
+    Parameters
+    ----------
+    path : Path, optional
+        CSV to write.
+    n_starts, steps : int
+        Panels to set out from, and steps of each climb.
+    workers : int, optional
+        Processes; the result does not depend on them.
+    progress : bool
+        Whether to show a bar.
+    only : sequence of int, optional
+        Positions of the quantities wanted; all by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``quantity``, ``low``, ``high``, ``starts``, ``agreement``.
+    """
+    wanted = range(len(_declared()[1])) if only is None else only
+    jobs = [(index, n_starts, steps) for index in wanted]
+    found = spread(_one, jobs, workers=workers, what="ranges", progress=progress)
+    frame = pd.DataFrame(
+        [(r.name, r.low, r.high, r.starts, r.agreement) for r in found],
+        columns=["quantity", "low", "high", "starts", "agreement"],
+    )
+    if path is not None:
+        path.write_text(
+            frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"), "utf-8"
+        )
+    return frame
