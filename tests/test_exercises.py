@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import re
 from decimal import Decimal
@@ -58,6 +59,32 @@ def _wrong(reading: list[checker.Part]) -> list[object]:
     if len(values) > 1:
         forms.append(values[0])
     return forms
+
+
+def _asked() -> dict[str, tuple[str, str]]:
+    """Return the label of each exercise to its title and the text of its solution."""
+    found = {}
+    for path in sorted([*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.md")]):
+        text = path.read_text("utf-8")
+        for title, label in re.findall(r"^`{3,}\{exercise\}(.*)\n:label: (\S+)", text, re.M):
+            start = re.search(rf"^(`{{3,}})\{{solution(-start)?\}} {label}\n", text, re.M)
+            assert start, f"{path.name}: {label} has no solution"
+            end = rf"^{start[1]}" + (r"\{solution-end\}" if start[2] else "$")
+            rest = text[start.end() :]
+            found[label] = title.strip(), rest[: re.search(end, rest, re.M).start()]
+    return found
+
+
+@pytest.mark.parametrize("label", _asked())
+def test_an_exercise_has_a_level_and_a_value_or_a_rubric_of_three_lines(label):
+    title, solution = _asked()[label]
+    assert title in ("Reading", "Computing", "Thinking")
+    cells = re.findall(r"^```\{code-cell\}.*?\n(.*?)^```$", solution, re.M | re.S)
+    last = ast.parse(cells[-1]).body[-1] if cells else None
+    if isinstance(last, ast.Expr) and not ast.unparse(last).startswith("print("):
+        return
+    rubric = solution.split("A full answer:")[-1]
+    assert len(re.findall(r"^- \S.*\.$", rubric, re.M)) == 3, "no value to compare, no rubric"
 
 
 @pytest.mark.slow

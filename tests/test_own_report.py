@@ -380,6 +380,36 @@ def test_a_treatment_is_proposed_where_no_cohort_is_seen(tmp_path):
     assert own.parse_spec(own.propose(tmp_path / "p.csv")).treatment == "zone"
 
 
+def _shapes() -> dict[str, tuple[pd.DataFrame, dict[str, object]]]:
+    """Files as others keep them, and the parts that a person would give their columns."""
+    frame = own.simulate().astype({"zone_year": float}).drop(columns=["innovation", "vitality"])
+    numbers = frame.assign(city=frame["city"].str[-2:].astype(int))
+    on = (frame["year"] >= frame["zone_year"]).astype(int)
+    last = ((frame["year"] == 2021) & (numbers["city"] % 4 == 1)).astype(int)
+    dummies = numbers.assign(zone_year=last, south_2021=last, post=on)
+    quarter = [f"{2010 + (y - 2012) // 4}Q{(y - 2012) % 4 + 1}" for y in frame["year"]]
+    start = frame["zone_year"].map({2015: "2010Q4", 2017: "2011Q2", 2019: "2011Q4"}).fillna("")
+    odd = numbers[numbers["year"] % 2 == 0].assign(zone_year=lambda d: d["zone_year"] + 1)
+    return {
+        "numbers for units, before the year": (numbers, {"cohort": "zone_year", "never": ()}),
+        "dummies of a region in the last year": (dummies, {"treatment": "post"}),
+        "quarters": (frame.assign(year=quarter, zone_year=start), {"cohort": "zone_year"}),
+        "every second year, never is 9999": (
+            odd.fillna({"zone_year": 9999}),
+            {"cohort": "zone_year", "never": (9999.0,)},
+        ),
+    }
+
+
+@pytest.mark.parametrize("shape", _shapes())
+def test_parts_are_proposed_as_a_person_would_give_them(shape, tmp_path):
+    frame, wanted = _shapes()[shape]
+    frame.sort_values("income").to_csv(tmp_path / "p.csv", index=False)
+    spec = own.parse_spec(own.propose(tmp_path / "p.csv"))
+    assert (spec.unit, spec.time, spec.outcome) == ("city", "year", "quality")
+    assert {key: getattr(spec, key) for key in wanted} == wanted
+
+
 def test_a_file_that_is_no_panel_gets_no_proposal(tmp_path):
     pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}).to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(own.ProblemsError, match="tell the rows apart"):

@@ -518,7 +518,8 @@ def dechaisemartin_dhaultfoeuille(
         horizon = int(plain["first"].max() - plain["first"].min())
     fit, notes = _fit(
         name,
-        lambda: ChaisemartinDHaultfoeuille().fit(
+        # without its two-way diagnostic, which takes most of its time and is not read here
+        lambda: ChaisemartinDHaultfoeuille(twfe_diagnostic=False).fit(
             plain.astype({"d": int}), **sample.keys, treatment="d", L_max=max(horizon, 1)
         ),
     )

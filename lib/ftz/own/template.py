@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ _EXAMPLE = {
     "mediator": "linkage",
     "labels": "{quality: log of quality, income: log of income per head}",
 }
+#: Names of columns that hold periods.
+_TIMES = re.compile(r"year|time|period|quarter|month|date|wave|年|季|月|期", re.IGNORECASE)
 #: What the simulation puts in, for tests and for the page that shows it.
 EFFECT = 0.15
 UNITS, PERIODS, COHORTS = 24, range(2012, 2022), (2015, 2017, 2019)
@@ -167,25 +170,18 @@ def _roles(frame: pd.DataFrame) -> dict[str, tuple[Any, str]]:
     if not pairs:
         return found
     numbers = _numbers(frame)
-    unit, time = min(pairs, key=lambda p: (p[0] in numbers, p[1] not in times[:1]))
+    named = {c for c in full if _TIMES.search(c)}
+
+    def odd(pair: tuple[str, str]) -> tuple[bool, ...]:
+        u, t = pair
+        return t not in named, u in named, u in numbers, counts[t] > counts[u]
+
+    unit, time = min(pairs, key=odd)
     found["unit"] = unit, f"it has {counts[unit]} values, and with {time} it names each row once"
     found["time"] = time, f"it holds {counts[time]} periods"
-    left = [str(c) for c in frame if c not in (unit, time)]
-    fixed = frame[left].fillna("").astype(str).groupby(frame[unit]).nunique().max() == 1
-    for name in left:
-        values = pd.to_numeric(frame[name], errors="coerce")
-        kinds = set(values.dropna().unique())
-        seen = set(pd.to_numeric(frame[time], errors="coerce").dropna())
-        if fixed[name] and kinds and len(kinds - {0}) and kinds - {0} <= seen:
-            found.setdefault("cohort", (name, "it is the same in all rows of a unit, and a period"))
-            if 0 in kinds and found["cohort"][0] == name:
-                found["never"] = [0], f"{name} holds 0, which is no period"
-        elif kinds == {0, 1} and not fixed[name]:
-            order = frame.assign(v=values).sort_values([unit, time], key=_placed_or_text)
-            if (order.groupby(unit)["v"].diff().dropna() >= 0).all():
-                found.setdefault("treatment", (name, "it is 0 and 1, and once 1 always 1"))
-    if "cohort" in found and "treatment" in found:
-        del found["treatment"]
+    cells = frame.fillna("").astype(str)
+    fixed = cells.groupby(frame[unit].to_numpy()).nunique().max() == 1
+    found |= _adoption(frame, unit, time, fixed)
     taken = {name for name, _ in found.values() if isinstance(name, str)}
     outcomes = [
         c for c in numbers if c not in taken and not fixed.get(c, False) and counts.get(c, 0) > 2
@@ -193,6 +189,33 @@ def _roles(frame: pd.DataFrame) -> dict[str, tuple[Any, str]]:
     if outcomes:
         why = "it is the first column of numbers that changes within units: CHECK THIS FIRST"
         found["outcome"] = outcomes[0], why
+    return found
+
+
+def _adoption(
+    frame: pd.DataFrame, unit: str, time: str, fixed: pd.Series
+) -> dict[str, tuple[Any, str]]:
+    """Return the column that may say when units adopt: cohort and never, or treatment."""
+    found: dict[str, tuple[Any, str]] = {}
+    seen, on = set(_places(frame[time]).dropna()), dict[str, float]()
+    for name in [str(c) for c in frame if c not in (unit, time)]:
+        kinds = set(_places(frame[name]).dropna())
+        odd_ones = {k for k in kinds - seen if k <= 0 or k > max(seen) + 100}
+        if fixed[name] and kinds & seen and 2 * len(kinds & seen) >= len(kinds - odd_ones):
+            found.setdefault("cohort", (name, "it is the same in all rows of a unit, and a period"))
+            if odd_ones and found["cohort"][0] == name:
+                some = ", ".join(f"{k:g}" for k in sorted(odd_ones))
+                never = [int(k) if k % 1 == 0 else k for k in sorted(odd_ones)]
+                found["never"] = never, f"{name} holds {some}, which is no period"
+        elif kinds == {0, 1} and not fixed[name]:
+            values = pd.to_numeric(frame[name], errors="coerce")
+            order = frame.assign(v=values).sort_values([unit, time], key=_placed_or_text)
+            if (order.groupby(unit)["v"].diff().dropna() >= 0).all():
+                on[name] = float(values.sum())
+    if on and "cohort" not in found:
+        most = max(on, key=lambda name: on[name])
+        others = f"; so are {len(on) - 1} others with fewer ones" if len(on) > 1 else ""
+        found["treatment"] = most, f"it is 0 and 1, and once 1 always 1{others}"
     return found
 
 
@@ -206,6 +229,16 @@ def _placed(column: pd.Series) -> bool:
     except EstimationError:
         return False
     return bool(np.isfinite(places).all() and (places % 0.25 == 0).mean() > 0.2)
+
+
+def _places(column: pd.Series) -> pd.Series:
+    """Return when each cell lies, NaN where it is empty; nothing where a cell is no period."""
+    text = column.astype("string").str.strip()
+    full = column[~(text.isna() | text.isin(["", "NA", "."]))]
+    if full.empty or not _placed(full):
+        return pd.Series(dtype=float)
+    values = pd.Series(full.unique())
+    return full.map(dict(zip(values, moments(values), strict=True))).astype(float)
 
 
 def _placed_or_text(column: pd.Series) -> Any:

@@ -123,10 +123,13 @@ def write_exhibit(exhibit: Exhibit, folder: Path) -> None:
             path.with_suffix(".csv"), index=False, float_format="%.12g", lineterminator="\n"
         )
         path.with_suffix(".tex").write_text(latex(exhibit), encoding="utf-8")
-    if exhibit.figure is not None:
+    if (figure := exhibit.figure) is not None:
+        figure.draw_without_rendering()  # laid out once, not before each of the formats
+        figure.set_layout_engine("none")
+        bounds = figure.get_tightbbox().padded(0.1)
         for kind in FORMATS:
             path = folder / "figures" / f"{exhibit.name}.{kind}"
-            exhibit.figure.savefig(path, dpi=300, metadata=_NO_DATE[kind])
+            figure.savefig(path, dpi=300, bbox_inches=bounds, metadata=_NO_DATE[kind])
 
 
 # --- LaTeX ------------------------------------------------------------------------------------
@@ -321,7 +324,7 @@ class _Pages:
 
     def close(self) -> None:
         if self.figure is not None:
-            self.pdf.savefig(self.figure, bbox_inches=None)
+            self.pdf.savefig(self.figure)
             self.figure = None
 
     def line(self, text: str, size: float = 8, **style: Any) -> None:
@@ -377,16 +380,20 @@ class _Pages:
         box = (self.MARGIN, bottom, scale * width, scale * height)
         sides = np.array([self.WIDTH, self.HEIGHT] * 2)
         axes = self.figure.add_axes(tuple(np.array(box) / sides))
-        axes.imshow(pixels)
+        axes.imshow(pixels, interpolation="none")  # its own pixels, not sampled anew
         axes.axis("off")
         self.left -= scale * height + 0.1
 
 
 def write_pdf(exhibits: Sequence[Exhibit], head: Sequence[str], title: str, path: Path) -> None:
     """Write the summary as a PDF of A4 pages; figures are written already."""
+    import matplotlib as mpl
     from matplotlib.backends.backend_pdf import PdfPages
 
-    with PdfPages(path, metadata={"Title": title, "CreationDate": None}) as pdf:
+    with (
+        mpl.rc_context({"savefig.bbox": None}),  # whole pages of A4, not cut to their texts
+        PdfPages(path, metadata={"Title": title, "CreationDate": None}) as pdf,
+    ):
         pages = _Pages(pdf)
         pages.line(title, 14, weight="bold")
         for line in head:
