@@ -39,6 +39,12 @@ AUTHORS = {
     "mi_2024": "Mi",
     "chen_jiangsu": "Chen",
 }
+#: What the records call rows, columns and statistics, as a reader would say it.
+_WORDS = {
+    **{"FTZ": "zone", "IL": "linkage", "const": "constant", "ATT": "effect"},
+    **{"coef": "coefficient", "se": "standard error", "k_nearest": "nearest neighbours"},
+    "k_nearest_in_caliper": "nearest neighbours in the caliper",
+}
 KINDS = (
     *("claim", "number", "example", "proposal", "problem"),
     *("position", "method", "definition"),
@@ -117,6 +123,26 @@ def load() -> dict[str, Attribution]:
         for row in frame.to_dict("records"):
             found[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
     return found
+
+
+def in_words(text: str) -> str:
+    """Return a sentence of the audit with printed cells as a reader would say them.
+
+    Examples
+    --------
+    >>> in_words("yan_ye_wang/table5/IL/(8)/coef")
+    'Table 5, linkage, column (8), coefficient'
+    """
+
+    def place(found: re.Match[str]) -> str:
+        parts = [part for part in re.split(r"/|, ", found[0]) if part]
+        named = [_WORDS.get(part, part.replace("_", " ")) for part in parts]
+        return ", ".join(f"column {part}" if part[0] == "(" else part for part in named)
+
+    text = re.sub(rf"\b({'|'.join(AUTHORS)})/", "", text)
+    cells = r"\b(table\d|figure\d|text)/[\w/() ]+?(?=[:;]| lies| is|$)"
+    text = re.sub(rf"{cells}|\btable\d, \w+(, (\(\d+\)|\w+))?", place, text)
+    return re.sub(r"\b(table|figure)(\d)", lambda found: f"{found[1].title()} {found[2]}", text)
 
 
 def sections() -> pd.DataFrame:
