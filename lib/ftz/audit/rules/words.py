@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +15,7 @@ from ftz.audit.statement import (
     IMPOSSIBLE,
     Branch,
     Check,
+    Premise,
     Statement,
     decide,
     undecided,
@@ -159,4 +161,7 @@ def undecidable(study: Study) -> Iterator[Check]:
             study.record.get(identifier)
         key = str(entry.get("claim"))
         words = study.claims.get(key, (str(entry.get("title", key)), ""))[0]
-        yield undecided(study.paper, "not decidable", cells, str(entry["because"]), f'"{words}"')
+        check = undecided(study.paper, "not decidable", cells, str(entry["because"]), f'"{words}"')
+        line = str(entry.get("declare", ""))
+        premises = (Premise(line.partition(":")[0], False, line),) if line else ()
+        yield replace(check, premises=premises)
