@@ -18,7 +18,7 @@ from ftz.errors import RecordError
 _MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "﹣": "-", "－": "-", "∗": "*", "＊": "*"})
 _SPACES = "[ \u00a0\u2007\u2009\u202f'’]"
 _EMPTY = {"", "-", "--", "---", "—", ".", "...", "…", "n/a", "na", "n.a."}
-_OPEN = {"(": ")", "[": "]"}
+_OPEN = {"(": ")", "[": "]", "{": "}"}
 _MARKS = "†‡§¶#"
 
 
@@ -85,7 +85,7 @@ def read_cell(raw: str, decimal: str | None = None, *, coefficient: bool = False
 
 def _unwrap(text: str) -> tuple[str, str]:
     """Take a pair of brackets off; stars may stand outside it."""
-    found = re.fullmatch(r"([(\[])(.*?)([)\]])(\*{0,3})", text)
+    found = re.fullmatch(r"([(\[{])(.*?)([)\]}])(\*{0,3})", text)
     if found and _OPEN[found[1]] == found[3]:
         return found[1], (found[2] + found[4]).strip()
     return "", text

@@ -24,7 +24,9 @@ The shape follows how a table looks on paper::
 
 Numbers stand in quotes, because a final zero is information.  A second number in a cell
 is the statistic; ``parentheses: se`` (or ``p``) in a table says that it is something else.
-Three numbers are effect, error and statistic; a pair ``"[0.1, 0.3]"`` is an interval.
+``brackets`` and ``braces`` say the same of numbers in those, and ``unknown`` keeps a number
+out of every rule.  Without ``brackets`` three numbers are effect, error and statistic; a pair
+``"[0.1, 0.3]"`` is an interval.  :mod:`printproof.importing` writes such files.
 :mod:`printproof.cells` says which ways of printing a number are read.
 
 The shape also suggests which columns are nested, which pair of columns has a mediator,
@@ -51,8 +53,8 @@ from printproof.study import CONSTANTS, SECTIONS, Study
 
 #: Headings of columns, as papers print them, and the statistic of a cell.
 _STATISTICS = {
-    "coef": ("coef", "coefficient", "att", "ate", "effect", "estimate", "b"),
-    "se": ("se", "std_error", "std. error", "standard error", "s.e."),
+    "coef": ("coef", "coef.", "coefficient", "att", "ate", "effect", "estimate", "b", "系数"),
+    "se": ("se", "std_error", "std. error", "std. err.", "standard error", "s.e.", "标准误"),
     "statistic": ("statistic", "t", "z", "t value", "z value", "t-stat", "t-value", "z-value"),
     "p": ("p", "p value", "p-value", "pvalue", "p>|t|", "p>|z|", "pr(>|t|)", "pr(>|z|)"),
     "ci_low": ("ci_low", "lower", "conf_low", "ci lower", "lower bound", "2.5%", "[0.025"),
@@ -60,11 +62,11 @@ _STATISTICS = {
     "df": ("df", "d.f.", "degrees of freedom"),
 }
 _MOMENTS = {
-    "n": ("n", "obs", "obs.", "count", "observations"),
-    "mean": ("mean", "average"),
-    "sd": ("sd", "std", "std.", "std. dev.", "std.dev.", "standard deviation"),
-    "min": ("min", "min.", "minimum"),
-    "max": ("max", "max.", "maximum"),
+    "n": ("n", "obs", "obs.", "count", "observations", "样本量", "观测值"),
+    "mean": ("mean", "average", "均值", "平均值"),
+    "sd": ("sd", "s.d.", "std", "std.", "std. dev.", "std.dev.", "standard deviation", "标准差"),
+    "min": ("min", "min.", "minimum", "最小值"),
+    "max": ("max", "max.", "maximum", "最大值"),
 }
 #: Headings that are known and that no rule reads.
 _UNUSED = {
@@ -76,10 +78,16 @@ _RESERVED = {"checks", "claims", "witness", "declare"}
 #: Keys whose text is about a table or paper and no part of it.
 _ABOUT = {"about", "note", "notes", "title", "source", "authors", "year", "outlet", "doi"}
 _THIRD = {"statistic": "statistic", "t": "statistic", "z": "statistic", "se": "se", "p": "p"}
+_THIRD["unknown"] = "unknown"
+#: What says what stands in brackets below coefficients, and the bracket.
+_BELOW = {"parentheses": "(", "brackets": "[", "braces": "{"}
+#: Names that a column of a regression or an entry of a table cannot have.
+RESERVED = frozenset({*_RESERVED, *_ABOUT, *_BELOW, "columns", "rows"})
 _PERCENT = ("pct", "percent", "shares")
 _DUMMY_NAMES = {"ftz", "did", "treat", "treated", "treatment", "post", "policy", "d", "dummy"}
 
 Path_ = tuple[Any, ...]
+_Below = Mapping[str, str | None]
 
 
 @dataclass
@@ -97,6 +105,7 @@ class _Reader:
     declared: dict[str, Any] = field(default_factory=dict)
     names: dict[str, Path_] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    unknown: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def fail(self, path: Path_, message: str) -> NoReturn:
         """Refuse an entry, with its line and column where the file is known."""
@@ -252,18 +261,20 @@ class _Reader:
             self.add((name, row, column, "value"), value, at, kind=kind)
 
     def _regression(self, name: str, content: Mapping[str, Any], path: Path_) -> None:
-        third = _THIRD.get(str(content.get("parentheses", "statistic")))
-        if third is None:
-            self.fail((*path, "parentheses"), f"parentheses are one of {', '.join(_THIRD)}")
+        below = {k: _THIRD.get(str(content.get(k, "statistic"))) for k in _BELOW if k in content}
+        for key in [k for k, kind in below.items() if kind is None]:
+            self.fail((*path, key), f"{key} are one of {', '.join(_THIRD)}")
         for column, rows in content.items():
-            if column == "parentheses":
+            if column in _BELOW:
                 continue
             if not isinstance(rows, Mapping):
                 self.fail((*path, column), "a column of a regression has one entry a row")
             for row, entry in rows.items():
-                self._entry(name, str(row), str(column), entry, third, (*path, column, row))
+                self._entry(name, str(row), str(column), entry, below, (*path, column, row))
 
-    def _entry(self, name: str, row: str, column: str, entry: Any, third: str, path: Path_) -> None:
+    def _entry(
+        self, name: str, row: str, column: str, entry: Any, below: _Below, path: Path_
+    ) -> None:
         if row == "outcome":
             self.outcomes[name, column] = str(entry)
         elif isinstance(entry, Mapping):
@@ -274,25 +285,19 @@ class _Reader:
                 kind = "count" if statistic == "df" else "rounded"
                 self.add((name, row, column, statistic), value, (*path, key), kind=kind)
         elif isinstance(entry, list):
-            self._coefficient((name, row, column), entry, third, path)
+            self._coefficient((name, row, column), entry, below, path)
         else:
             kind = "count" if row in SIZES else "rounded"
             self.add((name, row, column, "value"), entry, path, kind=kind)
 
     def _coefficient(
-        self, place: tuple[str, str, str], entry: list[Any], third: str, path: Path_
+        self, place: tuple[str, str, str], entry: list[Any], below: _Below, path: Path_
     ) -> None:
-        """Read the numbers of a cell by their order, an interval by its two ends."""
+        """Read the numbers of a cell by brackets or their order, an interval by its two ends."""
         marks = [str(e).strip() for e in entry if _is_stars(e) and e]
         ends = [re.fullmatch(r"[\[(](.+?)[;,] (.+?)[\])]", str(e).strip()) for e in entry]
         numbers = [e for e, end in zip(entry, ends, strict=True) if not _is_stars(e) and not end]
-        names = {
-            0: [],
-            1: ["coef"],
-            2: ["coef", third],
-            3: ["coef", "se", "statistic"],
-            4: ["coef", "se", "statistic", "p"],
-        }.get(len(numbers))
+        names = _names([str(n) for n in numbers], below)
         if names is None or len(marks) > 1:
             self.fail(
                 path,
@@ -301,6 +306,12 @@ class _Reader:
             )
         for statistic, value in zip(names, numbers, strict=True):
             own = _with(value, marks[0] if marks and statistic == "coef" else "")
+            if statistic in _BELOW:
+                table, row, column = place
+                at = table, f"{row}, in {statistic}", column, "value"
+                self.add(at, own, path, kind="rounded")
+                self.unknown.setdefault((table, statistic), []).append("/".join(at))
+                continue
             self.add((*place, statistic), own, path, kind="rounded")
         for end in [e for e in ends if e]:
             for statistic, text in zip(("ci_low", "ci_high"), end.groups(), strict=True):
@@ -340,6 +351,20 @@ class _Reader:
                 if isinstance(number, list | Mapping):
                     self.fail(at, "a number was expected")
                 self.add((name, str(key), str(column), "value"), number, at)
+
+
+def _names(numbers: list[str], below: _Below) -> list[str] | None:
+    """Say what the numbers of a coefficient are; ``None`` if that cannot be told."""
+    if below.keys() <= {"parentheses"} and below.get("parentheses") != "unknown":
+        third = below.get("parentheses") or "statistic"
+        names = [["coef", third], ["coef", "se", "statistic", "p"]][len(numbers) > 2]
+        return names[: len(numbers)] if len(numbers) <= len(names) else None
+    found = ["coef"]
+    for number in numbers[1:]:
+        key = next((k for k, mark in _BELOW.items() if number.startswith(mark)), "parentheses")
+        kind = below.get(key, "unknown")
+        found.append(key if kind == "unknown" else str(kind))
+    return found if len(set(found)) == len(found) else None
 
 
 def _kind(text: str, row: str, column: str) -> str:
@@ -390,6 +415,13 @@ def _is_table(content: Any) -> bool:
     if not isinstance(content, Mapping) or _is_entry(content):
         return False
     return {"columns", "rows"} <= content.keys() or _is_regression(content)
+
+
+def role(heading: str) -> str | None:
+    """Return what a heading over numbers means, if it is one that tables share."""
+    plain = heading.strip().casefold()
+    found = _lookup(heading, _STATISTICS) or _lookup(heading, _MOMENTS)
+    return found or (plain if plain in _UNUSED | {"stars"} else None)
 
 
 def _lookup(heading: str, names: Mapping[str, tuple[str, ...]]) -> str | None:
@@ -474,6 +506,9 @@ def study(
     found = Study(paper, Record(reader.cells), {"declare": header}, claims)
     shape = _infer(found, reader)
     outcomes = {"/".join(place): name for place, name in reader.outcomes.items()}
+    asked = [_asks(*place, cells) for place, cells in reader.unknown.items()]
+    if asked:
+        sections["undecidable"] = [*sections.get("undecidable", []), *asked]
     declared = {**shape, "outcomes": outcomes, **sections, "declare": header}
     inferred = frozenset({*shape, "counts"} - sections.keys())
     return Study(paper, found.record, declared, claims, inferred, reader.words)
@@ -499,6 +534,18 @@ def _declared(reader: _Reader, tables: Mapping[str, Any]) -> tuple[dict[str, Any
                 known = ", ".join((*declare.KEYS, *SECTIONS))
                 reader.fail((name, key), f"there is no section or key {key!r}; there are {known}")
     return header, sections
+
+
+def _asks(table: str, key: str, cells: list[str]) -> dict[str, Any]:
+    """Return the entry that leaves numbers in brackets undecided until they are declared."""
+    line = f"{key}: se"
+    because = f"What stands in {key} is not declared; `{line}` (or t, z, p) would let rules use it."
+    return {
+        "title": f"numbers in {key} ({table})",
+        "cells": cells,
+        "because": because,
+        "declare": line,
+    }
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -676,4 +723,4 @@ def _sum(
             }
 
 
-__all__ = ["read_file", "study"]
+__all__ = ["RESERVED", "read_file", "role", "study"]

@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["rerun"]:
         return _rerun(given[1:])
+    given = given[1:] if given[:2] == ["audit", "import"] else given
     options = _parser(given).parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -61,7 +62,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
 def _audit_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Check every printed number of the five papers, or of FILE.yml, by exact interval "
-        "arithmetic, and print the ledger: one row a check, with the deciding arithmetic."
+        "arithmetic, and print the ledger: one row a check, with the deciding arithmetic.  "
+        "`ftz audit import FILE` writes such a file from LaTeX, HTML, CSV, Excel or pasted text."
     )
     parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE.yml", help="another paper's printed tables"
@@ -109,6 +111,14 @@ def _audit(options: argparse.Namespace) -> int:
         _print_ledger(chosen)
         print(ledger.account)
     return NOT_MET if options.strict and ledger.counts["impossible"] else OK
+
+
+def _import_parser(parser: argparse.ArgumentParser) -> None:
+    from printproof.importing.command import add_arguments, run
+
+    add_arguments(parser)
+    parser.prog = "ftz audit import"
+    parser.set_defaults(run=run, command="audit import")
 
 
 def _print_ledger(ledger: Ledger) -> None:
@@ -327,6 +337,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "rerun": ("run chapters anew with other parameters", lambda _: None),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
     "audit": ("decide which printed numbers can all be true together", _audit_parser),
+    "import": ("write the record of printed tables, for `ftz audit`", _import_parser),
     "verify": ("check certificates of impossibility by a program of their own", _verify_parser),
     "witness": ("build panels that reproduce printed tables", _witness_parser),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +12,15 @@ from ftz.errors import RecordError
 from printproof.exact import Expr, cell, critical_value, number
 from printproof.rules.numbers import statement as declared_statement
 from printproof.rules.ratios import degrees_of_freedom
-from printproof.statement import IMPOSSIBLE, Branch, Check, Statement, decide, undecided
+from printproof.statement import (
+    IMPOSSIBLE,
+    Branch,
+    Check,
+    Premise,
+    Statement,
+    decide,
+    undecided,
+)
 from printproof.study import Study, declared_list
 
 _KINDS = ("all", "significant", "insignificant", "stable", "printed")
@@ -152,4 +161,7 @@ def undecidable(study: Study) -> Iterator[Check]:
             study.record.get(identifier)
         key = str(entry.get("claim"))
         words = study.claims.get(key, (str(entry.get("title", key)), ""))[0]
-        yield undecided(study.paper, "not decidable", cells, str(entry["because"]), f'"{words}"')
+        check = undecided(study.paper, "not decidable", cells, str(entry["because"]), f'"{words}"')
+        line = str(entry.get("declare", ""))
+        premises = (Premise(line.partition(":")[0], False, line),) if line else ()
+        yield replace(check, premises=premises)

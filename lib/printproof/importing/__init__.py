@@ -1,0 +1,103 @@
+"""Read printed tables of LaTeX, HTML, CSV, Excel or pasted text, and write their record.
+
+:func:`import_tables` keeps every number with its digits as printed and every word beside
+them.  What it does not understand it refuses, with line and column.  What the print does
+not say (what stands in parentheses, which levels stars have) it asks for in comments of the
+record, and the audit leaves undecided what rests on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from ftz.errors import RecordError
+from printproof import reading
+from printproof.cells import decimal_mark
+from printproof.importing import files, latex
+from printproof.importing.layout import Table, lay, texts
+from printproof.importing.record import record
+from printproof.importing.sheet import Sheet, decode
+
+
+def import_tables(
+    data: bytes,
+    file: str,
+    *,
+    table: int | None = None,
+    told: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    name: str = "",
+) -> str:
+    """Return the record of a file's tables as YAML.
+
+    Parameters
+    ----------
+    data : bytes
+    file : str
+        Its name; the suffix says what it is, and the content where the suffix does not.
+    table : int, optional
+        Only the table of this number, counted from one in the order of the file.
+    told : mapping, optional
+        What stands in ``parentheses``, ``brackets`` or ``braces`` below coefficients: ``se``,
+        ``t``, ``z``, ``p`` or ``unknown``.  By default what a note says.
+    decimal : {".", ","}, optional
+        The decimal mark; needed where a comma can be it or a mark of thousands.
+    encoding : str, optional
+        By default UTF-8, UTF-16 by its mark, or GB18030.
+    name : str, optional
+        Key of the paper; the file's stem by default.
+
+    Raises
+    ------
+    RecordError
+        At the first piece that is not understood, with its line and column.
+    """
+    sheets = [s for s in _sheets(data, file, encoding) if any(p.text for r in s.rows for p in r)]
+    if not sheets:
+        raise RecordError(f"{file}: no table was found in it")
+    if table is not None and not 1 <= table <= len(sheets):
+        raise RecordError(f"{file}: there is no table {table}; there are {len(sheets)}")
+    chosen = sheets if table is None else [sheets[table - 1]]
+    mark = decimal or decimal_mark(texts(chosen))
+    tables = _named([lay(sheet, mark) for sheet in chosen])
+    key = name or re.sub(r"\W+", "_", Path(file).stem).strip("_") or "paper"
+    text = record(key, tables, Path(file).name, mark, told or {})
+    reading.study(key, yaml.load(text, Loader=yaml.BaseLoader)[key], file="the record")
+    return text
+
+
+def _sheets(data: bytes, file: str, encoding: str | None) -> list[Sheet]:
+    suffix = Path(file).suffix.casefold()
+    if suffix in {".xlsx", ".xlsm"} or data[:4] == b"PK\x03\x04":
+        return files.read_excel(data, file)
+    if data[:4] == b"\xd0\xcf\x11\xe0":
+        raise RecordError(f"{file}: this is an old Excel file; save it as .xlsx")
+    text = decode(data, file, encoding)
+    if suffix in {".tex", ".ltx"} or re.search(r"\\begin\{(tabular|longt|t?a?l?ltblr|tblr)", text):
+        return latex.read(text, file)
+    if suffix in {".html", ".htm"} or re.search(r"<table[\s>]", text, re.I):
+        return files.read_html(text, file)
+    if suffix in {".csv", ".tsv"}:
+        return files.read_csv(text, file)
+    return files.read_text(text, file)
+
+
+def _named(tables: Sequence[Table]) -> dict[str, Table]:
+    """Name tables by the number that their title prints, else by their order."""
+    found: dict[str, Table] = {}
+    for position, table in enumerate(tables, start=1):
+        printed = re.match(r"(?:table|表)\s*([A-Z]?\.?\d+)\b", table.title, re.I)
+        number = printed[1].replace(".", "") if printed else str(position)
+        key = f"table{number}"
+        while key in found:
+            key = f"another_{key}"
+        found[key] = table
+    return found
+
+
+__all__ = ["import_tables"]

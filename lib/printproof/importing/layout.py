@@ -1,0 +1,517 @@
+"""What the rows of a printed table mean: headings, coefficients, what stands below them, notes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ftz.errors import RecordError
+from printproof.cells import read_cell
+from printproof.importing.sheet import Piece, Sheet, distinct
+from printproof.reading import RESERVED, role
+
+#: Brackets, and what a table calls them.
+BRACKETS = {"(": "parentheses", "[": "brackets", "{": "braces"}
+_NUMBERED = re.compile(r"[(\[]?\s*(\d{1,3}|[ivxIVX]{1,5})[a-z]?\s*[)\]]")
+_YEAR = re.compile(r"(1[89]|20)\d\d")
+#: What holds digits and is no number: 2SLS, 2010-2015, and whatever begins with a letter.
+_WORD = re.compile(r"[^\W\d_]|\d{1,2}[A-Za-z]{2,}|(1[89]|20)\d\d\s*[-–—/]\s*\d{2,4}\b")
+_NUMBER = re.compile(r"[(\[{<>≤≥=\s]*[-−–﹣－+]?\s*[.,]?\d")
+_MARKS = re.compile(r"[*†‡§¶#+]{1,3}")
+_PANEL = re.compile(r"\W*(panel|part|面板)\s*\W?\s*([A-Z\d]{1,3}|[一二三四五六七八九十])\b", re.I)
+_NOTE = re.compile(
+    r"(notes?|sources?|注释?|说明|资料来源|数据来源)\s*[:：.]?\s*$|\W*(notes?|sources?|注释?|资料来源)\s*[:：]"
+    r"|[*†+]|(robust |clustered |standard |t[- ]|z[- ]|p[- ]).*(parenthes|bracket)|括号",
+    re.I,
+)
+_DEPENDENT = re.compile(
+    r"(dependent variables?|dep\.? var\.?|outcomes?|被解释变量|因变量)\s*[:：=]?\s*(.*)", re.I
+)
+#: Rows below the coefficients, and the name by which the rules know them.
+_R2 = r"r-? ?(?:2|²|squared|sq\.?|\^2)"
+_BELOW = {
+    "N": r"n|obs\.?|observations?|(no|num|number|#)\.? ?(of )?obs(ervations|\.)?|sample size"
+    r"|样本量|样本数|观测值|观测数|观察值",
+    "R2": rf"{_R2}|拟合优度",
+    "Adjusted R2": rf"(adj(usted|\.)?|调整后?的?) ?-?{_R2}|{_R2} ?(adj(usted|\.)?)",
+    "F": r"f([- ]?(stat(istics?|\.)?|value|test|统计量|值))?",
+    "": r"((within|between|overall|pseudo|mcfadden|centered|uncentered)\b.*r.*|log.?lik.*|ll|aic"
+    r"|bic|akaike.*|bayesian.*|rmse|residual std.*|chi.?(2|²).*|wald.*|hansen.*|sargan.*|cragg.*"
+    r"|kleibergen.*|deviance|f[- ]stat.*|std\. ?errors?|s\.e\..*)",
+}
+_CONSTANT = {"(intercept)": "Intercept", "常数项": "Constant", "截距": "Constant", "_cons": "_cons"}
+
+
+@dataclass
+class Table:
+    """A table that is understood.
+
+    Attributes
+    ----------
+    title : str
+    headings : list of str
+    rows : dict
+        Of a grid: name to one entry a heading.  Of a regression: name to a dict of columns
+        with a list (a coefficient and what stands below it) or a text.
+    regression : bool
+    outcomes : dict
+        Column to dependent variable, where the table says so.
+    notes, remarks : list of str
+        What is printed around the table; what was read how.
+    panels : dict of str to Table
+    """
+
+    title: str = ""
+    headings: list[str] = field(default_factory=list)
+    rows: dict[str, dict[str, list[str] | str]] = field(default_factory=dict)
+    regression: bool = False
+    outcomes: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    panels: dict[str, Table] = field(default_factory=dict)
+
+    @property
+    def brackets(self) -> list[str]:
+        """The brackets that stand around numbers below coefficients."""
+        entries = [e for row in self.rows.values() for e in row.values() if isinstance(e, list)]
+        below = {e[:1] for entry in entries for e in entry[1:] if not is_interval(e)}
+        return [
+            name
+            for mark, name in BRACKETS.items()
+            if mark in below or (mark == "(" and below - set(BRACKETS))
+        ]
+
+
+def is_interval(text: str) -> bool:
+    """Say whether a text is a pair of ends."""
+    return bool(re.fullmatch(r"[\[(].+?[;,] .+?[\])]", text))
+
+
+def is_number(text: str) -> bool:
+    """Say whether a cell begins as a number does, perhaps in brackets."""
+    return bool(_NUMBER.match(text)) and not _WORD.match(text)
+
+
+class _Layout:
+    """One sheet on its way to a table."""
+
+    def __init__(self, sheet: Sheet, decimal: str | None) -> None:
+        self.sheet, self.decimal = sheet, decimal
+        self.table = Table(sheet.title, notes=list(sheet.notes))
+        kept = [i for i, row in enumerate(sheet.rows) if any(p.text for p in row)]
+        self.breaks = {sum(k < b for k in kept) for b in sheet.breaks} - {0}
+        used = [
+            j
+            for j in range(len(sheet.rows[0]) if kept else 0)
+            if any(sheet.rows[i][j].text for i in kept)
+        ]
+        self.rows = [[sheet.rows[i][j] for j in used] for i in kept]
+        if used and used[0] != 0:  # the corner and all labels are empty
+            sheet.fail(self.rows[0][0], "the first column must hold the names of the rows")
+        self._take_notes()
+
+    # --- rows that stand alone
+
+    def _take_notes(self) -> None:
+        """Take titles off the top and notes off the bottom."""
+        while self.rows and self._alone(self.rows[0]) and self._titles(self.rows[0]):
+            wide = self._words(self.rows.pop(0))
+            self.table.title = f"{self.table.title} {wide}".strip()
+            self.breaks = {b - 1 for b in self.breaks} - {0}
+        end = len(self.rows)
+        while end and (self._alone(self.rows[end - 1]) or self._is_note(end - 1)):
+            end -= 1
+        first = next((i for i in range(end) if self._is_note(i)), end)
+        self.table.notes = [self._words(row) for row in self.rows[first:]] + self.table.notes
+        if any(is_number(p.text) for row in self.rows[first:end] for p in row[1:]):
+            bad = next(p for row in self.rows[first:end] for p in row[1:] if is_number(p.text))
+            self.sheet.fail(bad, f"{bad.text!r} stands below a note; give each table a file")
+        self.rows, self.breaks = self.rows[:first], {b for b in self.breaks if b < first}
+
+    def _titles(self, row: list[Piece]) -> bool:
+        """Say whether a lonely first row is the table's title and no heading over columns."""
+        words = self._words(row)
+        return bool(row[0].text) and not _DEPENDENT.match(words) and not _PANEL.match(words)
+
+    def _is_note(self, i: int) -> bool:
+        label = self.rows[i][0].text
+        words = [p.text for p in distinct(self.rows[i][1:]) if p is not self.rows[i][0]]
+        wide = len(words) <= 1 and all(" " in w or len(self.rows[i]) == 2 for w in words)
+        return bool(label and _NOTE.match(label)) or (
+            i > 0
+            and not label
+            and wide
+            and bool(words)
+            and bool(re.search(r"[a-z]{3}|[*]p", words[0]))
+            and not is_number(words[0])
+        )
+
+    @staticmethod
+    def _words(row: Sequence[Piece]) -> str:
+        return " ".join(p.text for p in distinct(row))
+
+    @staticmethod
+    def _alone(row: Sequence[Piece]) -> bool:
+        pieces = list(distinct(row))
+        return len(pieces) == 1 and (
+            row[0] is pieces[0]
+            or (len(row) > 2 and row.count(pieces[0]) > 1 and not is_number(pieces[0].text))
+        )
+
+    # --- headings
+
+    def read(self) -> Table:
+        """Return the table.
+
+        Raises
+        ------
+        RecordError
+            At a piece that is not understood.
+        """
+        top = self._heading_rows()
+        head, body = self.rows[:top], self.rows[top:]
+        if not any(is_number(p.text) for row in body for p in row[1:]):
+            place = self.rows[0][0] if self.rows else Piece("", 1, 1)
+            self.sheet.fail(place, "there is no row of numbers in this table")
+        self.labels = self._label_columns(head, body)
+        groups = self._columns(head, body)
+        names, outcomes = self._names(head, groups)
+        grid = all(role(n) for n in names) or sum(role(n) is not None for n in names) > max(
+            1, len(names) / 2
+        )
+        upper = self._upper(head, groups) if not grid or len(set(names)) < len(names) else []
+        blocks = self._panels(body, top)
+        if not upper and len(set(names)) < len(names):
+            self.table.remarks.append(
+                "headings are not distinct, columns are numbered: " + "; ".join(names)
+            )
+            names = [f"({k})" for k in range(1, len(names) + 1)]
+            outcomes = (
+                {f"({k})": v for k, (_, v) in enumerate(outcomes.items(), start=1)}
+                if len(outcomes) == len(names)
+                else {}
+            )
+        for panel, rows in blocks:
+            table = self.table if len(blocks) == 1 and not panel else Table()
+            if upper:
+                for part in dict.fromkeys(upper):
+                    at = [k for k, u in enumerate(upper) if u == part]
+                    inner = Table()
+                    self._fill(inner, rows, [groups[k] for k in at], [names[k] for k in at])
+                    table.panels[part] = inner
+            else:
+                self._fill(table, rows, groups, names)
+                table.outcomes = outcomes if table.regression else {}
+                if outcomes and not table.regression:
+                    table.remarks.append("dependent variables: " + "; ".join(outcomes.values()))
+            if table is not self.table:
+                if panel in self.table.panels:
+                    self.sheet.fail(rows[0][0], f"the panel {panel!r} stands twice")
+                self.table.panels[panel] = table
+        return self.table
+
+    def _heading_rows(self) -> int:
+        """Count the rows above the first row of numbers; a rule among them ends the headings."""
+
+        def plain(text: str) -> bool:
+            named = _NUMBERED.fullmatch(text) or _YEAR.fullmatch(text) or role(text)
+            return not is_number(text) or bool(named)
+
+        top = 0
+        for row in self.rows:
+            pieces = [p.text for p in row[1:] if p.text and p is not row[0]]
+            if not all(map(plain, pieces)) and (row[0].text or top):
+                break
+            top += 1
+        inside = [b for b in self.breaks if b <= top]
+        panels = [
+            i
+            for i in range(top)
+            if self._alone(self.rows[i]) and _PANEL.match(self._words(self.rows[i]))
+        ]
+        return min([max(inside) if inside else top, *panels])
+
+    def _label_columns(self, head: list[list[Piece]], body: list[list[Piece]]) -> int:
+        """Count the columns from the left that name rows: words under an empty heading."""
+        count = 1
+        for j in range(1, len(self.rows[0]) - 1):
+            inner = [row[j].text for row in body if row[j].text and row[j] is not row[0]]
+            if any(map(is_number, inner)) or any(row[j].text for row in head) or not inner:
+                break
+            if all(_MARKS.fullmatch(t) for t in inner):
+                break
+            count += 1
+        return count
+
+    def _columns(self, head: list[list[Piece]], body: list[list[Piece]]) -> list[list[int]]:
+        """Return the columns of print that make one column each: with errors, stars beside."""
+        groups: list[list[int]] = []
+        for j in range(self.labels, len(self.rows[0])):
+            cells = [row[j].text for row in body if row[j].text and row[j] is not row[j - 1]]
+            beside = all(_MARKS.fullmatch(t) or t[0] in BRACKETS for t in cells)
+            same = bool(head) and all(row[j].text == "" or row[j] is row[j - 1] for row in head)
+            if groups and same and beside:
+                groups[-1].append(j)
+            else:
+                groups.append([j])
+        return groups
+
+    def _names(
+        self, head: list[list[Piece]], groups: list[list[int]]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Name the columns, by (1), (2) ... where those are printed; note what else is there."""
+        stacks = [list(dict.fromkeys(row[g[0]] for row in head if row[g[0]].text)) for g in groups]
+        corner = " ".join(p.text for row in head for p in distinct(row[: self.labels]))
+        says = [_DEPENDENT.match(p.text) for row in head for p in distinct(row)]
+        dependent = any(says)
+        if corner and not _DEPENDENT.match(corner):
+            self.table.remarks.append(f"above the names of the rows: {corner}")
+        numbers = [next((p.text for p in s if _NUMBERED.fullmatch(p.text)), "") for s in stacks]
+        texts = [
+            [p.text for p in s if not _NUMBERED.fullmatch(p.text) and not self._marks_outcome(p)]
+            for s in stacks
+        ]
+        numbered = all(numbers) and len(set(numbers)) == len(numbers)
+        names = numbers if numbered else [self._last(t) for t in texts]
+        if not any(texts) and not any(numbers):
+            self.table.remarks.append("no headings are printed: columns are numbered")
+            return [f"({k})" for k in range(1, len(groups) + 1)], {}
+        if not numbered and not all(role(n) for n in names):
+            names = [", ".join(t) or f"column {k}" for k, t in enumerate(texts, start=1)]
+        names = [f"{n} (heading)" if n in RESERVED else n for n in names]
+        outcomes = {n: t[0] for n, t in zip(names, texts, strict=True) if dependent and t}
+        inline = [m[2] for m in says if m and m[2]]
+        if inline:
+            outcomes = dict.fromkeys(names, inline[0])
+        if numbered and any(texts):
+            for n, t in zip(names, texts, strict=True):
+                rest = t[1:] if dependent and not inline else t
+                if rest:
+                    self.table.remarks.append(f"heading of {n}: {', '.join(rest)}")
+        return names, outcomes
+
+    @staticmethod
+    def _last(texts: list[str]) -> str:
+        return texts[-1] if texts else ""
+
+    @staticmethod
+    def _marks_outcome(piece: Piece) -> bool:
+        return bool(_DEPENDENT.match(piece.text))
+
+    def _upper(self, head: list[list[Piece]], groups: list[list[int]]) -> list[str]:
+        """Return for each column the heading above its own, where moments stand by group."""
+        stacks = [[row[g[0]].text for row in head if row[g[0]].text] for g in groups]
+        if not all(s and role(s[-1]) for s in stacks) or not any(len(s) > 1 for s in stacks):
+            return []
+        return [", ".join(s[:-1]) or "all" for s in stacks]
+
+    def _panels(self, body: list[list[Piece]], top: int) -> list[tuple[str, list[list[Piece]]]]:
+        blocks: list[tuple[str, list[list[Piece]]]] = [("", [])]
+        for row in body:
+            if self._alone(row) and _PANEL.match(self._words(row)):
+                blocks.append((self._words(row), []))
+            else:
+                blocks[-1][1].append(row)
+        return [b for b in blocks if b[1]]
+
+    # --- rows
+
+    def _fill(
+        self, table: Table, rows: list[list[Piece]], groups: list[list[int]], names: list[str]
+    ) -> None:
+        lines = list(self._lines(table, rows, groups))
+        cells = [parts for _, _, line in lines for parts in line]
+        table.headings = names
+        grid = any(map(role, names)) and not any(len(parts) > 1 for parts in cells)
+        marked = any(_stars(part.text)[1] for parts in cells for part in parts)
+        table.regression = not grid and (marked or any(len(parts) > 1 for parts in cells))
+        below = False
+        for piece, label, line in lines:
+            strict, name = _canonical(label) if table.regression else (False, label)
+            name = self._unique(table, piece, name)
+            if name != label:
+                table.remarks.append(f"{label!r} is written {name!r}")
+            below |= strict
+            entries = dict(zip(names, line, strict=True))
+            if not table.regression:
+                table.rows[name] = {c: self._single(name, parts) for c, parts in entries.items()}
+                continue
+            effect = not strict and any(
+                len(p) > 1 or (p and _stars(p[0].text)[1] and not below) for p in entries.values()
+            ) and not below  # fmt: skip
+            self._regressor(table, name, entries) if effect else self._below(table, name, entries)
+
+    def _lines(
+        self, table: Table, rows: list[list[Piece]], groups: list[list[int]]
+    ) -> Iterator[tuple[Piece, str, list[list[Piece]]]]:
+        """Yield each named row with the parts of its cells; rows without a name belong to it."""
+        current: tuple[Piece, str, list[list[Piece]]] | None = None
+        group, above = "", [Piece("")] * self.labels
+        self.prefix: dict[int, str] = {}
+        for row in rows:
+            if self._alone(row) and row[0].text:
+                group = self._words(row)
+                table.remarks.append(f"line {row[0].line}, above the rows that follow: {group}")
+                continue
+            own = [
+                p.text if p is not q else "" for p, q in zip(row[: self.labels], above, strict=True)
+            ]
+            parts = [self._parts(row, g) for g in groups]
+            if not any(own):
+                if current is None:
+                    self.sheet.fail(
+                        next(distinct(row)), "this row has no name, and none is above it"
+                    )
+                current = (*current[:2], [a + b for a, b in zip(current[2], parts, strict=True)])
+                continue
+            if current:
+                yield current
+            above = [p if p.text else q for p, q in zip(row[: self.labels], above, strict=True)]
+            shown = [p.text for p in dict.fromkeys(above)]
+            current = row[0], ", ".join(filter(None, shown)), parts
+            self.prefix[id(row[0])] = group
+        if current:
+            yield current
+
+    def _unique(self, table: Table, piece: Piece, name: str) -> str:
+        if name in table.rows and self.prefix.get(id(piece)):
+            name = f"{self.prefix[id(piece)]}: {name}"
+        if name in table.rows:
+            self.sheet.fail(
+                piece, f"the row {name!r} stands twice; give the rows names of their own"
+            )
+        if table.regression and name == "outcome":
+            name = "outcome (row)"
+        return name
+
+    def _parts(self, row: list[Piece], group: list[int]) -> list[Piece]:
+        """Split a cell into number and brackets; stars that stand alone join what is before."""
+        found: list[Piece] = []
+        for piece in distinct(row[j] for j in group):
+            texts = [piece.text]
+            if is_number(piece.text):
+                texts = re.findall(r"[(\[{][^()\[\]{}]*[)\]}]\s*[*†‡]*|[^()\[\]{}]+", piece.text)
+                whole = "".join(texts)
+                if len(whole) != len(piece.text):
+                    texts = [piece.text]
+            for text in (t.strip() for t in texts):
+                if _MARKS.fullmatch(text) and found:
+                    found[-1] = replace(found[-1], text=found[-1].text + text)
+                elif text:
+                    found.append(replace(piece, text=text))
+        return found
+
+    def _regressor(self, table: Table, name: str, entries: dict[str, list[Piece]]) -> None:
+        row: dict[str, list[str] | str] = {}
+        for column, parts in entries.items():
+            if not parts:
+                continue
+            if len(parts) == 1 and not is_number(parts[0].text):
+                row[column] = self._text(parts[0])
+                continue
+            if parts[0].text[0] in BRACKETS:
+                self.sheet.fail(parts[0], f"{parts[0].text!r} stands below no coefficient")
+            inner = [_stars(p.text) for p in parts]
+            stars = "".join(s for _, s in inner)
+            if any(s for _, s in inner[1:]):
+                if len([s for _, s in inner if s]) > 1:
+                    self.sheet.fail(parts[0], "stars stand at two numbers of one coefficient")
+                table.remarks.append(
+                    f"stars of {name!r}, {column} are printed beside the second number"
+                )
+            texts = [
+                self._text(replace(p, text=t), mark=True)
+                for p, (t, _) in zip(parts, inner, strict=True)
+            ]
+            row[column] = [texts[0] + stars, *texts[1:]]
+        table.rows[name] = row
+
+    def _below(self, table: Table, name: str, entries: dict[str, list[Piece]]) -> None:
+        """Keep a row of numbers or words that is no coefficient, and what stands under it."""
+        words = [p.text for parts in entries.values() for p in parts]
+        digits = [w for w in words if any(c.isdigit() for c in w)]
+        if digits and not any(map(is_number, words)) and all(map(_WORD.match, digits)):
+            table.notes.append(
+                f"{name}: " + "; ".join(f"{c} {p[0].text}" for c, p in entries.items() if p)
+            )
+            return
+        for column, parts in entries.items():
+            for part in parts:
+                text, stars = _stars(part.text)
+                freedom = re.fullmatch(r"\(df ?= ?(\d+)(?:[;,] ?(\d+))?\)", text)
+                suffix = BRACKETS.get(text[:1], "") if len(parts) > 1 else ""
+                if freedom:
+                    for k, df in enumerate(filter(None, freedom.groups()), start=1):
+                        table.rows.setdefault(f"{name}, df {k}", {})[column] = df
+                    continue
+                key = f"{name}, in {suffix}" if suffix else name
+                if column in table.rows.get(key, {}):
+                    self.sheet.fail(part, f"{part.text!r} is one number too many in {key!r}")
+                table.rows.setdefault(key, {})[column] = self._text(replace(part, text=text))
+                if stars:
+                    table.remarks.append(f"{key!r}, {column} is printed with {stars}")
+        table.rows.setdefault(name, {})
+
+    def _single(self, name: str, parts: list[Piece]) -> str:
+        if len(parts) > 1:
+            self.sheet.fail(
+                parts[1], f"{parts[1].text!r} is a second number in one cell of {name!r}"
+            )
+        return self._text(parts[0], mark=True) if parts else ""
+
+    def _text(self, piece: Piece, *, mark: bool = False) -> str:
+        """Return a cell as the record holds it, once :func:`read_cell` understands it."""
+        text = piece.text
+        if raised := re.search(r"(?<=[\d)*])[⁰¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈ]+$", text):
+            self.table.remarks.append(f"line {piece.line}: {text} carries a footnote mark")
+            text = text[: raised.start()]
+        if ends := re.fullmatch(
+            r"([(\[])\s*(\S.*?)\s*(?:;|, | to | – |(?<=\.\d\d),(?=-?\d*\.\d))\s*(\S.*?)\s*([)\]])",
+            text,
+        ):
+            for end in (ends[2], ends[3]):
+                self._text(replace(piece, text=end))
+            return f"[{ends[2]}, {ends[3]}]"
+        try:
+            read_cell(text, self.decimal, coefficient=mark)
+        except RecordError as error:
+            option = " (--decimal , or --decimal .)" if "decimal" in str(error) else ""
+            self.sheet.fail(piece, f"{error}{option}")
+        return text
+
+
+def _stars(text: str) -> tuple[str, str]:
+    """Split stars off a number, wherever they stand around its bracket."""
+    found = re.fullmatch(r"(.*?\d[\d.,]*[)\]}%]?)\s*(\*+)\s*([)\]}]?)", text)
+    return (found[1] + found[3], found[2]) if found else (text, "")
+
+
+def _canonical(label: str) -> tuple[bool, str]:
+    """Return whether a name is one of those below the coefficients, and the name for the rules."""
+    plain = re.sub(r"\s+", " ", label.strip().casefold())
+    for name, pattern in _BELOW.items():
+        if re.fullmatch(pattern, plain):
+            return True, name if name else label
+    return False, _CONSTANT.get(plain, label)
+
+
+def lay(sheet: Sheet, decimal: str | None) -> Table:
+    """Understand a sheet.
+
+    Raises
+    ------
+    RecordError
+        At the first piece that is not understood, with its line and column.
+    """
+    return _Layout(sheet, decimal).read()
+
+
+def texts(sheets: Sequence[Sheet]) -> list[str]:
+    """Return the numbers of sheets, for the question which decimal mark they have."""
+    cells = [p.text for s in sheets for row in s.rows for p in distinct(row[1:])]
+    return [t for t in Counter(cells) if is_number(re.sub(r"^[(\[{<]", "", t)) and len(t) < 40]
+
+
+__all__ = ["BRACKETS", "Table", "is_interval", "lay", "texts"]

@@ -1,0 +1,546 @@
+"""The importers: tables as programs write them, and what is refused with line and column."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+
+import cli
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+import yaml
+
+import printproof as audit
+from ftz.errors import RecordError
+from printproof import reading
+from printproof.importing import import_tables
+from printproof.importing.record import levels, said
+
+ESTTAB = r"""
+\begin{table}[htbp]\centering
+\def\sym#1{\ifmmode^{#1}\else\(^{#1}\)\fi}
+\caption{Prices}
+\begin{tabular}{l*{2}{cc}}
+\hline\hline
+            &\multicolumn{2}{c}{(1)}           &\multicolumn{2}{c}{(2)}           \\
+            &\multicolumn{2}{c}{price}         &\multicolumn{2}{c}{price}         \\
+\hline
+mpg         &      -294.2\sym{***}&     (-5.28)&      -299.6\sym{***}&     (-4.73)\\
+foreign     &      1767.3\sym{*}  &      (2.52)&      1102.3         &      (1.22)\\
+[1em]
+\_cons      &     11905.4\sym{***}&     (10.28)&     10856.2\sym{***}&      (4.79)\\
+rep dummies &          No         &            &         Yes         &            \\
+\hline
+\(N\)       &          74         &            &          69         &            \\
+\hline\hline
+\multicolumn{5}{l}{\footnotesize \textit{t} statistics in parentheses}\\
+\multicolumn{5}{l}{\footnotesize \sym{*} \(p<0.05\), \sym{**} \(p<0.01\), \sym{***} \(p<0.001\)}\\
+\end{tabular}
+\end{table}
+"""
+
+STARGAZER = r"""
+% Table created by stargazer v.5.2.2
+\begin{table}[!htbp] \centering
+  \caption{Turnout, 100\% of it}
+  \label{tab:x}
+\begin{tabular}{@{\extracolsep{5pt}}lcc}
+\\[-1.8ex]\hline
+\hline \\[-1.8ex]
+ & \multicolumn{2}{c}{\textit{Dependent variable:}} \\
+\cline{2-3}
+\\[-1.8ex] & turnout\_change & dempct\_change \\
+\\[-1.8ex] & (1) & (2)\\
+\hline \\[-1.8ex]
+ office & 0.004$^{***}$ & 0.009$^{***}$ \\
+  & (0.001) & (0.002) \\
+  & & \\
+ battle & $-$2,971.032$^{**}$ &  \\
+  & \multicolumn{1}{c}{(-5,000.1$, $-900.5)} &  \\
+  & & \\
+\hline \\[-1.8ex]
+Observations & 6,224 & 6,224 \\
+Adjusted R$^{2}$ & 0.419 & 0.469 \\
+F Statistic & 3,396.742$^{***}$ (df = 1; 972) & 2.1 (df = 1; 972) \\
+\hline
+\hline \\[-1.8ex]
+\textit{Note:}  & \multicolumn{2}{r}{Specification 1: Linear} \\
+ & \multicolumn{2}{r}{$^{*}$p$<$0.1; $^{**}$p$<$0.05; $^{***}$p$<$0.01} \\
+\end{tabular}
+\end{table}
+"""
+
+MODELSUMMARY = r"""
+\begin{table}
+\begin{talltblr}[         %% tabularray outer open
+caption={Loans},
+note{}={+ p \num{< 0.1}, * p \num{< 0.05}, ** p \num{< 0.01}, *** p \num{< 0.001}},
+note{ }={Standard errors clustered at the country level, in parentheses.},
+]                     %% tabularray outer close
+{                     %% tabularray inner open
+colspec={Q[]Q[]Q[]},
+cell{1}{2}={c=2,}{halign=c,},
+hline{3}={1-3}{solid, black, 0.05em},
+}                     %% tabularray inner close
+& IMF &  \\
+& Loan & Approval \\
+USA Influence & \num{0.142} & \num{-5.835}*** \\
+& (\num{0.261}) & (\num{1.558}) \\
+EUP $\times$ \newline US & \num{4.306}+ & \num{-11.698} \\
+& (\num{1.218}) & (\num{7.652}) \\
+Num.Obs. & \num{1200} & \num{1199} \\
+R2 Adj. & \num{0.1} & \num{0.2} \\
+Std.Errors & by: country & by: country \\
+\end{talltblr}
+\end{table}
+"""
+
+PANELS = r"""
+\begin{table}
+\caption{Table 5: Panels}
+\begin{threeparttable}
+\begin{tabular*}{\textwidth}{@{\extracolsep{\fill}}lS[table-format=1.3]SS}
+\toprule
+& \multicolumn{2}{c}{Wages} & \multicolumn{1}{c}{Hours} \\
+\cmidrule(lr){2-3}\cmidrule(lr){4-4}
+& {(1)} & {(2)} & {(3)} \\
+\midrule
+\multicolumn{4}{l}{\textit{Panel A. Men}} \\
+Zone & 0.12\tnote{a} & .34\textsuperscript{**} & $-0.05^{\dagger}$ \\
+     & (0.10) & [0.11] & (0.02) \\
+     & \{0.2\} &  &  \\
+Age  & -- & 1.2e-05 & <0.001 \\
+     &   & (1\,234.5) & (0.2) \\
+\midrule
+\multicolumn{4}{l}{\textit{Panel B. Women}} \\
+Zone & 0.12 & .34 & $5 \times 10^{-3}$ \\
+     & (0.10) & (0.11) & (0.02) \\
+\midrule
+Controls & Yes & No & Yes \\
+Method & OLS & 2SLS & 2SLS \\
+N & 1{,}234 & 1,200 & 900 \\
+\bottomrule
+\end{tabular*}
+\begin{tablenotes}
+\item[a] A footnote.
+\item Standard errors in parentheses, $p$-values in brackets.
+\end{tablenotes}
+\end{threeparttable}
+\end{table}
+Text between.
+\begin{tabular}{lcc}
+ & Mean & SD \\ \hline
+x & 1,234 & 0.5 \\
+\end{tabular}
+"""
+
+CHINESE = """\
+表3 自贸试验区对城市高质量发展的影响
+变量,(1),(2)
+,HQD,HQD
+自贸试验区,0.163***,0.205***
+,（4.80）,（13.05）
+人均GDP,,−0.012*
+,,（－1.71）
+常数项,1.20***,1.10***
+,（9.1）,（8.7）
+城市固定效应,是,是
+样本量,130,130
+R²,0.52,0.61
+注：括号内为t值；***、**、*分别表示在1%、5%、10%的水平上显著。
+"""
+
+PASTED = """\
+Table 2. Effects
+Variables (1) (2)
+Free trade zone 0.163*** 0.205***
+(0.034) (0.050)
+Controls No Yes
+Observations 85 85
+Notes: Standard errors in parentheses. * p<0.1, ** p<0.05, *** p<0.01
+"""
+
+PIPES = """\
+|            | (1)          | (2)        |
+|:-----------|:-------------|:-----------|
+| zone       | 0.16***      |            |
+|            | (0.03)       |            |
+| age        | 0.10         | 0.2        |
+|            | [0.01, 0.19] | [0.1; 0.3] |
+| N          | 85           | 90         |
+"""
+
+
+def content(text, file, **options):
+    data = text if isinstance(text, bytes) else text.encode()
+    record = import_tables(data, file, **options)
+    (paper,) = yaml.load(record, Loader=yaml.BaseLoader).values()
+    return {k: v for k, v in paper.items() if k != "declare"}
+
+
+def table(text, file, **options):
+    (found,) = content(text, file, **options).values()
+    return found
+
+
+# --- as programs write them -----------------------------------------------------------------------
+
+
+def test_esttab_with_statistics_beside_coefficients():
+    found = table(ESTTAB, "a.tex")
+    assert found["title"] == "Prices" and found["parentheses"] == "t"
+    assert found["declare"]["stars"] == {"*": "0.05", "**": "0.01", "***": "0.001"}
+    assert found["(1)"]["mpg"] == ["-294.2***", "(-5.28)"]
+    assert found["(2)"]["foreign"] == ["1102.3", "(1.22)"]
+    assert found["(2)"]["rep dummies"] == "Yes" and found["(2)"]["N"] == "69"
+
+
+def test_stargazer_with_intervals_and_degrees_of_freedom():
+    found = table(STARGAZER, "a.tex")
+    assert found["title"] == "Turnout, 100% of it" and found["parentheses"] == "unknown"
+    assert found["(1)"]["outcome"] == "turnout_change"
+    assert found["(1)"]["battle"] == ["-2,971.032**", "[-5,000.1, -900.5]"]
+    assert "battle" not in found["(2)"] and found["(2)"]["Adjusted R2"] == "0.469"
+    assert [found["(1)"][k] for k in ("F", "F, df 1", "F, df 2")] == ["3,396.742", "1", "972"]
+
+
+def test_modelsummary_in_tabularray():
+    found = table(MODELSUMMARY, "a.tex")
+    assert found["title"] == "Loans" and found["parentheses"] == "se"
+    assert found["declare"]["stars"] == {"*": "0.05", "**": "0.01", "***": "0.001"}
+    assert found["IMF, Loan"]["EUP × US"] == ["4.306+", "(1.218)"]
+    assert found["IMF, Approval"]["N"] == "1199"
+    assert found["IMF, Approval"]["Std.Errors"] == "by: country"
+
+
+def test_panels_marks_brackets_and_two_tables_of_one_file():
+    found = content(PANELS, "a.tex")
+    first, second = found["table5"], found["table2"]
+    men, women = first["Panel A. Men"], first["Panel B. Women"]
+    assert men["(1)"] == {"Zone": ["0.12", "(0.10)", "{0.2}"], "Age": "–"}
+    assert men["(2)"] == {"Zone": [".34**", "[0.11]"], "Age": ["1.2e-05", "(1\u2009234.5)"]}
+    assert men["(3)"] == {"Zone": ["-0.05†", "(0.02)"], "Age": ["<0.001", "(0.2)"]}
+    assert (men["parentheses"], men["brackets"], men["braces"]) == ("se", "p", "unknown")
+    assert women["(3)"]["Zone"][0] == "5e-3" and women["(1)"]["N"] == "1,234"
+    assert women["notes"] == ["Method: (1) OLS; (2) 2SLS; (3) 2SLS"]
+    assert first["notes"][0] == "[a] A footnote."
+    assert second == {"columns": ["Mean", "SD"], "rows": {"x": ["1,234", "0.5"]}}
+    assert content(PANELS, "a.tex", table=2)["table1"] == second
+    assert "0.12ᵃ carries a footnote mark" in import_tables(PANELS.encode(), "a.tex")
+
+
+@pytest.fixture(scope="module")
+def models():
+    import pyfixest as pf
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(rng.normal(size=(80, 3)), columns=["Y", "X1", "X2"])
+    short, long = (sm.OLS(data.Y, sm.add_constant(data[x])).fit() for x in (["X1"], ["X1", "X2"]))
+    return data, [short, long], [pf.feols(f, data) for f in ("Y~X1", "Y~X1+X2")]
+
+
+@pytest.mark.parametrize("kind", ["tex", "html"])
+def test_pyfixest_etable(models, kind):
+    import pyfixest as pf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shown = str(pf.etable(models[2], type=kind))
+    found = table(shown, f"a.{kind}")
+    printed = f"{models[2][1].coef()['X2']:.3f}"
+    assert found["(2)"]["X2"][0].rstrip("*") == printed and len(found["(2)"]["X2"]) == 2
+    assert found["(1)"]["N"] == "80" and "X2" not in found["(1)"] and "R2" in found["(1)"]
+    assert found["declare"]["stars"] == {"*": "0.05", "**": "0.01", "***": "0.001"}
+    assert found["parentheses"] == "se"
+
+
+@pytest.mark.parametrize("kind", ["as_text", "as_latex", "as_html"])
+def test_statsmodels_summary_col(models, kind):
+    from statsmodels.iolib.summary2 import summary_col
+
+    names = {"model_names": ["(1)", "(2)"], "info_dict": {"N": lambda m: f"{m.nobs:.0f}"}}
+    shown = getattr(summary_col(models[1], stars=True, **names), kind)()
+    found = table(shown, "a.txt")
+    short, long = (m.params for m in models[1])
+    assert found["(1)"]["X1"][0].rstrip("*") == f"{short['X1']:.4f}" and found["(1)"]["N"] == "80"
+    assert found["(2)"]["X2"][0].rstrip("*") == f"{long['X2']:.4f}" and "X2" not in found["(1)"]
+    assert found["(2)"]["Adjusted R2"] == f"{models[1][1].rsquared_adj:.4f}"
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "html", "tex", "long.tex", "txt"])
+def test_pandas_describe(models, kind, tmp_path):
+    frame = models[0].describe().T.round(3)
+    path = tmp_path / f"a.{kind}"
+    {
+        "csv": lambda: frame.to_csv(path),
+        "tsv": lambda: frame.to_csv(path, sep="\t"),
+        "xlsx": lambda: frame.to_excel(path),
+        "html": lambda: frame.to_html(path),
+        "tex": lambda: frame.to_latex(path, float_format="%.3f"),
+        "long.tex": lambda: frame.to_latex(path, longtable=True, caption="Long"),
+        "txt": lambda: path.write_text(frame.to_string()),
+    }[kind]()
+    found = table(path.read_bytes(), path.name)
+    assert found["columns"] == ["count", "mean", "std", "min", "25%", "50%", "75%", "max"]
+    assert {k: float(v[1]) for k, v in found["rows"].items()} == frame["mean"].to_dict()
+
+
+@pytest.mark.parametrize("kind", ["to_html", "to_latex"])
+def test_labels_and_headings_of_two_levels(models, kind):
+    wide = models[0].assign(g=list("ab") * 40).groupby("g")[["Y", "X1"]].agg(["mean", "std"])
+    found = table(getattr(wide.round(3), kind)(), "a")
+    assert float(found["X1"]["rows"]["b"][0]) == wide["X1", "mean"]["b"].round(3)
+    found = table(getattr(wide.round(3).stack(0), kind)(), "a")
+    assert float(found["rows"]["b, X1"][1]) == wide["X1", "std"]["b"].round(3)
+
+
+# --- files and encodings --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CHINESE.encode(),
+        CHINESE.encode("gb18030"),
+        CHINESE.replace("\n", "\r\n").encode("utf-8-sig"),
+        CHINESE.encode("utf-16"),
+    ],
+)
+def test_a_chinese_table_in_its_encodings(data):
+    found = content(data, "a.csv")["table3"]
+    assert found["parentheses"] == "t"
+    assert found["declare"]["stars"] == {"*": "0.1", "**": "0.05", "***": "0.01"}
+    assert found["(2)"]["人均GDP"] == ["−0.012*", "(－1.71)"]
+    assert found["(1)"] == {
+        "自贸试验区": ["0.163***", "(4.80)"],
+        "Constant": ["1.20***", "(9.1)"],
+        "城市固定效应": "是",
+        "N": "130",
+        "R2": "0.52",
+    }
+
+
+def test_text_in_a_western_encoding_is_asked_for():
+    data = "a,mean,sd\nSociété générale,0.1,0.2\n".encode("latin-1")
+    with pytest.raises(RecordError, match=r"a\.csv: .*--encoding"):
+        import_tables(data, "a.csv")
+    assert "Société générale" in table(data, "a.csv", encoding="latin-1")["rows"]
+
+
+def test_pasted_text_with_one_space_or_pipes_between_cells():
+    found = table(PASTED, "a.txt")
+    assert found["title"] == "Table 2. Effects" and found["parentheses"] == "se"
+    assert found["(2)"] == {
+        "Free trade zone": ["0.205***", "(0.050)"],
+        "Controls": "Yes",
+        "N": "85",
+    }
+    found = table(PIPES, "a.md")
+    assert found["(2)"] == {"age": ["0.2", "[0.1, 0.3]"], "N": "90"}
+    assert found["(1)"]["zone"] == ["0.16***", "(0.03)"]
+
+
+def workbook(rows, formats=(), merge=()):
+    book = openpyxl.Workbook()
+    page = book.active
+    for row in rows:
+        page.append(row)
+    for cell, shape in formats:
+        page[cell].number_format = shape
+    for area in merge:
+        page.merge_cells(area)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_excel_cells_are_read_as_they_are_shown():
+    rows = [["Table 4", None, None], ["", "Y", None], ["", "(1)", "(2)"], ["x", 0.1634, -0.2]]
+    rows += [[None, 0.034, "(0.05)"], ["N", 1234, 1200]]
+    formats = [("B4", "0.000"), ("C4", "0.00"), ("B5", '"("0.000")"'), ("B6", "#,##0")]
+    found = table(workbook(rows, formats, ["B2:C2"]), "a.xlsx")
+    assert found["(1)"] == {"x": ["0.163", "(0.034)"], "N": "1,234"}
+    assert found["(2)"] == {"x": ["-0.20", "(0.05)"], "N": "1200"}
+    assert found["title"] == "Table 4"
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "message"),
+    [
+        ("=1+1", "General", r"a\.xlsx:Sheet:2:2 \(cell B2\): the formula"),
+        (pd.Timestamp("2020-01-01"), "yyyy-mm-dd", "neither number nor text"),
+        (0.5, "# ?/?", "format"),
+    ],
+)
+def test_excel_cells_that_show_no_number_are_refused(value, shape, message):
+    with pytest.raises(RecordError, match=message):
+        import_tables(workbook([["", "mean"], ["x", value]], [("B2", shape)]), "a.xlsx")
+
+
+def test_five_hundred_columns(tmp_path):
+    head = ",".join(["", *(f"({k})" for k in range(1, 501))])
+    rows = [",".join(["x", *["0.10***"] * 500]), ",".join(["", *["(0.02)"] * 500])]
+    found = table("\n".join([head, *rows]), "a.csv", told={"parentheses": "se"})
+    assert found["(500)"] == {"x": ["0.10***", "(0.02)"]} and len(found) == 501
+
+
+# --- what is refused, and what is asked -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("a.csv", "", "no table was found"),
+        ("a.tex", "no table here", "no table was found"),
+        ("a.csv", "just words\nand more\n", "no row of numbers"),
+        ("a.tsv", "v\tmean\tsd\nx\t0,163\t1,234\n", r"a\.tsv:2:2: .*--decimal"),
+        ("a.csv", "v,mean\nx,0.1.2\n", r"a\.csv:2:2: '0\.1\.2' is not a printed number"),
+        ("a.csv", "v,mean\nx,0.12x\n", r"a\.csv:2:2: "),
+        ("a.csv", "v,(1)\nx,0.1*\nx,0.2*\n", r"a\.csv:3:1: the row 'x' stands twice"),
+        ("a.csv", "v,(1)\n,0.1*\n", r"a\.csv:2:2: this row has no name"),
+        ("a.csv", "v,(1),(2)\nx,0.1*,\n,,(0.2)\n", r"a\.csv:3:3: '\(0\.2\)' stands below no coeff"),
+        ("a.csv", "v,(1)\nx,0.1*\n,(2.0)*\n", "stars stand at two numbers"),
+        ("a.csv", 'v,mean\nx,"0.1\n', "cannot be read"),
+        ("a.txt", "v  (1)  (2)\nx  0.1  0.2\na longer name  0.1\n", "cannot tell the columns"),
+        (
+            "a.tex",
+            "\\begin{tabular}{lc}\n & a \\\\\nx & \\foo{1} \\\\\n\\end{tabular}",
+            r":3:5: \\foo",
+        ),
+        ("a.tex", "\\begin{tabular}{lc}\nx & 1 \\\\\n", r"a\.tex:1:1: .* is never closed"),
+        ("a.tex", "\\begin{tabular}{lc}\nx & {1 \\\\\n\\end{tabular}", "never closed"),
+        ("a.html", "", "cannot be read"),
+        ("a.html", "<p>words</p>", "no table was found"),
+        ("a.xlsx", "PK\x03\x04", "cannot be read as .xlsx"),
+        ("a.csv", "v,(1)\nx,0.1*\nNote: stars\ny,0.2*\n", "stands below a note"),
+    ],
+)
+def test_what_is_not_understood_is_refused_where_it_stands(file, text, message):
+    with pytest.raises(RecordError, match=message):
+        import_tables(text.encode(), file)
+
+
+def test_a_table_that_is_not_there_is_refused():
+    with pytest.raises(RecordError, match="there is no table 3; there are 2"):
+        import_tables(PANELS.encode(), "a.tex", table=3)
+    with pytest.raises(RecordError, match=r"save it as \.xlsx"):
+        import_tables(b"\xd0\xcf\x11\xe0", "a.xls")
+
+
+def test_every_word_and_number_of_the_source_is_in_the_record():
+    for text, file in ((CHINESE, "a.csv"), (PASTED, "a.txt"), (PIPES, "a.md")):
+        record = import_tables(text.encode(), file)
+        written = record.replace("（", "(").replace("）", ")")
+        for word in text.translate(str.maketrans("（）", "()", "|:")).replace(",", " ").split():
+            assert word.strip("-[];") in written, word
+
+
+@pytest.mark.parametrize(
+    ("note", "kind"),
+    [
+        ("Robust standard errors in parentheses", "se"),
+        ("t-statistics in parentheses; standard errors in brackets", "t"),
+        ("p-values, two-sided, are shown in parentheses.", "p"),
+        ("t-statistics based on robust standard errors in parentheses", "unknown"),
+        ("Standard errors in brackets", "unknown"),
+        ("括号内为稳健标准误", "se"),
+        ("nothing", "unknown"),
+    ],
+)
+def test_what_a_note_says_of_parentheses(note, kind):
+    assert said([note], "parentheses")[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("note", "found"),
+    [
+        ("***p<.01, **p<.05, *p<.1", {"*": ".1", "**": ".05", "***": ".01"}),
+        ("* significant at 10%; ** significant at 5%", {"*": "0.1", "**": "0.05"}),
+        ("*** and ** denote significance at 1% and 5%, * at 10%", {}),
+        ("**, * denote significance at 5% and 10%", {"*": "0.1", "**": "0.05"}),
+        ("*** and ** at 1% or so", {}),
+        ("* p<0.01, ** p<0.05", {}),
+        ("* growth of 3 percent", {}),
+    ],
+)
+def test_levels_of_stars_are_read_only_where_all_are_printed(note, found):
+    assert levels([note])[0] == found
+
+
+# --- into the audit -------------------------------------------------------------------------------
+
+BY_HAND = """
+mine:
+  declare: {scale: linear, df: normal, tails: two, rounding: nearest}
+  table1:
+    declare: {stars: {"*": 0.1, "**": 0.05, "***": 0.01}}
+    brackets: p
+    parentheses: se
+    "(1)": {x: ["0.205***", "(0.050)", "[0.500]"], z: ["0.1", "(0.2)"], N: "85"}
+    "(2)": {x: ["0.200*", "(0.300)"], N: "80"}
+"""
+PRINTED = r"""
+\begin{tabular}{lcc} \hline & (1) & (2) \\ \hline
+x & 0.205\sym{***} & 0.200\sym{*} \\ & (0.050) & (0.300) \\ & [0.500] & \\
+z & 0.1 & \\ & (0.2) & \\ \hline N & 85 & 80 \\ \hline
+\multicolumn{3}{l}{Standard errors in parentheses, $p$-values in brackets}\\
+\multicolumn{3}{l}{* p<0.1, ** p<0.05, *** p<0.01}\\
+\end{tabular}
+"""
+
+
+def verdicts(path, capsys):
+    assert cli.main(["audit", str(path), "--json"]) == 0
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    return sorted((c["rule"], tuple(c["cells"]), c["verdict"]) for c in lines if "rule" in c)
+
+
+def test_an_imported_record_has_the_verdicts_of_one_written_by_hand(tmp_path, capsys):
+    mine, source, out = (tmp_path / n for n in ("mine.yml", "mine.tex", "out.yml"))
+    mine.write_text(BY_HAND)
+    source.write_text(PRINTED)
+    assert cli.main(["audit", "import", str(source), "--out", str(out)]) == 0
+    assert "compare it with the print" in capsys.readouterr().err
+    record = out.read_text().replace("# df: residual", "df: normal")
+    for line in ("scale: linear", "tails: two", "rounding: nearest"):
+        record = record.replace(f"# {line}", line)
+    out.write_text(record)
+    found = verdicts(out, capsys)
+    assert found == verdicts(mine, capsys)
+    assert {v for _, _, v in found} >= {"impossible", "consistent"}
+
+
+def test_parentheses_that_nobody_declares_are_undecided(tmp_path):
+    record = import_tables(STARGAZER.encode(), "a.tex")
+    (study,) = [reading.study(k, v) for k, v in yaml.load(record, Loader=yaml.BaseLoader).items()]
+    ledger = audit.audit([study])
+    (check,) = [c for c in ledger if c.rule == "not decidable"]
+    assert check.verdict == "undecided" and check.declare == "`parentheses: se`"
+    assert "a/table1/office, in parentheses/(1)/value" in check.cells
+    told = import_tables(STARGAZER.encode(), "a.tex", told={"parentheses": "se"})
+    assert "parentheses: se  # the importer was told" in told
+    assert not ledger.counts["impossible"]
+
+
+def test_brackets_of_one_kind_cannot_mean_the_same_twice():
+    entry = {"x": ["0.1", "(0.2)", "[0.3]"]}
+    with pytest.raises(RecordError, match="no coefficient"):
+        reading.study("p", {"table1": {"parentheses": "se", "brackets": "se", "(1)": entry}})
+    with pytest.raises(RecordError, match="brackets are one of"):
+        reading.study("p", {"table1": {"brackets": "sd", "(1)": entry}})
+
+
+def test_nothing_is_written_where_the_import_fails(tmp_path, capsys, monkeypatch):
+    source, out = tmp_path / "a.csv", tmp_path / "out.yml"
+    source.write_text("v,mean\nx,0.1.2\n")
+    assert cli.main(["audit", "import", str(source), "--out", str(out)]) == 2
+    assert "ftz audit import: " in capsys.readouterr().err and not out.exists()
+    assert cli.main(["audit", "import", str(tmp_path / "none.csv")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PASTED.encode())))
+    assert cli.main(["audit", "import", "-", "--parens", "t"]) == 0
+    assert '"pasted":' in (shown := capsys.readouterr().out) and "parentheses: t" in shown
