@@ -6,7 +6,6 @@ import io
 import json
 import warnings
 
-import cli
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -18,6 +17,7 @@ from ftz.errors import RecordError
 from printproof import reading
 from printproof.importing import import_tables
 from printproof.importing.record import levels, said
+from study import cli
 
 ESTTAB = r"""
 \begin{table}[htbp]\centering
