@@ -96,7 +96,8 @@ def test_findings_follow_the_record():
     for method, t in (("k_nearest", "4.79"), ("caliper", "5.92"), ("k_nearest_in_caliper", "4.90")):
         change(t, "table1", method, "ATT", "statistic")
     change("0.123", "table5", "IL", "(8)", "coef")
-    change("19.000", "table2", "pgdp", "max", "value")
+    change("0.900", "table2", "urba", "max", "value")
+    change("1.500", "table2", "lnstru", "max", "value")
     checked = witness.check(panel.load_witness().frame)
     found = findings.findings(record, checked)["verdict"].tolist()
     assert found[2:] == ["consistent", "impossible", "consistent"] + ["undecided"] * 3
