@@ -97,7 +97,7 @@ def test_treatment_follows_the_register(shipped):
 def test_controls_lie_in_the_official_ranges_with_slack(shipped):
     for variable in layout_module.OFFICIAL:
         low, high = layout_module.official_bounds(shipped[["city", "year"]], variable)
-        # the printed extremes are pinned, and the least income per head lies just below the slack
+        # the printed extremes are pinned, and the least product per head lies just below the slack
         inside = shipped[variable].between(low - 1e-6, high + 1e-6)
         assert inside.sum() >= 129
 

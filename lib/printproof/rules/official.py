@@ -64,7 +64,7 @@ def _yearly(folder: Path) -> Mapping[tuple[str, int], Fraction]:
 
 
 def ranges(city: str, year: int) -> list[Range]:
-    """Return the official ranges of a city-year; income per head is yearly where known."""
+    """Return the official ranges of a city-year; product per head is yearly where known."""
     folder = data_dir() / "official"
     exact = _yearly(folder).get((city, year))
     return [
