@@ -298,6 +298,59 @@ def test_labels_and_headings_of_two_levels(models, kind):
     assert float(found["rows"]["b, X1"][1]) == wide["X1", "std"]["b"].round(3)
 
 
+ODDS = r"""
+\begin{longtable}{l@{\hspace{1em}}cc}
+\caption[short]{\'Etude caf\'e {\small of} $\hat\beta$ \& \alpha} \label{tab:o} \\
+\toprule & OLS\footnote{Least squares.} & IV \\ \midrule \endfirsthead
+\toprule & OLS & IV \\ \midrule \endhead
+\multicolumn{3}{r}{continued} \\ \endfoot
+\multicolumn{3}{l}{\textit{z} statistics in parentheses.} \\ \endlastfoot
+$\frac{a}{b}$ &
+\begin{tabular}{@{}c@{}}0.12$^{*}$ \\ (2.1)\end{tabular} & \makecell{--0.3 \\ (--1.5)} \\
+\rowcolor{gray} \multirow{2}{*}{$x_{t-1}$} & 1.2\footnotemark[2] & \textcolor{red}{0.5} \\
+ & (2.0) & \phantom{-}(0.9) \\
+FE & \ding{51} & \ding{55} \\
+\end{longtable}
+"""
+
+
+def test_odd_corners_of_latex():
+    found = table(ODDS, "a.tex")
+    assert found["title"] == "Étude café of β̂ & α" and found["parentheses"] == "z"
+    assert found["OLS"] == {"a/b": ["0.12*", "(2.1)"], "x_t-1": ["1.2", "(2.0)"], "FE": "✓"}
+    assert found["IV"] == {"a/b": ["–0.3", "(–1.5)"], "x_t-1": ["0.5", "(0.9)"], "FE": "✗"}
+    assert found["notes"][-1] == "Least squares." and len(found["notes"]) == 2
+
+
+def test_a_sheet_of_several_tables_and_odd_html():
+    text = "\n".join(
+        ["Table 1. A,,", ",mean,sd", "x,1.0,2.0", "Table 2. B,,", ",mean,sd", "x,3.0,4.0"]
+    )
+    found = content(text, "a.csv")
+    assert [t["rows"]["x"][0] for t in found.values()] == ["1.0", "3.0"]
+    page = "<table><caption>C</caption><tr><th>v<th>Mean<br>all<th>(1)</tr><tr><td rowspan=2>x"
+    page += "<td>2<td>0.1<sup>*</sup><sup>1</sup></tr><tr><td><td>(0.2)</tr></table>"
+    found = table(page, "a.html", told={"parentheses": "se"})
+    assert found["(1)"]["x"] == ["0.1*", "(0.2)"] and found["title"] == "C"
+    assert found["Mean all"]["x"] == "2"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_mutated_file_gives_a_record_or_one_clear_error(seed):
+    rng = np.random.default_rng(seed)
+    sources = [(ESTTAB, "a.tex"), (PANELS, "a.tex"), (CHINESE, "a.csv"), (PASTED, "a.txt")]
+    signs = list("\\{}&%$[]()*,.;|\n\t 0123x^_-")
+    for _ in range(40):
+        text, file = sources[rng.integers(len(sources))]
+        for _ in range(rng.integers(1, 4)):
+            at = int(rng.integers(len(text)))
+            text = text[:at] + str(rng.choice(signs)) + text[at + int(rng.integers(0, 3)) :]
+        try:
+            content(text, file)
+        except RecordError as error:
+            assert str(error).startswith((f"{file}:", "the record:", "a/")), error
+
+
 # --- files and encodings --------------------------------------------------------------------------
 
 
@@ -329,6 +382,35 @@ def test_text_in_a_western_encoding_is_asked_for():
     with pytest.raises(RecordError, match=r"a\.csv: .*--encoding"):
         import_tables(data, "a.csv")
     assert "Société générale" in table(data, "a.csv", encoding="latin-1")["rows"]
+
+
+def test_headings_that_are_repeated_above_each_panel():
+    lines = [
+        ",(1),(2)",
+        "Panel A: men,,",
+        "x,0.1*,0.2",
+        "Panel B: women,,",
+        ",(1),(2)",
+        "x,0.3,0.4*",
+    ]
+    found = table("\n".join(lines), "a.csv")
+    assert found["Panel A: men"]["(1)"] == {"x": ["0.1*"]}
+    assert found["Panel B: women"]["(2)"] == {"x": ["0.4*"]}
+
+
+def test_a_name_on_a_line_of_its_own_belongs_to_the_numbers_below():
+    lines = [
+        ",(1),(2)",
+        "age,0.1,0.2*",
+        ",(0.2),(0.1)",
+        "free trade zone,,",
+        ",0.3,0.4*",
+        ",(0.1),",
+    ]
+    lines += ["Fixed effects,,", "city,yes,no", "Sources: none,,"]
+    found = table("\n".join(lines), "a.csv")
+    assert found["(1)"]["free trade zone"] == ["0.3", "(0.1)"] and found["(1)"]["city"] == "yes"
+    assert found["notes"] == ["Sources: none"] and found["(2)"]["age"] == ["0.2*", "(0.1)"]
 
 
 def test_pasted_text_with_one_space_or_pipes_between_cells():
@@ -404,6 +486,8 @@ def test_five_hundred_columns(tmp_path):
         ("a.csv", "v,(1)\n,0.1*\n", r"a\.csv:2:2: this row has no name"),
         ("a.csv", "v,(1),(2)\nx,0.1*,\n,,(0.2)\n", r"a\.csv:3:3: '\(0\.2\)' stands below no coeff"),
         ("a.csv", "v,(1)\nx,0.1*\n,(2.0)*\n", "stars stand at two numbers"),
+        ("a.csv", "v,(1)\nx,0.1*\n,(2)\n,(3)\n", r"a\.csv:4:2: '\(3\)' is one number too many"),
+        ("a.csv", "v,(1)\nx,1\n,words\ny,2\n", "headings stand here again"),
         ("a.csv", 'v,mean\nx,"0.1\n', "cannot be read"),
         ("a.txt", "v  (1)  (2)\nx  0.1  0.2\na longer name  0.1\n", "cannot tell the columns"),
         (
@@ -416,7 +500,7 @@ def test_five_hundred_columns(tmp_path):
         ("a.html", "", "cannot be read"),
         ("a.html", "<p>words</p>", "no table was found"),
         ("a.xlsx", "PK\x03\x04", "cannot be read as .xlsx"),
-        ("a.csv", "v,(1)\nx,0.1*\nNote: stars\ny,0.2*\n", "stands below a note"),
+        ("a.csv", "v,(1),(2)\nx,0.1*,0.2\n,(3),(4)\ny,0.2*,3\n", "headings stand here again"),
     ],
 )
 def test_what_is_not_understood_is_refused_where_it_stands(file, text, message):

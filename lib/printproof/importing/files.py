@@ -179,7 +179,7 @@ def _cells(line: int, at: int, texts: list[str]) -> list[tuple[Piece, int, int]]
 
 
 Token = tuple[int, int, str]
-_FIGURE = re.compile(r"[(\[{<]?[-−–+]?[\d.,]*\d[\d.,]*(?:e-?\d+)?[%*†‡)\]}]*")
+_FIGURE = re.compile(r"(?!.{61})[(\[{<]?[-−–+]?[\d.,]*\d[\d.,]*(?:e-?\d+)?[%*†‡)\]}]*")
 
 _CELL = re.compile(rf"{_FIGURE.pattern}|yes|no|是|否|y|n|x|✓|✗|[-–—]", re.I)
 

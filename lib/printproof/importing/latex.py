@@ -6,6 +6,7 @@ is not known is refused with its line and column, because it could hold a number
 
 from __future__ import annotations
 
+import bisect
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -42,9 +43,10 @@ _TEXT = {
 #: Commands that print nothing, by how many arguments they take.
 _SILENT = {
     0: """small footnotesize scriptsize tiny normalsize large Large bf bfseries itshape em it rm
-    sffamily centering raggedright raggedleft arraybackslash noindent displaystyle textstyle left
-    right hfill relax par smallskip medskip bigskip strut item protect null normalfont leavevmode
-    ignorespaces unskip limits begingroup endgroup linewidth textwidth columnwidth singlespacing""",
+    sffamily centering raggedright raggedleft arraybackslash noindent displaystyle textstyle
+    left right hfill relax par smallskip medskip bigskip strut item protect null normalfont
+    leavevmode ignorespaces unskip limits begingroup endgroup linewidth textwidth columnwidth
+    singlespacing big Big bigl bigr""",
     1: """hspace hspace* vspace vspace* label phantom hphantom vphantom color cellcolor rowcolor
     fontsize cmidrule cline addlinespace""",
     2: "rule setlength renewcommand",
@@ -85,11 +87,13 @@ class _Source:
         text = re.sub(r"(?<=\d)%(?=\s*(?:&|\\\\))", "％", text)
         blank = re.sub(r"(?<!\\)((?:\\\\)*)%[^\n]*", lambda m: m[1].ljust(len(m[0])), text)
         self.text, self.file, self.footnotes = blank, file, list[str]()
+        self.lines = [0, *(m.end() for m in re.finditer("\n", text))]
         self.prose = False  # around a table, an unknown command is shown as it is written
 
     def place(self, at: int) -> tuple[int, int]:
         """Return line and column of a position."""
-        return self.text.count("\n", 0, at) + 1, at - self.text.rfind("\n", 0, at)
+        line = bisect.bisect_right(self.lines, at)
+        return line, at - self.lines[line - 1] + 1
 
     def fail(self, at: int, message: str) -> RecordError:
         """Return the error for a position."""
@@ -174,6 +178,9 @@ class _Source:
             ((start, stop),), after = self.arguments(after, 1, end)
             self.footnotes.append(tidy(self.plain(start, stop)))
             return "", after
+        if name == "ding":
+            ((start, stop),), after = self.arguments(after, 1, end)
+            return ("✓" if self.text[start:stop] in {"51", "52"} else "✗"), after
         if name == "frac":
             (top, bottom), after = self.arguments(after, 2, end)
             return f"{self.plain(*top)}/{self.plain(*bottom)}", after
@@ -209,7 +216,10 @@ def read(text: str, file: str) -> list[Sheet]:
     source = _Source(text, file)
     sheets, at = [], 0
     while found := _BEGIN.search(source.text, at):
-        sheet, at = _table(source, found)
+        try:
+            sheet, at = _table(source, found)
+        except RecursionError:
+            raise source.fail(found.start(), "this table is nested too deeply") from None
         sheets.append(sheet)
     return sheets
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -120,33 +121,22 @@ class _Layout:
             wide = self._words(self.rows.pop(0))
             self.table.title = f"{self.table.title} {wide}".strip()
             self.breaks = {b - 1 for b in self.breaks} - {0}
-        end = len(self.rows)
-        while end and (self._alone(self.rows[end - 1]) or self._is_note(end - 1)):
-            end -= 1
-        first = next((i for i in range(end) if self._is_note(i)), end)
-        self.table.notes = [self._words(row) for row in self.rows[first:]] + self.table.notes
-        if any(is_number(p.text) for row in self.rows[first:end] for p in row[1:]):
-            bad = next(p for row in self.rows[first:end] for p in row[1:] if is_number(p.text))
-            self.sheet.fail(bad, f"{bad.text!r} stands below a note; give each table a file")
-        self.rows, self.breaks = self.rows[:first], {b for b in self.breaks if b < first}
+        end = 1 + max((i for i, row in enumerate(self.rows) if self._holds(row)), default=-1)
+        self.table.notes = [self._words(row) for row in self.rows[end:]] + self.table.notes
+        self.rows, self.breaks = self.rows[:end], {b for b in self.breaks if b < end}
+
+    @staticmethod
+    def _holds(row: list[Piece]) -> bool:
+        """Say whether a row holds something beside its name, and is no note."""
+        inner = [p.text for p in row[1:] if p.text and p is not row[0]]
+        return (bool(inner) and not _NOTE.match(row[0].text)) and (
+            bool(row[0].text) or any(map(is_number, inner))
+        )
 
     def _titles(self, row: list[Piece]) -> bool:
         """Say whether a lonely first row is the table's title and no heading over columns."""
         words = self._words(row)
         return bool(row[0].text) and not _DEPENDENT.match(words) and not _PANEL.match(words)
-
-    def _is_note(self, i: int) -> bool:
-        label = self.rows[i][0].text
-        words = [p.text for p in distinct(self.rows[i][1:]) if p is not self.rows[i][0]]
-        wide = len(words) <= 1 and all(" " in w or len(self.rows[i]) == 2 for w in words)
-        return bool(label and _NOTE.match(label)) or (
-            i > 0
-            and not label
-            and wide
-            and bool(words)
-            and bool(re.search(r"[a-z]{3}|[*]p", words[0]))
-            and not is_number(words[0])
-        )
 
     @staticmethod
     def _words(row: Sequence[Piece]) -> str:
@@ -178,21 +168,13 @@ class _Layout:
         self.labels = self._label_columns(head, body)
         groups = self._columns(head, body)
         names, outcomes = self._names(head, groups)
-        grid = all(role(n) for n in names) or sum(role(n) is not None for n in names) > max(
-            1, len(names) / 2
-        )
-        upper = self._upper(head, groups) if not grid or len(set(names)) < len(names) else []
-        blocks = self._panels(body, top)
-        if not upper and len(set(names)) < len(names):
-            self.table.remarks.append(
-                "headings are not distinct, columns are numbered: " + "; ".join(names)
-            )
-            names = [f"({k})" for k in range(1, len(names) + 1)]
-            outcomes = (
-                {f"({k})": v for k, (_, v) in enumerate(outcomes.items(), start=1)}
-                if len(outcomes) == len(names)
-                else {}
-            )
+        repeated = len(set(names)) < len(names)
+        upper = self._upper(head, groups) if repeated else []
+        blocks = self._panels(head, body)
+        if repeated and not upper:
+            shown = "; ".join(names)
+            self.table.remarks.append(f"headings are not distinct, columns are numbered: {shown}")
+            names, outcomes = [f"({k})" for k in range(1, len(names) + 1)], {}
         for panel, rows in blocks:
             table = self.table if len(blocks) == 1 and not panel else Table()
             if upper:
@@ -226,12 +208,12 @@ class _Layout:
                 break
             top += 1
         inside = [b for b in self.breaks if b <= top]
-        panels = [
-            i
-            for i in range(top)
-            if self._alone(self.rows[i]) and _PANEL.match(self._words(self.rows[i]))
-        ]
-        return min([max(inside) if inside else top, *panels])
+        last = (
+            top
+            and self._alone(self.rows[top - 1])
+            and _PANEL.match(self._words(self.rows[top - 1]))
+        )
+        return min(max(inside) if inside else top, top - bool(last))
 
     def _label_columns(self, head: list[list[Piece]], body: list[list[Piece]]) -> int:
         """Count the columns from the left that name rows: words under an empty heading."""
@@ -269,52 +251,53 @@ class _Layout:
         if corner and not _DEPENDENT.match(corner):
             self.table.remarks.append(f"above the names of the rows: {corner}")
         numbers = [next((p.text for p in s if _NUMBERED.fullmatch(p.text)), "") for s in stacks]
-        texts = [
-            [p.text for p in s if not _NUMBERED.fullmatch(p.text) and not self._marks_outcome(p)]
-            for s in stacks
-        ]
         numbered = all(numbers) and len(set(numbers)) == len(numbers)
-        names = numbers if numbered else [self._last(t) for t in texts]
+        texts = [
+            [p.text for p in s if not (_DEPENDENT.match(p.text) or (numbered and p.text == number))]
+            for s, number in zip(stacks, numbers, strict=True)
+        ]
         if not any(texts) and not any(numbers):
             self.table.remarks.append("no headings are printed: columns are numbered")
             return [f"({k})" for k in range(1, len(groups) + 1)], {}
-        if not numbered and not all(role(n) for n in names):
+        lasts = [t[-1] if t else "" for t in texts]
+        if numbered:
+            names = numbers
+        elif all(map(role, lasts)):
+            names = lasts
+        else:
             names = [", ".join(t) or f"column {k}" for k, t in enumerate(texts, start=1)]
         names = [f"{n} (heading)" if n in RESERVED else n for n in names]
         outcomes = {n: t[0] for n, t in zip(names, texts, strict=True) if dependent and t}
         inline = [m[2] for m in says if m and m[2]]
         if inline:
             outcomes = dict.fromkeys(names, inline[0])
-        if numbered and any(texts):
-            for n, t in zip(names, texts, strict=True):
-                rest = t[1:] if dependent and not inline else t
-                if rest:
-                    self.table.remarks.append(f"heading of {n}: {', '.join(rest)}")
+        for n, t in zip(names, texts, strict=True):
+            if rest := [h for h in t if h not in (n, *n.split(", "), outcomes.get(n))]:
+                self.table.remarks.append(f"heading of {n}: {', '.join(rest)}")
         return names, outcomes
-
-    @staticmethod
-    def _last(texts: list[str]) -> str:
-        return texts[-1] if texts else ""
-
-    @staticmethod
-    def _marks_outcome(piece: Piece) -> bool:
-        return bool(_DEPENDENT.match(piece.text))
 
     def _upper(self, head: list[list[Piece]], groups: list[list[int]]) -> list[str]:
         """Return for each column the heading above its own, where moments stand by group."""
         stacks = [[row[g[0]].text for row in head if row[g[0]].text] for g in groups]
-        if not all(s and role(s[-1]) for s in stacks) or not any(len(s) > 1 for s in stacks):
+        if not all(s and role(s[-1]) for s in stacks):
             return []
         return [", ".join(s[:-1]) or "all" for s in stacks]
 
-    def _panels(self, body: list[list[Piece]], top: int) -> list[tuple[str, list[list[Piece]]]]:
+    def _panels(
+        self, head: list[list[Piece]], body: list[list[Piece]]
+    ) -> list[tuple[str, list[list[Piece]]]]:
+        """Part the rows at lines such as Panel A; headings that are repeated below one go."""
         blocks: list[tuple[str, list[list[Piece]]]] = [("", [])]
         for row in body:
             if self._alone(row) and _PANEL.match(self._words(row)):
                 blocks.append((self._words(row), []))
-            else:
+            elif not any(_same(row, above) for above in head):
                 blocks[-1][1].append(row)
-        return [b for b in blocks if b[1]]
+        blocks = [b for b in blocks if b[1]]
+        if len(blocks) > 1 and not blocks[0][0]:
+            named = (p.text for row in head for p in row if _PANEL.match(p.text))
+            blocks[0] = next(named, "above the first panel"), blocks[0][1]
+        return blocks
 
     # --- rows
 
@@ -348,29 +331,28 @@ class _Layout:
     ) -> Iterator[tuple[Piece, str, list[list[Piece]]]]:
         """Yield each named row with the parts of its cells; rows without a name belong to it."""
         current: tuple[Piece, str, list[list[Piece]]] | None = None
-        group, above = "", [Piece("")] * self.labels
+        group, above, lonely = "", [Piece("")] * self.labels, False
         self.prefix: dict[int, str] = {}
         for row in rows:
-            if self._alone(row) and row[0].text:
-                group = self._words(row)
+            if self._alone(row) and not is_number(self._words(row)):
+                group, lonely = self._words(row), True
                 table.remarks.append(f"line {row[0].line}, above the rows that follow: {group}")
                 continue
-            own = [
-                p.text if p is not q else "" for p, q in zip(row[: self.labels], above, strict=True)
-            ]
+            own = [p.text for p, q in zip(row[: self.labels], above, strict=True) if p is not q]
             parts = [self._parts(row, g) for g in groups]
-            if not any(own):
+            if not any(own) and not lonely:
+                first = next(distinct(row[self.labels :]), row[0])
                 if current is None:
-                    self.sheet.fail(
-                        next(distinct(row)), "this row has no name, and none is above it"
-                    )
+                    self.sheet.fail(first, "this row has no name, and none is above it")
+                if not is_number(first.text) or _again(parts):
+                    self.sheet.fail(first, "headings stand here again; give each part a file")
                 current = (*current[:2], [a + b for a, b in zip(current[2], parts, strict=True)])
                 continue
             if current:
                 yield current
             above = [p if p.text else q for p, q in zip(row[: self.labels], above, strict=True)]
-            shown = [p.text for p in dict.fromkeys(above)]
-            current = row[0], ", ".join(filter(None, shown)), parts
+            shown = [p.text for p in dict.fromkeys(above) if p.text] if any(own) else [group]
+            current, lonely = (row[0], ", ".join(shown), parts), False
             self.prefix[id(row[0])] = group
         if current:
             yield current
@@ -415,12 +397,14 @@ class _Layout:
                 self.sheet.fail(parts[0], f"{parts[0].text!r} stands below no coefficient")
             inner = [_stars(p.text) for p in parts]
             stars = "".join(s for _, s in inner)
+            marks = [p.text[0] for p in parts[1:] if not is_interval(p.text)]
+            plain = ["(" if m not in BRACKETS else m for m in marks]
+            if len(set(plain)) < len(plain):
+                self.sheet.fail(parts[-1], f"{parts[-1].text!r} is one number too many in {name!r}")
             if any(s for _, s in inner[1:]):
                 if len([s for _, s in inner if s]) > 1:
                     self.sheet.fail(parts[0], "stars stand at two numbers of one coefficient")
-                table.remarks.append(
-                    f"stars of {name!r}, {column} are printed beside the second number"
-                )
+                table.remarks.append(f"stars of {name!r}, {column} stand at the second number")
             texts = [
                 self._text(replace(p, text=t), mark=True)
                 for p, (t, _) in zip(parts, inner, strict=True)
@@ -440,7 +424,7 @@ class _Layout:
         for column, parts in entries.items():
             for part in parts:
                 text, stars = _stars(part.text)
-                freedom = re.fullmatch(r"\(df ?= ?(\d+)(?:[;,] ?(\d+))?\)", text)
+                freedom = re.fullmatch(r"\(df ?= ?([\d.]+)(?:[;,] ?([\d.]+))?\)", text)
                 suffix = BRACKETS.get(text[:1], "") if len(parts) > 1 else ""
                 if freedom:
                     for k, df in enumerate(filter(None, freedom.groups()), start=1):
@@ -484,8 +468,20 @@ class _Layout:
 
 def _stars(text: str) -> tuple[str, str]:
     """Split stars off a number, wherever they stand around its bracket."""
-    found = re.fullmatch(r"(.*?\d[\d.,]*[)\]}%]?)\s*(\*+)\s*([)\]}]?)", text)
+    found = re.fullmatch(r"(?!.{200})(.*?\d[\d.,]*[)\]}%]?)\s*(\*+)\s*([)\]}]?)", text)
     return (found[1] + found[3], found[2]) if found else (text, "")
+
+
+def _same(row: list[Piece], other: list[Piece]) -> bool:
+    return [p.text for p in row[1:]] == [p.text for p in other[1:]]
+
+
+def _again(parts: list[list[Piece]]) -> bool:
+    """Say whether a row without a name counts columns: (3), (4) ..."""
+    texts = [p.text for cell in parts for p in cell]
+    numbers = [int(t[1:-1]) for t in texts if re.fullmatch(r"\(\d{1,3}\)", t)]
+    steps = {b - a for a, b in itertools.pairwise(numbers)}
+    return len(numbers) == len(texts) and steps == {1}
 
 
 def _canonical(label: str) -> tuple[bool, str]:
