@@ -21,8 +21,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from ftz import inference, panel  # noqa: E402
-from study import replication  # noqa: E402
+from ftz import inference  # noqa: E402
+from study import panel, replication  # noqa: E402
 
 DRAWS, BOOTSTRAP = 500, 9_999
 CONTROLS = list(replication.CONTROLS)

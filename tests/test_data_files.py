@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import index, panel, register, tables
+from ftz import index, register, tables
 from ftz.errors import FtzError, RecordError
 from ftz.paths import data_dir
-from study import findings, published, replication, witness
+from study import findings, panel, published, replication, witness
 
 
 def test_every_file_has_an_entry_in_the_datasheet():

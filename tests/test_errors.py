@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ftz import did, panel
+from ftz import did
 from ftz.errors import EstimationError
+from study import panel
 
 
 def test_a_misspelt_column_is_met_with_the_near_name():

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from ftz import panel
-from study import evidence, other_studies, policy, published, replication
+from study import evidence, other_studies, panel, policy, published, replication
 from study.figures import evidence as figures
 
 

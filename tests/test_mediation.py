@@ -9,10 +9,10 @@ import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz import mediation, panel
+from ftz import mediation
 from ftz.errors import EstimationError
 from printproof.printed import rounding_interval
-from study import published, replication
+from study import panel, published, replication
 
 
 def study(seed=0, n_units=9, n_periods=8):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz import panel
 from ftz.errors import PanelError
-from ftz.panel import PanelSpec
+from study import panel
+from study.panel import PanelSpec
 
 SPEC = PanelSpec(
     unit="place",

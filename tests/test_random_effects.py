@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ftz.errors import EstimationError
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.paths import data_dir
 from ftz.random_effects import random_effects, trap
 from study import published, replication

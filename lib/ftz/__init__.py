@@ -39,7 +39,7 @@ _ROOMS = (
 )
 
 if TYPE_CHECKING:
-    from ftz.panels import Panel
+    from ftz.panel import Panel
 
 __all__ = ["Panel", "__version__", *_ROOMS]
 

@@ -15,7 +15,7 @@ class RecordError(FtzError):
 
 
 class PanelError(FtzError):
-    """A panel breaks the contract of :mod:`ftz.panel`.
+    """A panel breaks the contract of :mod:`study.panel`.
 
     Parameters
     ----------

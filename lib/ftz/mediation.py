@@ -27,7 +27,7 @@ from scipy import stats
 from ftz import did
 from ftz.errors import EstimationError
 from ftz.kernel import by_group
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import checked_level
 from printproof.printed import Interval
 

@@ -1,525 +1,408 @@
-"""The panel contract: what a city-year panel must be before an estimator sees it.
+"""One panel object for every estimator: names said once, checked once, time a rank.
 
-A :class:`PanelSpec` names the columns and says what each is measured in; it becomes a
-pandera schema.  :func:`read_panel` and :func:`validate` hold a file or a frame against
-it and raise one :class:`~ftz.errors.PanelError` that names file, column, row and what
-was expected.
+Estimators never see a column's own name, its dtype or its calendar.  They see numbers of
+units, periods ``1..T`` in the order of time, and the period in which a unit is first
+treated, zero for never.  So years, quarters, months, dates, negative numbers and every
+second year all give the answer of the same panel numbered ``1..T``.
 """
 
 from __future__ import annotations
 
-import csv
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ftz import register
-from ftz.errors import PanelError
-from ftz.paths import data_dir
+from ftz.errors import EstimationError, no_column
 
-if TYPE_CHECKING:
-    import pandera.pandas as pa
-
-#: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {
-    "load_witness": {"files": ["data/witness/panel.csv"]},
-    "read_panel": {"panel": "own"},
-}
-
-#: The header is line 1 of a file, so the first row of a frame is line 2.
-_FIRST_LINE = 2
-#: What stands for "no value" in a file.
-_EMPTY = ("", "nan", "NaN", "NA")
+#: A period written as text: a year, and perhaps a half, quarter, month, week or day in it.
+_TEXT = re.compile(r"\s*(-?\d+)\s*(?:[-/ ]?\s*([HhSsQqMmWw])?\s*[-/]?\s*(\d{1,2}))?\s*")
+_IN_A_YEAR = {"H": 2, "S": 2, "Q": 4, "M": 12, "": 12, "W": 53}
 
 
-@dataclass(frozen=True)
-class PanelSpec:
-    """Which columns a panel has and what they hold.
-
-    Attributes
-    ----------
-    unit, time : str
-        Keys: one row each.
-    outcome : str
-        The variable to explain.
-    treatment : str
-        0/1, and once 1 it stays 1.
-    covariates : mapping
-        Column to description with unit of measurement.
-    others : mapping
-        Further numeric columns (sub-indices, mediator), likewise.
-    flags : mapping
-        Further 0/1 columns, likewise.
-    descriptions : mapping
-        For unit, time, outcome and treatment.
-    cohort : str or None
-        Column with the first treated period, empty for never-treated units; must
-        agree with the treatment where both are there.
-    units : tuple of str, optional
-        The units that may occur; any, where empty.
-    balanced : bool
-        Whether every unit must have every period of the panel.  Without it a unit
-        may enter late or leave early, but must not have gaps.
-    """
-
-    unit: str
-    time: str
-    outcome: str
-    treatment: str
-    covariates: Mapping[str, str] = field(default_factory=dict)
-    others: Mapping[str, str] = field(default_factory=dict)
-    flags: Mapping[str, str] = field(default_factory=dict)
-    descriptions: Mapping[str, str] = field(default_factory=dict)
-    cohort: str | None = None
-    units: tuple[str, ...] = ()
-    balanced: bool = True
-
-    @property
-    def numeric(self) -> list[str]:
-        """Columns that hold measurements."""
-        return [self.outcome, *self.covariates, *self.others]
-
-    @property
-    def binary(self) -> list[str]:
-        """Columns that hold 0 and 1."""
-        return [self.treatment, *self.flags]
-
-    @property
-    def columns(self) -> list[str]:
-        """All required columns."""
-        return list(dict.fromkeys([self.unit, self.time, *self.binary, *self.numeric]))
-
-    def description(self, column: str) -> str:
-        """Return what a column holds, with its unit of measurement."""
-        texts = {**self.descriptions, **self.covariates, **self.others, **self.flags}
-        return texts.get(column, "")
-
-    def schema(self) -> pa.DataFrameSchema:
-        """Return the pandera schema of the panel."""
-        import pandera.pandas as pa
-
-        finite = pa.Check(np.isfinite, element_wise=True, error="a finite number")
-        columns: dict[str, pa.Column] = {
-            self.unit: pa.Column(
-                str,
-                pa.Check.isin(list(self.units)) if self.units else None,
-                description=self.description(self.unit),
-            ),
-            self.time: pa.Column("int64", description=self.description(self.time)),
-        }
-        for name in self.binary:
-            columns[name] = pa.Column(
-                "int64", pa.Check.isin([0, 1]), description=self.description(name)
-            )
-        for name in self.numeric:
-            columns[name] = pa.Column(float, finite, description=self.description(name))
-        return pa.DataFrameSchema(columns, unique=[self.unit, self.time], strict=False)
-
-
-def _study_spec() -> PanelSpec:
-    return PanelSpec(
-        unit="city",
-        time="year",
-        outcome="lnHQD",
-        treatment="FTZ",
-        covariates={
-            "fe": "financial efficiency (金融效率): loans over deposits at year end, ratio",
-            "lnstru": "industrial structure (产业结构): log of tertiary over secondary value added",
-            "urba": "urbanisation (城镇化率): share of residents, 0 to 1",
-            "fdi": "foreign investment in use (对外贸易发展水平): unit not printed",
-            "pgdp": "economic development (经济发展水平): GDP per head, 10 000 yuan",
-        },
-        others={
-            "IL": "industrial linkage (产业联动): strength of capital ties between cities",
-            "vitality": "vitality index (活力指数), log",
-            "merchantable": "merchantability index (宜商指数), log",
-            "innovation": "innovation index (创新指数), log",
-            "synergism": "synergy index (协同指数), log",
-        },
-        flags={"matched": "1 if the city-year belongs to the matched sample"},
-        descriptions={
-            "city": "one of the thirteen cities of Beijing-Tianjin-Hebei",
-            "year": "calendar year",
-            "lnHQD": "index of high-quality development (城市高质量发展指数), log",
-            "FTZ": "1 from the year in which the city holds zone land",
-        },
-        units=tuple(register.study_cities()),
-    )
-
-
-def study_spec() -> PanelSpec:
-    """Return the contract of the study's panel (Table 2 of Yan, Ye and Wang)."""
-    return _study_spec()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A panel that has met its contract.
+    """Rows by unit and period, and the parts that columns play.
 
     Attributes
-    ----------
-    spec : PanelSpec
-    source : str
-        The file it came from, or what the caller called it.
-    """
-
-    _frame: pd.DataFrame
-    spec: PanelSpec
-    source: str
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A copy of the panel in the order of the file; writing to it does not change the panel."""
-        return self._frame.copy()
-
-    @property
-    def matched(self) -> pd.DataFrame:
-        """The rows with ``matched == 1``; all rows where there is no such column."""
-        frame = self.frame
-        return frame[frame["matched"] == 1] if "matched" in frame else frame
-
-    def describe(self) -> pd.DataFrame:
-        """Return one row a column: what it holds, its n, mean, sd, min and max."""
-        numbers = self._frame[[*self.spec.binary, *self.spec.numeric]]
-        summary = numbers.agg(["count", "mean", "std", "min", "max"]).T
-        return summary.assign(holds=[self.spec.description(c) for c in summary.index])
-
-    def __repr__(self) -> str:
-        frame, spec = self._frame, self.spec
-        return (
-            f"Panel of {frame[spec.unit].nunique()} units and {frame[spec.time].nunique()} "
-            f"periods, {len(frame)} rows, from {self.source}"
-        )
-
-
-def read_panel(path: str | Path, spec: PanelSpec | None = None) -> Panel:
-    """Read a CSV file and hold it against the contract.
-
-    Parameters
-    ----------
-    path : path
-        UTF-8 (with or without a byte order mark), comma-separated, one header line;
-        empty lines are passed over.
-    spec : PanelSpec, optional
-        The study's contract by default.
-
-    Raises
-    ------
-    PanelError
-        Naming file, column, row (the header is row 1) and what was expected.
-    """
-    path = Path(path)
-    try:
-        frame, lines = _read_fields(path)
-    except FileNotFoundError:
-        raise PanelError("there is no such file", file=str(path)) from None
-    except UnicodeDecodeError as error:
-        raise PanelError(
-            f"the file cannot be read as UTF-8 ({error.reason} at byte {error.start})",
-            file=path.name,
-            expected="a UTF-8 CSV file (in a spreadsheet: save as 'CSV UTF-8')",
-        ) from None
-    except (OSError, csv.Error) as error:
-        raise PanelError(
-            f"the file cannot be read ({error})", file=path.name, expected="a UTF-8 CSV file"
-        ) from None
-    return _validate(frame, spec, path.name, lines)
-
-
-def csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
-    """Return a CSV file's records as text, and the line on which each begins.
-
-    pandas would take a field too many for an index, rename a column that stands twice and
-    not count empty lines; each of the three moves numbers to where they do not belong.
-    """
-    records: list[list[str]] = []
-    lines: list[int] = []
-    line = 1
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.reader(handle, strict=True)
-        for fields in reader:
-            if any(map(str.strip, fields)):
-                records.append(fields)
-                lines.append(line)
-            line = reader.line_num + 1
-    return records, lines
-
-
-def _read_fields(path: Path) -> tuple[pd.DataFrame, list[int]]:
-    """Return a file's fields as text, and the line on which each row begins."""
-    rows, lines = csv_records(path)
-    if not rows:
-        raise PanelError("the file is empty", file=path.name, expected="a header and rows")
-    header = rows[0]
-    for fields, line in zip(rows, lines, strict=True):
-        if len(fields) != len(header):
-            raise PanelError(
-                f"{len(fields)} fields",
-                file=path.name,
-                row=line,
-                expected=f"{len(header)} fields, as in the header",
-            )
-    return pd.DataFrame(rows[1:], columns=header, dtype=str), lines[1:]
-
-
-def validate(
-    frame: pd.DataFrame, spec: PanelSpec | None = None, *, source: str = "the frame"
-) -> Panel:
-    """Hold a frame against the contract; return the typed panel.
-
-    Parameters
     ----------
     frame : pandas.DataFrame
-        Columns of the spec and any others, which are kept as they are.
-    spec : PanelSpec, optional
-        The study's contract by default.
-    source : str
-        What errors and the panel call it.
+        One row a unit and period, balanced or not; columns of any numeric dtype.
+    outcome : str
+    treatment : str, optional
+        Column of numbers.
+    controls : tuple of str
+    cohort : str, optional
+        Column with the first treated period, in the units of ``time``: missing for units
+        that are never treated.  One that lies between two observed periods counts from the
+        next, one after the last period never counts.
+    never : tuple
+        Codes of ``cohort`` that also mean never.
+    unit, time : str
+        Numbers, dates, pandas periods, or text such as ``2010Q1`` or ``2010-03``.
+    cluster : str, optional
+        Column of the clusters; the units, if not given.
+    weights : str, optional
+        Column of positive weights.
+    dropped : tuple of str
+        What was left out of the frame on the way here, and why.
 
     Raises
     ------
-    PanelError
-        Empty frame; a column that is missing or stands twice; text in a number; missing
-        or infinite value; a year that is not whole; treatment that is not 0/1 or switches
-        off; a unit the spec does not know; a key that stands twice; missing years; a
-        cohort that is no whole number, changes within a unit or contradicts the treatment.
+    EstimationError
+        What no estimator can use: missing columns or values, text where numbers belong, a
+        control named twice, rows that stand twice, one unit or one cluster, a constant
+        outcome, a cohort that changes within a unit or cannot be placed in time.
     """
-    return _validate(frame, spec, source, range(_FIRST_LINE, len(frame) + _FIRST_LINE))
 
+    frame: pd.DataFrame = field(repr=False)
+    outcome: str = ""
+    treatment: str | None = None
+    controls: tuple[str, ...] = ()
+    cohort: str | None = None
+    never: tuple[Hashable, ...] = ()
+    unit: str = "city"
+    time: str = "year"
+    cluster: str | None = None
+    weights: str | None = None
+    dropped: tuple[str, ...] = ()
 
-def _validate(
-    frame: pd.DataFrame, spec: PanelSpec | None, source: str, lines: Sequence[int]
-) -> Panel:
-    spec = study_spec() if spec is None else spec
-    place = _Place(source, spec, lines)
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise place.error(
-            "the column stands twice", column=str(twice[0]), expected="each column once"
-        )
-    if len(frame) == 0:
-        raise place.error("there are no rows", expected="one row a unit and period")
-    missing = [c for c in spec.columns if c not in frame.columns]
-    if missing:
-        near = difflib.get_close_matches(missing[0], map(str, frame.columns), n=1)
-        hint = f" (is it {near[0]!r}?)" if near else ""
-        raise place.error(
-            f"missing column{hint}",
-            column=missing[0],
-            expected=spec.description(missing[0]) or f"the columns {', '.join(spec.columns)}",
-        )
-    typed = frame.reset_index(drop=True).copy()
-    typed[spec.unit] = _names(typed, spec.unit, place)
-    for column in [spec.time, *spec.binary]:
-        typed[column] = _whole(_numbers(typed, column, place), column, place)
-    for column in spec.numeric:
-        typed[column] = _numbers(typed, column, place)
-    _check_rows(typed, spec, place)
-    _check_paths(typed, spec, place)
-    if spec.cohort is not None and spec.cohort in typed:
-        typed[spec.cohort] = _cohort(typed, spec, place)
-    return Panel(spec.schema().validate(typed), spec, source)
+    @classmethod
+    def of(
+        cls,
+        frame: pd.DataFrame | Panel,
+        outcome: str = "",
+        treatment: str = "",
+        controls: Sequence[str] = (),
+        **roles: Any,
+    ) -> Panel:
+        """Return a panel from an estimator's arguments; a panel keeps what is not given anew."""
+        named: dict[str, Any] = {
+            "outcome": outcome,
+            "treatment": treatment,
+            "controls": _tuple(controls),
+        }
+        if isinstance(frame, Panel):
+            kept = {k: v for k, v in (named | roles).items() if v and k not in ("unit", "time")}
+            return replace(frame, **kept) if kept else frame
+        return cls(frame=frame, **(named | {"treatment": treatment or None}), **roles)
 
+    @classmethod
+    def from_spec(cls, frame: pd.DataFrame, spec: Any, **changes: Any) -> Panel:
+        """Return a panel whose roles are the attributes of that name of a spec, or a study."""
+        roles = {f.name: getattr(spec, f.name) for f in fields(cls) if hasattr(spec, f.name)}
+        return cls(**(roles | {"frame": frame} | changes))
 
-@dataclass(frozen=True)
-class _Place:
-    """Builds errors that name the file and the row as a text editor counts."""
-
-    source: str
-    spec: PanelSpec
-    lines: Sequence[int]
-
-    def error(
-        self,
-        problem: str,
-        *,
-        column: str | None = None,
-        row: int | None = None,
-        expected: str | None = None,
-    ) -> PanelError:
-        line = None if row is None else self.lines[row]
-        return PanelError(problem, file=self.source, column=column, row=line, expected=expected)
-
-
-def _first(mask: pd.Series | np.ndarray) -> int:
-    return int(np.flatnonzero(np.asarray(mask))[0])
-
-
-def _names(frame: pd.DataFrame, column: str, place: _Place) -> pd.Series:
-    names = frame[column].astype("string").str.strip()
-    empty = names.isna() | (names == "")
-    if empty.any():
-        raise place.error("empty", column=column, row=_first(empty), expected="a name")
-    return names.astype(str)
-
-
-def _numbers(frame: pd.DataFrame, column: str, place: _Place) -> pd.Series:
-    """Return a column as finite floats, or say which cell is none."""
-    expected = place.spec.description(column) or "a number"
-    numbers, empty = _parsed(frame, column, place, expected)
-    if empty.any():
-        raise place.error("missing value", column=column, row=_first(empty), expected=expected)
-    return numbers
-
-
-def _parsed(
-    frame: pd.DataFrame, column: str, place: _Place, expected: str
-) -> tuple[pd.Series, pd.Series]:
-    """Return a column as finite floats, and where it is empty."""
-    raw = frame[column]
-    if pd.api.types.is_bool_dtype(raw.dtype):  # pandas has one that can be missing, too
-        raw = raw.astype("Int64")
-    text = raw.astype("string").str.strip()
-    empty = text.isna() | text.isin(_EMPTY)
-    numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype(float)
-    bad = numbers.isna() & ~empty
-    if bad.any():
-        row = _first(bad)
-        raise place.error(
-            f"{text.iloc[row]!r} is not a number", column=column, row=row, expected=expected
-        )
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        raise place.error(
-            "infinite value", column=column, row=_first(infinite), expected=f"finite: {expected}"
-        )
-    return numbers, empty
-
-
-def _whole(
-    numbers: pd.Series, column: str, place: _Place, expected: str | None = None
-) -> pd.Series:
-    broken = (numbers != numbers.round()) | (numbers.abs() > 2**53)
-    if broken.any():
-        row = int(numbers.index[_first(broken)])
-        raise place.error(
-            f"{numbers.loc[row]:g} is not a whole number",
-            column=column,
-            row=row,
-            expected=expected or place.spec.description(column) or "a whole number",
-        )
-    return numbers.astype("int64")
-
-
-def _check_rows(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
-    for column in spec.binary:
-        odd = ~frame[column].isin([0, 1])
-        if odd.any():
-            row = _first(odd)
-            raise place.error(
-                f"{frame[column].iloc[row]} is neither 0 nor 1",
-                column=column,
-                row=row,
-                expected="0 or 1",
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "controls", _tuple(self.controls))
+        keys = [self.unit, self.time, *([self.cluster] if self.cluster else [])]
+        numbers = [n for n in (self.outcome, self.treatment, *self.controls, self.weights) if n]
+        wanted = [*keys, *numbers, *([self.cohort] if self.cohort else [])]
+        missing = [c for c in dict.fromkeys(wanted) if c not in self.frame.columns]
+        if missing:
+            raise no_column(missing, self.frame.columns)
+        if not len(self.frame):
+            raise EstimationError("the frame has no rows")
+        twice = [c for c in dict.fromkeys(self.controls) if self.controls.count(c) > 1]
+        twice += [c for c in self.controls if c in (self.outcome, self.treatment)]
+        if twice:
+            raise EstimationError(
+                f"{', '.join(twice)} stands twice in the regression: name it once"
             )
-    if spec.units:
-        unknown = ~frame[spec.unit].isin(spec.units)
-        if unknown.any():
-            row = _first(unknown)
-            name = frame[spec.unit].iloc[row]
-            near = difflib.get_close_matches(name, spec.units, n=1)
-            hint = f" (is it {near[0]}?)" if near else ""
-            raise place.error(
-                f"unknown {spec.unit} {name!r}{hint}",
-                column=spec.unit,
-                row=row,
-                expected=f"one of {', '.join(spec.units)}",
+        self._check_values(keys, numbers)
+        if pd.DataFrame({"u": self.units[0], "t": self.ranks}).duplicated().any():
+            raise EstimationError(
+                f"some ({self.unit}, {self.time}) pairs stand in more than one row"
             )
-    twice = frame.duplicated([spec.unit, spec.time])
-    if twice.any():
-        row = _first(twice)
-        unit, time = frame.loc[row, [spec.unit, spec.time]]
-        raise place.error(
-            f"{unit}, {time} stands in an earlier row already",
-            column=f"{spec.unit}, {spec.time}",
-            row=row,
-            expected="one row a unit and period",
+        for key in keys:
+            if key != self.time and self.frame[key].nunique() < 2:
+                raise EstimationError(
+                    f"one {key} only: clustering and effects need at least two, and there is "
+                    "nobody to compare it with"
+                )
+        if self.outcome and np.ptp(self.y) == 0:
+            raise EstimationError(f"{self.outcome} is constant")
+
+    def _check_values(self, keys: Sequence[str], numbers: Sequence[str]) -> None:
+        values = {c: numeric(self.frame[c]) for c in numbers}
+        text = [c for c, v in values.items() if v is None]
+        if text:
+            raise EstimationError(
+                f"{', '.join(text)}: text, where numbers are needed; convert with pandas.to_numeric"
+            )
+        holes = [k for k in keys if self.frame[k].isna().any()]
+        holes += [c for c, v in values.items() if v is not None and not np.isfinite(v).all()]
+        if holes:
+            raise EstimationError(
+                f"missing or infinite values in {', '.join(holes)}: drop or impute these rows first"
+            )
+        if self.weights and (self.column(self.weights) <= 0).any():
+            raise EstimationError(f"{self.weights}: weights must be above zero")
+
+    # --- the parts as numbers -------------------------------------------------------------
+
+    def with_(self, **changes: Any) -> Panel:
+        """Return the panel with other columns in some roles: ``panel.with_(outcome="risk")``."""
+        return replace(self, **changes)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a numeric column as floats, whatever its dtype."""
+        values = numeric(self.frame[name])
+        if values is None:
+            raise EstimationError(f"{name}: text, where numbers are needed")
+        return values
+
+    @property
+    def y(self) -> np.ndarray:
+        """The outcome, shape (n,)."""
+        return self.column(self.outcome)
+
+    @property
+    def d(self) -> np.ndarray:
+        """The treatment, shape (n,); what the cohort implies, if only that is known."""
+        return self.column(self.treatment) if self.treatment else self.on.astype(float)
+
+    @property
+    def x(self) -> np.ndarray:
+        """The controls, shape (n, K)."""
+        return np.column_stack([np.empty((len(self.frame), 0)), *map(self.column, self.controls)])
+
+    @property
+    def w(self) -> np.ndarray | None:
+        """The weights, shape (n,); None where all rows count alike."""
+        return self.column(self.weights) if self.weights else None
+
+    @cached_property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of each row's unit, and the units' names in order."""
+        return numbered(self.frame[self.unit])
+
+    @cached_property
+    def clusters(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of each row's cluster, and the clusters' names in order."""
+        return numbered(self.frame[self.cluster]) if self.cluster else self.units
+
+    @cached_property
+    def _when(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return each row's rank, the position of each period in years, and its label."""
+        position = moments(self.frame[self.time])
+        if not np.isfinite(position).all():
+            raise EstimationError(f"missing or infinite values in {self.time}")
+        places, first, ranks = np.unique(position, return_index=True, return_inverse=True)
+        return ranks + 1, places, self.frame[self.time].to_numpy()[first]
+
+    @property
+    def ranks(self) -> np.ndarray:
+        """Period of each row, numbered 1 to T in the order of time."""
+        return self._when[0]
+
+    @property
+    def periods(self) -> np.ndarray:
+        """The observed periods as the frame writes them; the first has rank one."""
+        return self._when[2]
+
+    @property
+    def places(self) -> np.ndarray:
+        """When the observed periods are, in order; see :func:`moments`."""
+        return self._when[1]
+
+    def label(self, rank: float) -> Any:
+        """Return what the frame writes for a rank."""
+        return self.periods[int(rank) - 1]
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """Rank of each row's first treated period, 0 for never (or after the last period)."""
+        if self.cohort is None:
+            raise EstimationError("the panel names no cohort: a column of first treated periods")
+        column = self.frame[self.cohort]
+        codes = self.units[0]
+        spread = pd.Series(moments(column)).groupby(codes).nunique(dropna=False)
+        if (spread > 1).any():
+            raise EstimationError(f"{self.cohort} changes within a {self.unit}")
+        return adopted(column, self.places, self.never, self.time)
+
+    @property
+    def on(self) -> np.ndarray:
+        """Which rows are treated, by the cohort."""
+        return (self.first > 0) & (self.ranks >= self.first)
+
+    @property
+    def since(self) -> np.ndarray:
+        """Periods since adoption, NaN for never."""
+        return np.where(self.first > 0, self.ranks - self.first, np.nan)
+
+    # --- rows that carry nothing --------------------------------------------------------------
+
+    def keep(self, rows: np.ndarray, why: str) -> Panel:
+        """Return the panel on some rows, ranks counted anew; the reason joins :attr:`dropped`."""
+        return replace(self, frame=self.frame[rows], dropped=(*self.dropped, why))
+
+    @property
+    def alone(self) -> np.ndarray:
+        """Which rows are alone in their unit or period, or are once such rows are gone."""
+        rows = np.ones(len(self.frame), dtype=bool)
+        codes = (self.units[0], self.ranks)
+        while True:
+            few = [np.bincount(c[rows], minlength=c.max() + 1)[c] < 2 for c in codes]
+            if not (rows & (few[0] | few[1])).any():
+                return ~rows
+            rows &= ~(few[0] | few[1])
+
+    def without_singletons(self) -> Panel:
+        """Leave out rows whose own effect fits them.
+
+        They move no slope and no residual, but would count as observations and parameters.
+        """
+        alone = self.alone
+        if not alone.any() or alone.all():
+            return self
+        why = f"{alone.sum()} rows alone in their {self.unit} or {self.time} left out: they carry"
+        return self.keep(~alone, f"{why} no information beside its effect")
+
+    def without_always(self) -> Panel:
+        """Leave out units that are treated in every row: they have no before.
+
+        One rule for event studies and estimators of staggered adoption.  Two-way fixed effects
+        and its decomposition keep them, as controls whose treatment never changes.
+        """
+        units, on = self.units[0], self.on
+        always = np.bincount(units, ~on) == 0
+        gone = int(always.sum())
+        if not gone or gone == len(always):
+            return self
+        return self.keep(
+            ~always[units],
+            f"{gone} {self.unit} treated from the first {self.time} on left out: no before",
         )
 
+    def plain(self) -> pd.DataFrame:
+        """Return the panel under the library's own column names, free of the frame's.
 
-def _check_paths(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> None:
-    """Refuse gaps in time and treatment that switches off."""
-    first, last = int(frame[spec.time].min()), int(frame[spec.time].max())
-    units = {
-        str(unit): rows.sort_values(spec.time)
-        for unit, rows in frame.groupby(spec.unit, sort=False)
-    }
-    for unit, rows in units.items():
-        times = rows[spec.time]
-        jump = times.diff() > 1
-        if jump.any():
-            at = _first(jump)
-            missing = _span(times.iloc[at - 1] + 1, times.iloc[at] - 1)
-            raise place.error(
-                f"{unit} has no row for {missing}",
-                column=spec.time,
-                row=int(rows.index[at]),
-                expected=f"a row for every {spec.time}",
-            )
-        off = rows[spec.treatment].diff() < 0
-        if off.any():
-            row = int(rows.index[_first(off)])
-            raise place.error(
-                f"treatment of {unit} switches off in {frame.loc[row, spec.time]!s}",
-                column=spec.treatment,
-                row=row,
-                expected="once 1, always 1 (an absorbing treatment)",
-            )
-    if not spec.balanced:
-        return
-    for unit, rows in units.items():
-        start, end = rows[spec.time].iloc[0], rows[spec.time].iloc[-1]
-        if start > first or end < last:
-            late = start > first
-            missing = _span(first, start - 1) if late else _span(end + 1, last)
-            raise place.error(
-                f"{unit} has no row for {missing}",
-                column=spec.time,
-                row=int(rows.index[0 if late else -1]),
-                expected=f"every {spec.time} from {first} to {last}",
-            )
+        ``u``, ``t``, ``y``, controls ``x0, x1, ...``; with a cohort also ``first`` and ``d``.
+        """
+        columns = {"u": self.units[0], "t": self.ranks}
+        columns |= {"y": self.y} if self.outcome else {}
+        if self.cohort:
+            columns |= {"first": self.first}
+        if self.cohort or self.treatment:
+            columns |= {"d": self.d}
+        columns |= {f"x{j}": column for j, column in enumerate(self.x.T)}
+        return pd.DataFrame(columns)
 
 
-def _span(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first} to {last}"
+def adopted(
+    cohort: pd.Series, places: np.ndarray, never: Sequence[Hashable] = (), time: str = "period"
+) -> np.ndarray:
+    """Return the rank of each first treated period among the observed ones, 0 for never.
 
+    Parameters
+    ----------
+    cohort : pandas.Series
+        Missing for never, as are the codes in ``never``.
+    places : array
+        The observed periods in order, as :func:`moments` places them.
 
-def _cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> pd.Series:
-    """Return the cohort as numbers; refuse one that contradicts the treatment column."""
-    assert spec.cohort is not None
-    expected = f"the first {spec.time} with {spec.treatment} = 1, empty if never"
-    cohort, empty = _parsed(frame, spec.cohort, place, expected)
-    _whole(cohort[~empty], spec.cohort, place, expected)
-    implied = (frame[spec.time] >= cohort).astype(int)
-    wrong = implied != frame[spec.treatment]
-    if wrong.any():
-        row = _first(wrong)
-        raise place.error(
-            f"{spec.treatment} is {frame[spec.treatment].iloc[row]} in "
-            f"{frame[spec.time].iloc[row]}",
-            column=spec.cohort,
-            row=row,
-            expected=expected,
+    Raises
+    ------
+    EstimationError
+        A code that is no period, as 0 is where periods are years.
+    """
+    start = moments(cohort.mask(cohort.isin(list(never))))
+    if (np.nan_to_num(start, nan=1.0) <= 0).any() and places[0] > 0:
+        code = f"{start[start <= 0][0]:g}"
+        raise EstimationError(
+            f"{cohort.name} holds {code}, and no {time} is that early: if it means never, leave "
+            f"it empty or declare it (never=({code},), in a spec `never: [{code}]`); if it means "
+            f"treated from the start, write the first {time}"
         )
-    # Before treatment any later cohort agrees with it, and event time would be wrong.
-    first = cohort.groupby(frame[spec.unit]).transform(lambda values: values.iloc[0])
-    changes = (cohort != first) & ~(empty & first.isna())
-    if changes.any():
-        row = _first(changes)
-        raise place.error(
-            f"the cohort of {frame[spec.unit].iloc[row]} is not the one of its first row",
-            column=spec.cohort,
-            row=row,
-            expected=f"one cohort a unit: {expected}",
+    ranks = np.searchsorted(places, start - 1e-9) + 1
+    return np.where(np.isnan(start) | (ranks > len(places)), 0, ranks)
+
+
+def _tuple(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise EstimationError(f"give a list of names, not one text: [{names!r}]")
+    return tuple(names)
+
+
+def numeric(column: pd.Series) -> np.ndarray | None:
+    """Return a column as floats, NaN where missing; None if it holds no numbers."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    known = pd.api.types.is_numeric_dtype(column.dtype)
+    if not known and pd.api.types.infer_dtype(column, skipna=True) not in (
+        "integer",
+        "floating",
+        "mixed-integer-float",
+        "decimal",
+        "boolean",
+        "empty",
+    ):
+        return None
+    values: np.ndarray = column.to_numpy(dtype=float, na_value=np.nan)
+    return values
+
+
+def numbered(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each row's label, and the labels in order, as :func:`pandas.factorize`.
+
+    Labels that cannot be compared (text beside numbers) are put in the order of their text.
+    """
+    try:
+        codes, labels = pd.factorize(column, sort=True)
+    except TypeError:
+        codes, labels = pd.factorize(column.astype(str), sort=True)
+    return codes, np.asarray(labels)
+
+
+def moments(column: pd.Series) -> np.ndarray:
+    """Return when each entry lies, in years (or in the column's own unit); NaN where missing.
+
+    Raises
+    ------
+    EstimationError
+        Text that is no period.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    if pd.api.types.infer_dtype(column, skipna=True) in ("datetime", "date", "datetime64"):
+        when = pd.to_datetime(column).dt
+        hours = (when.hour * 3600 + when.minute * 60 + when.second + when.microsecond / 1e6) / 86400
+        years = when.year + (when.month - 1 + (when.day - 1 + hours) / 31) / 12
+        return years.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.infer_dtype(column, skipna=True) == "period":
+        return moments(column.map(lambda p: p.to_timestamp(), na_action="ignore"))
+    values = numeric(column)
+    if values is not None:
+        return values
+    known = {text: _moment(text) for text in column.dropna().unique()}
+    odd = [text for text, when in known.items() if when is None]
+    if odd:
+        raise EstimationError(
+            f"{column.name}: {str(odd[0])[:40]!r} is no period; write numbers, dates, or text "
+            "such as 2010, 2010Q1 or 2010-03"
         )
-    return cohort
+    return column.map(known).to_numpy(dtype=float, na_value=np.nan)
 
 
-def load_witness() -> Panel:
-    """Read the witness panel that ships with the book: constructed, not data."""
-    return read_panel(data_dir() / "witness" / "panel.csv")
+def _moment(text: object) -> float | None:
+    """Return the year of a written period, and the share of the year before it; or None."""
+    try:
+        return float(str(text))
+    except ValueError:
+        pass
+    match = _TEXT.fullmatch(str(text))
+    if match:
+        year, kind, part = match[1], (match[2] or "").upper(), int(match[3] or 1)
+        return int(year) + (part - 1) / _IN_A_YEAR[kind] if part <= _IN_A_YEAR[kind] else None
+    try:
+        return float(moments(pd.Series([pd.Timestamp(str(text))]))[0])
+    except ValueError:
+        return None

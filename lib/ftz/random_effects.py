@@ -25,7 +25,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.kernel import by_group
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import CoefficientResult
 
 __all__ = ["RandomEffectsResult", "random_effects", "trap"]
@@ -137,7 +137,7 @@ def trap(panel: Panel, *, period_effects: bool = True) -> str:
 
     Parameters
     ----------
-    panel : ftz.panels.Panel
+    panel : ftz.panel.Panel
         Treatment, controls, units and periods; no outcome is needed.
 
     Returns

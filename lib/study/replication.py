@@ -23,10 +23,10 @@ import pandas as pd
 
 from ftz import did, matching, register
 from ftz.own.study import Study
-from ftz.panel import load_witness
 from ftz.results import CoefficientResult
 from printproof.printed import Record
 from study import published
+from study.panel import load_witness
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {

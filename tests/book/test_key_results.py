@@ -26,7 +26,7 @@ PSM, DID, TOOLS = "propensity-score-matching", "difference-in-differences", "do-
 
 
 def _witness() -> Any:
-    from ftz import panel
+    from study import panel
 
     return panel.load_witness()
 

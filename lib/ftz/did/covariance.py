@@ -22,7 +22,7 @@ from scipy import stats
 
 from ftz.did.projection import slope_of
 from ftz.kernel import variance
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result, checked_level, stars
 
 #: What each standard error allows for, in the order of the table.

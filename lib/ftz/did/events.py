@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from ftz.did.projection import check_slopes
 from ftz.errors import EstimationError
 from ftz.kernel import Span, regress
-from ftz.panels import Panel, adopted, moments
+from ftz.panel import Panel, adopted, moments
 from ftz.results import CoefficientResult, checked_level
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, no_column
-from ftz.panels import Panel, numeric
+from ftz.panel import Panel, numeric
 from ftz.results import Result
 
 

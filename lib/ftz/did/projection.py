@@ -13,7 +13,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.kernel import Slope, Span
-from ftz.panels import Panel
+from ftz.panel import Panel
 
 #: Numbers in a basis of effects, no more than this (about two gigabytes).
 _LARGEST = 250_000_000

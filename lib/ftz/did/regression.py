@@ -11,7 +11,7 @@ import pandas as pd
 from ftz.did.projection import check_design
 from ftz.errors import EstimationError
 from ftz.kernel import regress
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import CoefficientResult
 
 
@@ -80,7 +80,7 @@ def twfe(
 
     Parameters
     ----------
-    frame : pandas.DataFrame or ftz.panels.Panel
+    frame : pandas.DataFrame or ftz.panel.Panel
         One row a unit and period; n rows, balanced or not.  A panel names its columns
         itself: ``twfe(panel)``, and its weights are those of least squares.
     outcome, treatment : str

@@ -23,7 +23,7 @@ from ftz.did.projection import check_slopes
 from ftz.did.regression import twfe
 from ftz.errors import EstimationError
 from ftz.kernel import Regression, Span, regress
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import CoefficientResult, Result
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ftz.did.projection import check_design, span_of
 from ftz.errors import EstimationError
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result
 
 

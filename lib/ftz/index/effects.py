@@ -27,7 +27,7 @@ from ftz.errors import EstimationError
 from ftz.index.tree import IndexTree
 from ftz.index.weights import leaf_weights
 from ftz.kernel import Span
-from ftz.panels import Panel
+from ftz.panel import Panel
 
 SCALES = ("level", "log_geometric")
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.inference.projection import Design, numbered_periods
-from ftz.panels import adopted, moments
+from ftz.panel import adopted, moments
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,
 #: ``dates`` lets the treated units adopt at other times.

@@ -31,7 +31,7 @@ from ftz.inference.projection import (
     prepare,
 )
 from ftz.inference.randomisation import ENUMERATE_UP_TO
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result, checked_level
 
 #: Distributions of the weights; mean zero, variance one.

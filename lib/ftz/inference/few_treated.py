@@ -14,7 +14,7 @@ from ftz.errors import EstimationError, no_column
 from ftz.inference.assignments import adoption_starts
 from ftz.inference.projection import Design, prepare, residual
 from ftz.inference.randomisation import ENUMERATE_UP_TO
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result, checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and

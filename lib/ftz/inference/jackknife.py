@@ -12,7 +12,7 @@ from scipy import stats
 from ftz.errors import EstimationError
 from ftz.inference.projection import Design, prepare
 from ftz.kernel import members
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result, checked_level
 
 

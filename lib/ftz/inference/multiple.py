@@ -12,7 +12,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.inference.bootstrap import wild_cluster_bootstrap
 from ftz.inference.randomisation import placebo
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result
 
 

@@ -28,7 +28,7 @@ import pandas as pd
 from ftz.did.projection import check_size, span_of
 from ftz.errors import EstimationError
 from ftz.kernel import Span, members, small_sample_factor
-from ftz.panels import Panel
+from ftz.panel import Panel
 
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512
@@ -149,8 +149,8 @@ class Design:
         Period of each row, one apart: the years themselves where none is left out, else
         numbered from one.
     places : array of float, shape (T,)
-        When the periods are, as :func:`ftz.panels.moments` places them.
-    panel : ftz.panels.Panel
+        When the periods are, as :func:`ftz.panel.moments` places them.
+    panel : ftz.panel.Panel
         Where all of this comes from, singletons left out.
     """
 
@@ -252,7 +252,7 @@ def prepare(
     Raises
     ------
     EstimationError
-        As :class:`ftz.panels.Panel`; a constant treatment, a control without variation once
+        As :class:`ftz.panel.Panel`; a constant treatment, a control without variation once
         effects are removed, collinear controls.
     """
     panel = Panel.of(

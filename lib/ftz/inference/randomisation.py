@@ -12,7 +12,7 @@ from scipy import special
 from ftz.errors import EstimationError
 from ftz.inference.assignments import counted, scheme_of
 from ftz.inference.projection import prepare, regress_each
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.results import Result, checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.

@@ -20,7 +20,7 @@ from ftz.errors import EstimationError
 from ftz.own.reading import Sheet, read_sheet
 from ftz.own.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 from ftz.own.study import Study
-from ftz.panels import moments
+from ftz.panel import moments
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"read_study": {"panel": "own"}}

@@ -7,6 +7,7 @@ the values that the spreadsheet program stored.
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from pathlib import Path
 import pandas as pd
 
 from ftz.own.spec import PanelProblem, ProblemsError
-from ftz.panel import csv_records
 
 #: The header is row 1.
 _FIRST_ROW = 2
@@ -94,6 +94,25 @@ def _check_shape(sheet: Sheet) -> None:
         problems.append(PanelProblem(f"has more than {_MOST_ROWS:,} rows", sheet.file))
     if problems:
         raise ProblemsError(problems)
+
+
+def csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
+    """Return a CSV file's records as text, and the line on which each begins.
+
+    pandas would take a field too many for an index, rename a column that stands twice and
+    not count empty lines; each of the three moves numbers to where they do not belong.
+    """
+    records: list[list[str]] = []
+    lines: list[int] = []
+    line = 1
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.reader(handle, strict=True)
+        for fields in reader:
+            if any(map(str.strip, fields)):
+                records.append(fields)
+                lines.append(line)
+            line = reader.line_num + 1
+    return records, lines
 
 
 def _read_csv(path: Path) -> Sheet:

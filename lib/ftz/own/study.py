@@ -12,7 +12,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.own.spec import Choices
-from ftz.panels import Panel
+from ftz.panel import Panel
 from ftz.random_effects import trap
 
 

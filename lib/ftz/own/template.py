@@ -14,7 +14,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.own.reading import read_sheet
 from ftz.own.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
-from ftz.panels import moments
+from ftz.panel import moments
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"simulate": {"panel": "simulated"}}

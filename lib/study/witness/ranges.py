@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.panel import load_witness
 from printproof.witness.problem import Found, Problem, Quantity, Range
 from printproof.witness.workers import one_thread, spread
+from study.panel import load_witness
 from study.witness import quantities, study
 from study.witness.layout import layout
 

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ftz.panel import load_witness
 from printproof.printed import Record
 from printproof.rules.columns import classical_step
 from printproof.witness.moments import Array, Design, two_way_design
 from printproof.witness.problem import Problem
 from printproof.witness.workers import one_thread, spread
 from study import published
+from study.panel import load_witness
 from study.replication import CONTROLS, PAPER, TREATMENT, cell
 from study.witness import study
 from study.witness.layout import layout
