@@ -67,6 +67,23 @@ def spare_mathjax(app: Any, page: str, template: str, context: dict[str, Any], t
         scripts[:] = [script for script in scripts if "mathjax/" not in str(script.filename or "")]
 
 
+#: Scripts that must run before the text is shown: what others ask, and the switch of the code.
+_EARLY = ("documentation_options", "bookworks-code")
+
+
+def defer_scripts(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Let scripts wait for the text; the search page's own ones run at once and need them."""
+    if page != "search":
+        context["script_files"][:] = [
+            type(script)(
+                script.filename, priority=script.priority, **{"defer": "defer", **script.attributes}
+            )
+            if getattr(script, "filename", "") and not any(n in script.filename for n in _EARLY)
+            else script
+            for script in context["script_files"]
+        ]
+
+
 def empty_static(app: Any, builder: Any) -> None:
     """Drop all copies before they are made again."""
     if builder.format == "html":
@@ -79,5 +96,6 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("write-started", empty_static)
     # after Sphinx has put MathJax into every page
     app.connect("html-page-context", spare_mathjax, priority=900)
+    app.connect("html-page-context", defer_scripts, priority=950)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zlib
 from pathlib import Path
@@ -39,6 +40,10 @@ def test_a_changed_style_sheet_gives_the_pages_of_a_clean_build(book, late, tmp_
     first = (build(book) / "loaf.html").read_text("utf-8")
     assert "mathjax/" in first and "thebe" not in first
     assert "mathjax/" not in (book / "_build" / "html" / "index.html").read_text("utf-8")
+    assert re.search(r"<script[^>]*defer[^>]*doctools.js", first), "scripts wait for the text"
+    assert re.search(r'<script src="[^"]*documentation_options.js', first)
+    search = (book / "_build" / "html" / "search.html").read_text("utf-8")
+    assert not re.search(r"<script[^>]*defer[^>]*doctools.js", search), "searchtools.js needs it"
     write(book, "_static/bread.css", "p { color: black }\n")
     late.write_text("p { margin: 1em }\n", encoding="utf-8")
     upon = Path(shutil.copytree(build(book), tmp_path / "elsewhere" / "upon"))
