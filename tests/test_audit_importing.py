@@ -497,6 +497,7 @@ def test_five_hundred_columns(tmp_path):
         ),
         ("a.tex", "\\begin{tabular}{lc}\nx & 1 \\\\\n", r"a\.tex:1:1: .* is never closed"),
         ("a.tex", "\\begin{tabular}{lc}\nx & {1 \\\\\n\\end{tabular}", "never closed"),
+        ("a.txt", PASTED.replace("(0.050)", ">050)"), r"a\.txt:4:1: 0\.034 .* found no place"),
         ("a.html", "", "cannot be read"),
         ("a.html", "<p>words</p>", "no table was found"),
         ("a.xlsx", "PK\x03\x04", "cannot be read as .xlsx"),
