@@ -9,6 +9,7 @@ record, and the audit leaves undecided what rests on it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -67,8 +68,21 @@ def import_tables(
     tables = _named([lay(sheet, mark) for sheet in chosen])
     key = name or re.sub(r"\W+", "_", Path(file).stem).strip("_") or "paper"
     text = record(key, tables, Path(file).name, mark, told or {})
+    _account(chosen, text)
     reading.study(key, yaml.load(text, Loader=yaml.BaseLoader)[key], file="the record")
     return text
+
+
+def _account(sheets: Sequence[Sheet], text: str) -> None:
+    """Refuse to part with a record that lacks a number of the source."""
+    figures = r"[0-9]+(?:[.,][0-9]+)*"
+    written = Counter(re.findall(figures, text))
+    for sheet in sheets:
+        for piece in dict.fromkeys(p for row in sheet.rows for p in row):
+            for figure in re.findall(figures, piece.text):
+                if not written[figure]:
+                    sheet.fail(piece, f"{figure} of {piece.text!r} found no place in the record")
+                written[figure] -= "." in figure  # a heading (1) may be repeated, a result not
 
 
 def _sheets(data: bytes, file: str, encoding: str | None) -> list[Sheet]:

@@ -38,7 +38,7 @@ _BELOW = {
     "R2": rf"{_R2}|拟合优度",
     "Adjusted R2": rf"(adj(usted|\.)?|调整后?的?) ?-?{_R2}|{_R2} ?(adj(usted|\.)?)",
     "F": r"f([- ]?(stat(istics?|\.)?|value|test|统计量|值))?",
-    "": r"((within|between|overall|pseudo|mcfadden|centered|uncentered)\b.*r.*|log.?lik.*|ll|aic"
+    "": r"((within|between|overall|pseudo|mcfadden|centered|uncentered)\b.*r.*|log.?li.*|ll|aic"
     r"|bic|akaike.*|bayesian.*|rmse|residual std.*|chi.?(2|²).*|wald.*|hansen.*|sargan.*|cragg.*"
     r"|kleibergen.*|deviance|f[- ]stat.*|std\. ?errors?|s\.e\..*)",
 }
