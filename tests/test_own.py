@@ -15,6 +15,7 @@ from conftest import ROOT
 from ftz import did, own
 from ftz.figures import own as figures
 from ftz.own import book, template
+from ftz.own.how import HOW
 from study import cli, replication
 
 EXAMPLES = ROOT / "data" / "examples"
@@ -388,6 +389,7 @@ def test_chapters_name_sections_that_exist():
         assert named <= set(own.SECTIONS), name
         reasons = set(book._REASON.findall(text))
         assert reasons <= set(own.SECTIONS), name
+        assert set(book._HOW.findall(text)) <= set(HOW), name
 
 
 def _tags(text: str, kind: str) -> set[str]:

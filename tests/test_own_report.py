@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import pytest
 from ftz import Panel, did, own
 from ftz.own import estimates
 from ftz.own import report as reports
+from ftz.own.how import HOW, WITH_ERRORS, caution
 from ftz.own.writing import Exhibit, latex, tex
 from study import cli
 
@@ -343,6 +345,53 @@ def test_weights_of_a_spec_reach_the_table():
     plain = replace(study, weights=None)
     both = [did.twfe(s.panel).att for s in (study, plain)]
     assert both[0] != both[1] and did.twfe(study.unweighted).att == both[1]
+
+
+# --- panels of other shapes -----------------------------------------------------------------------
+
+
+def test_where_all_adopt_stacks_take_who_adopts_after_the_window():
+    frame = own.simulate()
+    frame["zone_year"] = frame["zone_year"].astype(float).fillna(2021)
+    with_window = {"window": (-2, 2)}
+    study = study_of(frame, SPEC + "event_window: [-2, 2]\n")
+    side = estimates.staggered(study)
+    alone = did.stacked(study.panel.with_(controls=()), **with_window)
+    assert side.results["stacked"].att == alone.att
+    assert set(side.refusals) == {"sun_abraham"}
+
+
+def test_a_gap_before_the_first_treated_row_is_remarked_and_explains_a_refusal():
+    frame = own.simulate().astype({"zone_year": float})
+    frame["on"] = (frame["year"] >= frame["zone_year"]).astype(int)
+    one = frame.loc[frame["zone_year"] == 2017, "city"].iloc[0]
+    frame = frame[(frame["city"] != one) | (frame["year"] != 2017)]
+    spec = own.parse_spec(SPEC.replace("cohort: zone_year", 'treatment: "on"'))
+    sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
+    problems, study = own.check_sheet(sheet, spec)
+    assert "1 units have no row just before their first treated one" in str(problems)
+    assert study is not None and study.label(study.treatment) == "on"
+    side = estimates.staggered(study)
+    assert "1 cohort(s) have no row in the last year" in side.refusals["sun_abraham"]
+
+
+def test_a_caution_names_the_side_that_is_small():
+    frame = own.simulate()
+    few = study_of(frame)
+    assert "9 of 24 clusters are ever treated" in caution(few)[0]
+    start = frame["zone_year"].astype(float)
+    some = frame["city"].isin(sorted(frame.loc[start.isna(), "city"].unique())[:11])
+    many = study_of(frame.assign(zone_year=start.mask(some, 2019.0)))
+    assert "4 of 24 clusters are never treated" in caution(many)[0]
+    assert "9 of 9 clusters are ever treated" in caution(study_of(frame[start.notna()]))[0]
+    found, _ = exhibits(few, "two-way fixed effects")
+    assert set(found) <= set(HOW)
+    assert all(caution(few)[0] in e.notes for n, e in found.items() if n in WITH_ERRORS)
+
+
+def test_pages_of_the_summary_are_whole(made):
+    pages = re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+)", (made / "summary.pdf").read_bytes())
+    assert pages and {(round(float(w)), round(float(h))) for w, h in pages} == {(595, 842)}
 
 
 # --- proposed roles -------------------------------------------------------------------------------

@@ -411,6 +411,14 @@ def sun_abraham(
     study = _events(
         table, sample, name, fit.event_study_vcov, fit.event_study_vcov_index, -1 - anticipation
     )
+    if not np.isfinite(fit.att):
+        since = (plain := sample.frame)["t"] - plain["first"].where(plain["first"] > 0)
+        there = plain.loc[since == -1 - anticipation, "first"].nunique()
+        if lost := len(sample.cohorts) - there:
+            raise EstimationError(
+                f"{name}: {lost} cohort(s) have no row in the last {sample.panel.time} before "
+                "adoption, with which the others are compared"
+            )
     return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
 
 

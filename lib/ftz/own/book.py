@@ -3,7 +3,8 @@
 A chapter says in the tags of its cells which sections of
 :data:`ftz.own.sections.SECTIONS` a cell needs (``needs-staggered``) or stands in for
 (``lacks-staggered``).  :func:`assemble` keeps the cells that fit the study, puts the
-reason of a missing section where ``@@REASON:name@@`` stands, and writes a source tree
+reason of a missing section where ``@@REASON:name@@`` stands and how a table is read where
+``@@HOW:name@@`` stands, and writes a source tree
 that ``jb build`` turns into pages.  The panel is data from end to end: nothing of it is
 ever read as Markdown, HTML or code.
 """
@@ -23,6 +24,7 @@ import yaml
 
 from ftz.errors import FtzError
 from ftz.own.checking import check
+from ftz.own.how import HOW, WITH_ERRORS, caution
 from ftz.own.sections import missing
 from ftz.own.spec import PanelProblem, ProblemsError
 from ftz.own.study import Study
@@ -37,6 +39,7 @@ CHAPTERS = (
     "multiverse",
 )
 _REASON = re.compile(r"@@REASON:([a-z-]+)@@")
+_HOW = re.compile(r"@@HOW:([a-z-]+)@@")
 _TITLE = "@@TITLE@@"
 
 
@@ -135,7 +138,12 @@ def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
 
 
 def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
-    text = text.replace(_TITLE, plain_markdown(study.title))
+    def read(match: re.Match[str]) -> str:
+        cautions = caution(study) if match[1] in WITH_ERRORS else ()
+        words = [HOW[match[1]], *(f"{said[0].upper()}{said[1:]}." for said in cautions)]
+        return "*How to read this.* " + plain_markdown(" ".join(words))
+
+    text = _HOW.sub(read, text.replace(_TITLE, plain_markdown(study.title)))
     return _REASON.sub(lambda match: plain_markdown(lacking.get(match[1], "")), text)
 
 

@@ -487,6 +487,12 @@ class _Checker:
             )
         if ever.all() and spec.control_group == "never":
             remarks.append("no unit is never treated: nobody serves as control_group: never")
+        jumps = gaps & (treated.groupby(frame[spec.unit]).diff() == 1)
+        if jumps.any() and not spec.cohort:
+            remarks.append(
+                f"{int(jumps.sum())} units have no row just before their first treated one and may "
+                "have adopted earlier: name a cohort column, if the file has one"
+            )
         if gaps.any():
             remarks.append(f"{int(gaps.sum())} gaps in time inside a unit")
         if sizes.nunique() > 1:
@@ -517,7 +523,8 @@ class _Checker:
             cluster=shown[spec.cluster or spec.unit],
             control_group=spec.control_group,
             period_labels=self.labels,
-            labels={shown[k]: v for k, v in spec.labels.items() if k in shown},
+            labels={self._name(TREATED): shown[spec.treatment] if spec.treatment else TREATED}
+            | {shown[k]: v for k, v in spec.labels.items() if k in shown},
             title=spec.title or f"The panel {plain(self.sheet.file)}",
             source=spec.source,
             kind="simulated" if spec.simulated else "own",

@@ -215,6 +215,9 @@ def staggered(study: Study) -> did.Comparison:
             "aggregate": chosen.estimand,
         }
     }
+    if all(start is not None for start in study.starts.values()):
+        # the controls of a stack are then units that adopt after its window
+        own["stacked"] = {"window": chosen.event_window}
     for name in STAGGERED:
         options = {"anticipation": chosen.anticipation} if chosen.anticipation else {}
         try:

@@ -33,6 +33,7 @@ from ftz.figures import own as own_figures
 from ftz.figures import style
 from ftz.own import estimates
 from ftz.own.checking import check
+from ftz.own.how import HOW, WITH_ERRORS, caution
 from ftz.own.spec import PanelProblem, ProblemsError
 from ftz.own.study import Study
 from ftz.own.writing import (
@@ -49,62 +50,7 @@ from ftz.results import CoefficientResult, stars
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Fewer treated clusters than this, and clustered errors are cautioned against.
-FEW_CLUSTERS = 10
 _PACKAGES = ("ftz-monograph", "numpy", "pandas", "scipy", "diff-diff", "linearmodels")
-
-#: Exhibit to how it is read.
-HOW: Mapping[str, str] = {
-    "sample": "Each line is a step from the file to the sample, with the rows and units that are "
-    "left after it. A reader who starts from the same file must arrive at the same last line.",
-    "cohorts": "Units by the period in which they are first treated. Units that are treated in "
-    "every row have no before and leave event studies and staggered estimators; units that adopt "
-    "after the last period count as never treated.",
-    "description": "Columns that the spec names, over the rows of the sample.",
-    "two-way": "One regression a column, with unit and period effects; controls enter one at a "
-    "time. Under each coefficient is its standard error. The coefficient is the average effect on "
-    "the treated if trends would have been parallel and effects are alike across cohorts and time.",
-    "standard-errors": "The same coefficient with errors that allow for different things. Where "
-    "they disagree, believe those that allow for more, and with few clusters those with few "
-    "degrees of freedom.",
-    "estimators": "Each line estimates the average effect on the treated; they differ in whom they "
-    "compare with and in the weights of cohorts and periods. If the two-way line lies apart from "
-    "the others, effects differ across cohorts or grow with time. A line without a number says "
-    "why it has none.",
-    "event-studies": "Coefficients by periods since adoption, relative to the last period before "
-    "it that nobody could anticipate; standard errors in the columns beside them. Those before "
-    "adoption should be near zero. Imputation compares with all periods before and has none there.",
-    "att-gt": "The effect on each cohort in each period by Callaway and Sant'Anna, of which the "
-    "averages are made. Cells before adoption are placebos.",
-    "diagnostics": "Each line asks one question of the two-way coefficient. P values of placebos "
-    "count how often chance alone gives as much; they say nothing of shocks that hit the same "
-    "units at the same time.",
-    "matching": "The mean gap between treated rows and their matched controls. Treated rows "
-    "without a match in reach are dropped, and the effect is that of those that stay.",
-    "balance": "Standardised differences before and after matching; beyond 0.1 the comparison "
-    "still mixes the effect with that covariate.",
-    "matched-did": "The two-way regression on matched rows, controls weighted by how often they "
-    "serve: what papers call PSM-DID.",
-    "parts": "The two-way coefficient for each part of the outcome.",
-    "mediation": "The coefficient split into a direct part and one through the mediator. The "
-    "product is a channel only if nothing that was not measured moves mediator and outcome.",
-    "left-out": "What was asked of this panel and has no answer, with the reason.",
-    "adoption": "Who is treated when, in the order of adoption.",
-    "paths": "Mean outcome by date of adoption. Before the marks, lines should move in parallel.",
-    "event-study": "The two-way event study of the spec's window, ends binned. Thick bars cover "
-    "each coefficient, thin ones all of them at once.",
-    "event-study-side-by-side": "The same question put to every estimator.",
-    "estimators-side-by-side": "The table of estimators as intervals.",
-    "bacon": "Two-by-two comparisons inside the coefficient without controls. Weight on "
-    "comparisons with units treated already is weight that can mislead.",
-    "placebo": "Coefficients when adoption paths are handed to other units by lot, and the "
-    "observed one.",
-    "honest": "Confidence sets for the period of adoption, when trends may diverge after it by a "
-    "multiple of what they did before.",
-    "overlap": "Rows by score, treated above and controls below. Without overlap there is nobody "
-    "to compare with.",
-    "love": "The table of balance as a figure.",
-}
 
 
 @dataclass
@@ -126,17 +72,6 @@ class _Run:
     def found(self) -> dict[str, matching.PanelMatches]:
         return estimates.matches(self.study)
 
-    @property
-    def caution(self) -> tuple[str, ...]:
-        """A note beside errors, where few clusters are treated."""
-        study = self.study
-        on = study.frame.loc[study.frame[study.treatment] == 1, study.cluster].nunique()
-        rest = study.frame[study.cluster].nunique() - on
-        if not any(0 < count < FEW_CLUSTERS for count in (on, rest)):
-            return ()
-        words = f"caution: {on} of {on + rest} clusters are ever treated"
-        return (f"{words}; clustered errors are too small then, see the placebos",)
-
     def ask(self, what: str, answer: Callable[[], Any]) -> Any:
         """Return an answer, or None; what is refused is kept with its reason."""
         try:
@@ -148,7 +83,8 @@ class _Run:
         return None
 
     def exhibit(self, name: str, title: str, **parts: Any) -> Exhibit:
-        return Exhibit(name, title, HOW[name], **parts)
+        notes = (*parts.pop("notes", ()), *(caution(self.study) if name in WITH_ERRORS else ()))
+        return Exhibit(name, title, HOW[name], notes=notes, **parts)
 
     def dated(self, figure: Figure) -> Figure:
         """Write periods under an axis of time as the file does."""
@@ -233,7 +169,6 @@ def _two_way(run: _Run) -> Iterator[Exhibit]:
             f"errors clustered by {study.cluster}; *** 1%, ** 5%, * 10%",
             *weighted,
             *columns[-1].notes,
-            *run.caution,
             *study.silent_pooling,
         ),
     )
@@ -246,7 +181,7 @@ def _two_way(run: _Run) -> Iterator[Exhibit]:
             "standard-errors",
             "One coefficient, a family of standard errors",
             table=table.assign(**{"allows for": allows}),
-            notes=(*notes, *run.caution),
+            notes=notes,
         )
 
 
@@ -280,7 +215,7 @@ def _estimators(run: _Run) -> Iterator[Exhibit]:
         "estimators",
         "The effect on the treated by every estimator",
         table=table if side.refusals else table.drop(columns="reason"),
-        notes=(f"covariates: {covariates}", *side.notes, *run.caution),
+        notes=(f"covariates: {covariates}", *side.notes),
     )
     bounds = pd.DataFrame(
         {r.estimator: r.conf_int(level).loc["ATT"] for r in side.results.values()}
@@ -354,7 +289,7 @@ def _diagnostics(run: _Run) -> Iterator[Exhibit]:
         "diagnostics",
         "Diagnostics of the two-way coefficient",
         table=table,
-        notes=(*(notes if study.weights else ()), *run.caution, *study.silent_pooling),
+        notes=(*(notes if study.weights else ()), *study.silent_pooling),
     )
 
 
@@ -407,7 +342,6 @@ def _matching(run: _Run) -> Iterator[Exhibit]:
             "matching",
             f"Effect on the treated by matching, {scheme.replace('_', ' ')}",
             table=effects.astype({"treated": int}).rename_axis("matching").reset_index(),
-            notes=run.caution,
         )
     name, nearest = next(iter(found.items()))
     regressions = {
@@ -443,7 +377,7 @@ def _channels(run: _Run) -> Iterator[Exhibit]:
         lines = [_lines(r, level).iloc[[0]].assign(term=study.label(n)) for n, r in results.items()]
         if lines:
             table = pd.concat(lines).rename(columns={"term": "part"})
-            yield run.exhibit("parts", "Parts of the outcome", table=table, notes=run.caution)
+            yield run.exhibit("parts", "Parts of the outcome", table=table)
     if study.mediator:
         split = run.ask("mediation", lambda: mediation.mediate(study.unweighted, *study.channel))
         if split is not None:

@@ -176,5 +176,5 @@ class Study:
         frame = self.frame
         return (
             f"{len(self.units)} units, {len(self.periods)} periods, {len(frame)} rows; "
-            f"{len(self.treated_units)} units treated from {len(self.cohorts)} dates"
+            f"treated: {len(self.treated_units)}, from {len(self.cohorts)} date(s)"
         )
