@@ -68,6 +68,7 @@ lint: $(READY)  ## check style and format of the library, the tests and the chap
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/lint-imports
+	$(BIN)/python tools/reachable.py
 	@echo "==> checking the code of $(words $(CODE_CHAPTERS)) chapters"
 	@rm -rf _build/lint && $(BIN)/python tools/chapter_code.py _build/lint $(CODE_CHAPTERS)
 	@$(BIN)/ruff check --quiet --no-respect-gitignore --config 'extend-exclude = []' \

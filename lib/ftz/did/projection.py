@@ -19,18 +19,10 @@ from ftz.panels import Panel
 _LARGEST = 250_000_000
 
 
-def effect_dummies(frame: pd.DataFrame, unit: str = "city", time: str = "year") -> np.ndarray:
-    """Return an orthonormal basis of the unit and period effects, n rows.
-
-    The basis is exact on an unbalanced panel, where demeaning once by unit and
-    once by period is not.
-    """
-    panel = Panel(frame=frame, unit=unit, time=time)
-    return effect_basis(panel.units[0], panel.ranks)
-
-
 def effect_basis(units: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Return :func:`effect_dummies` from the numbers of unit and period of each row.
+    """Return an orthonormal basis of unit and period effects, from the numbers of each row's.
+
+    It is exact on an unbalanced panel, where demeaning once by unit and once by period is not.
 
     Raises
     ------
@@ -48,21 +40,6 @@ def check_size(units: np.ndarray) -> None:
             f"{len(units):,} rows of {units.max() + 1:,} units are too many for this method, which "
             "keeps a column a unit; ftz.did.twfe estimates them"
         )
-
-
-def nuisance_basis(
-    frame: pd.DataFrame, controls: Sequence[str] = (), unit: str = "city", time: str = "year"
-) -> np.ndarray:
-    """Return an orthonormal basis of unit effects, period effects and controls, n rows.
-
-    Raises
-    ------
-    EstimationError
-        If a control lies in the span of the effects, or controls are collinear.
-    """
-    panel = Panel(frame=frame, controls=tuple(controls), unit=unit, time=time)
-    check_size(panel.units[0])
-    return span_of(panel).dense()
 
 
 def span_of(panel: Panel) -> Span:
