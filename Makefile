@@ -147,8 +147,8 @@ bench: $(READY)  ## measure a cold and a warm build and print the README's table
 	$(BIN)/python benchmarks/build.py $(ARGS)
 
 .PHONY: peers
-peers: $(READY)  ## time matching, inference and the index against their peers
-	$(BIN)/python -m pytest benchmarks/matching.py benchmarks/inference.py benchmarks/index.py \
+peers: $(READY)  ## time estimators and the index against their peers
+	$(BIN)/python -m pytest benchmarks/did.py benchmarks/matching.py benchmarks/inference.py benchmarks/index.py \
 	  --benchmark-columns=min,median,rounds --benchmark-sort=name $(ARGS)
 
 # Of .venv only uv is needed: a lock that is incomplete can still be renewed.
