@@ -68,6 +68,7 @@ lint: $(READY)  ## check style and format of the library, the tests and the chap
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/lint-imports
+	$(BIN)/python tools/reachable.py
 	@echo "==> checking the code of $(words $(CODE_CHAPTERS)) chapters"
 	@rm -rf _build/lint && $(BIN)/python tools/chapter_code.py _build/lint $(CODE_CHAPTERS)
 	@$(BIN)/ruff check --quiet --no-respect-gitignore --config 'extend-exclude = []' \
@@ -146,8 +147,8 @@ bench: $(READY)  ## measure a cold and a warm build and print the README's table
 	$(BIN)/python benchmarks/build.py $(ARGS)
 
 .PHONY: peers
-peers: $(READY)  ## time matching, inference and the index against their peers
-	$(BIN)/python -m pytest benchmarks/matching.py benchmarks/inference.py benchmarks/index.py \
+peers: $(READY)  ## time estimators and the index against their peers
+	$(BIN)/python -m pytest benchmarks/did.py benchmarks/matching.py benchmarks/inference.py benchmarks/index.py \
 	  --benchmark-columns=min,median,rounds --benchmark-sort=name $(ARGS)
 
 # Of .venv only uv is needed: a lock that is incomplete can still be renewed.

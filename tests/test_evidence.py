@@ -113,7 +113,8 @@ def test_matrix_keeps_every_proposal_with_its_problems(coded, judged):
     texts = coded.problems["problem"]
     for link in coded.links().itertuples():
         assert texts[link.problem] in joined.at[link.proposal, "problem"]
-    assert (joined.loc[coded.unprompted().index, "problem"] == "").all()
+    alone = joined.index.difference(coded.links()["proposal"])
+    assert (joined.loc[alone, "problem"] == "").all()
     assert not joined.isna().any(axis=None)
 
 

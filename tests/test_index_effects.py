@@ -234,5 +234,5 @@ def test_a_weighting_that_turns_the_sign_of_a_known_effect():
     weighed = index.weigh_effects(values, frame, "D")
     assert weighed.effects.tolist() == pytest.approx([1.0, -2.0])
     shares = index.tree_shares(tree, "equal")
-    assert weighed.att(index.equal_weights(tree)) == pytest.approx(-0.5)
+    assert weighed.att(index.leaf_weights(tree, shares)) == pytest.approx(-0.5)
     assert weighed.flip(tree, shares) == pytest.approx(1.5)

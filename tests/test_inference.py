@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
+from ftz.inference.projection import regress_each
 
 CONTROLS = ["x1", "x2"]
 
@@ -249,9 +250,7 @@ def test_placebo_refuses(change, options, message):
 
 def test_too_few_observations():
     with pytest.raises(EstimationError, match="cannot carry"):
-        inference.slopes_by_projection(
-            np.ones(3), np.ones((3, 1)), np.eye(3), np.array(["a", "b", "c"])
-        )
+        regress_each(np.ones((3, 1)), np.ones((3, 1)), np.eye(3), np.arange(3))
 
 
 def test_known_answer_on_the_castle_doctrine_data():

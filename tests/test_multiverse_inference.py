@@ -17,10 +17,11 @@ from scipy import stats
 
 import specgrid
 from conftest import ROOT
-from ftz import inference
+from ftz.did.projection import span_of
 from ftz.errors import EstimationError, RecordError
 from ftz.inference.projection import regress_each
 from ftz.own import Study
+from ftz.panel import Panel
 from specgrid import figures as figures
 from specgrid import joint, shapley
 from study import digits, published, replication
@@ -46,6 +47,11 @@ def null_study(rng: np.random.Generator, second: float = 2019.0) -> Study:
     return Study(frame, "city", "year", "y", "D", "start", ("a", "b"), kind="simulated")
 
 
+def basis(frame, controls):
+    """Return an orthonormal basis of unit effects, period effects and controls."""
+    return span_of(Panel(frame=frame, controls=controls)).dense()
+
+
 def quick_engine(study, specifications, treatments):
     """Estimate each specification by projection: the algebra of ftz.inference, no cells."""
     found = np.empty((2, len(specifications), treatments.shape[1]))
@@ -56,7 +62,7 @@ def quick_engine(study, specifications, treatments):
         assert kept.all() and not specification.sample
         names = specification.controls
         if names not in bases:
-            bases[names] = inference.nuisance_basis(study.frame, names)
+            bases[names] = basis(study.frame, names)
         outcome = study.frame[[specification.outcome]].to_numpy(float)
         slopes, errors, _ = regress_each(outcome, treatments, bases[names], codes)
         found[:, i] = slopes, slopes / errors

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from ftz.errors import EstimationError
@@ -61,7 +62,7 @@ class Span:
         EstimationError
             If a control lies in the span of the effects, or controls are collinear.
         """
-        codes = np.unique(periods, return_inverse=True)[1]
+        codes = pd.factorize(periods, sort=True)[0]
         root = None if weights is None else np.sqrt(weights / weights.mean())
         effects = cls(units, np.empty((len(units), 0)), codes, root)
         if controls is None or not controls.shape[1]:
@@ -176,6 +177,8 @@ def regress(
 
     Parameters
     ----------
+    x : array
+        After projection, which the checks of a design have done.
     errors : {"CR1", "CR1N", "CR1S"}
         How parameters are counted: see :func:`cluster_factor`; ``CR1N`` needs the periods.
 
@@ -185,13 +188,13 @@ def regress(
         If the parameters use up the observations, or the errors are unknown.
     """
     factor = cluster_factor(errors, span, x.shape[1], clusters, periods)
-    within, left = span.residual(x), span.residual(y)
+    left = span.residual(y)
     # Columns of one size: years beside shares would spoil the cross product.
-    size = np.linalg.norm(within, axis=0)
-    bread = np.linalg.inv((within / size).T @ (within / size)) / np.outer(size, size)
-    params = bread @ (within.T @ left)
-    rest = left - within @ params
-    scores = members(clusters) @ (within * rest[:, None])
+    size = np.linalg.norm(x, axis=0)
+    bread = np.linalg.inv((x / size).T @ (x / size)) / np.outer(size, size)
+    params = bread @ (x.T @ left)
+    rest = left - x @ params
+    scores = members(clusters) @ (x * rest[:, None])
     covariance = factor * bread @ (scores.T @ scores) @ bread
     return Regression(params, covariance, rest, 1 - float(rest @ rest / (left @ left)))
 

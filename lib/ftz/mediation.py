@@ -100,11 +100,6 @@ class MediationResult:
         return float(np.hypot(self.b * error_a, self.a * error_b))
 
     @property
-    def sobel_pvalue(self) -> float:
-        """Two-sided normal p value of the product."""
-        return float(2 * stats.norm.sf(abs(self.indirect / self.sobel_std_error)))
-
-    @property
     def summary(self) -> pd.DataFrame:
         """The decomposition, one row a part."""
         return pd.DataFrame(
@@ -497,15 +492,6 @@ class MediatorSensitivity:
     curve: pd.Series
     rho_at_zero: float
     indirect: float
-
-    @property
-    def r2_product_at_zero(self) -> float:
-        """Share of the mediator's residual variance times share of the outcome's.
-
-        A confounder that explains these two shares makes the indirect effect nil; the
-        product is what the assumption stands on.
-        """
-        return self.rho_at_zero**2
 
     def __repr__(self) -> str:
         return (

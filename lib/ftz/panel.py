@@ -114,12 +114,12 @@ class Panel:
                 f"{', '.join(twice)} stands twice in the regression: name it once"
             )
         self._check_values(keys, numbers)
-        if pd.DataFrame({"u": self.units[0], "t": self.ranks}).duplicated().any():
+        if not pd.Index(self.units[0] * (len(self.periods) + 1) + self.ranks).is_unique:
             raise EstimationError(
                 f"some ({self.unit}, {self.time}) pairs stand in more than one row"
             )
-        for key in keys:
-            if key != self.time and self.frame[key].nunique() < 2:
+        for key, labels in ((self.unit, self.units[1]), (self.cluster, self.clusters[1])):
+            if key != self.time and len(labels) < 2:
                 raise EstimationError(
                     f"one {key} only: clustering and effects need at least two, and there is "
                     "nobody to compare it with"
@@ -192,7 +192,9 @@ class Panel:
         position = moments(self.frame[self.time])
         if not np.isfinite(position).all():
             raise EstimationError(f"missing or infinite values in {self.time}")
-        places, first, ranks = np.unique(position, return_index=True, return_inverse=True)
+        ranks, places = pd.factorize(position, sort=True)
+        first = np.empty(len(places), dtype=int)
+        first[ranks[::-1]] = np.arange(len(ranks))[::-1]
         return ranks + 1, places, self.frame[self.time].to_numpy()[first]
 
     @property

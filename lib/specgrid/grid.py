@@ -160,14 +160,6 @@ class Specification:
         """Short hash of the content."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
-    @classmethod
-    def from_text(cls, text: str) -> Specification:
-        """Return a specification from its JSON."""
-        given = json.loads(text)
-        for name in ("sample", "controls", "window"):
-            given[name] = tuple(given[name])
-        return cls(**given)
-
     @property
     def cell(self) -> tuple[object, ...]:
         """What decides rows and treatment; specifications that agree in it share a projection."""

@@ -94,14 +94,6 @@ class Policy:
         pairs = self.proposals[column].explode().dropna().rename(name)
         return pairs.rename_axis("proposal").reset_index()
 
-    def unanswered(self) -> pd.DataFrame:
-        """Return the problems that no proposal answers."""
-        return self.problems[~self.problems.index.isin(self.links()["problem"])]
-
-    def unprompted(self) -> pd.DataFrame:
-        """Return the proposals that answer no problem the papers state."""
-        return self.proposals[self.proposals["answers"].map(len) == 0]
-
 
 def identifiers(text: str) -> tuple[str, ...]:
     """Return the identifiers of a list that is joined by semicolons."""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from sphinx.testing.util import SphinxTestApp
 
+import papers
 from conftest import ROOT
 from ftz.errors import RecordError
 from study import attributions, evidence, policy
@@ -30,19 +31,19 @@ each_paper = pytest.mark.parametrize("paper", list(attributions.PREFIXES))
 @pytest.fixture(scope="module")
 def texts() -> dict[str, str]:
     """Return the papers' full texts, which are not ours to publish."""
-    folder = attributions.papers_folder()
+    folder = papers.papers_folder()
     if folder is None:
         message = "NO FULL TEXTS: the words of the papers were NOT checked; set FTZ_PAPERS"
         warnings.warn(message, stacklevel=1)
         pytest.skip(message)
-    return attributions.full_texts(folder)
+    return papers.full_texts(folder)
 
 
 @each_paper
 def test_each_quotation_stands_in_its_paper(paper, texts):
     mine = [row for row in ROWS.values() if row.paper == paper]
     assert mine
-    assert not [row.id for row in mine if not attributions.stands(row.quote, texts[paper])]
+    assert not [row.id for row in mine if not papers.stands(row.quote, texts[paper])]
 
 
 @each_paper
@@ -76,7 +77,7 @@ def test_each_quotation_stands_in_its_part(paper, texts):
     for row in ROWS.values():
         if row.paper == paper and row.section in found:
             begin, end = found[row.section]
-            if not attributions.stands(row.quote, texts[paper][begin:end]):
+            if not papers.stands(row.quote, texts[paper][begin:end]):
                 wrong.append((row.id, row.section))
     assert not wrong
 
@@ -106,11 +107,11 @@ def test_about_a_quarter_of_a_paper_is_quoted_at_most(paper, texts):
     frames = (coded.problems, coded.proposals, evidence.positions())
     quotes = [row.quote for row in ROWS.values() if row.paper == paper]
     quotes += [q for frame in frames for q in frame.loc[frame["paper"] == paper, "quote"]]
-    assert 0.1 < attributions.quoted_share(quotes, texts[paper]) < 0.28
+    assert 0.1 < papers.quoted_share(quotes, texts[paper]) < 0.28
 
 
 def test_a_letter_that_is_quoted_twice_counts_once():
-    assert attributions.quoted_share(["甲乙", "乙……丁"], "甲乙丙丁") == 0.75
+    assert papers.quoted_share(["甲乙", "乙……丁"], "甲乙丙丁") == 0.75
 
 
 def test_each_reference_has_an_address():
@@ -190,9 +191,9 @@ def test_a_sentence_in_order_is_left_alone(text):
 def test_full_texts_that_lack_a_paper_are_refused(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("| a.txt | one | mi_2024 |\n", encoding="utf-8")
     with pytest.raises(RecordError, match="no text of yan_ye_wang, qian_wang_2023"):
-        attributions.full_texts(tmp_path)
+        papers.full_texts(tmp_path)
     monkeypatch.setenv("FTZ_PAPERS", str(tmp_path / "nowhere"))
-    assert attributions.papers_folder() is None
+    assert papers.papers_folder() is None
 
 
 # -- diagrams ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ftz.did.covariance import FAMILY, StandardErrors, standard_errors, stepwise
 from ftz.did.events import EventStudyResult, assemble, event_study, event_time, wald
 from ftz.did.honest import HonestBounds, contains, relative_magnitudes, smoothness
 from ftz.did.intertemporal import SwitchersResult, switchers
-from ftz.did.projection import effect_basis, effect_dummies, nuisance_basis, project
+from ftz.did.projection import effect_basis, project
 from ftz.did.regression import DidResult, cluster_factor, constant, stepwise, twfe
 from ftz.did.staggered import (
     AGGREGATES,
@@ -61,11 +61,9 @@ __all__ = [
     "contains",
     "dechaisemartin_dhaultfoeuille",
     "effect_basis",
-    "effect_dummies",
     "event_study",
     "event_time",
     "imputation",
-    "nuisance_basis",
     "project",
     "relative_magnitudes",
     "smoothness",

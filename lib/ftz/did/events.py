@@ -244,8 +244,8 @@ def event_study(
     dummies = (since[:, None] == np.array(times, dtype=float)).astype(float)
     slopes = np.column_stack([dummies, panel.x])
     span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
-    check_slopes(span, slopes, [*names, *panel.controls], panel.unit, panel.time)
-    fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
+    within = check_slopes(span, slopes, [*names, *panel.controls], panel.unit, panel.time)
+    fit = regress(span, panel.y, within, panel.clusters[0], panel.ranks - 1, errors)
     own = slice(0, len(times))
     counted = {s: len(np.unique(panel.units[0][since == s])) for s in steps}
     return assemble(

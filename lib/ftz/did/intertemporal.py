@@ -76,6 +76,13 @@ def switchers(
     intertemporal treatment effects": the estimator of the effect of having been exposed to
     a changed treatment for so many periods, without controls, units weighted equally.  A
     unit whose treatment later crosses its starting value is kept up to that period.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabbcc"), "year": [1, 2] * 3})
+    >>> frame = frame.assign(d=[0, 1, 0, 0, 0, 0], y=[0, 3, 0, 1, 1, 1])
+    >>> float(switchers(frame, "y", "d").table.loc[1, "effect"])
+    2.5
     """
     panel = Panel.of(frame, treatment=treatment, unit=unit, time=time)
     outcome, treatment = outcome or panel.outcome, panel.treatment or treatment

@@ -19,18 +19,10 @@ from ftz.panel import Panel
 _LARGEST = 250_000_000
 
 
-def effect_dummies(frame: pd.DataFrame, unit: str = "city", time: str = "year") -> np.ndarray:
-    """Return an orthonormal basis of the unit and period effects, n rows.
-
-    The basis is exact on an unbalanced panel, where demeaning once by unit and
-    once by period is not.
-    """
-    panel = Panel(frame=frame, unit=unit, time=time)
-    return effect_basis(panel.units[0], panel.ranks)
-
-
 def effect_basis(units: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Return :func:`effect_dummies` from the numbers of unit and period of each row.
+    """Return an orthonormal basis of unit and period effects, from the numbers of each row's.
+
+    It is exact on an unbalanced panel, where demeaning once by unit and once by period is not.
 
     Raises
     ------
@@ -48,21 +40,6 @@ def check_size(units: np.ndarray) -> None:
             f"{len(units):,} rows of {units.max() + 1:,} units are too many for this method, which "
             "keeps a column a unit; ftz.did.twfe estimates them"
         )
-
-
-def nuisance_basis(
-    frame: pd.DataFrame, controls: Sequence[str] = (), unit: str = "city", time: str = "year"
-) -> np.ndarray:
-    """Return an orthonormal basis of unit effects, period effects and controls, n rows.
-
-    Raises
-    ------
-    EstimationError
-        If a control lies in the span of the effects, or controls are collinear.
-    """
-    panel = Panel(frame=frame, controls=tuple(controls), unit=unit, time=time)
-    check_size(panel.units[0])
-    return span_of(panel).dense()
 
 
 def span_of(panel: Panel) -> Span:
@@ -94,21 +71,27 @@ def project(
     return pd.DataFrame(within, index=frame.index, columns=list(columns))
 
 
-def check_design(panel: Panel) -> Span:
-    """Return the effects; refuse what least squares cannot answer, naming the column at fault."""
+def check_design(panel: Panel) -> tuple[Span, np.ndarray]:
+    """Return the effects, and treatment and controls after projection; refuse as below."""
     treated = [panel.treatment or "treated"] if panel.treatment or panel.cohort else []
     values = np.column_stack([*([panel.d] if treated else []), panel.x])
     span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
-    check_slopes(span, values, [*treated, *panel.controls], panel.unit, panel.time)
-    return span
+    names = [*treated, *panel.controls]
+    return span, check_slopes(span, values, names, panel.unit, panel.time)
 
 
 def check_slopes(
     span: Span, values: np.ndarray, names: Sequence[str], unit: str, time: str
-) -> None:
-    """Refuse regressors, shape (n, K), without variation beside a span, or collinear."""
+) -> np.ndarray:
+    """Return regressors, shape (n, K), after projection.
+
+    Raises
+    ------
+    EstimationError
+        One that does not vary beside the span, by name, or collinear ones.
+    """
     within = span.residual(values)
-    total, spread = values.std(axis=0), within.std(axis=0)
+    total, spread = (np.array([column.std() for column in v.T]) for v in (values, within))
     for column, scale, left in zip(names, total, spread, strict=True):
         if scale == 0 or left < 1e-9 * max(scale, 1e-300):
             raise EstimationError(
@@ -118,3 +101,4 @@ def check_slopes(
     triangle = np.linalg.qr(within / spread, mode="r")  # with their singular values, and small
     if np.linalg.svd(triangle, compute_uv=False)[-1] < 1e-8:
         raise EstimationError(f"{', '.join(names)} are collinear within {unit} and {time}")
+    return within

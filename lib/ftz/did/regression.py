@@ -110,8 +110,7 @@ def twfe(
     """
     given = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
     panel = given.without_singletons()
-    span = check_design(panel)
-    slopes = np.column_stack([panel.d, panel.x])
+    span, slopes = check_design(panel)
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     names = [panel.treatment or "treated", *panel.controls]
     residuals = pd.Series(0.0, given.frame.index, name="residual")

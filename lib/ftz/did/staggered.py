@@ -668,7 +668,7 @@ def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
     units, periods = (pile.groupby(["stack", key]).ngroup().to_numpy() for key in "ut")
     span = Span.of(units, periods, weights=pile["w"].to_numpy(float) if "w" in pile else None)
     values = slopes.to_numpy(float)
-    check_slopes(span, values, [str(c) for c in slopes], "unit", "period of an experiment")
+    values = check_slopes(span, values, [str(c) for c in slopes], "unit", "period of an experiment")
     clusters = pd.factorize(pile["c" if "c" in pile else "u"])[0]
     return regress(span, pile["y"].to_numpy(), values, clusters)
 

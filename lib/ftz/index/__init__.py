@@ -47,7 +47,6 @@ from ftz.index.sensitivity import (
 from ftz.index.simulation import (
     FLAT_MEANS,
     Moments,
-    simulate_indicators,
     simulate_like,
     with_moments,
 )
@@ -55,7 +54,6 @@ from ftz.index.tree import IndexTree, Node, load_tree
 from ftz.index.weights import (
     data_weights,
     entropy_weights,
-    equal_weights,
     leaf_weights,
     tree_shares,
 )
@@ -86,7 +84,6 @@ __all__ = [
     "data_weights",
     "denominate",
     "entropy_weights",
-    "equal_weights",
     "factorial",
     "impute",
     "is_outlying",
@@ -98,7 +95,6 @@ __all__ = [
     "normalise",
     "read_indicators",
     "replay",
-    "simulate_indicators",
     "simulate_like",
     "sobol_indices",
     "sobol_of_choices",

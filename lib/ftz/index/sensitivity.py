@@ -360,12 +360,6 @@ class UncertaintyResult:
         """Return quantiles of the effect."""
         return self.effects.quantile(list(levels))
 
-    def rank_intervals(self, level: float = 0.9) -> pd.DataFrame:
-        """Return for each unit the median rank and the interval that holds ``level`` of them."""
-        tail = (1 - checked_level(level)) / 2
-        table = self.ranks.quantile([tail, 0.5, 1 - tail]).T
-        return table.set_axis(["low", "median", "high"], axis=1).sort_values("median")
-
 
 def uncertainty(
     model: AttModel,

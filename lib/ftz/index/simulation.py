@@ -1,13 +1,12 @@
 """SIMULATED indicators: drawn by a random-number generator, measured by nobody.
 
-Two kinds: :func:`ftz.index.simulate_indicators` draws a plain panel;
-:func:`ftz.index.simulate_like` draws one whose sub-indices and index have means,
+:func:`ftz.index.simulate_like` draws a panel whose sub-indices and index have means,
 spreads and ranges that are given, under the recipe ``ftz.index.FLAT_MEANS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +23,6 @@ __lineage__ = {"simulate_*": {"panel": "simulated"}}
 #: Pooled min-max; indicators of a sub-index weigh the same, sub-indices weigh the same.
 FLAT_MEANS = Recipe(weights="flat", level_weights={1: "equal"})
 
-#: Type of a leaf to the rough size and spread of its simulated values.
-_SIMULATED = {
-    "count": (8.0, 0.9),
-    "level": (7.0, 0.8),
-    "share": (3.0, 0.35),
-    "concentration": (3.2, 0.3),
-    "per_firm": (0.5, 0.5),
-    "per_head": (3.0, 0.5),
-    "per_area": (2.0, 0.8),
-}
 #: Type of a leaf to the range in which simulated values lie, in its unit.
 _RANGES = {
     "count": (40.0, 60000.0),
@@ -44,45 +33,6 @@ _RANGES = {
     "per_head": (2.0, 410.0),
     "per_area": (0.1, 96.0),
 }
-
-
-def simulate_indicators(
-    tree: IndexTree, units: Sequence[str], periods: Sequence[int], seed: int
-) -> pd.DataFrame:
-    """Draw a SIMULATED panel of indicators: positive, trending, correlated within a unit.
-
-    Each indicator is log-normal around a level that depends on its type, with an effect
-    of the unit (shared in part by all indicators of a first-level node), a common trend
-    and noise.  It stands for nothing measured.
-
-    Parameters
-    ----------
-    units, periods : sequences
-        G units and T periods; the result has G*T rows.
-    seed : int
-        Same seed, same numbers.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by (unit, period), one column a leaf.
-    """
-    rng = np.random.default_rng(seed)
-    index = pd.MultiIndex.from_product([units, periods], names=["city", "year"])
-    trend = np.tile(np.linspace(-0.5, 0.5, len(periods)), len(units))
-    columns = {}
-    for group in tree.children(""):
-        shared = rng.standard_normal(len(units))
-        for leaf in tree.leaves(group):
-            level, spread = _SIMULATED[tree.node(leaf).type]
-            unit_effect = 0.7 * shared * tree.node(leaf).direction
-            unit_effect = unit_effect + 0.7 * rng.standard_normal(len(units))
-            drift = 0.4 * rng.uniform(-0.2, 1.0) * trend
-            noise = 0.2 * rng.standard_normal(len(index))
-            columns[leaf] = np.exp(
-                level + spread * (np.repeat(unit_effect, len(periods)) + drift + noise)
-            )
-    return pd.DataFrame(columns, index=index)
 
 
 # --- a panel with given moments -----------------------------------------------------------------

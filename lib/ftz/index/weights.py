@@ -164,11 +164,6 @@ def raw_weights(values: np.ndarray, method: str, shift: float) -> np.ndarray:
     return divergences(values, shift) if method == "entropy" else _RAW[method](values)
 
 
-def equal_weights(tree: IndexTree) -> pd.Series:
-    """Return weights of the leaves when siblings weigh the same at every level."""
-    return leaf_weights(tree, tree_shares(tree, "equal"))
-
-
 # --- shares among siblings ----------------------------------------------------------------------
 
 

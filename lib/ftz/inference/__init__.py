@@ -11,11 +11,10 @@ Four questions, each with its own kind of answer:
 * On which city does it hang, and how many questions were asked?
   :func:`leave_one_cluster_out` and :func:`romano_wolf`.
 
-All work on one projection (:func:`nuisance_basis`), after which a thousand regressions
+All work on one projection, after which a thousand regressions
 are one matrix product.
 """
 
-from ftz.did.projection import nuisance_basis
 from ftz.inference.assignments import SCHEMES, count_assignments, enumerate_assignments
 from ftz.inference.bootstrap import (
     WEIGHTS,
@@ -26,7 +25,6 @@ from ftz.inference.bootstrap import (
 from ftz.inference.few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
 from ftz.inference.jackknife import LeaveOneOutResult, leave_one_cluster_out
 from ftz.inference.multiple import MultipleTestingResult, holm, romano_wolf, step_down
-from ftz.inference.projection import slopes_by_projection
 from ftz.inference.randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo
 
 __all__ = [
@@ -45,11 +43,9 @@ __all__ = [
     "ferman_pinto",
     "holm",
     "leave_one_cluster_out",
-    "nuisance_basis",
     "placebo",
     "romano_wolf",
     "sign_vectors",
-    "slopes_by_projection",
     "step_down",
     "wild_cluster_bootstrap",
 ]

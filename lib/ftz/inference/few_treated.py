@@ -214,6 +214,14 @@ def ferman_pinto(
     ``A + B / size``, both at least zero, fitted to the squares of the untreated; residual
     paths are divided by the standard deviation of the unit they come from and multiplied
     by that of the unit they stand in for.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabbccdd"), "year": [1, 2] * 4})
+    >>> frame = frame.assign(d=[0, 1] + [0] * 6, y=[0, 5, 0, 1, 1, 1, 0, 2])
+    >>> result = ferman_pinto(frame.assign(people=8), "y", "d", size="people")
+    >>> round(result.estimate, 6), result.p_value
+    (4.0, 0.25)
     """
     sizes = _sizes(Panel.of(frame, unit=unit), size)
     found = _few_treated(frame, outcome, treatment, controls, unit, time)

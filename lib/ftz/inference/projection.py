@@ -36,37 +36,6 @@ _BLOCK = 512
 _DENSE = 1_000_000
 
 
-def slopes_by_projection(
-    outcome: np.ndarray, designs: np.ndarray, basis: np.ndarray, clusters: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Regress one outcome on each of many regressors, beside the same nuisance terms.
-
-    Parameters
-    ----------
-    outcome : array, shape (n,)
-    designs : array, shape (n, B)
-        One regressor a column.
-    basis : array, shape (n, r)
-        Orthonormal basis of the nuisance terms: :func:`ftz.did.nuisance_basis`.
-    clusters : array, shape (n,)
-        Labels; standard errors are clustered by them.
-
-    Returns
-    -------
-    estimates, std_errors : arrays, shape (B,)
-        NaN where a regressor lies in the span of the basis.
-
-    Raises
-    ------
-    EstimationError
-        If the parameters use up the observations.
-    """
-    estimates, std_errors, _ = regress_each(
-        np.asarray(outcome)[:, None], designs, basis, pd.factorize(clusters)[0]
-    )
-    return estimates, std_errors
-
-
 def regress_each(
     outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, codes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -64,6 +64,12 @@ def match_covariates(
     Abadie and Imbens (2006).  Metric, tolerance and ties are those of R's Matching and
     Stata's nnmatch, so that their numbers can be compared; with more than one
     continuous covariate the estimator's bias does not vanish fast enough.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"x": [1.0, 4.0, 1.2, 3.9, 9.0]})
+    >>> match_covariates(frame, pd.Series([1, 1, 0, 0, 0]), ["x"]).pairs["control"].tolist()
+    [2, 3]
     """
     names = list(covariates)
     values = numbers(frame, names)

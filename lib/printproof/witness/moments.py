@@ -62,10 +62,6 @@ class Design:
             projected = projected @ self.transform
         return projected.transpose(0, 2, 1)
 
-    def cluster_sums(self, values: Array) -> Array:
-        """Sum a vector by cluster."""
-        return np.bincount(self.clusters, values).astype(np.float64, copy=False)
-
 
 def two_way_design(
     units: NDArray[Any], periods: NDArray[Any], *, keep_constant: bool = True

@@ -417,8 +417,3 @@ def _with_number(number: int, path: Path) -> str:
     first, *rest = path.read_text("utf-8").splitlines()
     head = [f"member,{first}"] if number == 0 else []
     return "\n".join(head + [f"{number},{line}" for line in rest]) + "\n"
-
-
-def read_panels(folder: Path) -> pd.DataFrame:
-    """Return all panels of a finished ensemble, with a column ``member``."""
-    return pd.read_csv(folder / "panels.csv.gz")

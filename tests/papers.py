@@ -1,0 +1,66 @@
+"""The papers' full texts, which are not ours to publish, and what of them is quoted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ftz.errors import RecordError
+from ftz.paths import data_dir
+from study.attributions import PREFIXES, normalised, places
+
+
+def stands(quote: str, text: str) -> bool:
+    """Tell whether a quotation's clauses stand in a text."""
+    return bool(places(quote, text))
+
+
+def quoted_share(quotes: Iterable[str], text: str) -> float:
+    """Return the share of a text that quotations cover, each letter counted once.
+
+    Parameters
+    ----------
+    quotes : iterable of str
+    text : str
+        As :func:`study.attributions.normalised` returns it.
+    """
+    covered = {
+        i for quote in quotes for begin, end in places(quote, text) for i in range(begin, end)
+    }
+    return len(covered) / len(text)
+
+
+def papers_folder() -> Path | None:
+    """Return the folder with the papers' full texts, or None where there is none.
+
+    It is what ``FTZ_PAPERS`` names, else ``shared/seeds`` beside the checkout.
+    """
+    named = os.environ.get("FTZ_PAPERS")
+    folder = Path(named) if named else data_dir().resolve().parents[1] / "shared" / "seeds"
+    return folder if (folder / "README.md").is_file() else None
+
+
+def full_texts(folder: Path) -> dict[str, str]:
+    """Return paper to normalised full text, by the table in the folder's ``README.md``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With a README whose table has lines ``| file | what it is | key |``.
+
+    Raises
+    ------
+    RecordError
+        A paper of :data:`study.attributions.PREFIXES` that the table does not name.
+    """
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    files = dict(
+        (key, name) for name, key in re.findall(r"^\| (\S+\.txt) \|.*\| (\w+) \|$", table, re.M)
+    )
+    if lost := [paper for paper in PREFIXES if paper not in files]:
+        raise RecordError(f"{folder.name}/README.md names no text of {', '.join(lost)}")
+    return {
+        paper: normalised((folder / files[paper]).read_text(encoding="utf-8")) for paper in PREFIXES
+    }

@@ -1,0 +1,39 @@
+"""The tool that lists what the library defines and nobody uses."""
+
+from __future__ import annotations
+
+import sys
+
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+import reachable
+
+LIBRARY = '''
+__all__ = ["dead"]
+
+
+class Panel:
+    def rows(self): return helper()
+    def forgotten(self): return dead()
+
+
+def helper(): return 1
+def dead(): return only_by_the_dead()
+def only_by_the_dead(): return 2
+def shown():
+    """
+    >>> shown()
+    """
+'''
+
+
+def test_what_only_the_dead_use_is_dead(tmp_path, monkeypatch):
+    monkeypatch.setattr(reachable, "ROOT", tmp_path)
+    for folder in ("lib", "book/_ext", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "lib" / "teas.py").write_text(LIBRARY)
+    (tmp_path / "CONTRIBUTING.md").write_text("See `teas.Panel`.\n")
+    (tmp_path / "notebooks" / "a.md").write_text("```{code-cell}\nprint(Panel().rows())\n```\n")
+    names = [one.name for one in reachable.unreached()]
+    assert names == ["forgotten", "dead", "only_by_the_dead"]
