@@ -37,7 +37,7 @@ __lineage__ = {
 }
 
 PAPER = "yan_ye_wang"
-#: How Tables 4 and 5 can be read: city and year effects with clustered errors, or ``xtreg, re``
+#: How Tables 4 and 5 can be read, with both effects and clustered errors or as ``xtreg, re``
 #: with year dummies (:mod:`ftz.random_effects`).
 READINGS = ("two-way", "one command")
 OUTCOME = "lnHQD"
