@@ -63,7 +63,7 @@ def test_everything_asked_is_met_and_the_rest_is_named(checked):
     assert len(asked) == 3 + 60 + 55 + 18
     assert (asked["verdict"] == published.REPRODUCED).all()
     assert len(checked) - len(asked) == 8
-    assert len(witness.files.NOT_ASKED) == 2
+    assert len(witness.files.NOT_ASKED["two-way"]) == 2
 
 
 def test_the_cells_held_against_the_panel_are_the_record(checked):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
-    "load_witness": {"files": ["data/witness/panel.csv"]},
+    "load_witness": {"files": ["data/witness/panel.csv", "data/witness/panel-one-command.csv"]},
     "read_panel": {"panel": "own"},
 }
 
@@ -502,6 +502,23 @@ def _cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> pd.Series:
     return cohort
 
 
-def load_witness() -> CityPanel:
-    """Read the witness panel that ships with the book: constructed, not data."""
-    return read_panel(data_dir() / "witness" / "panel.csv")
+#: File of the witness panel under each reading of the printed tables.
+WITNESSES = {"two-way": "panel.csv", "one command": "panel-one-command.csv"}
+
+
+def load_witness(reading: str = "two-way") -> CityPanel:
+    """Read a witness panel that ships with the book: constructed, not data.
+
+    Parameters
+    ----------
+    reading : {"two-way", "one command"}
+        Which reading of Tables 4 and 5 the panel returns them under.
+
+    Raises
+    ------
+    PanelError
+        No witness of that reading.
+    """
+    if reading not in WITNESSES:
+        raise PanelError(f"no witness of the reading {reading!r}: {', '.join(WITNESSES)}")
+    return read_panel(data_dir() / "witness" / WITNESSES[reading])

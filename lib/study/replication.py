@@ -22,7 +22,9 @@ from typing import Any
 import pandas as pd
 
 from ftz import did, matching, register
+from ftz.errors import EstimationError
 from ftz.own.study import Study
+from ftz.random_effects import random_effects
 from ftz.results import CoefficientResult
 from printproof.printed import Record
 from study import published
@@ -35,6 +37,9 @@ __lineage__ = {
 }
 
 PAPER = "yan_ye_wang"
+#: How Tables 4 and 5 can be read, with both effects and clustered errors or as ``xtreg, re``
+#: with year dummies (:mod:`ftz.random_effects`).
+READINGS = ("two-way", "one command")
 OUTCOME = "lnHQD"
 TREATMENT = "FTZ"
 MEDIATOR = "IL"
@@ -149,20 +154,32 @@ def _column(
         numbers[cell(table, row, column, "statistic")] = float(result.tstats[row])
 
 
-def table4(matched: pd.DataFrame) -> Numbers:
-    """Table 4: five nested two-way fixed-effects columns, constants included."""
+def _fits(
+    matched: pd.DataFrame, outcome: str, controls: Sequence[str], reading: str
+) -> tuple[CoefficientResult, CoefficientResult]:
+    """Return the fit with the slopes and the one with the constant, under a reading."""
+    if reading not in READINGS:
+        raise EstimationError(f"no reading {reading!r} of the tables: {', '.join(READINGS)}")
+    if reading == "one command":
+        fit = random_effects(matched, outcome, TREATMENT, controls)
+        return fit, fit
+    arguments = (matched, outcome, TREATMENT, controls)
+    return did.twfe(*arguments), did.constant(*arguments)
+
+
+def table4(matched: pd.DataFrame, reading: str = "two-way") -> Numbers:
+    """Table 4: five nested columns, constants included, under one of :data:`READINGS`."""
     numbers: Numbers = {}
     for step in range(1, len(CONTROLS) + 1):
         controls, column = CONTROLS[:step], f"({step})"
-        slopes = did.twfe(matched, OUTCOME, TREATMENT, controls)
-        constant = did.constant(matched, OUTCOME, TREATMENT, controls)
+        slopes, constant = _fits(matched, OUTCOME, controls, reading)
         _column(numbers, "table4", column, slopes, [TREATMENT, *controls])
         _column(numbers, "table4", column, constant, ["const"])
         numbers[cell("table4", "N", column, "value")] = float(slopes.nobs)
     return numbers
 
 
-def table5(matched: pd.DataFrame) -> Numbers:
+def table5(matched: pd.DataFrame, reading: str = "two-way") -> Numbers:
     """Table 5: mediation by linkage, columns (7) and (8), and the sub-indices (9)-(12)."""
     numbers: Numbers = {}
     columns = {
@@ -171,16 +188,17 @@ def table5(matched: pd.DataFrame) -> Numbers:
     }
     columns |= {c: (outcome, CONTROLS, [TREATMENT]) for c, outcome in SUB_INDICES.items()}
     for column, (outcome, controls, printed) in columns.items():
-        result = did.twfe(matched, outcome, TREATMENT, controls)
+        result = _fits(matched, outcome, controls, reading)[0]
         _column(numbers, "table5", column, result, printed)
         numbers[cell("table5", "N", column, "value")] = float(result.nobs)
     return numbers
 
 
-def tables(frame: pd.DataFrame) -> Numbers:
+def tables(frame: pd.DataFrame, reading: str = "two-way") -> Numbers:
     """Return all four tables from a panel that marks its matched rows in ``matched``."""
     matched = frame[frame["matched"] == 1]
-    return table1(frame) | table2(matched) | table4(matched) | table5(matched)
+    later = table4(matched, reading) | table5(matched, reading)
+    return table1(frame) | table2(matched) | later
 
 
 def compare(numbers: Mapping[str, float], record: Record | None = None) -> pd.DataFrame:

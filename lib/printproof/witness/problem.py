@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ftz.errors import EstimationError
 from printproof.witness.moments import Array, Column, Design, columns
-from printproof.witness.solver import GRID
+from printproof.witness.solver import FAR, GRID, unit_step
 
 Values = dict[str, Array]
 Gradient = dict[str, Array]
@@ -42,8 +42,8 @@ _RECENTRE = 3
 _LONGEST_STEP = 1.5
 #: Deviations beyond which a printed number acts on the direction of a step.
 _ACTIVE = 0.7
-#: Half units from its aim at which a Newton search is content, and from which on it is far.
-_AIMED, _FAR = 1e-2, 100.0
+#: Half units from its aim at which a Newton search is content.
+_AIMED = 1e-2
 
 
 @dataclass(frozen=True)
@@ -672,12 +672,7 @@ class _Packed:
             largest = np.abs(r).max()
             if largest < _AIMED or not np.isfinite(largest):
                 return u, steps
-            part = jacobian[pull]
-            size = np.sqrt((part**2).sum(axis=1)) + 1e-300
-            part = part / size[:, None]
-            gram = part @ part.T
-            gram[np.diag_indices_from(gram)] += 1e-4 if largest > _FAR else 1e-10
-            step = -part.T @ np.linalg.solve(gram, r / size)
+            step = unit_step(jacobian[pull], r, 1e-4 if largest > FAR else 1e-10)
             u = np.clip(u + step * min(1.0, 1.0 / np.abs(step).max()), -6.0, 6.0)
             u = np.round(u * GRID) / GRID
         return u, max_iterations

@@ -120,11 +120,14 @@ class Witness:
         What it was grown from.
     iterations : dict
         Steps of each stage.
+    reading : str
+        The reading of Tables 4 and 5 under which it returns them.
     """
 
     frame: pd.DataFrame
     seed: int
     iterations: dict[str, int]
+    reading: str = "two-way"
 
 
 @dataclass(frozen=True)
@@ -153,9 +156,10 @@ SHIPPED = Settings()
 
 @dataclass(frozen=True)
 class _Targets:
-    """Printed numbers with half a unit of their last digit."""
+    """Printed numbers with half a unit of their last digit, and where in it to aim."""
 
     record: Record
+    aims: Mapping[str, float] = field(default_factory=dict)
     _known: dict[tuple[str, ...], tuple[float, float]] = field(default_factory=dict)
 
     def number(self, *where: str) -> tuple[float, float]:
@@ -170,7 +174,8 @@ class _Targets:
     def meet(self, where: tuple[str, ...], value: float, gradient: dict[str, Array]) -> Equation:
         """Return the equation that ``value`` equals the printed cell."""
         target, half = self.number(*where)
-        return Equation((value - target) / half, {k: g / half for k, g in gradient.items()})
+        deviation = (value - target) / half - self.aims.get(cell(*where), 0.0)
+        return Equation(deviation, {k: g / half for k, g in gradient.items()})
 
 
 def _moment_equations(targets: _Targets, variable: str, values: Array) -> Iterator[Equation]:
@@ -188,16 +193,21 @@ def _column_equations(
     y: Array,
     design: Design,
     asked: Iterable[str],
+    errors: str = "clustered",
+    statistics: Iterable[str] | None = None,
 ) -> Iterator[Equation]:
-    """Yield the equations of one printed column, for the rows that are asked for."""
+    """Yield the equations of one printed column, for the rows whose numbers are asked for."""
     names, wanted = list(regressors), list(asked)
     positions = [names.index(row) for row in wanted]
-    found = columns(y, np.column_stack(list(regressors.values())), design, asked=positions)
+    found = columns(y, np.column_stack(list(regressors.values())), design, errors, positions)
+    with_z = set(wanted if statistics is None else statistics)
     for which, value, by_y, by_x in (
         ("coef", found.value, found.value_by_outcome, found.value_by_regressors),
         ("statistic", found.statistic, found.statistic_by_outcome, found.statistic_by_regressors),
     ):
         for j, row in enumerate(wanted):
+            if which == "statistic" and row not in with_z:
+                continue
             gradient = {name: by_x[j, :, i] for i, name in enumerate(names)}
             where = (table, row, column, which)
             yield targets.meet(where, float(value[j]), gradient | {outcome: by_y[j]})
@@ -560,11 +570,17 @@ def _single(
 
 
 def _sub_index(
-    targets: _Targets, plan: Layout, column: str, values: Values, rng: np.random.Generator
+    targets: _Targets,
+    plan: Layout,
+    column: str,
+    values: Values,
+    rng: np.random.Generator,
+    design: Design | None = None,
+    errors: str = "clustered",
 ) -> Solution:
     rows, variable = plan.on, SUB_INDICES[column]
     treated = rows["FTZ"].to_numpy(float)
-    design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
+    fixed = design or two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
     regressors = {"const": np.ones(len(rows)), TREATMENT: treated}
     regressors |= {name: values[name] for name in CONTROLS}
     effect = targets.number("table5", TREATMENT, column, "coef")[0]
@@ -575,7 +591,7 @@ def _sub_index(
         start,
         rows,
         lambda y: _column_equations(
-            targets, "table5", column, variable, regressors, y, design, [TREATMENT]
+            targets, "table5", column, variable, regressors, y, fixed, [TREATMENT], errors
         ),
     )
 

@@ -176,22 +176,30 @@ def grow(reading: str, seed: int, number: int, *, official: bool = False) -> Gro
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng([seed, READINGS.index(reading), number, attempt, official])
         plan = draw_rows(rng, trapped=reading == "one command")
-        ratio = float(np.exp(rng.uniform(*np.log(_RATIOS))))
-        try:
-            problem = declare(plan, ratio, official=official)
-            aim = _aim(problem, rng)
-            problem = problem.with_ends(rng)
-        except EstimationError:
-            continue
-        guided = rng.random() < 0.5
-        start = study.start(problem, plan, rng) if guided else problem.start(rng)
-        values = problem.find(rng, start=start, aim=aim, max_iterations=_NEWTON).values
-        grown = Grown(reading, plan, values, ratio)
-        if reading == "one command":
-            grown = _settled(grown, problem, aim, rng)
-        if meets(grown, official=official):
+        grown = attempted(reading, plan, rng, official=official)
+        if grown is not None:
             return grown
     raise EstimationError(f"no {reading} panel {number} of seed {seed}")
+
+
+def attempted(
+    reading: str, plan: Layout, rng: np.random.Generator, *, official: bool = False
+) -> Grown | None:
+    """Try once to grow a panel on given rows: ends, ratio, aim and start are drawn."""
+    ratio = float(np.exp(rng.uniform(*np.log(_RATIOS))))
+    try:
+        problem = declare(plan, ratio, official=official)
+        aim = _aim(problem, rng)
+        problem = problem.with_ends(rng)
+    except EstimationError:
+        return None
+    guided = rng.random() < 0.5
+    start = study.start(problem, plan, rng) if guided else problem.start(rng)
+    values = problem.find(rng, start=start, aim=aim, max_iterations=_NEWTON).values
+    grown = Grown(reading, plan, values, ratio)
+    if reading == "one command":
+        grown = _settled(grown, problem, aim, rng)
+    return grown if meets(grown, official=official) else None
 
 
 def _estimated(frame: pd.DataFrame) -> float:
