@@ -44,7 +44,7 @@ class later(nodes.General, nodes.Element):  # noqa: N801
 # -- reading: the outputs of a page ----------------------------------------------------------
 
 
-def _page(env: Any, docname: str) -> dict[str, list[Any]]:
+def _page(env: Any, docname: str) -> dict[str, Any]:
     """Return what is known of a page: sources of its cells, outputs, what is filled in later."""
     if not hasattr(env, "bookworks_notes"):
         env.bookworks_notes = {}
