@@ -1,7 +1,8 @@
 """Sphinx extension: the directive ``city-places``, which lists the pages that name a city.
 
 Its arguments are the names of the city, in any script.  The pages are searched when all are
-read, prose and tables and not the code, so that the list is never older than the book.
+read, prose and tables and not the code, so that the list is never older than the book.  Their
+texts stay with what Sphinx knows of a page, so that a page which stays is not read for it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class CityPlaces(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Put the placeholder."""
-        self.env.metadata[self.env.docname]["ftz-cities"] = "yes"
-        return [city_places(names=self.arguments[0].split())]
+        names = self.arguments[0].split()
+        self.env.metadata[self.env.docname].setdefault("ftz-cities", []).append(names)
+        return [city_places(names=names)]
 
 
 def _sections(doctree: nodes.document) -> list[tuple[str, str]]:
@@ -47,17 +49,18 @@ def _sections(doctree: nodes.document) -> list[tuple[str, str]]:
     return found
 
 
-def read_pages(app: Any, env: Any) -> None:
-    """Keep the texts of the pages for this build, in the order of the contents."""
-    pages = [page for page in env.collect_relations() if not _LEFT_OUT.match(page)]
-    app.ftz_texts = {page: _sections(env.get_doctree(page)) for page in pages}
+def remember(app: Any, doctree: nodes.document) -> None:
+    """Keep the texts of a page that was read."""
+    if not _LEFT_OUT.match(app.env.docname):
+        app.env.metadata[app.env.docname]["ftz-sections"] = _sections(doctree)
 
 
-def places(app: Any, names: list[str]) -> list[tuple[str, str]]:
+def places(env: Any, names: list[str]) -> list[tuple[str, str]]:
     """Return page and anchor of the first section of each page that names a city."""
     named = re.compile("|".join(rf"\b{n}\b" if n.isascii() else re.escape(n) for n in names))
     found = []
-    for page, sections in app.ftz_texts.items():
+    for page in env.collect_relations():
+        sections = env.metadata[page].get("ftz-sections", ())
         anchor = next((anchor for anchor, text in sections if named.search(text)), None)
         if anchor is not None:
             found.append((page, anchor))
@@ -68,7 +71,7 @@ def fill(app: Any, doctree: nodes.document, docname: str) -> None:
     """Put the list where the directive stood."""
     for place in list(doctree.findall(city_places)):
         text = nodes.paragraph("", "Where it stands: ")
-        for number, (page, anchor) in enumerate(places(app, place["names"])):
+        for number, (page, anchor) in enumerate(places(app.env, place["names"])):
             uri = f"{app.builder.get_relative_uri(docname, page)}#{anchor}"
             title = app.env.titles[page].astext()
             text += [nodes.Text(", " if number else "")]
@@ -78,14 +81,14 @@ def fill(app: Any, doctree: nodes.document, docname: str) -> None:
 
 def page_inputs(app: Any, page: str) -> object:
     """Return what the lists rest on, for the key of their page."""
-    return app.ftz_texts if "ftz-cities" in app.env.metadata.get(page, {}) else None
+    return [places(app.env, names) for names in app.env.metadata[page].get("ftz-cities", ())]
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Connect directive and hooks to Sphinx."""
     app.add_node(city_places)
     app.add_directive("city-places", CityPlaces)
-    app.connect("env-updated", read_pages, priority=100)
+    app.connect("doctree-read", remember, priority=800)
     app.connect("doctree-resolved", fill)
     app.connect("bookworks-write", page_inputs)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -253,8 +253,8 @@ def merge(app: Any, env: Any, docnames: Iterable[str], other: Any) -> None:
     env.ftz_says_maps = _maps(env) | (_maps(other) & read)
 
 
-def refresh(app: Any, env: Any) -> list[str]:
-    """Check that each row has a place, and write the maps again."""
+def check_rows(app: Any, env: Any) -> None:
+    """Warn of rows that have no place."""
     if maps := sorted(_maps(env)):
         used = {key for keys in _uses(env).values() for key in keys}
         lost = [key for key in env.ftz_rows if key not in used]
@@ -262,7 +262,15 @@ def refresh(app: Any, env: Any) -> list[str]:
             some = ", ".join(lost[:_NAMED]) + (" ..." if len(lost) > _NAMED else "")
             message = "says-map: %d rows stand on no page: %s"
             logger.warning(message, len(lost), some, location=maps[0])
-    return maps
+
+
+def page_inputs(app: Any, page: str) -> object:
+    """Return what a map shows, for the key of its page."""
+    env = app.env
+    if page not in _maps(env):
+        return None
+    sections = attributions.sections().to_csv()
+    return [list(_rows(env).values()), sections, sorted(_uses(env).items()), env.ftz_order]
 
 
 def resolve_maps(app: Any, document: nodes.document, docname: str) -> None:
@@ -356,6 +364,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("env-merge-info", merge)
     app.connect("doctree-read", number_marks)
     app.connect("env-updated", _order)
-    app.connect("env-updated", refresh)
+    app.connect("env-updated", check_rows)
     app.connect("doctree-resolved", resolve_maps)
+    app.connect("bookworks-write", page_inputs)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,6 +12,7 @@ from typing import Any
 #: The parts that are extensions of their own, in the order in which they are loaded.
 PARTS: tuple[str, ...] = (
     "search",
+    "sidebar",
     "offline",
     "accessible",
     "reading",

@@ -319,8 +319,11 @@ def write_notebooks(app: Any, exception: Exception | None) -> None:
     kept = set()
     for docname in sorted(app.env.found_docs):
         if holds_code(Path(app.env.doc2path(docname))):
-            target = folder / f"{docname}.ipynb"
-            write_if_new(target, nbformat.writes(notebook(app, docname)) + "\n")
+            target, state = folder / f"{docname}.ipynb", app.bookworks
+            key = state.read[docname], state.write[docname]
+            if not state.is_made(target, *key):
+                write_if_new(target, nbformat.writes(notebook(app, docname)) + "\n")
+                state.note_made(target, *key)
             kept.add(target)
     for old in set(folder.rglob("*.ipynb")) - kept:
         old.unlink()

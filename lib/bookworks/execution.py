@@ -24,6 +24,7 @@ from sphinx.util import logging
 from bookworks import kernel, keys
 from bookworks.book import Book
 from bookworks.errors import BookError
+from bookworks.files import read_text
 from bookworks.keys import Inputs
 from bookworks.store import Execution, Store, code_cells, code_key
 
@@ -72,10 +73,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
     from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 
     path = book.source(page)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BookError(f"{path.relative_to(book.root)} cannot be read: {error}") from None
+    text = read_text(path, MOST_OUTPUT)
     if path.suffix == ".ipynb":
         notebook = nbformat.reads(text, as_version=4)
     elif is_myst_markdown_notebook(text):

@@ -60,6 +60,15 @@ def as_json(content: object) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what :func:`as_json` wrote; empty where there is nothing, or nothing whole."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Read a small text file; refuse what is no regular file before it is opened.
 

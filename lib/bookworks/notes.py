@@ -25,6 +25,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape, unescape
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class later(nodes.General, nodes.Element):  # noqa: N801
 # -- reading: the outputs of a page ----------------------------------------------------------
 
 
-def _page(env: Any, docname: str) -> dict[str, list[Any]]:
+def _page(env: Any, docname: str) -> dict[str, Any]:
     """Return what is known of a page: sources of its cells, outputs, what is filled in later."""
     if not hasattr(env, "bookworks_notes"):
         env.bookworks_notes = {}
@@ -193,46 +194,61 @@ def _kinds(panels: dict[str, Any]) -> dict[str, str]:
     return {pattern: kind for kind, said in panels.items() for pattern in said[1:]}
 
 
-def _chapter(app: Any, docname: str, history: History) -> dict[str, Any]:
+def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[str, Any]:
     config, root, page = app.config, Path(app.srcdir), _page(app.env, docname)
     file = Path(app.env.doc2path(docname)).relative_to(root).as_posix()
     kinds, opened = _kinds(config.bookworks_panels), recorded_files(app, docname)
-    traces = lineage.trace_cells(
-        page["cells"], config.bookworks_packages, kinds=kinds, opened=opened
-    )
-    chapter = {
-        "title": app.env.titles[docname].astext(),
-        "file": file,
-        "page": app.builder.get_target_uri(docname),
-        **history.commit(file, *config.bookworks_inputs),
-        "items": [],
-    }
-    for number, item in enumerate(page["items"], start=1):
-        trace, name = traces[item["cell"] - 1], item["name"]
-        drawing = [f for f in trace.functions if lineage.declared(f).get("role") == "drawing"]
-        chapter["items"].append(
-            {
-                "id": f"{docname}#{name or item['kind'] + '-' + str(number)}",
-                "kind": item["kind"],
-                "caption": item["caption"],
-                "page": chapter["page"],
-                "anchor": name or f"provenance-cell-{trace.cell}",
-                "cell": trace.cell,
-                "fed_by": list(trace.feeding),
-                "drawn_by": _places(root, drawing),
-                "computed_by": _places(root, [f for f in trace.functions if f not in drawing]),
-                "panels": list(trace.panels) or [lineage.NONE],
-                "data": data_hashes(app, trace.files),
-                "seeds": list(trace.seeds),
-            }
+    key = keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened])
+    if page.get("key") != key:  # what was traced stays with the page
+        traces = lineage.trace_cells(
+            page["cells"], config.bookworks_packages, kinds=kinds, opened=opened
         )
-    return chapter
+        page["traced"] = [_traced(root, traces[item["cell"] - 1]) for item in page["items"]]
+        page["key"] = key
+    uri = app.builder.get_target_uri(docname)
+    items = [
+        {
+            "id": f"{docname}#{item['name'] or item['kind'] + '-' + str(number)}",
+            "kind": item["kind"],
+            "caption": item["caption"],
+            "page": uri,
+            "anchor": item["name"] or f"provenance-cell-{item['cell']}",
+            "cell": item["cell"],
+            **traced,
+            "data": data_hashes(app, traced["data"]),
+        }
+        for number, (item, traced) in enumerate(
+            zip(page["items"], page["traced"], strict=True), start=1
+        )
+    ]
+    about = {"title": app.env.titles[docname].astext(), "file": file, "page": uri}
+    return {**about, **history.commit(file, *config.bookworks_inputs), "items": items}
+
+
+def _traced(root: Path, trace: lineage.Trace) -> dict[str, Any]:
+    """Return what stands behind an output, as it stands in the manifest; of data the names."""
+    drawing = [f for f in trace.functions if lineage.declared(f).get("role") == "drawing"]
+    return {
+        "fed_by": list(trace.feeding),
+        "drawn_by": _places(root, drawing),
+        "computed_by": _places(root, [f for f in trace.functions if f not in drawing]),
+        "panels": list(trace.panels) or [lineage.NONE],
+        "data": list(trace.files),
+        "seeds": list(trace.seeds),
+    }
+
+
+def _libraries(packages: Iterable[str]) -> str:
+    """Return the hash of the code of packages, without importing it."""
+    found = [find_spec(package) for package in packages]
+    places = [p for spec in found if spec for p in spec.submodule_search_locations or ()]
+    return keys.digest([keys.tree(Path(place), ["."]) for place in places])
 
 
 def complete(app: Any, env: Any) -> None:
     """Make the manifest when all pages are read."""
     config, root = app.config, Path(app.srcdir)
-    history = History(root)
+    history, libraries = History(root), _libraries(config.bookworks_packages)
     reading = dict.fromkeys([*env.collect_relations(), *sorted(env.found_docs)])
     holding = [page for page in reading if _page(env, page)["items"]]
     env.bookworks_manifest = {
@@ -243,7 +259,7 @@ def complete(app: Any, env: Any) -> None:
         "date": history.moment().isoformat(),
         "fingerprint": keys.digest([sys.version, keys.tree(root, config.bookworks_inputs)])[:16],
         "versions": _versions(config.bookworks_versions),
-        "chapters": {page: _chapter(app, page, history) for page in holding},
+        "chapters": {page: _chapter(app, page, history, libraries) for page in holding},
     }
 
 
@@ -453,24 +469,44 @@ def _sources(app: Any) -> dict[str, Path]:
     """Return the files of the libraries that notes link to."""
     items = [item for _, _, item in _every(app, app.config.root_doc)]
     places = (place for item in items for place in item["drawn_by"] + item["computed_by"])
-    found = {place["file"]: lineage.locate(place["name"]) for place in places}
-    return {file: place.path for file, place in sorted(found.items()) if place}
+    named = dict(sorted((place["file"], place["name"]) for place in places))
+    found = {}
+    for file, name in named.items():
+        path, place = Path(app.srcdir, file), None
+        if not path.is_file() and (place := lineage.locate(name)):  # installed elsewhere
+            path = place.path
+        if path.is_file():
+            found[file] = path
+    return found
 
 
 def write_sources(app: Any) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Yield a page for each module that a note links to; remove those to which none does."""
+    """Yield a page for each module that a note links to, where it is not there as it would be.
+
+    Pages to which no note links are removed.
+    """
     sources = _sources(app) if app.builder.format == "html" else {}
     kept = {Path(app.builder.get_outfilename(source_page(file))) for file in sources}
     for package in app.config.bookworks_packages:
         for path in {*Path(app.outdir, "code", package).rglob("*.html")} - kept:
             path.unlink()
+    state = app.bookworks
     for file, path in sources.items():
-        text = path.read_text(encoding="utf-8")
-        body = app.builder.highlighter.highlight_block(text, "python", lineanchors="line")
-        # a place to point at, not a link of its own, which would need a name
-        body = re.sub(r'<a id="(line-\d+)"[^>]*></a>', r'<span id="\1"></span>', body)
-        title = escape(re.sub(r"^(lib|src)/", "", file))
-        yield source_page(file), {"title": title, "body": f"<h1>{title}</h1>{body}"}, "page.html"
+        written = Path(app.builder.get_outfilename(source_page(file)))
+        key = state.machine, state.shared, keys.state(path)
+        if not state.is_made(written, *key):
+            yield _source(app, file, path)
+            state.note_made(written, *key)
+
+
+def _source(app: Any, file: str, path: Path) -> tuple[str, dict[str, str], str]:
+    """Return the page of a module, as Sphinx asks for it."""
+    text = path.read_text(encoding="utf-8")
+    body = app.builder.highlighter.highlight_block(text, "python", lineanchors="line")
+    # a place to point at, not a link of its own, which would need a name
+    body = re.sub(r'<a id="(line-\d+)"[^>]*></a>', r'<span id="\1"></span>', body)
+    title = escape(re.sub(r"^(lib|src)/", "", file))
+    return source_page(file), {"title": title, "body": f"<h1>{title}</h1>{body}"}, "page.html"
 
 
 def write_manifest(app: Any, exception: Exception | None) -> None:

@@ -14,11 +14,12 @@ a handler ``(app, page)`` returns something that JSON can hold.
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -30,7 +31,7 @@ from bookworks import execution, kernel, keys
 from bookworks.book import Book
 from bookworks.errors import BookError
 from bookworks.execution import Chapter
-from bookworks.files import as_json, locked, sha256, write_atomically
+from bookworks.files import as_json, locked, read_json, read_text, write_atomically
 from bookworks.store import Execution, Store
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,10 @@ class State:
         Of each page the hash under which it is, or is being, read.
     write : dict
         Of each page the hash under which it is written.
+    shared : str
+        Hash of what the whole book gives to each page.
+    made : dict
+        Of files beside the pages the hash under which each was made, and its content's.
     pending : str
         The page that is being written.
     whole : bool
@@ -79,6 +84,8 @@ class State:
     executions: dict[str, Execution] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
     write: dict[str, str] = field(default_factory=dict)
+    shared: str = ""
+    made: dict[str, list[str]] = field(default_factory=dict)
     pending: str = ""
     whole: bool = False
     lock: IO[str] | None = None
@@ -89,20 +96,25 @@ class State:
 
     def key(self, page: str) -> dict[str, str]:
         """Return the key under which a page was written; empty where there is none."""
-        return _json(self.key_file(page))
+        return read_json(self.key_file(page))
 
     @property
     def site_file(self) -> Path:
         """Where it is kept what the site as a whole holds."""
         return self.folder / "(site).json"
 
+    @property
+    def made_file(self) -> Path:
+        """Where it is kept under which keys the files beside the pages were made."""
+        return self.folder / "(made).json"
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    def is_made(self, path: Path, *key: object) -> bool:
+        """Tell whether a file was made under a key and is as it was made."""
+        return self.made.get(str(path)) == [keys.digest(key), keys.state(path)]
+
+    def note_made(self, path: Path, *key: object) -> None:
+        """Note the key under which a file was made."""
+        self.made[str(path)] = [keys.digest(key), keys.state(path)]
 
 
 # -- the beginning ------------------------------------------------------------------------
@@ -120,23 +132,24 @@ def begin(app: Any, config: Any) -> None:
         local = (book.config.get("sphinx") or {}).get("local_extensions") or {}
         machine = [keys.tree(own, ["."]), keys.tree(root, sorted(set(local.values())))]
         machine.append(keys.environment(root))
-        app.bookworks = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
-        app.bookworks.lock = locked(build, logger.info)
+        state = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
+        app.bookworks = state
+        state.lock = locked(build, logger.info)
+        state.made = read_json(state.made_file)
+        # trees of nodes live long: looking for garbage among them takes more time than making them
+        gc.set_threshold(50_000, 20, 20)
 
 
-class _told:  # noqa: N801 - reads as a word: with _told()
+@contextmanager
+def _told() -> Iterator[None]:
     """Turn an error that the caller can put right into the last line of the build."""
-
-    def __enter__(self) -> None:
-        """Enter."""
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """Raise what Sphinx prints without a traceback."""
-        if isinstance(error, BookError):
-            raise BuildError(error.message) from None
-        if isinstance(error, OSError):
-            place = error.filename2 or error.filename or "a file"
-            raise BuildError(f"{place}: {error.strerror}; mend this and build again") from None
+    try:
+        yield
+    except BookError as error:
+        raise BuildError(error.message) from None
+    except OSError as error:
+        place = error.filename2 or error.filename or "a file"
+        raise BuildError(f"{place}: {error.strerror}; mend this and build again") from None
 
 
 def _end_in_one_line(app: Any) -> None:
@@ -168,11 +181,7 @@ def pasted_from(text: str) -> set[str]:
 def read_key(app: Any, page: str) -> str:
     """Return the hash of what a page rests on when it is read."""
     env, state = app.env, app.bookworks
-    path = Path(env.doc2path(page))
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise BookError(f"{path} is not UTF-8: byte {error.start}; save it as UTF-8") from None
+    text = read_text(Path(env.doc2path(page)), execution.MOST_OUTPUT)
     sources = (env.path2doc(env.relfn2path(name, page)[1]) for name in pasted_from(text))
     files = set(env.dependencies.get(page, ())) | {
         name for name, (pages, _) in env.images.items() if page in pages
@@ -200,9 +209,9 @@ def _cited(env: Any, page: str) -> object:
     domain = env.get_domain("cite")
     entries = domain.bibdata.data.entries
     if any(key.docname == page for key in domain.bibliographies):
-        return {key: entry.to_string("bibtex") for key, entry in entries.items()}
+        return {key: repr(entry) for key, entry in entries.items()}
     cited = {t.key for ref in domain.citation_refs if ref.docname == page for t in ref.targets}
-    return {key: entries[key].to_string("bibtex") for key in sorted(cited) if key in entries}
+    return {key: repr(entries[key]) for key in sorted(cited) if key in entries}
 
 
 def book_key(app: Any) -> str:
@@ -219,7 +228,7 @@ def book_key(app: Any) -> str:
             "labels": sorted(map(str, labels.items())),
             "objects": domains,
             "references": _formatted(env),
-            "settings": {v.name: str(v.value) for v in app.config.filter({"html"})},
+            "settings": {v.name: str(v.value) for v in app.config.filter({"html", "env"})},
             "static": _look(app),
         }
     )
@@ -236,7 +245,7 @@ def _formatted(env: Any) -> object:
     if "cite" not in env.domaindata:
         return None
     citations = env.domaindata["cite"]["citations"]
-    return [(c.citation_id, c.key, c.entry.to_string("bibtex")) for c in citations]
+    return [(c.citation_id, c.key, repr(c.entry)) for c in citations]
 
 
 # -- which pages are read, which are written -------------------------------------------------
@@ -286,30 +295,29 @@ def _holds(app: Any, page: str) -> bool:
     key = app.bookworks.key(page)
     present = {
         "read": app.bookworks.read[page],
-        "page": _sum(Path(app.builder.get_outfilename(page))),
-        "tree": _sum(_doctree(app, page)),
+        "page": keys.state(Path(app.builder.get_outfilename(page))),
+        "tree": keys.state(Path(app.doctreedir, f"{page}.doctree")),
     }
     return bool(present.items() <= key.items())
 
 
-def _sum(path: Path) -> str:
-    return sha256(path) if path.is_file() else "missing"
-
-
-def _doctree(app: Any, page: str) -> Path:
-    return Path(app.doctreedir, f"{page}.doctree")
-
-
 def remember_read(app: Any, doctree: Any) -> None:
-    """Note the key under which a page was read, as soon as it was."""
+    """Note the key under which a page was read, as soon as it was, and let it stand alone.
+
+    Nodes that MyST has reStructuredText make belong to documents of their own, whose settings
+    hold all that Sphinx knows: each page would be kept with a copy of the whole.
+    """
+    for node in doctree.findall():
+        node.document = doctree
     app.bookworks.read[app.env.docname] = read_key(app, app.env.docname)
 
 
 def rewritten(app: Any, env: Any) -> Any:
     """Name the pages to be written because of what other pages give to them."""
-    state, shared = app.bookworks, book_key(app)
+    state = app.bookworks
+    state.shared = book_key(app)
     for page in env.found_docs:
-        state.write[page] = keys.digest([shared, app.emit("bookworks-write", page)])
+        state.write[page] = keys.digest([state.shared, app.emit("bookworks-write", page)])
         env.all_docs[page] = _LATER_THAN_ALL
     keys_of = {page: state.key(page).get("write") for page in env.found_docs}
     return [p for p, key in keys_of.items() if not state.whole or key != state.write[p]]
@@ -320,7 +328,7 @@ def rewritten(app: Any, env: Any) -> Any:
 
 def _site_is_whole(app: Any) -> bool:
     """Tell whether the last build came to its end, and its files are still there."""
-    site = _json(app.bookworks.site_file)
+    site = read_json(app.bookworks.site_file)
     whole: bool = site.get("whole") is True
     return whole and set(site["files"].items()) <= set(_listed(app).items())
 
@@ -336,7 +344,7 @@ def _listed(app: Any) -> dict[str, int]:
 
 def writing(app: Any, builder: Any) -> None:
     """Say that the site is not whole until the build has come to its end."""
-    state, site = app.bookworks, _json(app.bookworks.site_file)
+    state, site = app.bookworks, read_json(app.bookworks.site_file)
     site["whole"] = False
     with _told():
         write_atomically(state.site_file, as_json(site))
@@ -350,8 +358,8 @@ def write_key(app: Any, page: str = "", *_: Any) -> None:
     if state.pending:
         done = state.pending
         key = {"read": state.read[done], "write": state.write[done]}
-        key["page"] = _sum(Path(app.builder.get_outfilename(done)))
-        key["tree"] = _sum(_doctree(app, done))
+        key["page"] = keys.state(Path(app.builder.get_outfilename(done)))
+        key["tree"] = keys.state(Path(app.doctreedir, f"{done}.doctree"))
         write_atomically(state.key_file(done), as_json(key))
     state.pending = page if page in app.env.found_docs else ""
     if state.pending:
@@ -367,12 +375,14 @@ def finish(app: Any, exception: Exception | None) -> None:
         write_key(app)
         _sweep(app)
         site = {"whole": True, "files": _listed(app)}
-        if _json(state.site_file) != site:
+        if read_json(state.site_file) != site:
             write_atomically(state.site_file, as_json(site))
+        write_atomically(state.made_file, as_json(state.made))
         times = {page: round(e.seconds, 1) for page, e in sorted(state.executions.items())}
         write_atomically(Path(app.outdir).parent / "execution.json", as_json(times))
-    else:  # without this file Sphinx reads all pages, and warns again
-        Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
+    else:  # without these files all pages are read and written, and warn again
+        for path in (Path(app.doctreedir, "environment.pickle"), state.made_file):
+            path.unlink(missing_ok=True)
     if state.lock is not None:
         state.lock.close()
 
@@ -384,7 +394,7 @@ def _sweep(app: Any) -> None:
         return
     keys_of = {app.bookworks.key_file(page).name: page for page in env.found_docs}
     for path in app.bookworks.folder.glob("*.json"):
-        if path.name not in keys_of and path != app.bookworks.site_file:
+        if path.name not in keys_of and not path.name.startswith("("):
             path.unlink()
     sources = {Path(env.doc2path(p, base=False)).as_posix(): p for p in env.found_docs}
     for source in out.joinpath("_sources").rglob("*.*"):

@@ -118,6 +118,8 @@ class SearchPairs(SearchEnglish):
 
 # -- the page that a term leads to --------------------------------------------------------
 
+#: Under this name the terms of a page stand in what Sphinx knows of it.
+_KEPT = "bookworks-glossary"
 #: A page and a place on it; an empty place is the page as a whole.
 Place = tuple[str, str]
 
@@ -196,14 +198,21 @@ def homes(
     return found
 
 
+def remember_terms(app: Any, doctree: nodes.document) -> None:
+    """Keep the terms of a page's glossaries with what is known of the page."""
+    if terms := list(glossary_terms(doctree)):
+        app.env.metadata[app.env.docname][_KEPT] = terms
+
+
 def find_homes(app: Any, env: Any) -> list[str]:
-    """Read the glossaries when all pages are read; name the pages whose terms changed."""
+    """Lead the terms to their pages when all are read; name the pages whose terms changed."""
     titles = {page: title.astext() for page, title in env.titles.items()}
-    objects = env.get_domain("std").objects.items()
-    glossaries = sorted({page for (kind, _), (page, _) in objects if kind == "term"})
-    terms = {page: list(glossary_terms(env.get_doctree(page))) for page in glossaries}
+    kept = sorted((page, said[_KEPT]) for page, said in env.metadata.items() if _KEPT in said)
     words = app.config.bookworks_search.get("words", {})
-    before, env.bookworks_homes = getattr(env, "bookworks_homes", {}), homes(terms, titles, words)
+    before, env.bookworks_homes = (
+        getattr(env, "bookworks_homes", {}),
+        homes(dict(kept), titles, words),
+    )
     changed = {p for p in env.found_docs if before.get(p) != env.bookworks_homes.get(p)}
     return sorted(changed)
 
@@ -264,6 +273,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Register the language; ``html_search_language: zh`` selects it."""
     app.add_search_language(SearchPairs)
     app.connect("config-inited", pass_words)
+    app.connect("doctree-read", remember_terms)
     app.connect("env-updated", find_homes)
     app.connect("doctree-resolved", enter_terms)
     app.connect("write-started", load_whole)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
+from sphinx.events import core_events
 from sphinx.testing.util import SphinxTestApp
 
 import papers
@@ -243,7 +245,8 @@ def _build(folder: Path, text: str, pages: tuple[str, ...] = ()) -> tuple[str, s
         f"suppress_warnings = ['image.not_readable']\nftz_quotes_pages = {list(pages)!r}\n"
     )
     (folder / "index.md").write_text(text, encoding="utf-8")
-    app = SphinxTestApp("html", srcdir=folder)
+    with mock.patch.dict(core_events, {"bookworks-write": "page"}):
+        app = SphinxTestApp("html", srcdir=folder)
     try:
         app.build()
         warned = re.sub(r"\x1b\[[\d;]*m", "", app.warning.getvalue())

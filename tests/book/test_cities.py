@@ -89,11 +89,13 @@ def page(*sections):
 
 def test_places_are_where_prose_names_the_city_and_not_code():
     tree = page(("one", "Of Baodingshan.", "x = 'Baoding'"), ("two", "In Baoding.", ""))
-    app = SimpleNamespace(ftz_texts={"a": ftz_cities._sections(tree)})
-    assert ftz_cities.places(app, ["Baoding", "保定"]) == [("a", "two")]
-    app.ftz_texts = {"b": ftz_cities._sections(page(("here", "雄安新区在保定。", "")))}
-    assert ftz_cities.places(app, ["Baoding", "保定"]) == [("b", "here")]
-    assert ftz_cities.places(app, ["Handan", "邯郸"]) == []
+    known = {"a": {}, "b": {}, "book/cities": {}}
+    env = SimpleNamespace(metadata=known, collect_relations=lambda: ["b", "a", "book/cities"])
+    for env.docname in known:
+        ftz_cities.remember(SimpleNamespace(env=env), tree)
+        tree = page(("here", "雄安新区在保定。", ""))
+    assert ftz_cities.places(env, ["Baoding", "保定"]) == [("b", "here"), ("a", "two")]
+    assert ftz_cities.places(env, ["Handan", "邯郸"]) == []
 
 
 @pytest.mark.parametrize(

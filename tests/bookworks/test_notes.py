@@ -299,8 +299,10 @@ def test_a_built_book_says_where_its_figures_come_from(traced: Tea, tmp_path: Pa
     # a comment that moves no line of a function reaches the page of source alone
     traced.edit("shop/leaves.py", "read())\n", "read())\n\n\n# A comment.\n")
     forget_library()
+    before = (traced.html / "code/shop/stems.html").stat().st_mtime_ns
     assert traced.build().result == 0
     assert "A comment." in (traced.html / "code/shop/leaves.html").read_text("utf-8")
+    assert (traced.html / "code/shop/stems.html").stat().st_mtime_ns == before, "not made again"
 
     # lines move, a chapter is renamed, a module is used no more: as from nothing
     traced.edit("shop/draw.py", "from", "# Another.\nfrom")

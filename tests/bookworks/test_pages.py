@@ -11,10 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tea_book import Built, Tea, differing
+from test_reruns_gallery import BREW, finish
+
+from bookworks.book import Book
+from bookworks.reruns.records import Record, default_folder
 
 HARVEST = {"harvest"}
 EDITS = {
@@ -71,9 +76,120 @@ EDITS |= {
     ),
 }
 
+POUR = """\
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+class Pour(SphinxDirective):
+    def run(self):
+        return [nodes.paragraph("", "Poured once.")]
+
+def setup(app):
+    app.add_directive("pour", Pour)
+"""
+CUP = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="4"/></svg>'
+MORE = """\
+
+```{code-cell} ipython3
+minutes: int = 3
+glue("minutes", minutes, display=False)
+for name in (os.environ.get("TEA_OWN", "leaves.csv"), "tests/known_answers/tea.txt", "honey.txt"):
+    try:
+        print(open(name).read())
+    except FileNotFoundError:
+        print("none")
+```
+"""
+SHOWN = """\
+
+![A cup that is seen from above](cup.svg)
+
+```{pour}
+```
+
+{ref}`ex-long`: {glue:text}`harvest.md::minutes:d` minutes.
+
+```{rerun-gallery}
+```
+"""
+EXERCISE = "\n```{exercise} How long\n:label: ex-long\nTaste it.\n```\n"
+
+
+def furnish(tea: Tea) -> None:
+    """Give the book an extension, an image, an exercise, answers to compare with, and a run."""
+    tea.edit("_config.yml", "[bookworks]", "[bookworks, sphinx_exercise]")
+    tea.edit("_config.yml", "  config:\n", "  local_extensions: {tea_pour: _ext}\n  config:\n")
+    tea.write("_ext/tea_pour.py", POUR)
+    tea.write("cup.svg", CUP)
+    tea.write("tests/known_answers/tea.txt", "7\n")
+    tea.write("honey.txt", "a spoon\n")
+    tea.write("own.csv", "leaf,kg\nmint,2\n")
+    tea.write("brew.md", BREW)
+    tea.write("reruns/chapters.yml", "brew: {results: {strength: how strong}}\n")
+    tea.write("harvest.md", (tea.root / "harvest.md").read_text("utf-8") + MORE)
+    tea.write("taste.md", (tea.root / "taste.md").read_text("utf-8") + EXERCISE)
+    tea.write("intro.md", (tea.root / "intro.md").read_text("utf-8") + SHOWN)
+    rerun(tea, 3)
+
+
+def rerun(tea: Tea, minutes: int) -> None:
+    """Leave a run of a chapter, of which no page is kept."""
+    folder = default_folder(Book.read(tea.root)) / "runs" / "steeped"
+    shutil.rmtree(folder, ignore_errors=True)
+    finish(tea, "steeped", minutes=minutes)
+    replace(Record.read(folder), keep=[]).write(folder)
+
+
+def teach(tea: Tea) -> None:
+    tea.edit("_ext/tea_pour.py", "once", "twice")
+    sys.modules.pop("tea_pour")  # as in the process of the next build
+
+
+def own_file(tea: Tea) -> None:
+    os.environ["TEA_OWN"] = str(tea.root / "own.csv")
+
+
+def ahead(tea: Tea) -> None:
+    for path in (tea.root / "_build").rglob("*"):
+        os.utime(path, (2e9, 2e9))
+    tea.edit("intro.md", "See ", "Look at ")
+
+
+def rename(tea: Tea) -> None:
+    (tea.root / "taste.md").rename(tea.root / "flavour.md")
+    tea.edit("_toc.yml", "file: taste", "file: flavour")
+
+
+def reorder(tea: Tea) -> None:
+    tea.edit("_toc.yml", "file: harvest", "file: HERE")
+    tea.edit("_toc.yml", "file: taste", "file: harvest")
+    tea.edit("_toc.yml", "file: HERE", "file: taste")
+
+
+EDITS |= {
+    "a picture": (lambda t: t.edit("cup.svg", 'r="4"', 'r="3"'), set()),
+    "an extension": (teach, set()),
+    "an exercise": (lambda t: t.edit("taste.md", "How long", "How hot"), set()),
+    "a parameter that is shown elsewhere": (
+        lambda t: t.edit("harvest.md", "int = 3", "int = 4"),
+        HARVEST,
+    ),
+    "known answers": (lambda t: t.edit("tests/known_answers/tea.txt", "7", "8"), HARVEST),
+    "a file of the reader's own": (own_file, HARVEST),
+    "a digit in it": (lambda t: t.edit("own.csv", "2", "3"), HARVEST),
+    "a data file that goes": (lambda t: (t.root / "honey.txt").unlink(), HARVEST),
+    "a parameter of a run": (lambda t: rerun(t, 5), set()),
+    "prose, after a build under a clock that was ahead": (ahead, set()),
+    "the order of the chapters": (reorder, set()),
+    "a chapter with another name": (rename, {"flavour"}),
+}
+
 
 @pytest.mark.slow
-def test_after_every_edit_the_site_is_that_of_a_clean_build(tea, tmp_path):
+def test_after_every_edit_the_site_is_that_of_a_clean_build(tea, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEA_RERUNS", str(tmp_path / "reruns"))
+    monkeypatch.delenv("TEA_OWN", raising=False)
+    furnish(tea)
     first = tea.build()
     assert first.result == 0 and first.executed == {"harvest", "taste"}, first.log
     assert "14" in tea.page("intro")

@@ -24,7 +24,7 @@ from docutils.statemachine import StringList
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from bookworks import execution, keys, pages
+from bookworks import execution, keys
 from bookworks.book import Book
 from bookworks.files import sha256, write_if_new
 from bookworks.markdown import code, plain, table
@@ -196,7 +196,7 @@ def _keys(app: Any, book: Book, records: Sequence[Record]) -> dict[str, Record]:
     """Return the records by the digest of what the page of each rests on."""
     known = chapters(book) if records else {}
     cited = [sha256(book.root / name) for name in book.config.get("bibtex_bibfiles") or ()]
-    shared = [app.bookworks.machine, pages.book_key(app), cited]
+    shared = [app.bookworks.machine, app.bookworks.shared, cited]
     facts = {name: [one.digest, one.facts.results] for name, one in known.items()}
     return {keys.digest([shared, vars(r), facts.get(r.chapter)]): r for r in records}
 
