@@ -288,7 +288,7 @@ def test_sentence_number_and_picture_stand_on_the_first_screen(browser, site, na
 @pytest.mark.slow
 def test_the_switch_shows_all_code_and_the_browser_remembers_it(browser, site):
     with page_of(browser) as page:
-        page.goto(f"{site}notebooks/witnesses.html")
+        page.goto(f"{site}notebooks/index-and-estimate.html")
         settle(page)
         opened = "[...document.querySelectorAll('details.hide.above-input')].map(e => e.open)"
         assert page.evaluate(f"{opened}.length") > 3
@@ -314,7 +314,7 @@ def test_the_switch_shows_all_code_and_the_browser_remembers_it(browser, site):
 @pytest.mark.slow
 def test_without_a_script_code_folds_and_opens(browser, site):
     with page_of(browser, java_script_enabled=False) as page:
-        page.goto(f"{site}notebooks/witnesses.html")
+        page.goto(f"{site}notebooks/index-and-estimate.html")
         first = page.locator("details.hide.above-input").first
         assert not first.locator("pre").first.is_visible()
         first.locator("summary").click()

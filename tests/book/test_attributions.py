@@ -294,3 +294,13 @@ def test_a_map_leads_to_each_part_and_names_what_stands_nowhere(tmp_path):
     assert 'href="#said-mi-share"' in html
     titles = SECTIONS.loc[SECTIONS["paper"] == "mi_2024", "title_zh"]
     assert all(title in html for title in titles)
+
+
+def test_cells_are_said_in_words():
+    said = attributions.in_words("yan_ye_wang/table5/IL/(8)/coef lies in table4/FTZ/(5)/coef")
+    assert said == (
+        "Table 5, linkage, column (8), coefficient lies in Table 4, zone, column (5), coefficient"
+    )
+    assert attributions.in_words("statistic (table1, k_nearest, ATT)") == (
+        "statistic (Table 1, nearest neighbours, effect)"
+    )
