@@ -55,7 +55,7 @@ def test_an_interval_of_a_bootstrap_need_not_hold_its_estimate(tmp_path):
     robust = ledger(tmp_path, INTERVAL, row, linear.replace("ERRORS", "robust"))
     (check,) = robust.findings
     proof = printproof.certificate(check, robust.study("p"))
-    assert "holds the estimate" in checker.verify(proof, printproof.printed(robust.study("p")))
+    assert "holds the estimate" in checker.verify(proof, printproof.plain(robust.study("p")))
     for key, value in (("scale", "unknown"), ("errors", "bootstrap")):
         forged = copy.deepcopy(proof)
         forged["premises"] = [[*p[:3], value if p[2] == key else p[3]] for p in proof["premises"]]

@@ -36,7 +36,7 @@ def ledger():
 
 @pytest.fixture(scope="module")
 def records(ledger):
-    return {study.paper: printproof.printed(study) for study in ledger.studies}
+    return {study.paper: printproof.plain(study) for study in ledger.studies}
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +357,7 @@ def test_a_certificate_does_not_fit_another_print(ledger, proofs):
     printed = study.record.get(name)
     changed = replace(study, record=study.record.replace(replace(printed, text="0.199")))
     with pytest.raises(CertificateError, match=r"cells are not those|nothing is contradicted"):
-        verify(proof, printproof.printed(changed))
+        verify(proof, printproof.plain(changed))
 
 
 def test_an_older_version_is_refused_with_the_remedy(proofs):
@@ -620,7 +620,7 @@ def declared(study, **more):
 
 def agree(study):
     """Hold every check of the audit against the verifier's theorems; return their verdicts."""
-    record, checks = printproof.printed(study), printproof.audit([study])
+    record, checks = printproof.plain(study), printproof.audit([study])
     broken = {check.rule for check in checks.select(verdict="impossible")}
     for check in checks:
         if check.verdict == "impossible":

@@ -7,7 +7,7 @@ certificate that :func:`verify` checks by a program of its own, in rational numb
 
 from __future__ import annotations
 
-from printproof.certificate import certificate, printed
+from printproof.certificate import certificate, plain
 from printproof.checker import CertificateError, verify
 from printproof.ledger import Ledger, audit, load_studies
 from printproof.statement import (
@@ -35,6 +35,6 @@ __all__ = [
     "audit",
     "certificate",
     "load_studies",
-    "printed",
+    "plain",
     "verify",
 ]

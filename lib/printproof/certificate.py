@@ -1,6 +1,6 @@
 """Certificates of impossibility: what the audit hands to a verifier that shares no line with it.
 
-:func:`printed` writes a study's cells, premises and declared entries as plain data.
+:func:`plain` writes a study's cells, premises and declared entries as plain data.
 :func:`certificate` names the theorem behind an impossible check and lets
 :mod:`printproof.checker` prove it from that data, so that no *impossible* is written down
 on which the two programs do not agree.
@@ -54,7 +54,7 @@ def certificate(check: Check, study: Study) -> dict[str, Any]:
     """
     if check.verdict != IMPOSSIBLE:
         raise RecordError(f"{check.title}: the verdict is {check.verdict}, not impossible")
-    record, reason = printed(study), "it knows no such theorem"
+    record, reason = plain(study), "it knows no such theorem"
     best: tuple[int, dict[str, Any]] = (0, {})
     rule = check.rule if check.rule in checker.THEOREMS else "arithmetic"
     for about in _about(check, study, record["entries"]):
@@ -92,7 +92,7 @@ def _about(
             yield from ({"entry": entry} for entry in entries.get(section, []))
 
 
-def printed(study: Study) -> dict[str, Any]:
+def plain(study: Study) -> dict[str, Any]:
     """Return a study as plain data: what :func:`printproof.checker.verify` takes as the record.
 
     Returns

@@ -178,7 +178,7 @@ def _record(file: Path | None, paper: str) -> dict[str, Any] | None:
     found = next((study for study in studies if study.paper == paper), None)
     if file and found is None:
         raise FtzError(f"{file}: the record holds no paper {paper!r}")
-    return printproof.printed(found) if found else None
+    return printproof.plain(found) if found else None
 
 
 # --- witness ----------------------------------------------------------------------------------
