@@ -44,7 +44,10 @@ _WRITER: Mapping[str, Any] = {
     "store_schema": True,
 }
 #: What decides a number, beside the study: rooms of the library, records, packages.
-_ROOMS = ("errors.py", "results.py", "register.py", "did", "index", "inference", "matching")
+_ROOMS = (
+    *("errors.py", "results.py", "register.py", "panel.py", "kernel.py", "random_effects.py"),
+    *("did", "index", "inference", "matching"),
+)
 _OWN = ("cells.py", "estimate.py", "grid.py", "twoway.py", "store.py")
 _PACKAGES = ("diff-diff", "linearmodels", "numpy", "pandas", "scipy", "statsmodels")
 
