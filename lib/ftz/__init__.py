@@ -31,7 +31,6 @@ _ROOMS = (
     "mediation",
     "own",
     "panel",
-    "panels",
     "paths",
     "register",
     "results",
@@ -47,7 +46,7 @@ __all__ = ["Panel", "__version__", *_ROOMS]
 def __getattr__(name: str) -> Any:
     """Import a room of the library, or its panel, the first time it is named."""
     if name == "Panel":
-        return importlib.import_module(f"{__name__}.panels").Panel
+        return importlib.import_module(f"{__name__}.panel").Panel
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(

@@ -69,7 +69,7 @@ def import_tables(
     key = name or re.sub(r"\W+", "_", Path(file).stem).strip("_") or "paper"
     text = record(key, tables, Path(file).name, mark, told or {})
     _account(chosen, text)
-    reading.study(key, yaml.load(text, Loader=yaml.BaseLoader)[key], file="the record")
+    reading.study(key, yaml.safe_load(text)[key], file="the record")
     return text
 
 
