@@ -433,7 +433,7 @@ def test_a_chapter_that_prints_without_end_is_stopped(book):
 
 
 def start(book: Book, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "bookworks.reruns", "--quiet", *arguments]
+    command = [str(Path(sys.executable).with_name("bookworks")), "rerun", "--quiet", *arguments]
     return subprocess.Popen(
         command, cwd=book.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
