@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pandas as pd
 
 from ftz import mediation
 from ftz.paths import data_dir
 from printproof.printed import Interval, Record
-from printproof.rules.official import SLACK
+from printproof.rules import official
 from study import published, replication
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -147,13 +148,11 @@ def _beijing(record: Record) -> str:
     Both have to speak against it: the share of residents who live in cities, and the log
     ratio of sectors, whose official low is taken with its stated slack.
     """
-    official = data_dir() / "official"
-    shares = pd.read_csv(official / "urban_share.csv")
-    ranges = pd.read_csv(official / "ranges.csv")
-    of_sectors = (ranges["city"] == "Beijing") & (ranges["variable"] == "lnstru")
+    shares = pd.read_csv(data_dir() / "official" / "urban_share.csv")
+    ranges = {r.variable: r for r in official.ranges("Beijing", _FIRST_YEAR)}
     least = {
         "urba": float(shares.loc[shares["place"] == "Beijing", "share"].min()) - _SHARE_SLACK,
-        "lnstru": float(ranges.loc[of_sectors, "low"].iloc[0]) - float(SLACK["lnstru"]),
+        "lnstru": float(ranges["lnstru"].widened(Fraction(1))[0]),
     }
     out = all(
         low > float(_cell(record, "table2", name, "max", "value").interval.high)

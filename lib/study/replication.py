@@ -102,12 +102,28 @@ def support(
     return matching.common_support(fitted.score, frame[TREATMENT], rule=setup.support)
 
 
+def adoption(frame: pd.DataFrame) -> dict[str, int | None]:
+    """Return the year from which each city is treated; ``None`` where no row of it is.
+
+    A city whose treated rows are not in the frame has no "after" in it.
+    """
+    treated = set(frame.loc[frame[TREATMENT] == 1, "city"])
+    start = register.cohorts(list(frame["city"].unique()))
+    return {city: year if city in treated else None for city, year in start.items()}
+
+
 def matches(
     frame: pd.DataFrame, fitted: matching.ScoreResult, setup: MatchingSetup = MATCHING
 ) -> dict[str, matching.Matches]:
     """Match the rows on the common support by the three methods of Table 1."""
     on = support(frame, fitted, setup)
-    index, treated = fitted.linear_index[on], frame.loc[on, TREATMENT]
+    return match_each(fitted.linear_index[on], frame.loc[on, TREATMENT], setup)
+
+
+def match_each(
+    index: pd.Series, treated: pd.Series, setup: MatchingSetup = MATCHING
+) -> dict[str, matching.Matches]:
+    """Match rows by an index that is given, by the three methods of Table 1."""
     settings: dict[str, dict[str, Any]] = {
         "k_nearest": {"k": setup.neighbours},
         "caliper": {"caliper": setup.caliper},

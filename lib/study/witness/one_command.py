@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from ftz.errors import EstimationError
 from printproof.printed import Record
@@ -26,14 +27,13 @@ from printproof.witness.solver import Block, Equation, Solution, Values, newton
 from study import published
 from study.replication import (
     CONTROLS,
-    MATCHING,
     MEDIATOR,
-    METHODS,
     OUTCOME,
     PAPER,
     SUB_INDICES,
     TREATMENT,
     VARIABLES,
+    match_each,
 )
 from study.witness import stages, within_city
 from study.witness.layout import Layout, layout
@@ -215,18 +215,8 @@ def _scaled(targets: stages._Targets, values: Values) -> Array:
 
 def contrasts(index: Array, treated: Array) -> dict[str, Array]:
     """Return, for each method of Table 1, the weights on outcomes whose sum is the effect."""
-    on, off = np.flatnonzero(treated == 1), np.flatnonzero(treated == 0)
-    distance = np.abs(index[on][:, None] - index[off])
-    near = distance.argsort(axis=1).argsort(axis=1) < MATCHING.neighbours
-    inside = distance <= MATCHING.caliper
-    found = {}
-    for method, used in zip(METHODS, (near, inside, near & inside), strict=True):
-        some = used.any(axis=1)
-        weights = np.zeros(len(index))
-        weights[on[some]] = 1 / some.sum()
-        weights[off] = -(used[some] / used[some].sum(axis=1, keepdims=True)).mean(axis=0)
-        found[method] = weights
-    return found
+    pairs = match_each(pd.Series(index), pd.Series(treated))
+    return {method: stages._contrast(found).to_numpy() for method, found in pairs.items()}
 
 
 def _effects(targets: stages._Targets, weights: Mapping[str, Array]) -> Equations:
