@@ -54,19 +54,21 @@ def certificate(check: Check, study: Study) -> dict[str, Any]:
     """
     if check.verdict != IMPOSSIBLE:
         raise RecordError(f"{check.title}: the verdict is {check.verdict}, not impossible")
-    record, reason = plain(study), "it knows no such theorem"
+    record = plain(study)
+    reasons: dict[str, None] = {}
     best: tuple[int, dict[str, Any]] = (0, {})
     rule = check.rule if check.rule in checker.THEOREMS else "arithmetic"
     for about in _about(check, study, record["entries"]):
         try:
             proof = checker.certificate(study.paper, rule, about, record)
         except checker.CertificateError as error:
-            reason = str(error)
+            reasons[str(error)] = None  # each once, in their order
             continue
         used = {"/".join((study.paper, *(c[k] for k in checker.PLACE))) for c in proof["cells"]}
         best = max(best, (len(used & set(check.cells)), proof), key=lambda pair: pair[0])
     if not best[0]:
-        raise RecordError(f"{check.title}: the verifier does not confirm it ({reason})")
+        why = "; ".join(reasons) or "it knows no such theorem"
+        raise RecordError(f"{check.title}: the verifier does not confirm it ({why})")
     return best[1]
 
 

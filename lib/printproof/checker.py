@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -52,7 +51,9 @@ def demand(holds: object, otherwise: str) -> None:
 
 # --- reading, with budgets --------------------------------------------------------------------
 
-MOST_BYTES, MOST_DEPTH, MOST_DIGITS, MOST_CASES, SECONDS = 400_000, 12, 30, 2000, 1.0
+MOST_BYTES, MOST_DEPTH, MOST_DIGITS, MOST_CASES = 400_000, 12, 30, 2000
+#: Steps of a proof: about a second of work, and the same verdict on every machine.
+MOST_STEPS = 20_000
 
 
 def read(text: str) -> dict[str, Any]:
@@ -288,11 +289,17 @@ class Print:
     listed: dict[str, None] = field(default_factory=dict)
     used_premises: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     used_facts: dict[str, list[str]] = field(default_factory=dict)
-    deadline: float = field(default_factory=lambda: time.process_time() + SECONDS)
+    steps: int = 0
 
-    def tick(self) -> None:
-        """Refuse once the time is over."""
-        demand(time.process_time() < self.deadline, f"it takes longer than {SECONDS:.0f} second")
+    def tick(self, steps: int = 1) -> None:
+        """Refuse once the work is too much."""
+        self.steps += steps
+        demand(self.steps <= MOST_STEPS, f"it takes more than {MOST_STEPS} steps")
+
+    def tail(self, size: Ends, df: int | None) -> Ends:
+        """Return :func:`tail`, whose two series count a step for every 25 terms."""
+        self.tick(1 + min(df or 800, MOST_DF) // 25)
+        return tail(size, df)
 
     def has(self, *place: str) -> bool:
         """Say whether a cell is printed."""
@@ -602,7 +609,7 @@ def stars(p: Print, about: Any) -> Finding:
     size = abs(p.statistic(*place))
 
     def demands(df: int | None) -> Iterator[Demand]:
-        beyond = tail(size, df) * Fraction(1, 2 if one else 1)
+        beyond = p.tail(size, df) * Fraction(1, 2 if one else 1)
         if mark:
             yield beyond <= rational(levels[mark])
         for next_mark in above[:1]:
@@ -617,7 +624,7 @@ def p_value(p: Print, about: Any) -> Finding:
     table, _, column = place = texts(about, "table", "row", "column")
     p.need("tails", ("two",), table, column)
     value, size = p.value(*place, "p"), abs(p.statistic(*place))
-    cases = [(named(df), [tail(size, df).equals(value)]) for df in distributions(p, *place)]
+    cases = [(named(df), [p.tail(size, df).equals(value)]) for df in distributions(p, *place)]
     return Finding("the p value is the tail beyond the statistic", cases)
 
 
@@ -643,7 +650,7 @@ def interval(p: Print, about: Any) -> Finding:
         return only(says, *inside)
     width = abs((high - low) / (2 * p.value(*place, "se")))
     rest = 1 - rational(level)
-    cases = [(df, [*inside, tail(width, df).equals(rest)]) for df in distributions(p, *place)]
+    cases = [(df, [*inside, p.tail(width, df).equals(rest)]) for df in distributions(p, *place)]
     return Finding(says, [(named(df), demands) for df, demands in cases])
 
 
@@ -992,7 +999,7 @@ def claims(p: Print, about: Any) -> Finding:
         if any(p.has(table, name, column, "value") for name in SIZES):
             slopes = len(p.rows(table, column)) + int(rational(p.premise("absorbed", table) or 0))
             frees.append(p.size(table, column) - slopes)
-        beyond = Ends(tail(size, None).low, tail(size, max(min(frees), 1)).high)
+        beyond = Ends(p.tail(size, None).low, p.tail(size, max(min(frees), 1)).high)
         demands.append(beyond <= level if kind == "significant" else level <= beyond)
     return only(f"the coefficients are {kind} at the declared level", *demands)
 
