@@ -22,6 +22,13 @@ from ftz.errors import EstimationError, no_column
 #: A period written as text: a year, and perhaps a half, quarter, month, week or day in it.
 _TEXT = re.compile(r"\s*(-?\d+)\s*(?:[-/ ]?\s*([HhSsQqMmWw])?\s*[-/]?\s*(\d{1,2}))?\s*")
 _IN_A_YEAR = {"H": 2, "S": 2, "Q": 4, "M": 12, "": 12, "W": 53}
+_ROLES = {
+    "outcome": "a column of numbers",
+    "treatment": "a column of numbers, or else a cohort",
+    "cohort": "a column of first treated periods",
+}
+#: Beyond this size, or below its inverse, sums of squares overflow or vanish.
+_LARGEST = 1e120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +147,18 @@ class Panel:
             raise EstimationError(
                 f"missing or infinite values in {', '.join(holes)}: drop or impute these rows first"
             )
+        sizes = {c: np.abs(v).max() for c, v in values.items() if v is not None}
+        far = [c for c, most in sizes.items() if most and not 1 / _LARGEST < most < _LARGEST]
+        if far:
+            raise EstimationError(f"{', '.join(far)}: too large or small to square; rescale it")
         if self.weights and (self.column(self.weights) <= 0).any():
             raise EstimationError(f"{self.weights}: weights must be above zero")
+
+    def need(self, *roles: str) -> None:
+        """Refuse a panel that lacks one of these roles; a cohort implies a treatment."""
+        for role in roles:
+            if not getattr(self, role) and not (role == "treatment" and self.cohort):
+                raise EstimationError(f"the panel names no {role}: {_ROLES[role]}")
 
     # --- the parts as numbers -------------------------------------------------------------
 
@@ -159,12 +176,16 @@ class Panel:
     @property
     def y(self) -> np.ndarray:
         """The outcome, shape (n,)."""
+        self.need("outcome")
         return self.column(self.outcome)
 
     @property
     def d(self) -> np.ndarray:
         """The treatment, shape (n,); what the cohort implies, if only that is known."""
-        return self.column(self.treatment) if self.treatment else self.on.astype(float)
+        if self.treatment:
+            return self.column(self.treatment)
+        self.need("treatment")
+        return self.on.astype(float)
 
     @property
     def x(self) -> np.ndarray:
@@ -219,13 +240,12 @@ class Panel:
     @cached_property
     def first(self) -> np.ndarray:
         """Rank of each row's first treated period, 0 for never (or after the last period)."""
-        if self.cohort is None:
-            raise EstimationError("the panel names no cohort: a column of first treated periods")
+        self.need("cohort")
         column = self.frame[self.cohort]
         codes = self.units[0]
         spread = pd.Series(moments(column)).groupby(codes).nunique(dropna=False)
         if (spread > 1).any():
-            raise EstimationError(f"{self.cohort} changes within a {self.unit}")
+            raise EstimationError(f"{self.cohort} changes within one {self.unit}")
         return adopted(column, self.places, self.never, self.time)
 
     @property
@@ -336,7 +356,7 @@ def numeric(column: pd.Series) -> np.ndarray | None:
     """Return a column as floats, NaN where missing; None if it holds no numbers."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
-    known = pd.api.types.is_numeric_dtype(column.dtype)
+    known = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c"
     if not known and pd.api.types.infer_dtype(column, skipna=True) not in (
         "integer",
         "floating",

@@ -462,3 +462,42 @@ def test_memory_grows_with_rows_only():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 400e6
+
+
+LACKING = {
+    "outcome": ("cohort", "treatment"),
+    "treatment": ("outcome",),
+    "cohort": ("outcome", "treatment"),
+}
+NEEDS = {
+    "outcome": [did.twfe, did.event_study, did.callaway_santanna, did.sun_abraham, did.bacon,
+                did.standard_errors, did.two_way, did.stacked, did.imputation],
+    "treatment": [did.twfe, did.standard_errors],
+    "cohort": [did.event_study, did.callaway_santanna, did.stacked, did.bacon],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("role", "estimator"), [(r, e) for r in NEEDS for e in NEEDS[r]])
+def test_a_role_that_an_estimator_needs_is_asked_for(role, estimator):
+    columns = {"outcome": "y", "treatment": "d", "cohort": "g"}
+    frame = pd.DataFrame(
+        [(f"u{i}", t, i % 3 + 0.1 * t * i, int(i > 2 and t > 2), 3 if i > 2 else None)
+         for i in range(6) for t in range(1, 6)],
+        columns=["u", "t", "y", "d", "g"],
+    )  # fmt: skip
+    panel = Panel(frame=frame, unit="u", time="t", **{r: columns[r] for r in LACKING[role]})
+    with pytest.raises(EstimationError, match=f"the panel names no {role}"):
+        estimator(panel)
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_numbers_that_cannot_be_squared_are_refused(factor):
+    frame = pd.DataFrame({"u": [1, 1, 2, 2], "t": [1, 2, 1, 2], "y": [1.0, 2.0, 4.0, 3.0]})
+    with pytest.raises(EstimationError, match="y: too large or small to square; rescale it"):
+        Panel(frame=frame.assign(y=frame.y * factor), outcome="y", unit="u", time="t")
+
+
+def test_complex_numbers_are_no_outcome():
+    frame = pd.DataFrame({"u": [1, 1, 2, 2], "t": [1, 2, 1, 2], "y": [1j, 2.0, 4.0, 3.0]})
+    with pytest.raises(EstimationError, match="y: text, where numbers are needed"):
+        Panel(frame=frame, outcome="y", unit="u", time="t")

@@ -129,9 +129,9 @@ def standard_errors(
     variance sees them, and every one of them is far too small.
     """
     level = checked_level(level)
-    panel = Panel.of(
-        frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time
-    ).without_singletons()
+    panel = Panel.of(frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time)
+    panel.need("outcome", "treatment")
+    panel = panel.without_singletons()
     fit = slope_of(panel, bandwidth)
     estimate = float(fit.estimate[0])
     found = {name: variance(fit, name) for name in FAMILY}

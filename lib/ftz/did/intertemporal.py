@@ -86,6 +86,7 @@ def switchers(
     """
     panel = Panel.of(frame, treatment=treatment, unit=unit, time=time)
     outcome, treatment = outcome or panel.outcome, panel.treatment or treatment
+    panel.need("treatment")
     # The outcome may have holes, which Panel refuses in an outcome; so it is taken apart.
     values = numeric(panel.frame[outcome]) if outcome in panel.frame else None
     if values is None:

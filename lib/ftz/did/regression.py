@@ -109,6 +109,7 @@ def twfe(
     Yan, Ye and Wang, equation (1) and Table 4.
     """
     given = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
+    given.need("outcome", "treatment")
     panel = given.without_singletons()
     span, slopes = check_design(panel)
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)

@@ -172,6 +172,7 @@ def _sample(
         )
     if len(np.unique(panel.first)) < 2:
         raise EstimationError("all units are treated at once: there is nothing to compare")
+    panel.need("outcome", "cohort")
     plain = panel.plain()
     if panel.cluster:
         plain["c"] = panel.clusters[0]

@@ -209,6 +209,7 @@ def bacon(
     period on serve as controls only; they count as "always treated".
     """
     panel = Panel.of(frame, outcome, cohort=cohort, never=tuple(never), unit=unit, time=time)
+    panel.need("outcome", "cohort")
     plain = panel.plain()
     wide = plain.pivot(index="u", columns="t", values="y")
     if wide.isna().any().any():
