@@ -81,10 +81,7 @@ def origin(root: Path, page: Page, link: str) -> tuple[str, int]:
 def broken(site: Path, root: Path) -> Iterator[Broken]:
     """Yield the links of a built site that lead nowhere, each once a page.
 
-    Raises
-    ------
-    BookError
-        If there is no site.
+    Raises BookError if there is no site.
     """
     if not (site / "index.html").is_file():
         raise BookError(f"There is no book in {site}: run make book first")
