@@ -115,7 +115,7 @@ def test_a_scheduler_that_does_not_answer_is_named(address, tmp_path, monkeypatc
     assert not parts(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_run_goes_on_to_the_same_bytes(choices, undisturbed, tmp_path):
     import psutil
 
