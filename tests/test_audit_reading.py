@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import pytest
 
 import printproof
+from counted import at_most
 from ftz.errors import RecordError
 from printproof.cells import decimal_mark, read_cell
 from printproof.exact import Digits, digit_span
@@ -207,12 +207,11 @@ def test_a_0_1_variable_of_three_hundred_million_rows_takes_no_time(tmp_path):
         "p: {declare: {weights: none, dummies: [d], counts: [n], rounding: nearest},"
         f" table1: {{columns: [n, mean, sd, min, max], rows: {{d: {row}}}}}}}"
     )
-    start = time.process_time()
     for sd, verdict in (("335", "consistent"), ("350", "impossible")):
-        ledger = printproof.audit(read(tmp_path, text.replace("SD", sd)))
+        with at_most(1_000_000):
+            ledger = printproof.audit(read(tmp_path, text.replace("SD", sd)))
         (check,) = [c for c in ledger if c.rule == "0/1 variable"]
         assert check.verdict == verdict
-    assert time.process_time() - start < 2
 
 
 TWICE = "p:\n  table1: {columns: [mean], rows: {a: ['1']}}\n  table1: {}\n"

@@ -71,46 +71,47 @@ def desktop(browser):
         yield page
 
 
-def source_pages(html: Path) -> list[str]:
-    """Return the first of the pages with source code: one template has written them all."""
-    return sorted(
-        p.relative_to(html).with_suffix("").as_posix() for p in html.glob("code/**/*.html")
-    )[:1]
+#: Pages that stand for their kinds in every run; the nightly tests look at all.
+SAMPLE = (chapters()[0], "book/glossary", "notebooks/difference-in-differences", "search")
+#: Stands for the first of the pages with source code: one template has written them all.
+SOURCE = "code/"
 
 
-def every_page(html: Path) -> list[str]:
+def every_page() -> list[object]:
     """Return the chapters, Sphinx's own pages, and one page of source code."""
-    written = [name for name in OTHERS if (html / f"{name}.html").is_file()]
-    return [*chapters(), *written, *source_pages(html)]
+    stages = {True: pytest.mark.slow, False: pytest.mark.nightly}
+    names = [*chapters(), *OTHERS, SOURCE]
+    return [pytest.param(name, marks=stages[name in SAMPLE], id=name) for name in names]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", range(len(chapters()) + len(OTHERS) + 1))
-def test_axe_finds_nothing_serious_light_or_dark(desktop, site, html, place):
-    names = every_page(html)
-    if place >= len(names):
-        pytest.skip("this book has fewer pages")
-    desktop.goto(f"{site}{names[place]}.html")
-    settle(desktop)
-    thin_out(desktop)
-    set_theme(desktop, "light")
-    found = [f"light: {line}" for line in violations(desktop)]
-    set_theme(desktop, "dark")
-    found += [f"dark: {line}" for line in violations(desktop, only=("color-contrast",))]
-    assert not found, "\n".join([names[place], *found])
-
-
-@pytest.mark.slow
-def test_on_a_phone_only_frames_scroll_sideways(browser, site, html):
-    wide = {}
+@pytest.mark.parametrize("name", every_page())
+def test_a_page_fits_a_phone_asks_no_other_host_and_is_open_to_everyone(browser, site, html, name):
+    if name == SOURCE:
+        name = min(
+            p.relative_to(html).with_suffix("").as_posix() for p in html.rglob("code/**/*.html")
+        )
+    if not (html / f"{name}.html").is_file():
+        pytest.skip("this book has no such page")
+    asked, failed = [], []
     with page_of(browser, width=PHONE, height=740) as page:
-        for name in every_page(html):
-            page.goto(f"{site}{name}.html")
-            settle(page)
-            width = page.evaluate("document.scrollingElement.scrollWidth")
-            if width > PHONE:
-                wide[name] = (width, page.evaluate(_WIDEST, PHONE))
-    assert not wide
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("requestfailed", lambda request: failed.append(f"{request.url}: {request.failure}"))
+        page.on("response", lambda r: failed.append(f"{r.status} {r.url}") if not r.ok else None)
+        page.goto(f"{site}{name}.html")
+        settle(page)
+        # before axe-core, which asks for style sheets where they are not
+        assert failed == []
+        assert [url for url in asked if not url.startswith((site, "data:", "blob:"))] == []
+        width = page.evaluate("document.scrollingElement.scrollWidth")
+        assert width <= PHONE, page.evaluate(_WIDEST, PHONE)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        thin_out(page)
+        set_theme(page, "light")
+        found = [f"light: {line}" for line in violations(page)]
+        set_theme(page, "dark")
+        found += [f"dark: {line}" for line in violations(page, only=("color-contrast",))]
+    assert not found, "\n".join(found)
 
 
 #: The innermost elements that reach beyond the screen and stand in no frame that scrolls.
@@ -120,36 +121,6 @@ _WIDEST = """limit => {
     .filter(e => e.getBoundingClientRect().right > limit && !framed(e.parentElement))
     .slice(-3).map(e => e.outerHTML.slice(0, 120));
 }"""
-
-
-@pytest.mark.slow
-def test_no_page_asks_another_host_and_no_script_fails(browser, site, html):
-    asked, failed = [], []
-    with page_of(browser) as page:
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: failed.append(f"{page.url}: {error}"))
-        page.on(
-            "requestfailed",
-            # a page that is left takes back what it has not yet got
-            lambda request: (
-                failed.append(f"{page.url}: {request.url}: {request.failure}")
-                if "ERR_ABORTED" not in (request.failure or "")
-                else None
-            ),
-        )
-        page.on(
-            "response",
-            lambda answer: (
-                failed.append(f"{page.url}: {answer.status} {answer.url}")
-                if answer.status >= 400
-                else None
-            ),
-        )
-        for name in every_page(html):
-            page.goto(f"{site}{name}.html")
-            settle(page)
-    assert [url for url in asked if not url.startswith((site, "data:", "blob:"))] == []
-    assert failed == []
 
 
 @pytest.mark.slow
@@ -372,11 +343,10 @@ def test_the_summary_prints_on_one_sheet(browser, site):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("query", "chapter"), SUBJECTS.items())
-def test_a_query_gives_the_page_that_answers_first(browser, site, query, chapter):
-    with page_of(browser) as page:
-        page.goto(f"{site}search.html?q={query}")
-        page.locator("#search-results li a").first.wait_for()
-        first = page.locator("#search-results li a").first.get_attribute("href")
+def test_a_query_gives_the_page_that_answers_first(desktop, site, query, chapter):
+    desktop.goto(f"{site}search.html?q={query}")
+    desktop.locator("#search-results li a").first.wait_for()
+    first = desktop.locator("#search-results li a").first.get_attribute("href")
     assert re.sub(r"[?#].*", "", first).removesuffix(".html").endswith(chapter), first
 
 

@@ -7,7 +7,6 @@ import copy
 import json
 import random
 import sys
-import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from scipy import stats
 
 import printproof
+from counted import at_most
 from ftz.errors import RecordError
 from printproof import checker, trial
 from printproof.certificate import _about
@@ -369,6 +369,8 @@ def test_an_older_version_is_refused_with_the_remedy(proofs):
 
 # --- whatever is thrown at it -----------------------------------------------------------------
 
+#: Calls that a verdict may take, about a second's.
+MOST = 1_000_000
 NESTED = "[" * 100_000
 HUGE = "9" * 5000
 
@@ -389,10 +391,12 @@ def spoiled(proofs, key, value, rule="stars"):
     ids=lambda text: text[:12] or "nothing",
 )  # fmt: skip
 def test_text_that_is_no_certificate_gets_one_clear_refusal(text):
-    began = time.process_time()
-    with pytest.raises(CertificateError, match=r"^the certificate fails: ") as caught:
+    with (
+        at_most(MOST),
+        pytest.raises(CertificateError, match=r"^the certificate fails: ") as caught,
+    ):
         verify(text)
-    assert time.process_time() - began < 2 and "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["paper", "rule", "about", "cells", "premises", "facts", "cases"])
@@ -422,12 +426,10 @@ def test_a_printed_number_that_is_none_or_is_huge_ends_at_once(proofs, text):
     proof = of(proofs, "stars")
     for printed in proof["cells"]:
         printed["text"] = text
-    began = time.process_time()
-    with pytest.raises(CertificateError):
+    with at_most(MOST), pytest.raises(CertificateError):
         verify(proof)
-    with pytest.raises(CertificateError):
+    with at_most(MOST), pytest.raises(CertificateError):
         verify(resealed(proof))
-    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("df", [10**7, 10**40, -1, 0, True, "residual", [], None, "nan", 49_999])
@@ -435,10 +437,8 @@ def test_degrees_of_freedom_of_any_kind_end_in_time(proofs, df):
     proof = of(proofs, "stars")
     for premise in proof["premises"]:
         premise[3] = df if premise[2] == "df" else premise[3]
-    began = time.process_time()
-    with pytest.raises(CertificateError):
+    with at_most(MOST), pytest.raises(CertificateError):
         verify(proof)
-    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -451,12 +451,10 @@ def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(left):
     lines = [dict.fromkeys(checker.PLACE, "a") | {"text": "1.5", "stars": "", "kind": "rounded"}]
     entry = {"cells": {"b": "a/a/a/a", "c": "a/a/a/a"}, "left": left, "right": "b"}
     own = {"paper": "p", "cells": lines, "premises": [], "facts": {}}
-    began = time.process_time()
-    with pytest.raises((CertificateError, TypeError, ValueError, IndexError)):
-        checker.certificate(
-            "p", "shares", {"entry": entry}, own | {"entries": {"relations": [entry]}}
-        )
-    assert time.process_time() - began < 2
+    record = own | {"entries": {"relations": [entry]}}
+    refusals = (CertificateError, TypeError, ValueError, IndexError)
+    with at_most(MOST), pytest.raises(refusals):
+        checker.certificate("p", "shares", {"entry": entry}, record)
 
 
 def test_work_without_end_is_cut_off():
@@ -464,12 +462,9 @@ def test_work_without_end_is_cut_off():
     part = {"left": "*".join("b" * 60), "relation": "at most", "right": "/".join("b" * 60)}
     entry = {"cells": {"b": "a/a/a/a"}, "all": [part] * 5000}
     own = {"paper": "p", "cells": lines, "premises": [], "facts": {}}
-    began = time.process_time()
+    record = own | {"entries": {"relations": [entry]}}
     with pytest.raises(CertificateError, match="steps"):
-        checker.certificate(
-            "p", "shares", {"entry": entry}, own | {"entries": {"relations": [entry]}}
-        )
-    assert time.process_time() - began < 2
+        checker.certificate("p", "shares", {"entry": entry}, record)
 
 
 def test_tails_without_end_are_cut_off():
@@ -508,14 +503,13 @@ def test_random_json_is_refused_in_words_and_in_time(proofs, records):
         if i % 2:  # the outer shape of a certificate, noise inside
             value = of(proofs, rng.choice(proofs)["rule"])
             value[rng.choice(["about", "cells", "premises", "facts", "rule"])] = noise(rng, 2)
-        began = time.process_time()
         for record in (None, records[PAPER]):
             try:
-                verify(json.dumps(value), record)
+                with at_most(MOST):
+                    verify(json.dumps(value), record)
             except CertificateError:
                 continue
             assert value in proofs  # a key that was replaced by what it was
-        assert time.process_time() - began < 2
 
 
 # --- mutations --------------------------------------------------------------------------------
@@ -591,13 +585,12 @@ def fuzz(proofs, records, count, seed):
         except (CertificateError, TypeError, ValueError, KeyError, AttributeError, IndexError):
             pass
         for form in forms:
-            began = time.process_time()
             try:
-                verify(json.dumps(form), record)
+                with at_most(MOST):
+                    verify(json.dumps(form), record)
                 assert any(same_statement(form, proof) for proof in proofs), form
             except CertificateError:
                 refused += 1
-            assert time.process_time() - began < 2
     return refused, sealed
 
 

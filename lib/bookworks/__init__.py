@@ -17,7 +17,6 @@ PARTS: tuple[str, ...] = (
     "accessible",
     "reading",
     "pages",
-    "status",
     "notes",
     "downloads",
     "reruns.gallery",

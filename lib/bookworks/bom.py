@@ -43,10 +43,7 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
 def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[str, Any]:
     """Return the packages of a lock (its text) as a CycloneDX 1.6 document of a release.
 
-    Raises
-    ------
-    BookError
-        If the lock names no package.
+    Raises BookError if the lock names no package.
     """
     components = []
     for match in _ENTRY.finditer(lock):
@@ -80,26 +77,13 @@ def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> d
     """Return the licences of all packages whose files a site holds, by name, and a list of them.
 
     A package owns a file of the site when the digest that it was installed with is the file's.
-
-    Parameters
-    ----------
-    site, root : pathlib.Path
-        The folders of pages and book.
-    own : mapping
-        Package to files of the book with texts that it does not ship.
-
-    Raises
-    ------
-    BookError
-        If a package has no text.
+    ``own`` names files of the book (at ``root``) with texts that a package does not ship.  Raises
+    BookError if a package has no text.
     """
     raw = (hashlib.sha256(path.read_bytes()).digest() for path in site.rglob("*") if path.is_file())
     digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
     found: dict[str, bytes] = {}
-    lines = [
-        "The site holds files of these packages; beside each, where its licence was found.",
-        "",
-    ]
+    lines = ["The site holds files of these packages; beside each, where its licence was found.\n"]
     for package in sorted(distributions(), key=lambda one: canonical(one.name)):
         name = canonical(package.name)
         if name not in own and not _owns(package, digests):

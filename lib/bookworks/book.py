@@ -39,17 +39,7 @@ SETTINGS: Mapping[str, tuple[Any, str]] = {
 
 @dataclass(frozen=True)
 class Book:
-    """A Jupyter Book: a folder with ``_config.yml`` and ``_toc.yml``.
-
-    Attributes
-    ----------
-    root : pathlib.Path
-        The folder.
-    config : dict
-        What ``_config.yml`` holds.
-    toc : dict
-        What ``_toc.yml`` holds.
-    """
+    """A Jupyter Book: its folder, and what ``_config.yml`` and ``_toc.yml`` in it hold."""
 
     root: Path
     config: dict[str, Any] = field(repr=False)
@@ -59,10 +49,7 @@ class Book:
     def read(cls, root: Path | str) -> Book:
         """Read the settings of a book's folder.
 
-        Raises
-        ------
-        BookError
-            If a file is missing or malformed.
+        Raises BookError if a file is missing or malformed.
         """
         root = Path(root).resolve()
         config, toc = (read_yaml(root / name) or {} for name in ("_config.yml", "_toc.yml"))
@@ -90,9 +77,19 @@ class Book:
         """Where ``jb build`` writes."""
         return self.root / "_build"
 
+    @property
+    def sphinx(self) -> dict[str, Any]:
+        """What ``_config.yml`` says under ``sphinx``."""
+        return self.config.get("sphinx") or {}
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """The book's own extensions, with the folder of each."""
+        return self.sphinx.get("local_extensions") or {}
+
     def setting(self, name: str) -> Any:
         """Return a setting of :data:`SETTINGS`."""
-        stated = (self.config.get("sphinx") or {}).get("config") or {}
+        stated = self.sphinx.get("config") or {}
         return stated.get(f"bookworks_{name}", SETTINGS[name][0])
 
     def variable(self, name: str, default: str = "") -> str:
@@ -104,13 +101,7 @@ class Book:
         return list(_files(self.toc))
 
     def source(self, page: str) -> Path:
-        """Return the file of a page.
-
-        Raises
-        ------
-        BookError
-            If there is none.
-        """
+        """Return the file of a page; raise BookError if there is none."""
         for suffix in (".md", ".ipynb", ".rst"):
             path = self.root / f"{page}{suffix}"
             if path.is_file():

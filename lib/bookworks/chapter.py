@@ -15,10 +15,7 @@ from bookworks.store import Store
 def page_of(book: Book, name: Path) -> str:
     """Return the page that a path names, seen from here or from the book's folder.
 
-    Raises
-    ------
-    BookError
-        If there is none.
+    Raises BookError if there is none.
     """
     for path in (name.resolve(), book.root / name):
         if path.is_file() and path.is_relative_to(book.root):

@@ -42,33 +42,16 @@ class ChapterError(BookError):
 
 @dataclass(frozen=True)
 class Chapter:
-    """A page that holds code.
+    """A page that holds code."""
 
-    Attributes
-    ----------
-    page : str
-        Its name, without suffix.
-    path : pathlib.Path
-    notebook : nbformat.NotebookNode
-        Its cells.
-    code : str
-        From :func:`bookworks.store.code_key`.
-    """
-
-    page: str
+    page: str  #: its name, without suffix
     path: Path
-    notebook: Any
-    code: str
+    notebook: Any  #: its cells, as nbformat has them
+    code: str  #: from :func:`bookworks.store.code_key`
 
 
 def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapter:
-    """Read a text notebook.
-
-    Raises
-    ------
-    BookError
-        If the page holds no code, or cannot be read.
-    """
+    """Read a text notebook; raise BookError if the page holds no code, or cannot be read."""
     import nbformat
     from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 
@@ -88,10 +71,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
 def jobs(book: Book) -> int:
     """Return how many kernels may run at a time.
 
-    Raises
-    ------
-    BookError
-        If the variable ``JOBS`` is not a whole number of at least one.
+    Raises BookError if the variable ``JOBS`` is not a whole number of at least one.
     """
     said = book.variable("JOBS")
     if said and (not said.isdigit() or int(said) < 1):
@@ -144,14 +124,8 @@ def fill(notebook: Any, execution: Execution) -> Any:
 def failure(book: Book, chapter: Chapter, index: int, error: BaseException) -> str:
     """Say where a chapter failed, with its cell, the traceback and the command to run it alone.
 
-    Parameters
-    ----------
-    book : Book
-    chapter : Chapter
-    index : int
-        The cell that ran when the error came.
-    error : Exception
-        What ``nbclient`` raised: an error in the cell, a time out, a dead kernel.
+    ``index`` is the cell that ran when ``nbclient`` raised the error: one in the cell, a time
+    out, a dead kernel.
     """
     from nbclient.exceptions import CellExecutionError
 
@@ -266,10 +240,7 @@ def execute(
 ) -> dict[str, Execution]:
     """Return an execution of every chapter: those that still hold, and new ones.
 
-    Raises
-    ------
-    ChapterError
-        At the first cell that fails; what was executed before is kept.
+    Raises ChapterError at the first cell that fails; what was executed before is kept.
     """
     ready = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
     waiting = [chapter for chapter in chapters if ready[chapter.page] is None]

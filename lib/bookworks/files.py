@@ -30,10 +30,7 @@ def sha256(path: Path) -> str:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file that is either as before or whole; a full disk leaves nothing behind.
 
-    Raises
-    ------
-    BookError
-        If the file cannot be written.
+    Raises BookError if the file cannot be written.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     data = content.encode() if isinstance(content, str) else content
@@ -72,10 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Read a small text file; refuse what is no regular file before it is opened.
 
-    Raises
-    ------
-    BookError
-        If there is no such file, if it is a pipe or a device, too large, or not UTF-8.
+    Raises BookError if there is no such file, if it is a pipe or a device, too large, or not UTF-8.
     """
     try:
         status = path.stat()
@@ -109,10 +103,7 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
     """Read a YAML file as data: no aliases, no key twice, no object of Python.
 
-    Raises
-    ------
-    BookError
-        If it cannot be read, is no YAML, or uses aliases.
+    Raises BookError if it cannot be read, is no YAML, or uses aliases.
     """
     text = read_text(path, most)
     try:
@@ -129,10 +120,7 @@ def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
 def locked(folder: Path, say: Callable[[str], None]) -> IO[str]:
     """Return a lock on a folder, which ends with its process; ``say`` if one has to wait for it.
 
-    Raises
-    ------
-    BookError
-        If the folder cannot be written.
+    Raises BookError if the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -154,10 +142,7 @@ def locked(folder: Path, say: Callable[[str], None]) -> IO[str]:
 def read_declared(path: Path, kind: type[T], keys: Iterable[str]) -> T:
     """Read a YAML file as a type that pydantic checks; ``keys`` are those that it knows.
 
-    Raises
-    ------
-    BookError
-        With everything that is wrong, a line each: file, key, problem, near name.
+    Raises BookError with everything that is wrong, a line each: file, key, problem, near name.
     """
     import pydantic
 

@@ -26,13 +26,9 @@ MACHINERY = ("JOBS", "CACHE", "RELEASE")
 
 
 def environment(book: Book, record: Path) -> dict[str, str]:
-    """Return the environment of a kernel that writes what it reads into a file.
+    """Return the environment of a kernel; :mod:`bookworks.recorder` appends to ``record``.
 
-    Parameters
-    ----------
-    book : Book
-    record : pathlib.Path
-        Where :mod:`bookworks.recorder` appends; begun anew.
+    The record is begun anew.
     """
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_bytes(b"")

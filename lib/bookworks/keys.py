@@ -63,15 +63,10 @@ def tree(root: Path, names: Iterable[str]) -> str:
 class Inputs:
     """What a process read, with the state in which it read it.
 
-    Attributes
-    ----------
-    files, folders : mapping
-        Paths (below the book's folder: relative to it) to the hash of content or names;
-        ``missing`` for what was asked for and not there.
-    variables : mapping
-        Environment variables that were looked up, to their values (None: not set).
-    cells : mapping
-        Number of a code cell to the files, other than modules, that were read in it.
+    Files and folders are paths (below the book's folder: relative to it) with the hash of
+    content or names, ``missing`` for what was asked for and not there; variables those of the
+    environment that were looked up, with their values (None: not set); ``cells`` has of each
+    code cell, by its number, the files, other than modules, that were read in it.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -82,32 +77,23 @@ class Inputs:
     @classmethod
     def read(cls, record: Path, root: Path) -> Inputs:
         """Read what :mod:`bookworks.recorder` wrote; a file that is there no more was passing."""
-        lines = []
-        if record.is_file():
-            for text in record.read_text("utf-8", errors="surrogateescape").splitlines():
-                try:
-                    lines.append(json.loads(text))
-                except ValueError:  # cut off by a kill
-                    continue
         kinds: dict[str, dict[str, Any]] = {"file": {}, "folder": {}, "variable": {}}
-        cells: dict[str, list[str]] = defaultdict(list)
-        for line in lines:
-            for kind, found in kinds.items():
-                if kind not in line:
-                    continue
-                name, value = line[kind], line["is"]
-                gone = value != "missing" and kind != "variable" and not (root / name).exists()
-                if gone and Path(name).is_absolute():
-                    continue
-                found.setdefault(name, value)
-                if kind == "file" and line["cell"]:
-                    cells[str(line["cell"])].append(name)
-        return cls(
-            kinds["file"],
-            kinds["folder"],
-            kinds["variable"],
-            {cell: tuple(names) for cell, names in cells.items()},
-        )
+        cells: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        text = record.read_text("utf-8", errors="surrogateescape") if record.is_file() else ""
+        for written in text.splitlines():
+            try:
+                line = json.loads(written)
+            except ValueError:  # cut off by a kill
+                continue
+            (kind,) = kinds.keys() & line.keys()
+            name, value = line[kind], line["is"]
+            gone = value != "missing" and kind != "variable" and not (root / name).exists()
+            if gone and Path(name).is_absolute():
+                continue
+            kinds[kind].setdefault(name, value)
+            if kind == "file" and line["cell"]:
+                cells[str(line["cell"])] += (name,)
+        return cls(kinds["file"], kinds["folder"], kinds["variable"], dict(cells))
 
     def as_json(self) -> dict[str, Any]:
         """Return the inputs as JSON can hold them."""
@@ -137,10 +123,6 @@ class Inputs:
             (self.variables, now.variables),
         )
         return [name for then, today in pairs for name in then if then[name] != today[name]]
-
-    def now(self, root: Path) -> str:
-        """Return a hash of the present state of everything that was read."""
-        return digest(self.present(root).as_json())
 
 
 _STATES: dict[tuple[str, int, int, int], str] = {}

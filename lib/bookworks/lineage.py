@@ -48,30 +48,16 @@ _Flow = dict[tuple[str, Any], None]
 
 @dataclass(frozen=True)
 class Trace:
-    """What stands behind the output of one code cell.
+    """What stands behind the output of one code cell."""
 
-    Attributes
-    ----------
-    cell : int
-        Number of the code cell on its page, from 1.
-    feeding : tuple of int
-        Code cells whose results it uses.
-    functions : tuple of str
-        Dotted names of the libraries' functions and classes, those of the cell itself first.
-    panels : tuple of str
-        Kinds of data, in alphabetical order.
-    files : tuple of str
-        What was read, relative to the repository; a whole path for what lies outside.
-    seeds : tuple of str
-        As the cell writes them: ``2013``, ``range(40)``.
-    """
-
-    cell: int
-    feeding: tuple[int, ...] = ()
+    cell: int  #: number of the code cell on its page, from 1
+    feeding: tuple[int, ...] = ()  #: code cells whose results it uses
+    #: dotted names of the libraries' functions and classes, those of the cell itself first
     functions: tuple[str, ...] = ()
-    panels: tuple[str, ...] = ()
+    panels: tuple[str, ...] = ()  #: kinds of data, in alphabetical order
+    #: what was read, relative to the repository; a whole path for what lies outside
     files: tuple[str, ...] = ()
-    seeds: tuple[str, ...] = ()
+    seeds: tuple[str, ...] = ()  #: as the cell writes them: ``2013``, ``range(40)``
 
 
 def trace_cells(
@@ -83,22 +69,10 @@ def trace_cells(
 ) -> tuple[Trace, ...]:
     """Trace the output of every code cell of a chapter; what is no Python has an empty trace.
 
-    Parameters
-    ----------
-    cells : sequence of str
-        The sources of the code cells, in order.
-    packages : iterable of str
-        The libraries whose functions count.
-    kinds : mapping, optional
-        Pattern of data files to the kind of data that they hold.
-    opened : mapping, optional
-        Number of a cell to the files that it opened when it ran.  Without it, the files are
-        the patterns that the libraries declare.
-
-    Raises
-    ------
-    BookError
-        If a module declares what cannot be read.
+    ``packages`` are the libraries whose functions count, ``kinds`` patterns of data files with
+    the kind of data that they hold, ``opened`` the files that each cell opened when it ran:
+    without it, the files are the patterns that the libraries declare.  Raises BookError if a
+    module declares what cannot be read.
     """
     chapter = _Chapter(tuple(packages), kinds or {}, opened)
     return tuple(chapter.read(number, text) for number, text in enumerate(cells, start=1))
@@ -306,10 +280,7 @@ class _Uses:
 def declared(name: str) -> Mapping[str, Any]:
     """Return what the module of a dotted name, or one around it, declares of it.
 
-    Raises
-    ------
-    BookError
-        If the declaration is misspelt.
+    Raises BookError if the declaration is misspelt.
     """
     found = _find(name)
     if inspect.isclass(found) and issubclass(found, BaseException):

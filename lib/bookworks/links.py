@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import click
-from bs4 import BeautifulSoup, Tag
+from lxml import html  # type: ignore[import-untyped]
 
 from bookworks.accessible import pages
 from bookworks.book import Book
@@ -23,10 +23,10 @@ LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "use": "hre
 
 
 class Page(NamedTuple):
-    """A page: its name, the first tag of each link on it, and the names of its places."""
+    """A page: its name, the first element of each link on it, and the names of its places."""
 
     name: str
-    links: Mapping[str, Tag]
+    links: Mapping[str, Any]
     places: frozenset[str]
 
 
@@ -40,13 +40,12 @@ class Broken(NamedTuple):
 
 
 def read_page(path: Path, name: str) -> Page:
-    """Parse a page; the tags keep their lines."""
-    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    links: dict[str, Tag] = {}
-    for tag in soup.find_all(list(LINKS)):
-        links.setdefault(str(tag.get(LINKS[tag.name]) or ""), tag)
-    places = {str(tag.get("id") or tag.get("name")) for tag in soup.select("[id], a[name]")}
-    return Page(name, links, frozenset(places))
+    """Parse a page; the elements keep their lines."""
+    root = html.document_fromstring(path.read_bytes(), html.HTMLParser(encoding="utf-8"))
+    links: dict[str, Any] = {}
+    for element in root.iter(*LINKS):
+        links.setdefault(element.get(LINKS[element.tag], ""), element)
+    return Page(name, links, frozenset(map(str, root.xpath("//@id | //a/@name"))))
 
 
 def problem(site: Path, known: Mapping[Path, Page], path: Path, link: str) -> str | None:
@@ -68,23 +67,22 @@ def problem(site: Path, known: Mapping[Path, Page], path: Path, link: str) -> st
 
 def origin(root: Path, page: Page, link: str) -> tuple[str, int]:
     """Return file and line where a link was written, as nearly as can be told."""
-    source, address, tag = (root / page.name).with_suffix(".md"), urlsplit(link), page.links[link]
+    source, address = (root / page.name).with_suffix(".md"), urlsplit(link)
+    element = page.links[link]
     if source.is_file():
         lines = source.read_text(encoding="utf-8").splitlines()
-        for word in (address.fragment, Path(unquote(address.path)).stem, tag.get_text().strip()):
+        words = address.fragment, Path(unquote(address.path)).stem, element.text_content().strip()
+        for word in words:
             for number, line in enumerate(lines, start=1):
                 if word and word in line:
                     return source.relative_to(root).as_posix(), number
-    return page.name, tag.sourceline or 0
+    return page.name, element.sourceline or 0
 
 
 def broken(site: Path, root: Path) -> Iterator[Broken]:
     """Yield the links of a built site that lead nowhere, each once a page.
 
-    Raises
-    ------
-    BookError
-        If there is no site.
+    Raises BookError if there is no site.
     """
     if not (site / "index.html").is_file():
         raise BookError(f"There is no book in {site}: run make book first")

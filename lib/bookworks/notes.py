@@ -3,8 +3,9 @@
 While a page is read, the outputs of its code cells are noted.  When all pages are read, the
 cells are traced (:mod:`bookworks.lineage`), and all that is known becomes one manifest.  From
 it come a folded note under each figure and table, which is no part of the search index; the
-parts of a page on replication (directive ``bookworks-replication``); a page with the source of
-each module that a note links to; ``provenance.json``, and the same as an RO-Crate.
+parts of a page on replication (directive ``bookworks-replication``), and a table of the executed
+chapters; a page with the source of each module that a note links to; ``provenance.json``, and
+the same as an RO-Crate.
 
 The commit is the last one that changed the chapter or what every chapter rests on; where that
 is not yet committed, the note says so.  Only the time of the last commit (or
@@ -245,12 +246,16 @@ def _libraries(packages: Iterable[str]) -> str:
     return keys.digest([keys.tree(Path(place), ["."]) for place in places])
 
 
+def _reading(env: Any) -> list[str]:
+    """Return all pages in reading order, those outside the table of contents last."""
+    return list(dict.fromkeys([*env.collect_relations(), *sorted(env.found_docs)]))
+
+
 def complete(app: Any, env: Any) -> None:
     """Make the manifest when all pages are read."""
     config, root = app.config, Path(app.srcdir)
     history, libraries = History(root), _libraries(config.bookworks_packages)
-    reading = dict.fromkeys([*env.collect_relations(), *sorted(env.found_docs)])
-    holding = [page for page in reading if _page(env, page)["items"]]
+    holding = [page for page in _reading(env) if _page(env, page)["items"]]
     env.bookworks_manifest = {
         "book": config.html_title or config.project,
         "author": config.author,
@@ -343,17 +348,17 @@ class Replication(SphinxDirective):
 
 
 def _table(
-    app: Any, caption: str, head: str, rows: Iterable[Iterable[str]], filters: str = ""
+    app: Any, caption: str, head: str, rows: Iterable[Iterable[object]], filters: str = ""
 ) -> str:
     """Return a table of cells that are HTML already; ``filters`` are the columns to choose by."""
     classes = app.config.bookworks_classes
+    above = f'<caption><span class="{classes}caption">{caption}</span></caption>' * bool(caption)
     cells = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
     heads = "".join(f'<th scope="col">{words}</th>' for words in head.split(" | "))
     chosen = f' data-{classes}filter="{filters}"' if filters else ""
     return (
         f'<div class="{classes}table {classes}replication"{chosen}><table class="table">'
-        f'<caption><span class="{classes}caption">{caption}</span></caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>\n"
+        f"{above}<thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table></div>\n"
     )
 
 
@@ -450,10 +455,24 @@ def _requirements(app: Any, docname: str) -> str:
     )
 
 
+def _status(app: Any, docname: str) -> str:
+    """Return the table of executed chapters: no time stands in it, so the bytes stay the same."""
+    rows, done, total = [], app.bookworks.executions, [0, 0]
+    for page in filter(done.__contains__, _reading(app.env)):
+        address, title = app.builder.get_relative_uri(docname, page), app.env.titles[page].astext()
+        cells = done[page].outputs
+        counts = [len(cells), sum(len(cell["outputs"]) for cell in cells)]
+        total = [one + more for one, more in zip(total, counts, strict=True)]
+        rows.append((f'<a href="{address}">{escape(title)}</a>', *counts, "without an error"))
+    rows.append(("All", *total, ""))
+    return _table(app, "", "Chapter | Code cells | Outputs | Executed", rows)
+
+
 PARTS: Mapping[str, Callable[[Any, str], str]] = {
     "map": _map,
     "data": _data,
     "requirements": _requirements,
+    "status": _status,
 }
 
 

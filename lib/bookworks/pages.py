@@ -28,7 +28,7 @@ from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 from bookworks import execution, kernel, keys
-from bookworks.book import Book
+from bookworks.book import Book, holds_code
 from bookworks.errors import BookError
 from bookworks.execution import Chapter
 from bookworks.files import as_json, locked, read_json, read_text, write_atomically
@@ -50,45 +50,21 @@ class BuildError(SphinxError):
 
 @dataclass
 class State:
-    """What a build knows of its pages.
-
-    Attributes
-    ----------
-    book, store : Book, Store
-    folder : pathlib.Path
-        Where keys are kept.
-    machine : str
-        Hash of the machinery and its environment.
-    executions : dict
-        An execution of each chapter.
-    read : dict
-        Of each page the hash under which it is, or is being, read.
-    write : dict
-        Of each page the hash under which it is written.
-    shared : str
-        Hash of what the whole book gives to each page.
-    made : dict
-        Of files beside the pages the hash under which each was made, and its content's.
-    pending : str
-        The page that is being written.
-    whole : bool
-        Whether the last build came to its end.
-    lock : file or None
-        Held as long as the build runs.
-    """
+    """What a build knows of its pages."""
 
     book: Book
     store: Store
-    folder: Path
-    machine: str
+    folder: Path  # where keys are kept
+    machine: str  # hash of the machinery and its environment
     executions: dict[str, Execution] = field(default_factory=dict)
-    read: dict[str, str] = field(default_factory=dict)
-    write: dict[str, str] = field(default_factory=dict)
-    shared: str = ""
+    read: dict[str, str] = field(default_factory=dict)  # page to the key under which it is read
+    write: dict[str, str] = field(default_factory=dict)  # ... under which it is written
+    shared: str = ""  # hash of what the whole book gives to each page
+    # files beside the pages: the hash under which each was made, and its content's
     made: dict[str, list[str]] = field(default_factory=dict)
-    pending: str = ""
-    whole: bool = False
-    lock: IO[str] | None = None
+    pending: str = ""  # the page that is being written
+    whole: bool = False  # whether the last build came to its end
+    lock: IO[str] | None = None  # held as long as the build runs
 
     def key_file(self, page: str) -> Path:
         """Return where a page's key is kept."""
@@ -105,7 +81,7 @@ class State:
 
     @property
     def made_file(self) -> Path:
-        """Where it is kept under which keys the files beside the pages were made."""
+        """Where :attr:`made` is kept."""
         return self.folder / "(made).json"
 
     def is_made(self, path: Path, *key: object) -> bool:
@@ -124,14 +100,10 @@ def begin(app: Any, config: Any) -> None:
     """Wait for other builds of this book, and say what all pages rest on."""
     _end_in_one_line(app)
     with _told():
-        book = Book.read(app.srcdir)
-        build = Path(app.outdir).parent
-        root = Path(app.srcdir)
+        book, build = Book.read(app.srcdir), Path(app.outdir).parent
         os.environ.update(kernel.private_folders(book))
-        own = Path(__file__).parent
-        local = (book.config.get("sphinx") or {}).get("local_extensions") or {}
-        machine = [keys.tree(own, ["."]), keys.tree(root, sorted(set(local.values())))]
-        machine.append(keys.environment(root))
+        own, local = keys.tree(Path(__file__).parent, ["."]), sorted({*book.extensions.values()})
+        machine = [own, keys.tree(book.root, local), keys.environment(book.root)]
         state = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
         app.bookworks = state
         state.lock = locked(build, logger.info)
@@ -253,8 +225,6 @@ def _formatted(env: Any) -> object:
 
 def chapters(app: Any) -> Iterator[Chapter]:
     """Yield the pages that hold code."""
-    from bookworks.book import holds_code
-
     packages = keys.environment(Path(app.srcdir))
     for page in sorted(app.env.found_docs):
         if holds_code(Path(app.env.doc2path(page))):

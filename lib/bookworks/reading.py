@@ -59,14 +59,9 @@ def head_and_foot(app: Any, page: str, template: str, context: Any, doctree: Any
         f'\n<meta property="{name}" content="{escape(value)}" />' for name, value in said.items()
     )
     if any(cell.get("hide_mode") for cell in doctree.findall(nodes.container)):
-        switch = {
-            "type": "javascript",
-            "javascript": "bookworksCode()",
-            "text": "",
-            "icon": "fas fa-code",
-            "label": "code-switch-button",
-            "tooltip": "Show or hide all code",
-        }
+        switch = {"type": "javascript", "javascript": "bookworksCode()", "text": ""}
+        switch |= {"icon": "fas fa-code", "label": "code-switch-button"}
+        switch |= {"tooltip": "Show or hide all code"}
         context.setdefault("header_buttons", []).insert(0, switch)
 
 
@@ -78,10 +73,7 @@ def bibtex(path: Path | str) -> str:
 
     A version without ``date-released`` is not released: the entry has no year, and says so.
 
-    Raises
-    ------
-    BookError
-        If the file lacks title, version or authors.
+    Raises BookError if the file lacks title, version or authors.
     """
     path = Path(path)
     cff: Mapping[str, Any] = yaml.safe_load(path.read_text("utf-8")) or {}

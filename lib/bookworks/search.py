@@ -169,16 +169,8 @@ def homes(
 ) -> dict[str, list[tuple[str, str]]]:
     """Return of each page the terms that lead to it, and to which place.
 
-    Parameters
-    ----------
-    terms : mapping of page to list of (Chinese term, English term, anchor)
-    titles : mapping of page to title
-    words : mapping of word to what it stands for
-
-    Raises
-    ------
-    sphinx.errors.ConfigError
-        If a word stands for a page that is not there.
+    ``terms`` has of each page (Chinese term, English term, anchor), ``titles`` the titles, and
+    ``words`` what a word stands for.  Raises ConfigError if that is a page that is not there.
     """
     places: dict[str, list[Place]] = {}
     for glossary, entries in terms.items():
@@ -209,12 +201,9 @@ def find_homes(app: Any, env: Any) -> list[str]:
     titles = {page: title.astext() for page, title in env.titles.items()}
     kept = sorted((page, said[_KEPT]) for page, said in env.metadata.items() if _KEPT in said)
     words = app.config.bookworks_search.get("words", {})
-    before, env.bookworks_homes = (
-        getattr(env, "bookworks_homes", {}),
-        homes(dict(kept), titles, words),
-    )
-    changed = {p for p in env.found_docs if before.get(p) != env.bookworks_homes.get(p)}
-    return sorted(changed)
+    before, now = getattr(env, "bookworks_homes", {}), homes(dict(kept), titles, words)
+    env.bookworks_homes = now
+    return sorted(page for page in env.found_docs if before.get(page) != now.get(page))
 
 
 def enter_terms(app: Any, doctree: nodes.document, docname: str) -> None:

@@ -28,25 +28,12 @@ _TAGS = {"raises-exception", "skip-execution"}
 
 @dataclass(frozen=True)
 class Execution:
-    """An executed chapter.
+    """An executed chapter."""
 
-    Attributes
-    ----------
-    code : str
-        Hash of code cells and packages, from :func:`code_key`.
-    inputs : Inputs
-        What the kernel read.
-    outputs : list
-        For each code cell its number of execution and its outputs.
-    language : dict
-        What the kernel says of its language.
-    seconds : float
-    """
-
-    code: str
-    inputs: Inputs
-    outputs: list[dict[str, Any]]
-    language: dict[str, Any]
+    code: str  #: from :func:`code_key`
+    inputs: Inputs  #: what the kernel read
+    outputs: list[dict[str, Any]]  #: for each code cell its number of execution and its outputs
+    language: dict[str, Any]  #: what the kernel says of its language
     seconds: float
 
     @property
@@ -63,13 +50,7 @@ def code_cells(notebook: Any) -> list[Any]:
 def code_key(notebook: Any, folder: str, environment: str) -> str:
     """Return the hash of what is executed: code, kernel, working folder, packages.
 
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-    folder : str
-        Where it runs, relative to the book.
-    environment : str
-        From :func:`bookworks.keys.environment`.
+    ``folder`` is relative to the book, ``environment`` from :func:`bookworks.keys.environment`.
     """
     cells = [
         (cell.source, sorted(_TAGS & set(cell.metadata.get("tags", ()))))
@@ -80,14 +61,7 @@ def code_key(notebook: Any, folder: str, environment: str) -> str:
 
 
 class Store:
-    """The folder of executions of a book.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    root : pathlib.Path
-        The book's folder, against which inputs are checked.
-    """
+    """The folder of executions of a book; against its ``root`` inputs are checked."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         self.folder, self.root = folder, root
@@ -135,14 +109,8 @@ class Store:
 
     def put(self, page: str, execution: Execution) -> None:
         """Keep an execution, and of the older ones the newest."""
-        name = f"{execution.code[:16]}-{keys.digest(execution.inputs.as_json())[:16]}.json"
-        content = {
-            "code": execution.code,
-            "inputs": execution.inputs.as_json(),
-            "outputs": execution.outputs,
-            "language": execution.language,
-            "seconds": execution.seconds,
-        }
+        content = {**vars(execution), "inputs": execution.inputs.as_json()}
+        name = f"{execution.code[:16]}-{keys.digest(content['inputs'])[:16]}.json"
         text = json.dumps({"sum": keys.digest(content), **content}, ensure_ascii=False)
         write_atomically(self._place(page) / name, text)
         for path in self._files(page)[KEPT:]:

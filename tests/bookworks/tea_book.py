@@ -54,7 +54,8 @@ See {ref}`harvest` and {cite}`okakura1906`. The sum is {glue:text}`harvest.md::s
 ```{literalinclude} recipe.txt
 ```
 """,
-    "references.md": "# References\n\n```{bibliography}\n```\n\n```{bookworks-status}\n```\n",
+    "references.md": "# References\n\n```{bibliography}\n```\n\n"
+    "```{bookworks-replication} status\n```\n",
     "references.bib": """\
 @book{okakura1906, author={Okakura, Kakuzo}, title={The Book of Tea}, year={1906}, publisher={Fox}}
 @book{lu0760, author={Lu, Yu}, title={Classic}, year={760}, publisher={None}}

@@ -287,6 +287,10 @@ def test_a_built_book_says_where_its_figures_come_from(traced: Tea, tmp_path: Pa
     assert state["Figures and tables in this build"] == "1 and 1"
     assert state["Seconds for a build: cold"] == "9.5" and state["Measured on"] == "a stove"
     assert tables[3] == [["kettle", "2.0"]]
+    assert tables[4] == [
+        ["Leaves & stems", "3", "2", "without an error"],
+        ["All", "3", "2", ""],
+    ]
     links = [a["href"] for a in soup(traced, "papers").select("td:nth-child(3) a")]
     assert links == ["kilos.html#fig-bar", "kilos.html#provenance-cell-3"]
 

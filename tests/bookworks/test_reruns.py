@@ -439,7 +439,7 @@ def start(book: Book, *arguments: str) -> subprocess.Popen:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_killed_half_way_it_goes_on_and_ends_with_the_same_bytes(book, how):
     declare(book, "chapter: tide\nname: h{hours}\nparameters: {pause: 1}\ngrid: {hours: [1, 2, 4]}")

@@ -21,19 +21,8 @@ import threading
 from typing import Any
 
 #: Never inputs: of the system, of version control, of builds.
-_SYSTEM = (
-    "/proc/",
-    "/sys/",
-    "/dev/",
-    "/etc/",
-    "/usr/",
-    "/lib/",
-    "/lib64/",
-    "/bin/",
-    "/sbin/",
-    "/run/",
-    "/snap/",
-)
+_ROOTS = ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "snap")
+_SYSTEM = tuple(f"/{name}/" for name in _ROOTS)
 _TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
 #: How :func:`bookworks.kernel.environment` speaks to this module.
 _OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START"))
@@ -59,16 +48,10 @@ def _real(path: str) -> str:
 
 
 class Recorder:
-    """Writes down what this process reads.
+    """Appends to the file ``record`` what this process reads.
 
-    Parameters
-    ----------
-    record : str
-        The file to append to.
-    root : str
-        The book's folder: what is read below it is named relative to it.
-    prefix : str
-        How the variables begin that steer the book.
+    What lies below ``root``, the book's folder, is named relative to it; ``prefix`` is how the
+    variables begin that steer the book.
     """
 
     def __init__(self, record: str, root: str, prefix: str) -> None:
@@ -78,14 +61,10 @@ class Recorder:
         self.busy = threading.local()
         self.seen: set[tuple[object, ...]] = set()
         home = os.path.expanduser("~")
-        private = [
-            os.path.join(home, n) for n in (".cache", ".config", ".ipython", ".jupyter", ".local")
-        ]
-        private += [
-            os.environ[n]
-            for n in ("MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
-            if n in os.environ
-        ]
+        folders = (".cache", ".config", ".ipython", ".jupyter", ".local")
+        named = ("MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
+        private = [os.path.join(home, name) for name in folders]
+        private += [os.environ[name] for name in named if name in os.environ]
         installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(__file__)}
         self.skipped = (*_SYSTEM, *map(_real, {*installed, *private}))
 
@@ -119,9 +98,8 @@ class Recorder:
             self.seen.add(("wrote", path))
             return
         if "__pycache__" in path and path.endswith(".pyc"):
-            path = os.path.join(
-                os.path.dirname(os.path.dirname(path)), path.split(os.sep)[-1].split(".")[0] + ".py"
-            )
+            folder, name = os.path.split(path)
+            path = os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
         self.note("file", path)
 
     def listed(self, path: Any) -> None:

@@ -78,8 +78,7 @@ def _settings(book: Book, html: Path, page: str) -> dict[str, Any]:
         use_external_toc=False,
     )
     # not those that speak of the whole book, or ask another host for something
-    local = (book.config.get("sphinx") or {}).get("local_extensions") or {}
-    without = {"sphinx_thebe", "sphinx_external_toc", "bookworks", *local}
+    without = {"sphinx_thebe", "sphinx_external_toc", "bookworks", *book.extensions}
     for key in ("html_static_path", "bibtex_bibfiles"):
         settings[key] = [str(book.root / file) for file in settings.get(key) or ()]
     for key in ("html_logo", "html_favicon"):
