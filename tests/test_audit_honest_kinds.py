@@ -12,7 +12,7 @@ from printproof.reading import read_file
 
 MOMENTS = "p:\n  DECLARE\n  table1: {columns: [n, mean, sd, min, max], rows: {x: ROW}}\n"
 INTERVAL = "p:\n  DECLARE\n  table1: {columns: [b, se, lower, upper, df], rows: {x: ROW}}\n"
-WEIGHTS = "declare: {weights: none}"
+WEIGHTS = "declare: {moments: same rows, weights: none}"
 
 
 def ledger(tmp_path, text, row, declare="about: nothing is declared"):
@@ -44,8 +44,17 @@ def test_an_honest_table_is_undecided_and_names_the_line(tmp_path, text, row, ru
 
 def test_the_line_about_moments_says_what_it_declares(tmp_path):
     found = ledger(tmp_path, MOMENTS, '["85", "43.5", "49.9", "0", "1"]')
-    lines = [c.declare for c in found if "weights" in c.declare]
+    lines = [c.declare for c in found if "moments" in c.declare]
     assert lines and all("in one unit, none trimmed" in line for line in lines)
+
+
+def test_an_old_file_that_says_only_weights_is_read_and_claims_less(tmp_path):
+    row = '["85", "43.5", "49.9", "0", "1"]'
+    found = ledger(tmp_path, MOMENTS, row, "declare: {weights: none}")
+    assert not found.findings and {c.verdict for c in found} == {"undecided"}
+    found = ledger(tmp_path, MOMENTS, row, "declare: {moments: same rows}")
+    assert [c.rule for c in found.findings] == ["order of moments"]  # true of any weights
+    assert "`weights: none`" in found.select(rule="range")[0].declare
 
 
 def test_an_interval_of_a_bootstrap_need_not_hold_its_estimate(tmp_path):
@@ -77,7 +86,7 @@ def test_moments_of_unknown_rows_prove_nothing(tmp_path, rule):
     (check,) = found.select(rule=rule)
     proof = printproof.certificate(check, found.study("p"))
     assert checker.verify(proof)
-    with pytest.raises(checker.CertificateError, match="'weights' must be declared"):
+    with pytest.raises(checker.CertificateError, match="'moments' must be declared"):
         checker.verify({**proof, "premises": []})
 
 
@@ -93,7 +102,7 @@ def test_moments_of_unknown_rows_prove_nothing(tmp_path, rule):
 )
 @pytest.mark.parametrize("kind", ["dummies", "counts"])
 def test_a_bound_or_an_about_is_no_count_and_no_mean(tmp_path, row, kind):
-    declare = f"declare: {{weights: none, {kind}: [x], rounding: nearest}}"
+    declare = f"declare: {{moments: same rows, weights: none, {kind}: [x], rounding: nearest}}"
     found = ledger(tmp_path, MOMENTS, row, declare)
     assert not [c for c in found.findings if c.rule in {"0/1 variable", "granularity"}]
 

@@ -204,7 +204,8 @@ def test_p_values_and_intervals_are_held_against_estimate_and_error(tmp_path, li
 def test_a_0_1_variable_of_three_hundred_million_rows_takes_no_time(tmp_path):
     row = '["300000000", "0.129", "0.SD", "0.000", "1.000"]'
     text = (
-        "p: {declare: {weights: none, dummies: [d], counts: [n], rounding: nearest},"
+        "p: {declare: {moments: same rows, weights: none, dummies: [d], counts: [n],"
+        " rounding: nearest},"
         f" table1: {{columns: [n, mean, sd, min, max], rows: {{d: {row}}}}}}}"
     )
     for sd, verdict in (("335", "consistent"), ("350", "impossible")):

@@ -21,7 +21,6 @@ from ftz.errors import RecordError
 from printproof import checker, trial
 from printproof.certificate import _about
 from printproof.checker import CertificateError, Ends, verify
-from printproof.files import write_ledger
 from printproof.reading import study as read_study
 from printproof.rules.ratios import LEVELS
 from study import cli
@@ -610,8 +609,8 @@ def test_ten_thousand_mutated_certificates_hold_only_where_they_state_the_same(p
 DECLARED = {
     "stars": {mark: str(level) for mark, level in LEVELS.items()},
     "tails": "two", "rounding": "nearest", "statistic": "signed", "scale": "linear",
-    "estimator": "ols", "errors": "classical", "weights": "none", "df": "normal", "level": ".95",
-    "sample": "all",
+    "estimator": "ols", "errors": "classical", "weights": "none", "moments": "same rows",
+    "df": "normal", "level": ".95", "sample": "all",
 }  # fmt: skip
 
 
@@ -629,6 +628,7 @@ def agree(study):
     record, checks = printproof.plain(study), printproof.audit([study])
     broken = {check.rule for check in checks.select(verdict="impossible")}
     for check in checks:
+        assert "does not confirm" not in check.reasoning
         if check.verdict == "impossible":
             assert verify(printproof.certificate(check, study), record)
             continue
@@ -763,10 +763,11 @@ def test_a_paper_without_a_record_is_verified_with_an_if(tmp_path, capsys, proof
     assert "no paper 'another'" in capsys.readouterr().err
 
 
-def test_what_is_not_confirmed_is_listed_beside_the_certificates(tmp_path, ledger):
+def test_what_the_verifier_does_not_confirm_is_not_called_impossible(ledger, monkeypatch):
     check = next(c for c in ledger if c.rule == "stars" and c.verdict == "consistent")
-    doctored = printproof.Ledger((replace(check, verdict="impossible"),), ledger.studies)
-    names = [path.name for path in write_ledger(doctored, tmp_path)]
-    assert names[-1] == "unconfirmed.txt" and not list(tmp_path.glob("certificates/*.json"))
-    text = (tmp_path / "certificates" / "unconfirmed.txt").read_text("utf-8")
-    assert check.title in text and "does not confirm" in text
+    doctored = replace(check, verdict="impossible")
+    study = ledger.study(check.paper)
+    monkeypatch.setattr("printproof.ledger.RULES", {"stars": lambda _: iter([doctored, check])})
+    first, second = printproof.audit([study])
+    assert (first.verdict, second) == ("undecided", check)
+    assert "not called impossible" in first.reasoning and "does not confirm" in first.reasoning

@@ -8,16 +8,17 @@ on which the two programs do not agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from ftz import register
 from ftz.errors import RecordError
 from printproof import checker
-from printproof.declare import KINDS
+from printproof.declare import KINDS, PERCENTS
 from printproof.rules import official
-from printproof.statement import IMPOSSIBLE, Check
+from printproof.statement import IMPOSSIBLE, UNDECIDED, Check
 from printproof.study import Study, open_fact
 
 #: Keys that hold words about an entry, which a verifier must not need.
@@ -40,12 +41,36 @@ _SECTIONS = {
     "sample size": ("raw_sample",),
     "words": ("claims",),
 }
-_PLACES = ("statistic", "not negative", "p value", "interval", "stars")
+_PLACES = ("statistic", "not negative", "p value", "interval", "stars", "percentage")
 _ROWS = ("order of moments", "range", "spread", "0/1 variable", "granularity", "domain")
 
 
-def certificate(check: Check, study: Study) -> dict[str, Any]:
+def confirmed(checks: Iterable[Check], study: Study) -> Iterator[Check]:
+    """Yield checks; an impossible that the verifier does not confirm is undecided, with why."""
+    record: dict[str, Any] | None = None
+    for check in checks:
+        if check.verdict == IMPOSSIBLE:
+            record = record or plain(study)
+            try:
+                certificate(check, study, record)
+            except RecordError as error:
+                why = f"{check.reasoning} It is not called impossible: {error}."
+                yield replace(check, verdict=UNDECIDED, reasoning=why)
+                continue
+        yield check
+
+
+def certificate(
+    check: Check, study: Study, record: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the certificate of an impossible check as a JSON-ready dictionary.
+
+    Parameters
+    ----------
+    check : Check
+    study : printproof.Study
+    record : dict, optional
+        The study's :func:`plain` data, if they are there already.
 
     Raises
     ------
@@ -54,7 +79,7 @@ def certificate(check: Check, study: Study) -> dict[str, Any]:
     """
     if check.verdict != IMPOSSIBLE:
         raise RecordError(f"{check.title}: the verdict is {check.verdict}, not impossible")
-    record = plain(study)
+    record = record or plain(study)
     reasons: dict[str, None] = {}
     best: tuple[int, dict[str, Any]] = (0, {})
     rule = check.rule if check.rule in checker.THEOREMS else "arithmetic"
@@ -83,6 +108,8 @@ def _about(
         yield {"table": first.table, "variable": first.row}
     elif first and check.rule == "overall fit":
         yield {"table": first.table, "column": first.column}
+    elif first and check.rule.startswith("difference"):
+        yield from ({"entry": e, "row": first.row} for e in entries["differences"])
     elif check.rule == "official ranges":
         cities = register.study_cities()
         yield from ({"entry": e, "city": c} for e in entries["official"] for c in cities)
@@ -136,7 +163,8 @@ def _premises(study: Study) -> dict[tuple[str, str, str], Any]:
     found: dict[tuple[str, str, str], Any] = {("", "", k): v for k, v in header.paper.items()}
     found |= {(t, "", k): v for t, lines in header.tables.items() for k, v in lines.items()}
     found |= {(*at, k): v for at, lines in header.columns.items() for k, v in lines.items()}
-    found = {place: v for place, v in found.items() if place[2] not in {"because", "unused"}}
+    flat = {"because", "unused", "items", *PERCENTS}
+    found = {place: v for place, v in found.items() if place[2] not in flat}
     for key in ("errors", "absorbed", "clusters"):
         if study.get(key) is not None:
             found.setdefault(("", "", key), study.get(key))
@@ -152,6 +180,12 @@ def _premises(study: Study) -> dict[tuple[str, str, str], Any]:
             found[table, variable, "kind"] = kind
         if "unit" in (properties := study.get("variables", {}).get(variable, {})):
             found[table, variable, "unit"] = properties["unit"]
+        if items := study.items(table, variable):
+            found[table, variable, "items"] = items
+    for key, whole in PERCENTS.items():
+        for table, *names in dict.fromkeys((p.table, p.row, p.column) for p in study.record):
+            known = header.names(key, table, None)
+            found |= {(table, n, "percent"): whole for n in names if n.casefold() in known}
     return found
 
 
@@ -174,7 +208,7 @@ def _declared(study: Study, section: str) -> list[Any]:
 
 def _entries(study: Study) -> dict[str, list[Any]]:
     """Return declared entries without their words."""
-    sections = ("relations", "claims", "nested", "mediation", "raw_sample", "official")
+    sections = ("relations", "claims", "raw_sample", "official", *checker.ENTRIES)
     found = {key: [_entry(_plain(entry)) for entry in _declared(study, key)] for key in sections}
     for section, keys in checker.ENTRIES.items():
         found[section] = [{k: v for k, v in e.items() if k in keys} for e in found[section]]

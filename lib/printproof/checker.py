@@ -414,6 +414,7 @@ class Print:
 ENTRIES = {
     "nested": ("table", "columns"),
     "mediation": ("total", "mediator", "direct", "path", "slopes"),
+    "differences": ("table", "first", "second"),
 }
 #: Names under which a number of observations, a constant, R2, adjusted R2 and F are printed.
 SIZES = ("N", "n", "Observations", "obs")
@@ -562,11 +563,25 @@ def statistic(p: Print, about: Any) -> Finding:
     return Finding(says, [(k, v) for k, v in cases.items() if said in {k, None, "unknown"}])
 
 
+def p_values(p: Print, table: str, column: str) -> None:
+    """Demand that what stands under p are p values: all lie from 0 to 1, or it is declared."""
+    if p.premise("p_column", table, column) == "p values":
+        return
+    under = [c for c in p.cells if (c[0], c[2], c[3]) == (table, column, "p")]
+    p.listed[f"{table}/{column}"] = None
+    for text, _, kind in [p.cell(*place) for place in under]:
+        odd = kind in {"rounded", "count"} and not 0 <= decimal(text)[0] <= 1
+        demand(not odd, f"{table}: {text:.20} under p is no p value: 'p_column' must be declared")
+
+
 def not_negative(p: Print, about: Any) -> Finding:
     """``0 <= standard error`` and ``0 <= p value``."""
-    place = texts(about, "table", "row", "column")
-    found = [p.value(*place, key) for key in ("se", "p") if p.has(*place, key)]
-    return only("no standard error and no p value is negative", *(value >= 0 for value in found))
+    table, _, column = place = texts(about, "table", "row", "column")
+    says = "no standard error and no p value is negative"
+    if p.has(*place, "se") and not (error := p.value(*place, "se") >= 0).possible:
+        return only(says, error)
+    p_values(p, table, column)
+    return only(says, p.value(*place, "p") >= 0)
 
 
 def distributions(p: Print, table: str, row: str, column: str) -> list[int | None]:
@@ -623,6 +638,7 @@ def p_value(p: Print, about: Any) -> Finding:
     """``P(|T| > statistic) = p``, two-sided."""
     table, _, column = place = texts(about, "table", "row", "column")
     p.need("tails", ("two",), table, column)
+    p_values(p, table, column)
     value, size = p.value(*place, "p"), abs(p.statistic(*place))
     cases = [(named(df), [p.tail(size, df).equals(value)]) for df in distributions(p, *place)]
     return Finding("the p value is the tail beyond the statistic", cases)
@@ -665,12 +681,19 @@ def moment(p: Print, about: Any) -> tuple[Callable[[str], Ends], Callable[[str],
     )
 
 
+def plain(p: Print, *tables: str) -> None:
+    """Demand moments of the n rows beside, in one unit, none trimmed, each row counted once."""
+    for table in tables:
+        p.need("moments", ("same rows",), table)
+        p.need("weights", ("none",), table)
+
+
 def order(p: Print, about: Any) -> Finding:
-    """``min <= mean <= max`` of plain moments in one unit; ``sd >= 0`` of any."""
+    """``min <= mean <= max`` of the same rows, with any weights; ``sd >= 0`` always."""
     of, has, table, _ = moment(p, about)
     if has("sd") and not (negative := of("sd") >= 0).possible:
         return only("no standard deviation is negative", negative)
-    p.need("weights", ("none",), table)
+    p.need("moments", ("same rows",), table)
     demands = [of("min") <= of("mean"), of("mean") <= of("max")]
     return only("the mean lies between the ends", *demands)
 
@@ -678,7 +701,7 @@ def order(p: Print, about: Any) -> Finding:
 def range_(p: Print, about: Any) -> Finding:
     """``2 sd^2 <= (max - min)^2``: a variance is a mean of half squared differences."""
     of, _, table, _ = moment(p, about)
-    p.need("weights", ("none",), table)
+    plain(p, table)
     wanted = 2 * of("sd").square() <= (of("max") - of("min")).square()
     return only("the standard deviation is at most the range over the root of two", wanted)
 
@@ -690,7 +713,7 @@ def spread(p: Print, about: Any) -> Finding:
     ``(n-1) sd^2 <= n (max-mean) (mean-min)``: divisor n - 1 or n, whichever is weaker.
     """
     of, _, table, row = moment(p, about)
-    p.need("weights", ("none",), table)
+    plain(p, table)
     n = p.count(table, row, "n", "value")
     demand(n >= 3, "fewer than three observations")
     below, above, square = of("mean") - of("min"), of("max") - of("mean"), of("sd").square()
@@ -710,7 +733,7 @@ def dummy(p: Print, about: Any) -> Finding:
     """``mean = count/n`` and ``sd^2 = mean (1 - mean) n/divisor``, the divisor n - 1 or n."""
     of, has, table, row = moment(p, about)
     p.need("kind", ("dummy",), table, row)
-    p.need("weights", ("none",), table)
+    plain(p, table)
     n, mean = p.count(table, row, "n", "value"), of("mean")
     counts = (n * mean).whole()
     says = "n times the mean of a 0/1 variable is a count, which fixes the standard deviation"
@@ -738,24 +761,106 @@ def granularity(p: Print, about: Any) -> Finding:
     """Let sums of whole numbers be whole, and those of their squares too, of the same parity.
 
     ``n mean / unit`` and ``(divisor (sd/unit)^2 + sum^2/n - sum) / 2`` are whole (GRIM,
-    Brown and Heathers 2017; GRIMMER, Anaya 2016).
+    Brown and Heathers 2017; GRIMMER, Anaya 2016).  Of n whole numbers with this sum, n - rest
+    equal and rest one more vary least (Allard 2018).  A mean of k items has the unit 1/k.
     """
     of, has, table, row = moment(p, about)
-    p.need("kind", ("count",), table, row)
-    p.need("weights", ("none",), table)
+    items = p.premise("items", table, row)
+    if items is None:
+        p.need("kind", ("count",), table, row)
+    plain(p, table)
     n, unit = p.count(table, row, "n", "value"), rational(p.premise("unit", table, row) or 1)
+    unit /= 1 if items is None else rational(items)
+    demand(unit > 0, "a unit is positive")
     times = n * of("mean") / unit
     ends = [(of(end) / unit).is_whole() for end in ("min", "max") if has(end)]
     says, sums = "means and variances of whole numbers come in steps", times.whole()
     if not sums or not has("sd") or n < 2 or len(sums) > MOST_COUNTS:
         return only(says, times.is_whole(), *ends)
 
-    def parity(amount: int, divisor: int) -> Demand:
-        squares = divisor * (of("sd") / unit).square() + Fraction(amount**2, n)
-        return ((squares - amount) / 2).is_whole()
+    def demands(amount: int, divisor: int) -> Iterator[Demand]:
+        yield from ends
+        around, rest = divisor * (of("sd") / unit).square(), amount % n
+        yield exactly(Fraction(rest * (n - rest), n)) <= around
+        yield ((around + Fraction(amount**2, n) - amount) / 2).is_whole()
 
     pairs = [(a, d) for a in sums for d in (n - 1, n)]
-    return Finding(says, [(f"sum {a}, divisor {d}", [*ends, parity(a, d)]) for a, d in pairs])
+    return Finding(says, [(f"sum {a}, divisor {d}", demands(a, d)) for a, d in pairs])
+
+
+def percentage(p: Print, about: Any) -> Finding:
+    """``n value / 100`` (or 1000) is a count from 0 to n; n stands beside it or under it."""
+    table, row, column = texts(about, "table", "row", "column")
+    plain(p, table)
+    beside = column != "mean" and p.has(table, row, "mean", "value")
+    names = [column] if beside else [column, row]
+    found = [w for w in (p.premise("percent", table, name) for name in names) if w is not None]
+    whole, value = rational((found or [0])[0]), p.value(table, row, column, "value")
+    demand(whole > 0, f"{table}: {row!r:.80} is not declared as a percentage")
+    places = [*((row, c) for c in SIZES), *((r, column) for r in SIZES)]
+    size = next((at for at in places if p.has(table, *at, "value")), places[0])
+    n = p.count(table, *size, "value")
+    says = "a count of n, in parts of n, is a whole number from none to all"
+    return only(says, (n * value / whole).is_whole(), value >= 0, value <= whole)
+
+
+def groups(p: Print, about: Any) -> tuple[str, str, list[str], Ends]:
+    """Return table and row of a declared difference, the groups' tables, and their means' own."""
+    demand(set(about) == {"entry", "row"}, "expected entry and row")
+    entry, row = p.entry("differences", {"entry": about["entry"]}), about["row"]
+    first, second = (entry[key] for key in ("first", "second"))
+    means = [p.value(table, row, "mean", "value") for table in (first, second)]
+    return entry["table"], row, [first, second], means[0] - means[1]
+
+
+def difference(p: Print, about: Any) -> Finding:
+    """``first mean - second mean = difference``, whatever its error."""
+    table, row, _, apart = groups(p, about)
+    says = "the difference is that of the two means"
+    return only(says, apart.equals(p.value(table, row, "ATT", "coef")))
+
+
+def difference_error(p: Print, about: Any) -> Finding:
+    """``se^2 = s1^2/n1 + s2^2/n2`` (Welch 1938), or ``s^2 (1/n1 + 1/n2)``, s pooled; t, p with it.
+
+    s^2 has the divisor n - 1, and the printed deviations n - 1 or n.  Pooled, the degrees of
+    freedom are ``n1 + n2 - 2``; otherwise no fewer than the smaller n less one.  A normal
+    tail is allowed.
+    """
+    table, row, tables, apart = groups(p, about)
+    pooled = p.need("variances", ("welch", "pooled"), table) == "pooled"
+    plain(p, *tables)
+    sizes = [p.count(group, row, "n", "value") for group in tables]
+    demand(min(sizes) >= 2, "a group of one has no deviation")
+    place, free = (table, row, "ATT"), sum(sizes) - 2
+    least = free if pooled else min(sizes) - 1
+    tested = p.has(*place, "p") and p.premise("tails", table, "ATT") == "two"
+
+    def demands(more: int) -> Iterator[Demand]:
+        squares = [
+            p.value(group, row, "sd", "value").square() * Fraction(n - 1 + more, n - 1)
+            for group, n in zip(tables, sizes, strict=True)
+        ]
+        if pooled:
+            parts = [s * Fraction(n - 1, free) for s, n in zip(squares, sizes, strict=True)]
+            squares = [parts[0] + parts[1]] * 2
+        square = squares[0] / sizes[0] + squares[1] / sizes[1]
+        if p.has(*place, "se"):
+            yield p.value(*place, "se").square().equals(square)
+        if p.has(*place, "statistic"):
+            yield (p.value(*place, "statistic").square() * square).equals(apart.square())
+            if p.has(*place, "coef"):
+                effect = p.value(*place, "coef").square()
+                yield (p.value(*place, "statistic").square() * square).equals(effect)
+        if tested and square.both[0] > 0:
+            p_values(p, table, "ATT")
+            low, high = (apart.square() / square).both
+            size = Ends(Fraction(_root(low)[0], ONE), Fraction(_root(high)[1], ONE))
+            beyond = Ends(p.tail(size, None).low, p.tail(size, least).high)
+            yield beyond.equals(p.value(*place, "p"))
+
+    says = "error, statistic and p value of the difference follow from the two groups"
+    return Finding(says, [(f"divisor {word}", demands(k)) for k, word in ((0, "n - 1"), (1, "n"))])
 
 
 def domain(p: Print, about: Any) -> Finding:
@@ -1028,6 +1133,7 @@ THEOREMS: dict[str, Callable[[Print, Any], Finding]] = {
     **{"statistic": statistic, "not negative": not_negative, "p value": p_value},
     **{"interval": interval, "stars": stars, "order of moments": order, "range": range_},
     **{"spread": spread, "0/1 variable": dummy, "granularity": granularity, "domain": domain},
+    **{"percentage": percentage, "difference": difference, "difference error": difference_error},
     **{"sample size": sample_size, "fit": fit, "overall fit": overall, "mediation": mediation},
     **{"classical errors": classical, "words": claims, "official ranges": official},
     **dict.fromkeys(RELATIONS, relation),
@@ -1078,7 +1184,7 @@ def _sentence(certificate: Mapping[str, Any], says: str, p: Print) -> str:
     told = "it declares" if known else "it is declared"
     parts = [f"{'The record prints' if known else 'If the print reads'} {', '.join(cells)}"]
     parts += [f"{told} {', '.join(premises)}"] if premises else []
-    parts += [f"no other coefficients stand in {', '.join(p.listed)}"] if p.listed else []
+    parts += [f"no others of their kind stand in {', '.join(p.listed)}"] if p.listed else []
     parts += [f"the facts are {', '.join(facts)}"] if facts else []
     count = len(certificate["cases"])
     return (

@@ -5,7 +5,7 @@ Nothing is assumed where nothing is declared: a verdict that needs a convention 
 
     declare:
       stars: {"*": .1, "**": .05, "***": .01}   # levels; two of them are fine
-      tails: two                                # one | two
+      tails: two                                # of stars and p values: one | two
       df: normal                                # normal | residual | a whole number
       rounding: nearest                         # nearest | half_even | truncated | unknown
       statistic: signed                         # signed | absolute
@@ -13,7 +13,10 @@ Nothing is assumed where nothing is declared: a verdict that needs a convention 
       level: .95                                # of printed intervals
       estimator: ols                            # ols | wls | iv | logit | re | ...
       errors: classical                         # classical | robust | clustered | ask
-      weights: none                             # moments of the n rows, in one unit, none trimmed
+      weights: none                             # means, deviations, percentages count rows alike
+      moments: same rows                        # of the n rows beside, in one unit, none trimmed
+      variances: welch                          # of a difference of means: welch | pooled
+      p_column: p values                        # where a cell under p is none by itself
       decimal: "."                              # or ","
       sample: matched                           # columns of one name are one sample
       dummies: [treated]                        # 0/1 variables
@@ -22,6 +25,10 @@ Nothing is assumed where nothing is declared: a verdict that needs a convention 
       amounts: [investment]                     # variables that are not negative
       parts: [batches]                          # lists whose percentages are of the entry's sum
       totals: [batches]                         # lists that add up to a printed total
+      items: {stress: 4}                        # a variable is the mean of so many whole answers
+      percents: [female]                        # rows or headings: a count in percent of the n
+      permilles: [infected]                     # the same of a thousand
+      groups: [treated, control]                # "treated mean" is the mean of a group
       unused: [median]                          # headings that no rule reads
       because: {stars: the note under Table 1}  # the sentence behind each line
       tables:
@@ -39,20 +46,6 @@ from ftz.errors import RecordError
 from printproof.exact import ROUNDINGS
 from printproof.printed import STARS
 
-_ESTIMATORS = [
-    "ols",
-    "wls",
-    "gls",
-    "iv",
-    "gmm",
-    "logit",
-    "probit",
-    "poisson",
-    "re",
-    "ml",
-    "matching",
-    "unknown",
-]
 _CHOICES: dict[str, tuple[str, ...]] = {
     "tails": ("one", "two", "unknown"),
     "rounding": ROUNDINGS,
@@ -64,10 +57,15 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     ),
     "errors": ("classical", "robust", "clustered", "bootstrap", "ask", "unknown"),
     "decimal": (".", ","),
+    "moments": ("same rows", "unknown"),
+    "variances": ("welch", "pooled", "unknown"),
+    "p_column": ("p values", "unknown"),
 }
 #: Lists of variables, and the kind that they declare.
 KINDS = {"dummies": "dummy", "counts": "count", "shares": "share", "amounts": "amount"}
-_LISTS = (*KINDS, "parts", "totals", "unused")
+#: Lists of counts that are printed as parts of n, and of how many parts.
+PERCENTS = {"percents": 100, "permilles": 1000}
+_LISTS = (*KINDS, *PERCENTS, "parts", "totals", "groups", "unused")
 
 
 def _stars(value: Any) -> bool:
@@ -91,12 +89,18 @@ def _df(value: Any) -> bool:
     return whole or value in {"normal", "residual", "unknown"}
 
 
+def _items(value: Any) -> bool:
+    counts = list(value.values()) if isinstance(value, Mapping) else [None]
+    return all(isinstance(k, int) and not isinstance(k, bool) and k > 0 for k in counts)
+
+
 _OTHERS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "stars": (_stars, 'falling levels between 0 and 1, as {"*": .1, "**": .05, "***": .01}'),
     "df": (_df, "normal, residual or a whole number below ten million"),
     "level": (lambda v: _level(v) is not None, "a number between 0 and 1"),
     "sample": (lambda v: isinstance(v, str) and bool(v), "a name"),
     "weights": (lambda v: isinstance(v, str) and bool(v), "none, or a name"),
+    "items": (_items, "a whole number for each variable, as {stress: 4}"),
     "because": (lambda v: isinstance(v, Mapping), "a sentence for each key"),
     **{
         key: (

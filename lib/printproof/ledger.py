@@ -13,6 +13,7 @@ import pandas as pd
 
 from ftz.errors import RecordError
 from ftz.paths import data_dir
+from printproof.certificate import confirmed
 from printproof.printed import Record, read
 from printproof.rules import RULES
 from printproof.statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
@@ -141,7 +142,7 @@ class Ledger:
 
 
 def audit(studies: list[Study] | None = None) -> Ledger:
-    """Run every rule on every study.
+    """Run every rule on every study; *impossible* is only what the verifier confirms.
 
     Parameters
     ----------
@@ -154,7 +155,11 @@ def audit(studies: list[Study] | None = None) -> Ledger:
         If a declaration cannot be read or names a cell that is not in the record.
     """
     chosen = load_studies() if studies is None else studies
-    checks = [check for study in chosen for rule in RULES.values() for check in rule(study)]
+    checks = (
+        check
+        for study in chosen
+        for check in confirmed((c for rule in RULES.values() for c in rule(study)), study)
+    )
     return Ledger(tuple(checks), tuple(chosen))
 
 

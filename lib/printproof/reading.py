@@ -53,7 +53,10 @@ from printproof.study import CONSTANTS, SECTIONS, Study
 
 #: Headings of columns, as papers print them, and the statistic of a cell.
 _STATISTICS = {
-    "coef": ("coef", "coef.", "coefficient", "att", "ate", "effect", "estimate", "b", "系数"),
+    "coef": (
+        *("coef", "coef.", "coefficient", "att", "ate", "effect", "estimate", "b", "系数"),
+        *("difference", "diff", "diff.", "差异", "均值差"),
+    ),
     "se": ("se", "std_error", "std. error", "std. err.", "standard error", "s.e.", "标准误"),
     "statistic": ("statistic", "t", "z", "t value", "z value", "t-stat", "t-value", "z-value"),
     "p": ("p", "p value", "p-value", "pvalue", "p>|t|", "p>|z|", "pr(>|t|)", "pr(>|z|)"),
@@ -83,6 +86,8 @@ _THIRD["unknown"] = "unknown"
 _BELOW = {"parentheses": "(", "brackets": "[", "braces": "{"}
 #: Names that a column of a regression or an entry of a table cannot have.
 RESERVED = frozenset({*_RESERVED, *_ABOUT, *_BELOW, "columns", "rows"})
+#: Names of the row or the column of a cross-table that holds sums.
+_TOTALS = ("total", "totals", "sum", "合计", "总计")
 _PERCENT = ("pct", "percent", "shares")
 _DUMMY_NAMES = {"ftz", "did", "treat", "treated", "treatment", "post", "policy", "d", "dummy"}
 
@@ -106,6 +111,8 @@ class _Reader:
     names: dict[str, Path_] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     unknown: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    grids: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
 
     def fail(self, path: Path_, message: str) -> NoReturn:
         """Refuse an entry, with its line and column where the file is known."""
@@ -145,6 +152,9 @@ class _Reader:
         if not cell.number:
             self.words[name] = str(value or "")
             return
+        told = {place[1].casefold(), place[2].casefold()}
+        if told & self._names("percents", place[0]) or told & self._names("permilles", place[0]):
+            kind = kind if {place[1], place[2]} & set(SIZES) else "rounded"
         if cell.kind == "rounded":
             whole = "." not in cell.text
             kind = kind if kind != "count" or whole else "rounded"
@@ -220,16 +230,24 @@ class _Reader:
         headings = [str(c) for c in content["columns"]]
         if len(set(headings)) < len(headings):
             self.fail((*path, "columns"), "a heading stands twice")
-        unused = {str(h).casefold() for h in self._unused(name)}
-        roles = {h: _lookup(h, _STATISTICS) or _lookup(h, _MOMENTS) for h in headings}
+        named = {h for k in ("counts", "percents", "permilles") for h in self._names(k, name)}
+        roles = {h: self._role(name, h) for h in headings}
         for place, heading in enumerate(headings):
-            known = roles[heading] or heading.casefold() in _UNUSED | unused | {"stars"}
-            if not known and any(roles.values()):
+            unused = heading.casefold() in _UNUSED | {"stars", *self._names("unused", name)}
+            known = any(roles[heading]) or unused or heading.casefold() in named
+            if not known and any(any(role) for role in roles.values()):
                 self.fail(
                     (*path, "columns", place),
                     f"the heading {heading!r} is not understood; "
-                    f'declare `unused: ["{heading}"]` to keep it out of the rules',
+                    f'declare `unused: ["{heading}"]` to keep it out of the rules, '
+                    "or what it is under `percents`, `counts` or `groups`",
                 )
+        groups = {table: None for table, _, moment in roles.values() if moment and table != name}
+        self.groups |= {name: list(groups)} if groups else {}
+        for table in groups:
+            lines = self.declared.get(name, {})
+            self.declared[table] = {k: v for k, v in lines.items() if k != "columns"}
+        self._cross(name, [str(r) for r in content["rows"]], roles)
         for row, values in content["rows"].items():
             if not isinstance(values, list) or len(values) != len(headings):
                 self.fail(
@@ -240,9 +258,33 @@ class _Reader:
                 name, str(row), dict(zip(headings, values, strict=True)), (*path, "rows", row)
             )
 
-    def _unused(self, name: str) -> list[Any]:
-        paper = self.declared.get("", {})
-        return [*paper.get("unused", []), *self.declared.get(name, {}).get("unused", [])]
+    def _cross(self, name: str, rows: list[str], roles: Mapping[str, Any]) -> None:
+        """Keep the rows and columns of a table with totals that could add up to them."""
+        rates = self._names("percents", name) | self._names("permilles", name) | _UNUSED
+        columns = [h for h, role in roles.items() if h == "n" or not any(role)]
+        kept = [[k for k in keys if k.casefold() not in rates] for keys in (rows, columns)]
+        if {k.casefold() for keys in kept for k in keys} & set(_TOTALS):
+            self.grids[name] = kept[0], kept[1]
+
+    def _names(self, key: str, table: str) -> set[str]:
+        """Return the names that a list declares for a table, in lower case."""
+        levels = self.declared.get("", {}), self.declared.get(table, {})
+        return {str(name).casefold() for level in levels for name in level.get(key, ())}
+
+    def _role(self, name: str, heading: str) -> tuple[str, str | None, str | None]:
+        """Return table, statistic and moment of a heading; "treated mean" has a table of its own.
+
+        A heading that is declared as unused has neither, whatever it says.
+        """
+        plain = heading.strip().casefold()
+        if plain in self._names("unused", name):
+            return "", None, None
+        for group in self._names("groups", name):
+            moment = _lookup(plain.removeprefix(f"{group} "), _MOMENTS)
+            if moment and plain.startswith(f"{group} "):
+                return f"{name} {plain[: len(group)]}", None, moment
+        statistic = _lookup(heading, _STATISTICS)
+        return "", statistic, None if statistic else _lookup(heading, _MOMENTS)
 
     def _line(self, name: str, row: str, line: dict[str, Any], path: Path_) -> None:
         stars = str(line.pop("stars", "") or "").strip()
@@ -250,15 +292,16 @@ class _Reader:
             self.fail(path, f"{stars!r} are no stars")
         for number, (heading, value) in enumerate(line.items()):
             at = (*path, number)
-            statistic = _lookup(heading, _STATISTICS)
+            table, statistic, moment = self._role(name, heading)
             if statistic:
                 kind = "count" if statistic == "df" else "rounded"
                 own = _with(value, stars if statistic == "coef" else "")
                 self.add((name, row, "ATT", statistic), own, at, kind=kind)
                 continue
-            column = _lookup(heading, _MOMENTS) or heading
-            kind = "count" if column == "n" else "rounded"
-            self.add((name, row, column, "value"), value, at, kind=kind)
+            whole = moment == "n" or heading.casefold() in self._names("counts", name)
+            plain = "" if name in self.grids and heading in self.grids[name][1] else "rounded"
+            place = table or name, row, moment or heading, "value"
+            self.add(place, value, at, kind="count" if whole else plain)
 
     def _regression(self, name: str, content: Mapping[str, Any], path: Path_) -> None:
         below = {k: _THIRD.get(str(content.get(k, "statistic"))) for k in _BELOW if k in content}
@@ -500,6 +543,8 @@ def study(
         reader.table(table, content, (name,))
         reader.decimal = paper_mark
     del reader.declared[""]
+    for table in reader.groups.keys() - {cell.table for cell in reader.cells}:
+        reader.declared.pop(table, None)  # its lines stand at its groups
     raw = tables.get("claims", {}) or {}
     claims = {str(k): (str(v), "") for k, v in raw.items()}
     header = {**header, "tables": {**reader.declared, **(header.get("tables") or {})}}
@@ -577,6 +622,11 @@ def _infer(found: Study, reader: _Reader) -> dict[str, Any]:
         "nested": nested,
         "mediation": list(_mediation(found, reader, nested)),
         "relations": list(_relations(found, reader)),
+        "differences": [
+            {"table": table, "first": groups[0], "second": groups[1]}
+            for table, groups in reader.groups.items()
+            if len(groups) == 2
+        ],
     }
     sizes = list(dict.fromkeys(p.table for p in found.record if p.row in SIZES or p.column == "n"))
     return {k: v for k, v in sections.items() if v} | (
@@ -663,6 +713,8 @@ def _total(
 
 
 def _relations(found: Study, reader: _Reader) -> Iterator[dict[str, Any]]:
+    for table, (rows, columns) in reader.grids.items():
+        yield from _margins(found, table, rows, columns)
     for table, lines in reader.parts.items():
         for line in lines:
             shares = _shares(found, table, line) if line["shares"] else {"cells": {}}
@@ -691,6 +743,31 @@ def _shares(found: Study, table: str, line: Mapping[str, Any]) -> dict[str, Any]
             for i, p in enumerate(line["parts"])
         ],
     }
+
+
+def _margins(
+    found: Study, table: str, rows: list[str], columns: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the sums of a cross-table: the one row, or column, of totals is that of the others."""
+    by_column = [(c, [(r, c) for r in rows]) for c in columns]
+    by_row = [(r, [(r, c) for c in columns]) for r in rows]
+    for lines, axis in ((by_column, 0), (by_row, 1)):
+        for name, line in lines:
+            sums = [at for at in line if at[axis].casefold() in _TOTALS]
+            parts = {f"x{i}": at for i, at in enumerate(line) if at not in sums}
+            names = {k: f"{table}/{r}/{c}/value" for k, (r, c) in parts.items()}
+            if len(sums) != 1 or len(names) < 2 or {at[axis] for at in line} & set(SIZES):
+                continue
+            names["total"] = "{}/{}/{}/value".format(table, *sums[0])
+            if all(found.has(found.id(place)) for place in names.values()):
+                yield {
+                    "rule": "parts and totals",
+                    "title": f"{table}: {'row' if axis else 'column'} {name} adds up to its total",
+                    "cells": names,
+                    "inferred": _unless(found, "totals", table),
+                    "left": " + ".join(parts),
+                    "right": "total",
+                }
 
 
 def _unless(found: Study, key: str, table: str) -> str:

@@ -81,8 +81,8 @@ class Statement:
         told = f"{self.says}: " if self.says else ""
         first = _located(self.left, left, record)
         if self.right is None or right is None:
-            inside = "holds" if related(left, self.relation, None) else "holds no"
-            return f"{told}{first}, which {inside} a whole number"
+            inside = "a" if related(left, self.relation, None) else "no"
+            return f"{told}{first}, which holds {inside} whole number"
         second = _located(self.right, right, record)
         return f"{told}{first} and {second}; {self._outcome(record, left, right)}"
 
@@ -145,7 +145,7 @@ class Branch:
 #: How much a verdict rests on, the least first.
 STRENGTHS = ("arithmetic", "convention", "wording")
 #: Premises that say what a heading means: digits and these are arithmetic.
-_DEFINITIONS = {"scale", "counts", "parts"}
+_DEFINITIONS = {"scale", "counts", "parts", "p_column"}
 
 
 @dataclass(frozen=True)

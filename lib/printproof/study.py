@@ -11,7 +11,7 @@ import ast
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ import pandas as pd
 
 from ftz.errors import RecordError
 from ftz.paths import data_dir
-from printproof.declare import KINDS, Header
+from printproof.declare import KINDS, PERCENTS, Header
 from printproof.exact import Digits, Expr, number
 from printproof.exact import cell as cell_expr
 from printproof.printed import Printed, Record
@@ -37,6 +37,7 @@ SECTIONS = (
     "outcomes",
     "nested",
     "mediation",
+    "differences",
     "relations",
     "claims",
     "columns",
@@ -129,6 +130,34 @@ class Study:
         line = f"{key}: {wanted[0]}" if wanted else f"{key}: {EXAMPLES[key]}"
         held = all(v is not None and (not wanted or v in wanted) for v in values)
         return Premise(key, held, line)
+
+    def plain(self, *tables: str) -> list[Premise]:
+        """Return the premises that moments and percentages are of the n rows, each counted once.
+
+        Percent are often printed beside ends of 0 and 1, a full mean beside trimmed ends.
+        """
+        at = [(table, None) for table in tables]
+        rows = self.says("moments", "same rows", at=at)
+        told = "  # of the n rows beside, in one unit, none trimmed"
+        return [replace(rows, remedy=rows.remedy + told), self.says("weights", "none", at=at)]
+
+    def p_values(self, table: str, column: str | None) -> Premise:
+        """Return the premise that numbers under p are p values: declared, or all from 0 to 1."""
+        found = [p for p in self.tables[table] if (p.column, p.statistic) == (column, "p")]
+        odd = any(not 0 <= p.value <= 1 for p in found if p.kind in {"rounded", "count"})
+        said = self.says("p_column", "p values", at=[(table, column)])
+        return replace(said, declared=said.declared or not odd)
+
+    def items(self, table: str, variable: str) -> int | None:
+        """Return of how many whole answers a variable is declared to be the mean."""
+        return (self.header.get("items", table) or {}).get(variable)
+
+    def percent(self, table: str, row: str, column: str) -> int | None:
+        """Return 100 or 1000 where a heading, or a variable, is declared to be a count of n."""
+        beside = self.where(table, row, "mean") and column != "mean"  # a deviation, an end
+        told = {column.casefold(), "" if beside else row.casefold()}
+        found = (v for k, v in PERCENTS.items() if told & self.header.names(k, table, None))
+        return next(found, None)
 
     def section(self, name: str, line: str) -> Premise:
         """Return the premise that an entry of a section is declared, not inferred."""

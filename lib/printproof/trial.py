@@ -146,6 +146,7 @@ class _Paper:
             "scale": "linear",
             "estimator": "ols",
             "counts": ["n", "N"],
+            "moments": "same rows",
         }
         return {k: v for k, v in {**lines, **more}.items() if v is not None}
 
@@ -636,7 +637,7 @@ def _within(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
         for word, values, n in (("between", means, len(means)), ("within", inner, paper.n)):
             moments = (x.mean(), values.std(ddof=1), values.min(), values.max())
             rows[f"{name} {word}"] = [str(n), *(paper.show(v) for v in moments)]
-    return {"table2": _grid(rows)}, paper.header()
+    return {"table2": _grid(rows)}, paper.header(moments=None)
 
 
 @_shape("robust errors, steps on one sample")
@@ -658,6 +659,109 @@ def _outcomes(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
     }
     header = paper.header(errors="classical")
     return {"table4": columns}, header
+
+
+@_shape("questionnaires")
+def _questionnaires(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+    """Means of several whole answers, some of them below zero, with either divisor."""
+    paper = _Paper(rng, str(rng.choice(list(_MODES))))
+    rows, items = {}, {}
+    for name, low, high in (("stress", 1, 7), ("mood", -2, 2), ("visits", 0, 3)):
+        items[name] = k = int(rng.integers(1, 5))
+        n = int(rng.integers(5, 60))
+        x = rng.integers(low, high + 1, (n, k)).mean(axis=1)
+        values = x.mean(), x.std(ddof=int(rng.integers(2)))
+        rows[name] = [str(n), *(paper.show(v, 2) for v in values)]
+    return {"table1": _grid(rows, ["n", "mean", "sd"])}, paper.header(weights="none", items=items)
+
+
+@_shape("counts in percent")
+def _percent(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+    """Percent beside n, thousandths, and percent of columns whose N stands below."""
+    paper = _Paper(rng, str(rng.choice(list(_MODES))))
+    beside, below = {}, {}
+    for name in ("a", "b", "c"):
+        n = int(rng.integers(20, 900))
+        ones = [int(rng.binomial(n, 0.3)) for _ in range(2)]
+        parts = paper.show(100 * ones[0] / n, 1), paper.show(1000 * ones[1] / n, 1)
+        beside[name] = [str(n), *parts]
+    columns = {c: int(rng.integers(20, 900)) for c in ("north", "south")}
+    for name in ("female", "married"):
+        shares = (100 * rng.binomial(n, 0.4) / n for n in columns.values())
+        below[name] = [paper.show(v, 1) for v in shares]
+    below["N"] = [str(n) for n in columns.values()]
+    header = paper.header(
+        weights="none", percents=["rate", "female", "married"], permilles=["cases"]
+    )
+    tables = {
+        "table1": _grid(beside, ["n", "rate", "cases"]),
+        "table2": {c: {k: v[i] for k, v in below.items()} for i, c in enumerate(columns)},
+        "declare": {"unused": ["rate", "cases"]},
+    }
+    return tables, header
+
+
+def _two_groups(pooled: bool) -> Shape:
+    def shape(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+        paper = _Paper(rng, str(rng.choice(list(_MODES))))
+        rows, ddof = {}, int(rng.integers(2))
+        for name in ("x1", "x2", "y"):
+            d = rng.permutation(paper.data["treat"])
+            groups = [paper.data[name][d == k] for k in (1, 0)]
+            test = stats.ttest_ind(*groups, equal_var=pooled)
+            apart = groups[0].mean() - groups[1].mean()
+            cells = [
+                (str(len(g)), paper.show(g.mean()), paper.show(g.std(ddof=ddof))) for g in groups
+            ]
+            tests = paper.show(apart), paper.show(apart / test.statistic)
+            tail = paper.show(test.statistic, 2), paper.show(test.pvalue, 3)
+            rows[name] = [*cells[0], *cells[1], *tests, *tail]
+        words = ("treated", "others")
+        columns = [f"{w} {c}" for w in words for c in ("n", "mean", "sd")]
+        places = {"table": "table1", "first": "table1 treated", "second": "table1 others"}
+        header = paper.header(
+            weights="none",
+            df=None,
+            variances="pooled" if pooled else "welch",
+            differences=[places],
+        )
+        grid = _grid(rows, [*columns, "difference", "se", "t", "p"])
+        return {"table1": {"declare": {"groups": list(words)}, **grid}}, header
+
+    return shape
+
+
+SHAPES["two groups, Welch"] = _two_groups(False)
+SHAPES["two groups, pooled"] = _two_groups(True)
+
+
+@_shape("a cross-table")
+def _cross(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+    """Print counts that add up, and amounts whose rounded parts need not."""
+    paper = _Paper(rng, str(rng.choice(list(_MODES))))
+    counts = rng.integers(0, 60, (4, 3)).astype(float)
+    amounts = rng.uniform(1, 90, (4, 3))
+    columns, grids = ["male", "female", "unknown", "Total"], []
+    for x, places in ((counts, 0), (amounts, 1)):
+        x = np.column_stack([x, x.sum(axis=1)])
+        x = np.vstack([x, x.sum(axis=0)])
+        names = ("a", "b", "c", "d", "Total")
+        lines = ([paper.show(v, places) for v in line] for line in x)
+        grids.append(_grid(dict(zip(names, lines, strict=True)), columns))
+    tables = {"table1": {**grids[0], "declare": {"counts": columns}}, "table2": grids[1]}
+    return tables, paper.header(totals=["table1", "table2"])
+
+
+@_shape("a column headed p")
+def _headed_p(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+    """Prices, and rates in percent, under the heading p beside tests."""
+    paper = _Paper(rng)
+    rows = {}
+    for name in ("a", "b", "c", "d"):
+        b, se = rng.normal(0, 0.3), rng.uniform(0.02, 0.2)
+        price = rng.normal(2, 6) if name != "a" else -3.5
+        rows[name] = [*(paper.show(v) for v in (b, se)), paper.show(b / se, 2), paper.show(price)]
+    return {"table1": _grid(rows, ["coef", "se", "t", "p"])}, paper.header()
 
 
 def honest_study(shape: str, seed: int, *, declared: bool = False) -> Study:
@@ -726,6 +830,10 @@ POWERFUL = (
     "p values and intervals",
     "R2, adjusted R2 and F",
     "errors printed as zero",
+    "questionnaires",
+    "counts in percent",
+    "two groups, Welch",
+    "a cross-table",
 )
 
 

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["rerun"]:
         return _rerun(given[1:])
-    given = given[1:] if given[:2] == ["audit", "import"] else given
+    given = given[1:] if given[:1] == ["audit"] and given[1:2] in SUBCOMMANDS else given
     options = _parser(given).parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -63,7 +63,8 @@ def _audit_parser(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Check every printed number of the five papers, or of FILE.yml, by exact interval "
         "arithmetic, and print the ledger: one row a check, with the deciding arithmetic.  "
-        "`ftz audit import FILE` writes such a file from LaTeX, HTML, CSV, Excel or pasted text."
+        "`ftz audit import FILE` writes such a file from LaTeX, HTML, CSV, Excel or pasted text; "
+        "`ftz audit explain CELL` tells everything about one printed cell."
     )
     parser.add_argument(
         "file", nargs="?", type=Path, metavar="FILE.yml", help="another paper's printed tables"
@@ -119,6 +120,14 @@ def _import_parser(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
     parser.prog = "ftz audit import"
     parser.set_defaults(run=run, command="audit import")
+
+
+def _explain_parser(parser: argparse.ArgumentParser) -> None:
+    from printproof.explain import add_arguments, run
+
+    add_arguments(parser)
+    parser.prog = "ftz audit explain"
+    parser.set_defaults(run=run, command="audit explain")
 
 
 def _print_ledger(ledger: Ledger) -> None:
@@ -328,6 +337,8 @@ def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
+#: What may also follow ``ftz audit``.
+SUBCOMMANDS = (["import"], ["explain"])
 #: Name of a command to what it does in a line, and what adds its options.
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("say everything that is wrong with a panel and its spec", _check_parser),
@@ -338,6 +349,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
     "audit": ("decide which printed numbers can all be true together", _audit_parser),
     "import": ("write the record of printed tables, for `ftz audit`", _import_parser),
+    "explain": ("tell everything about one printed cell of an audit", _explain_parser),
     "verify": ("check certificates of impossibility by a program of their own", _verify_parser),
     "witness": ("build panels that reproduce printed tables", _witness_parser),
 }

@@ -34,7 +34,11 @@ _ASKED = """\
     # statistic: signed       # or absolute, where t is printed without its sign
     # estimator: ols          # or wls, iv, logit, ...; a table or column may have its own
     # errors: classical       # or robust, clustered, bootstrap
-    # weights: none           # moments of the n rows, in one unit, none trimmed
+    # weights: none           # do means and percentages count every row once?
+    # moments: same rows      # are mean, sd, ends of the n rows beside, in one unit, none trimmed?
+    # items: {stress: 4}      # which variables are means of so many whole-number answers?
+    # percents: [female]      # which rows or columns are a count in percent of n?
+    # variances: welch        # or pooled: behind the error of a difference of group means
     # counts: [N, n]          # exact whole numbers
     # sample: one             # a name for the sample that columns share
     # because: {stars: the note under Table 1}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from printproof.rules import columns, moments, numbers, official, ratios, words
+from printproof.rules import columns, groups, moments, numbers, official, ratios, words
 from printproof.statement import Check
 from printproof.study import Study
 
@@ -26,6 +26,9 @@ RULES: dict[str, Rule] = {
     "spread": moments.spread,
     "0/1 variable": moments.dummies,
     "granularity": moments.granularity,
+    "percentage": moments.percentages,
+    "difference": groups.means,
+    "difference error": groups.errors,
     "domain": moments.domain,
     "sample size": numbers.sample_sizes,
     "arithmetic": numbers.relations,

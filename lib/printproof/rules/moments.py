@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
 from printproof.declare import KINDS
 from printproof.exact import Expr, cell, number
-from printproof.statement import Branch, Check, Premise, Statement, decide
+from printproof.statement import SIZES, Branch, Check, Premise, Statement, decide
 from printproof.study import Study
 
 _COLUMNS = ("n", "mean", "sd", "min", "max")
-#: What ``weights: none`` declares of a table of moments, for the line that asks for it.
-PLAIN = "mean, sd and ends are of the same rows, in one unit, none trimmed"
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,16 @@ class _Line:
         return self.study.kind(self.table, self.variable)
 
     @property
-    def plain(self) -> Premise:
-        """The premise that all moments are the plain ones of the n rows, in one unit.
+    def plain(self) -> list[Premise]:
+        """The premises that all moments are those of the n rows, in one unit, unweighted."""
+        return self.study.plain(self.table)
 
-        Percent are often printed beside ends of 0 and 1, and a full mean beside trimmed ends.
-        """
-        found = self.study.says("weights", "none", at=[(self.table, None)])
-        return replace(found, remedy=f"{found.remedy}  # {PLAIN}")
+    @property
+    def step(self) -> Fraction | None:
+        """The unit of which a row's value is a whole multiple, one over the declared items."""
+        items = self.study.items(self.table, self.variable)
+        unit = Fraction(str(self.properties.get("unit", 1)))
+        return unit / (items or 1) if items or self.kind == "count" else None
 
     def declared(self, section: str) -> Premise:
         """Return the premise that the variable's kind is declared and no guess by its name."""
@@ -97,7 +98,7 @@ def order(study: Study) -> Iterator[Check]:
             Statement(line.min, "at most", line.mean, "the minimum is at most the mean"),
             Statement(line.mean, "at most", line.max, "the mean is at most the maximum"),
         ]
-        premises = [line.plain]
+        premises = line.plain[:1]  # a weighted mean lies between the ends as well
         if line.has("sd"):
             says = "a standard deviation is not negative"
             statements.append(Statement(number(0), "at most", line.sd, says))
@@ -117,8 +118,8 @@ def order(study: Study) -> Iterator[Check]:
 def span_of_ends(study: Study) -> Iterator[Check]:
     """Demand a standard deviation of at most the range over the root of two.
 
-    Two rows at either end reach it with the divisor n - 1; no more rows and no weights
-    exceed it, because a variance is a mean of half squared differences.
+    Two rows at either end reach it with the divisor n - 1, and no more rows exceed it,
+    because a variance is a mean of half squared differences.
     """
     for line in lines(study):
         if not line.has("sd", "min", "max"):
@@ -134,7 +135,7 @@ def span_of_ends(study: Study) -> Iterator[Check]:
             "range",
             title,
             [Branch("", (wanted,))],
-            premises=[line.plain],
+            premises=line.plain,
         )
 
 
@@ -174,7 +175,7 @@ def spread(study: Study) -> Iterator[Check]:
             "spread",
             title,
             [Branch("", statements)],
-            premises=[line.plain],
+            premises=line.plain,
             uses=[line.id("n") or ""],
         )
 
@@ -214,7 +215,7 @@ def _dummy(study: Study, line: _Line, n: int) -> Check:
         "0/1 variable",
         title,
         branches,
-        premises=[line.declared("dummies"), line.plain],
+        premises=[line.declared("dummies"), *line.plain],
         uses=[line.id("n") or ""],
         remark=remark,
     )
@@ -255,27 +256,18 @@ def whole_ends(expression: Expr, study: Study) -> tuple[int, int]:
     return ceil(span.low), floor(span.high)
 
 
-def whole_numbers(expression: Expr, study: Study) -> list[int]:
-    """Return the whole numbers inside an expression's interval, of which there should be few."""
-    low, high = whole_ends(expression, study)
-    return list(range(low, high + 1))
-
-
 def granularity(study: Study) -> Iterator[Check]:
     """Means and variances of whole numbers come in steps (GRIM and GRIMMER).
 
     The sum of a count variable is whole (Brown and Heathers 2017), and so is the sum of
     its squares, which is odd exactly if the sum is (Anaya 2016): x and its square have
-    the same parity.
+    the same parity.  Nor do whole numbers vary less than their mean, which is none, allows
+    (Allard 2018).  The mean of several items is a whole number of fractions.
     """
     for line in lines(study):
-        if line.kind != "count" or not line.counted:
-            continue
-        n = study.count(line.id("n") or "")
-        if not n:
-            continue
-        unit = number(str(line.properties.get("unit", 1)))
-        yield _granular(study, line, n, unit)
+        n = study.count(line.id("n") or "") if line.step and line.counted else None
+        if n:
+            yield _granular(study, line, n, number(line.step or 1))
 
 
 def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
@@ -297,16 +289,58 @@ def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
             half = (squares - number(amount)) / number(2)
             says = f"with sum {amount} and divisor {divisor}, (sum of squares - sum)/2"
             parity = Statement(half, "is whole", None, says)
-            branches.append(Branch(f"a sum of {amount}", (*ends, parity)))
+            rest = amount % n  # so many rows lie one step above the others at the least spread
+            least = number(Fraction(rest * (n - rest), n * divisor))
+            says = f"with sum {amount} and divisor {divisor}, the least variance of whole numbers"
+            vary = Statement(least, "at most", (line.sd / unit).square(), says)
+            branches.append(Branch(f"a sum of {amount}", (*ends, vary, parity)))
     return decide(
         record,
         study.paper,
         "granularity",
         title,
         branches or [Branch("", (whole, *ends))],
-        premises=[line.declared("counts"), line.plain],
+        premises=[
+            Premise("items", True, "")
+            if study.items(line.table, line.variable)
+            else line.declared("counts"),
+            *line.plain,
+        ],
         uses=[i for i in (line.id("n"), line.id("mean")) if i],
     )
+
+
+def percentages(study: Study) -> Iterator[Check]:
+    """Hold a count that is printed in percent, or of a thousand, against its n.
+
+    A heading or a row is declared as such; n stands beside it, or under its column.
+    """
+    for p in study.record:
+        whole = study.percent(p.table, p.row, p.column) if p.statistic == "value" else None
+        if whole is None or {p.row, p.column} & set(SIZES) or p.kind not in {"rounded", "count"}:
+            continue
+        places = [(p.row, c) for c in SIZES] + [(r, p.column) for r in SIZES]
+        found = (study.where(p.table, *place).get("value") for place in places)
+        size = next((i for i in found if i), None)
+        n = study.count(size or "")
+        if not size or not n:
+            continue
+        value = cell(p.id)
+        times = number(n) * value / number(whole)
+        statements = (
+            Statement(times, "is whole", None, f"n times the number over {whole} is a count"),
+            Statement(number(0), "at most", value, "no count is negative"),
+            Statement(value, "at most", number(whole), "no count exceeds n"),
+        )
+        yield decide(
+            study.record,
+            study.paper,
+            "percentage",
+            f"which count of n it is ({p.table}, {p.row}, {p.column})",
+            [Branch("", statements)],
+            premises=study.plain(p.table),
+            uses=[p.id, size],
+        )
 
 
 #: Where the values of a variable can lie, by kind.

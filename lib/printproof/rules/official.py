@@ -19,7 +19,7 @@ import pandas as pd
 from ftz import register
 from ftz.paths import data_dir
 from printproof.exact import cell, decimal, number
-from printproof.rules.moments import whole_numbers
+from printproof.rules.moments import whole_ends
 from printproof.statement import CONSISTENT, UNDECIDED, Branch, Check, Statement, decide
 from printproof.study import Study
 
@@ -216,7 +216,8 @@ def _treated(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
     wanted = Statement(
         n * mean, "at most", number(len(part)), "treated rows of the sample, and those admitted"
     )
-    counts = whole_numbers(n * mean, study)
+    low, high = whole_ends(n * mean, study)
+    counts = range(low, high + 1)
     spelled = "; ".join(
         f"{c} {min(y)}-{max(y)}" for c, y in part.groupby("city")["year"].agg(list).items()
     )

@@ -47,7 +47,7 @@ def statistic(study: Study) -> Iterator[Check]:
 
 def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list[Branch]:
     effect, error, t = (cell(place[k]) for k in ("coef", "se", "statistic"))
-    low, high = (_span(study, place[k]).low for k in ("se", "coef"))
+    low, high = (span(study, place[k]).low for k in ("se", "coef"))
     says = "the statistic is effect over standard error"
     if low is not None and low <= 0:
         says = "the effect is statistic times standard error"
@@ -62,7 +62,7 @@ def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list
     return [cases[sign]] if sign in cases else list(cases.values())
 
 
-def _span(study: Study, identifier: str) -> Span:
+def span(study: Study, identifier: str) -> Span:
     """Return the interval of a cell; a number printed as "about" has no ends."""
     about = study.record.get(identifier).kind in {"about", "fraction"}
     return Span(None, None) if about else cell(identifier).span(study.record)
@@ -77,7 +77,15 @@ def not_negative(study: Study) -> Iterator[Check]:
                 number(0), "at most", cell(place[key]), f"{nouns[key]} is not negative"
             )
             title = f"{nouns[key]} is not negative ({_name(study, place[key])})"
-            yield decide(study.record, study.paper, "not negative", title, [Branch("", (wanted,))])
+            premises = [study.p_values(*_at(study, place["p"])[0])] if key == "p" else []
+            yield decide(
+                study.record,
+                study.paper,
+                "not negative",
+                title,
+                [Branch("", (wanted,))],
+                premises=premises,
+            )
 
 
 def _size(study: Study, place: Mapping[str, str]) -> tuple[Expr, list[Premise]] | None:
@@ -102,18 +110,18 @@ def p_value(study: Study) -> Iterator[Check]:
         table, column = _at(study, place["p"])[0]
         if study.header.get("tails", table, column) == "one":
             continue
-        span = _span(study, place["p"])
+        ends = span(study, place["p"])
         frees, premise, uses = distributions(study, table, str(column), place)
         branches = []
         for df in frees:
             statements = []
-            if span.high is not None and 0 < span.high < 1:
-                least = critical_value(span.high, df)
+            if ends.high is not None and 0 < ends.high < 1:
+                least = critical_value(ends.high, df)
                 statements.append(
                     Statement(least, "at most", size, "so small a p needs so large a statistic")
                 )
-            if span.low is not None and 0 < span.low < 1:
-                most = critical_value(span.low, df)
+            if ends.low is not None and 0 < ends.low < 1:
+                most = critical_value(ends.low, df)
                 statements.append(
                     Statement(size, "at most", most, "so large a p allows no larger statistic")
                 )
@@ -129,13 +137,14 @@ def p_value(study: Study) -> Iterator[Check]:
                     *premises,
                     premise,
                     study.says("tails", "two", at=[(table, column)]),
-                    _digits(study, place["p"]),
+                    study.p_values(table, column),
+                    digits(study, place["p"]),
                 ],
                 uses=(place["p"], *uses),
             )
 
 
-def _digits(study: Study, identifier: str) -> Premise:
+def digits(study: Study, identifier: str) -> Premise:
     """Return the premise about the rounding of a cell whose interval went in as numbers."""
     exact = study.record.get(identifier).kind != "rounded"
     known = _rounding(study, identifier) != "unknown"
