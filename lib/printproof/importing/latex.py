@@ -401,8 +401,8 @@ def _piece(source: _Source, start: int, end: int) -> tuple[Piece, int, int]:
         inner = cell.end()
         width = re.search(r"c=(\d+)", cell[1] or "")
         across = -int(width[1]) if width else 1
-    file, *place = source.place(start)
-    return Piece(tidy(source.plain(inner, end)), *place, file), across, down
+    file, row, column = source.place(start)
+    return Piece(tidy(source.plain(inner, end)), row, column, file), across, down
 
 
 def _spans(

@@ -84,10 +84,10 @@ def expand(text: str, file: str) -> Expanded:
     """
     work = _Expansion(Path(file).parent)
     work.walk(uncommented(text), (file, text), None, 0)
-    chunks = work.chunks
+    chunks = work.chunks or [("", file, text, 0, True)]
     starts = accumulate((len(chunk) for chunk, *_ in chunks), initial=0)
-    pieces = [(s, *origin) for s, (_, *origin) in zip(starts, chunks, strict=False)]
-    return Expanded("".join(chunk for chunk, *_ in chunks), pieces or [(0, file, text, 0, True)])
+    pieces = [(s, f, t, o, e) for s, (_, f, t, o, e) in zip(starts, chunks, strict=False)]
+    return Expanded("".join(chunk for chunk, *_ in chunks), pieces)
 
 
 def uncommented(text: str) -> str:
