@@ -322,6 +322,104 @@ def test_odd_corners_of_latex():
     assert found["notes"][-1] == "Least squares." and len(found["notes"]) == 2
 
 
+# --- what TeX does before it sets a table ---------------------------------------------------------
+
+OWN = r"""
+\newcommand{\zone}{Zone effect} % of the preamble
+\newcommand*\mrow[2]{\parbox{#1}{#2}}
+\newcommand{\cell}[2][b]{\begin{tabular}[#1]{@{}c@{}}#2\end{tabular}}
+\def\pair#1#2{#1 & #2}
+\let\nl=\tabularnewline
+\DeclareMathOperator{\score}{Score}
+\newenvironment{results}[1]{\begin{tabular}{#1}}{\end{tabular}}
+\begin{results}{lcc}
+ & \cell{Long\\[-0.1cm]head} & $\score$ \\ \hline
+\mrow{4cm}{\zone} & 0.5\sym{**} & 0.40 \nl
+ & (0.2) & (0.10) \nl
+Age & \pair{0.1*}{0.3} \nl
+\input{rows}
+\end{results}
+"""
+
+
+def test_commands_environments_and_files_of_a_paper_are_put_in(tmp_path):
+    (tmp_path / "rows.tex").write_text("N & 80 & 90 \\\\ % all\n")
+    found = table(OWN, str(tmp_path / "a.tex"))
+    assert found["Long head"] == {"Zone effect": ["0.5**", "(0.2)"], "Age": ["0.1*"], "N": "80"}
+    assert found["Score"] == {"Zone effect": ["0.40", "(0.10)"], "Age": ["0.3"], "N": "90"}
+    (tmp_path / "rows.tex").write_text("N & 80 & 9x0 \\\\\n")
+    with pytest.raises(RecordError, match=r"rows\.tex:1:10: '9x0' is not a printed number"):
+        table(OWN, str(tmp_path / "a.tex"))
+
+
+def body(rows, head=""):
+    return f"{head}\\begin{{tabular}}{{lc}}\n & (1) \\\\\n{rows}\n\\end{{tabular}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (body("x & \\foo{1} \\\\"), r"a\.tex:3:5: \\foo is not understood; put its \\newcommand"),
+        (body("\\input{none}"), r"a\.tex:3:1: \\input names 'none', which is not beside"),
+        (body("x & \\input \\\\"), r"a\.tex:3:5: \\input names no file"),
+        (body("\\a", "\\def\\a{\\a\\a}"), "never comes to an end"),
+        (body("x & \\d{1}x \\\\", "\\newcommand\\d[1]{0.#1}\n"), r"a\.tex:4:5: '0\.1x' is not"),
+        (body("x & \\t1. \\\\", "\\def\\t#1.{#1}\n"), r"\\t is not understood"),
+        ("\\begin{tabbing} a & 1 \\end{tabbing}", r"a\.tex:1:1: tabbing is not read"),
+        (body("x & 0.1 \\\\") + body("x & \\foo \\\\"), r"\(--table leaves out this table, 2\)"),
+    ],
+)
+def test_what_tex_is_not_carried_out_is_refused_where_it_stands(text, message):
+    with pytest.raises(RecordError, match=message):
+        import_tables(text.encode(), "a.tex")
+
+
+@pytest.mark.parametrize(
+    ("rows", "entry"),
+    [
+        (r"x & \num{0.10}\rlap{$^{**}$} \\ & (0.04)", ["0.10**", "(0.04)"]),
+        (r"x & {$\tablenum{1.5}^{***}$} \\ & \phantom{-}(0.4)", ["1.5***", "(0.4)"]),
+        (r"\multirow{2}{*}{x} & .5\sym{*} \\[2pt] & \multicolumn{1}{c}{[0.2]}", [".5*", "[0.2]"]),
+        (r"x & \begin{array}{c}0.3\\(0.1)\end{array} \\", ["0.3", "(0.1)"]),
+        (r"x & $ 0.3^{} $ \\ (in logs) & $ ( 0.1 ) $", ["0.3", "( 0.1 )"]),
+        (r"x & $-$0.3 \\ (t) & (1.1)", ["-0.3", "(1.1)"]),
+    ],
+)
+@pytest.mark.parametrize("around", ["tabular}", "tabularx}{10cm}", "longtable}", "tabu} to 9cm "])
+def test_ways_to_set_a_number(rows, entry, around):
+    name = around.split("}")[0]
+    found = table(f"\\begin{{{around}{{lS}}\n & (1) \\\\\n{rows}\n\\end{{{name}}}", "a.tex")
+    ((label, read),) = found["(1)"].items()
+    assert label in {"x", "x (in logs)"} and read == entry
+
+
+def test_a_fragment_holds_rows_alone_and_words_are_left_out():
+    found = table("\\def\\sym#1{\\ifmmode^{#1}\\fi}\nx & 0.2\\sym{**} \\\\ & (0.1) \\\\", "a.tex")
+    assert found["(1)"] == {"x": ["0.2**", "(0.1)"]}
+    words = "\\begin{tabular}{ll} Name & Meaning \\\\ x & of 1850--2017 \\\\ \\end{tabular}"
+    record = import_tables((words + body("x & 0.1 \\\\")).encode(), "a.tex")
+    assert "# Left out: a.tex:1:" in record and "no row of numbers" in record
+    with pytest.raises(RecordError, match="no row of numbers"):
+        import_tables((words + body("x & 0.1 \\\\")).encode(), "a.tex", table=1)
+
+
+def test_columns_of_intervals_are_parted_and_columns_of_remarks_are_notes():
+    rows = [
+        "v,Mean,95% C.I.,Remark",
+        'x,0.5,"(0.1, 0.9)",since 2010',
+        'y,0.4,"(0.2, 0.6)",',
+        "z,1.0,,",
+    ]
+    found = table("\n".join(rows), "a.csv")
+    assert found["columns"] == ["Mean", "ci_low", "ci_high"]
+    assert found["rows"] == {
+        "x": ["0.5", "0.1", "0.9"],
+        "y": ["0.4", "0.2", "0.6"],
+        "z": ["1.0", "", ""],
+    }
+    assert found["notes"] == ["Remark: x: since 2010"]
+
+
 def test_a_sheet_of_several_tables_and_odd_html():
     text = "\n".join(
         ["Table 1. A,,", ",mean,sd", "x,1.0,2.0", "Table 2. B,,", ",mean,sd", "x,3.0,4.0"]

@@ -10,12 +10,13 @@ import csv
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ftz.errors import RecordError
 from ftz.paths import data_dir
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/register/*.csv"]}}
@@ -104,6 +105,8 @@ def load_register() -> Register:
         city of a zone stands twice, a batch, date, size or ``seen`` cannot be read, a city
         belongs to no listed zone, or a zone has no city; file, row and column are named.
     """
+    import pandas as pd
+
     zones = _table("zones.csv", ("zone", "batch", "launch", "areas", "area_km2", "seen", "source"))
     cities = _table("zone_cities.csv", ("zone", "city"))
     _refuse(zones["zone"].duplicated(), "zones.csv", "zone", "each zone once")
@@ -128,6 +131,8 @@ def _table(name: str, columns: tuple[str, ...]) -> pd.DataFrame:
 
     pandas would take a field too many for an index, and not count empty lines.
     """
+    import pandas as pd
+
     try:
         with (data_dir() / "register" / name).open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.reader(handle, strict=True)

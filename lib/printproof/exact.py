@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import cache
+from math import exp, lgamma, log
+from statistics import NormalDist
 from typing import Any
 
 from ftz.errors import RecordError
@@ -212,12 +214,48 @@ def critical(level: Fraction, df: int | None) -> Span:
     error that such a routine makes; a certificate's checker bounds the tail anew, in
     rational numbers.
     """
-    from scipy import stats
+    normal = -NormalDist().inv_cdf(float(level) / 2)
+    if df is None:
+        quantile = normal
+    elif df > 10**4:  # Cornish and Fisher's expansion; the next term is far below the slack
+        z, n = normal, float(df)
+        third = 3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z
+        quantile = z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        quantile += third / (384 * n**3)
+    else:
+        low, high = 0.0, 1.0
+        while _t_tail(high, df) > level:
+            low, high = high, 2 * high
+        while low < (middle := (low + high) / 2) < high:
+            low, high = (middle, high) if _t_tail(middle, df) > level else (low, middle)
+        quantile = high
+    slack = Fraction(quantile) / 10**9
+    return Span(Fraction(quantile) - slack, Fraction(quantile) + slack)
 
-    distribution = stats.norm if df is None else stats.t(df)
-    quantile = Fraction(float(distribution.isf(float(level) / 2)))
-    slack = quantile / 10**9
-    return Span(quantile - slack, quantile + slack)
+
+def _t_tail(t: float, df: int) -> float:
+    """Return the two-sided tail of the t distribution, an incomplete beta function."""
+    x = df / (df + t * t)
+    if x < (df + 2) / (df + 5):
+        return _beta(x, t * t / (df + t * t), df / 2, 0.5)
+    return 1 - _beta(t * t / (df + t * t), x, 0.5, df / 2)
+
+
+def _beta(x: float, rest: float, a: float, b: float) -> float:
+    """Return the incomplete beta function by its continued fraction (Lentz's algorithm)."""
+    scale = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x or 5e-324) + b * log(rest or 5e-324)
+    front, back, value = 1.0, 0.0, 1.0
+    for i in range(1, 20_000):
+        m = i // 2
+        if i % 2:
+            step = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            step = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        front, back = 1 + step / front, 1 / (1 + step * back)
+        value *= front * back
+        if abs(front * back - 1) < 1e-16:
+            break
+    return exp(scale) / (a * value)
 
 
 _BINARY: dict[str, Callable[[Span, Span], Span]] = {

@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ftz.errors import RecordError
 from ftz.paths import data_dir
@@ -18,6 +16,9 @@ from printproof.printed import Record, read
 from printproof.rules import RULES
 from printproof.statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
 from printproof.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
@@ -65,6 +66,8 @@ class Ledger:
     @property
     def frame(self) -> pd.DataFrame:
         """One row a check, from its paper and rule to its reasoning and cells."""
+        import pandas as pd
+
         columns = ["paper", "rule", "title", "verdict", "strength", "reasoning", "declare", "cells"]
         rows = [{name: getattr(c, name) for name in columns} for c in self]
         return pd.DataFrame(rows, columns=columns)
@@ -202,6 +205,8 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 
 def _claims(path: Path) -> dict[str, dict[str, tuple[str, str]]]:
+    import pandas as pd
+
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         rows = frame[["paper", "claim", "text", "where"]].to_numpy().tolist()

@@ -15,10 +15,12 @@ from dataclasses import dataclass, fields
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, Inexact
 from numbers import Integral
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ftz.errors import RecordError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -294,6 +296,8 @@ class Record:
     @property
     def frame(self) -> pd.DataFrame:
         """One row a printed number, indexed by identifier."""
+        import pandas as pd
+
         rows = [{name: getattr(n, name) for name in _COLUMNS} for n in self]
         frame = pd.DataFrame(rows, columns=_COLUMNS, index=[n.id for n in self])
         return frame.rename(columns={"text": "printed"}).rename_axis("id")
@@ -339,6 +343,8 @@ def read(path: Path) -> list[Printed]:
         be read, an unknown kind or statistic, wrong stars, another paper's number, a cell
         that stands twice.
     """
+    import pandas as pd
+
     try:
         # Without `header=None` pandas takes a field too many for an index, and without
         # `skip_blank_lines=False` it counts rows other than an editor does.

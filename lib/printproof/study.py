@@ -15,8 +15,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
 from ftz.errors import RecordError
 from ftz.paths import data_dir
 from printproof.declare import KINDS, PERCENTS, Header
@@ -322,6 +320,8 @@ def open_fact(name: str) -> int:
     RecordError
         If there is no such fact.
     """
+    import pandas as pd
+
     from ftz import register
 
     if match := re.fullmatch(r"@register/zones by (\d{4})", name):

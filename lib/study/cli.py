@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ftz.errors import FtzError
+from printproof import __main__ as printproof
 from study.commands import BAD_INPUT
 
-if TYPE_CHECKING:
-    from printproof import Ledger
-
-#: Exit codes where all is well, and where a wanted verdict was not met.
-OK, NOT_MET = 0, 1
+OK = 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,138 +50,18 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-# --- audit ------------------------------------------------------------------------------------
+# --- printed tables ---------------------------------------------------------------------------
 
 
-def _audit_parser(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Check every printed number of the five papers, or of FILE.yml, by exact interval "
-        "arithmetic, and print the ledger: one row a check, with the deciding arithmetic.  "
-        "`ftz audit import FILE` writes such a file from LaTeX, HTML, CSV, Excel or pasted text; "
-        "`ftz audit explain CELL` tells everything about one printed cell."
-    )
-    parser.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE.yml", help="another paper's printed tables"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--paper", help="only this paper")
-    parser.add_argument("--rule", help="only this rule")
-    parser.add_argument(
-        "--verdict",
-        choices=("consistent", "impossible", "undecided"),
-        help="only checks with this verdict",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write ledger.csv, ledger.jsonl, certificates/"
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 if anything is impossible"
-    )
-    parser.add_argument(
-        "--echo", action="store_true", help="show every cell as it was read, and who used it"
-    )
-    parser.set_defaults(run=_audit)
+def _printed_parser(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    """Return what fills a parser with a command of the audit that follows ``ftz audit``."""
 
+    def fill(parser: argparse.ArgumentParser) -> None:
+        printproof.COMMANDS[name][1](parser)
+        parser.prog = f"ftz audit {name}"
+        parser.set_defaults(command=f"audit {name}")
 
-def _audit(options: argparse.Namespace) -> int:
-    import printproof
-    from printproof.files import write_ledger
-    from printproof.reading import read_file
-
-    ledger = printproof.audit(read_file(options.file) if options.file else None)
-    wanted = {k: getattr(options, k) for k in ("paper", "rule", "verdict") if getattr(options, k)}
-    for key in ("paper", "rule"):
-        known = sorted({getattr(c, key) for c in ledger})
-        if key in wanted and wanted[key] not in known:
-            raise FtzError(f"no {key} {wanted[key]!r} in this ledger: there are {', '.join(known)}")
-    chosen = printproof.Ledger(tuple(ledger.select(**wanted)), ledger.studies)
-    if options.out:
-        for path in write_ledger(ledger, options.out):
-            print(f"wrote {path}", file=sys.stderr)
-    if options.echo:
-        print(ledger.echo())
-    if options.json:
-        print(chosen.json_lines(), end="")
-    else:
-        _print_ledger(chosen)
-        print(ledger.account)
-    return NOT_MET if options.strict and ledger.counts["impossible"] else OK
-
-
-def _import_parser(parser: argparse.ArgumentParser) -> None:
-    from printproof.importing.command import add_arguments, run
-
-    add_arguments(parser)
-    parser.prog = "ftz audit import"
-    parser.set_defaults(run=run, command="audit import")
-
-
-def _explain_parser(parser: argparse.ArgumentParser) -> None:
-    from printproof.explain import add_arguments, run
-
-    add_arguments(parser)
-    parser.prog = "ftz audit explain"
-    parser.set_defaults(run=run, command="audit explain")
-
-
-def _print_ledger(ledger: Ledger) -> None:
-    for verdict in ledger.counts:
-        found = ledger.select(verdict=verdict)
-        for check in ledger.findings if verdict == "impossible" else found:
-            print(f"{verdict.upper()}  {check.paper}  {check.rule}  ({check.strength})")
-            for text in (check.title, check.reasoning):
-                print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
-            print()
-    words = ", ".join(f"{n} {verdict}" for verdict, n in ledger.counts.items())
-    print(f"{len(ledger)} checks: {words}")
-
-
-# --- verify -----------------------------------------------------------------------------------
-
-
-def _verify_parser(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Check certificates (written by `ftz audit --out`) by a program that shares no line with "
-        "the audit, and print the sentence that each proves.  Cells and declarations must be "
-        "those of the record; for a paper without one the sentence begins with if."
-    )
-    parser.add_argument("certificates", nargs="+", type=Path, metavar="CERTIFICATE.json")
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE.yml", help="the record, if not the five papers'"
-    )
-    parser.set_defaults(run=_verify)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from printproof import checker
-
-    failed = 0
-    for path in options.certificates:
-        try:
-            with path.open(encoding="utf-8") as handle:
-                text = handle.read(checker.MOST_BYTES + 1)
-        except (OSError, UnicodeDecodeError) as error:
-            raise FtzError(f"{path}: cannot be read ({error})") from None
-        try:
-            paper = str(checker.read(text).get("paper"))
-            print(f"{path}: holds.  {checker.verify(text, _record(options.record, paper))}")
-        except checker.CertificateError as error:
-            failed += 1
-            print(f"{path}: {error}")
-    return NOT_MET if failed else OK
-
-
-@cache
-def _record(file: Path | None, paper: str) -> dict[str, Any] | None:
-    """Return the record of a paper, from a file or of the five; ``None`` if it is none of them."""
-    import printproof
-    from printproof.reading import read_file
-
-    studies = read_file(file) if file else printproof.load_studies()
-    found = next((study for study in studies if study.paper == paper), None)
-    if file and found is None:
-        raise FtzError(f"{file}: the record holds no paper {paper!r}")
-    return printproof.plain(found) if found else None
+    return fill
 
 
 # --- witness ----------------------------------------------------------------------------------
@@ -347,10 +221,10 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "book": ("make the book of your own panel", _book_parser),
     "rerun": ("run chapters anew with other parameters", lambda _: None),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
-    "audit": ("decide which printed numbers can all be true together", _audit_parser),
-    "import": ("write the record of printed tables, for `ftz audit`", _import_parser),
-    "explain": ("tell everything about one printed cell of an audit", _explain_parser),
-    "verify": ("check certificates of impossibility by a program of their own", _verify_parser),
+    "audit": printproof.COMMANDS["check"],
+    "import": ("write the record of printed tables, for `ftz audit`", _printed_parser("import")),
+    "explain": (printproof.COMMANDS["explain"][0], _printed_parser("explain")),
+    "verify": printproof.COMMANDS["verify"],
     "witness": ("build panels that reproduce printed tables", _witness_parser),
 }
 

@@ -19,7 +19,7 @@ from ftz.errors import RecordError
 from printproof import reading
 from printproof.cells import decimal_mark
 from printproof.importing import files, latex
-from printproof.importing.layout import Table, lay, texts
+from printproof.importing.layout import NoNumbersError, Table, lay, texts
 from printproof.importing.record import record
 from printproof.importing.sheet import Sheet, decode
 
@@ -58,17 +58,32 @@ def import_tables(
     RecordError
         At the first piece that is not understood, with its line and column.
     """
-    sheets = [s for s in _sheets(data, file, encoding) if any(p.text for r in s.rows for p in r)]
+    sheets = [
+        sheet
+        for sheet in _sheets(data, file, encoding)
+        if sheet.refused or any(p.text for row in sheet.rows for p in row)
+    ]
     if not sheets:
         raise RecordError(f"{file}: no table was found in it")
     if table is not None and not 1 <= table <= len(sheets):
         raise RecordError(f"{file}: there is no table {table}; there are {len(sheets)}")
     chosen = sheets if table is None else [sheets[table - 1]]
+    for sheet in chosen:
+        if sheet.refused:
+            other = f" (--table leaves out this table, {sheets.index(sheet) + 1})"
+            raise RecordError(f"{sheet.refused}{other if len(chosen) > 1 else ''}")
     mark = decimal or decimal_mark(texts(chosen))
-    tables = _named([lay(sheet, mark) for sheet in chosen])
+    laid, left = list[tuple[Sheet, Table]](), list[str]()
+    for sheet in chosen:
+        try:
+            laid.append((sheet, lay(sheet, mark)))
+        except NoNumbersError as error:
+            left.append(str(error))
+    if not laid:
+        raise RecordError(left[0])
     key = name or re.sub(r"\W+", "_", Path(file).stem).strip("_") or "paper"
-    text = record(key, tables, Path(file).name, mark, told or {})
-    _account(chosen, text)
+    text = record(key, _named([t for _, t in laid]), Path(file).name, mark, told or {}, left)
+    _account([sheet for sheet, _ in laid], text)
     reading.study(key, yaml.safe_load(text)[key], file="the record")
     return text
 

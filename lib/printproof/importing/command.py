@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE.yml", help="where to write; default: standard output"
     )
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,25 +1,35 @@
 r"""LaTeX tables: ``tabular`` and its kin, ``longtable``, ``tabularray``, as programs write them.
 
-A tokenizer of rows and a converter of cells to text, and no more of TeX: a command that
-is not known is refused with its line and column, because it could hold a number.
+A tokenizer of rows and a converter of cells to text, after :mod:`printproof.importing.macros`
+has put in files and carried out definitions, and no more of TeX: a command that is not known is
+refused with its line and column, because it could hold a number.
 """
 
 from __future__ import annotations
 
-import bisect
 import re
 import unicodedata
 from collections.abc import Iterator
 
 from ftz.errors import RecordError
+from printproof.importing.macros import expand, group
 from printproof.importing.sheet import RAISED, Piece, Sheet, lay_out, tidy
 
 #: Environments, and how many arguments in braces stand before their rows.
 _TABLES = {
-    **dict.fromkeys(("tabular", "longtable", "tblr", "talltblr", "longtblr", "NiceTabular"), 1),
-    **dict.fromkeys(("tabular*", "tabularx", "tabulary", "xltabular"), 2),
+    **dict.fromkeys(("tabular", "tabu", "NiceTabular", "array", "supertabular", "xtabular"), 1),
+    **dict.fromkeys(("longtable", "longtabu", "tblr", "talltblr", "longtblr"), 1),
+    **dict.fromkeys(("tabular*", "tabularx", "tabulary", "xltabular", "NiceTabularX"), 2),
 }
-_BEGIN = re.compile(rf"\\begin\{{({'|'.join(map(re.escape, _TABLES))})\}}")
+_BEGIN, _INNER = (
+    re.compile(
+        rf"\\begin\{{({'|'.join(re.escape(name) for name in _TABLES if name != left)})\}}"
+        r"(?:\s*(?:to|spread)\s*[^{}\[\]]*)?"
+    )
+    for left in ("array", "")  # formulas have arrays, and so have cells
+)
+#: What may be a table and is not read.
+_STRANGE = re.compile(r"\\begin\{(\w*(?:tabular|tabu|tabbing|tblr)\w*\*?)\}")
 _AROUND = r"table\*?|threeparttable|sidewaystable\*?|wraptable|ThreePartTable"
 _RULES = re.compile(
     r"\s*(?:\\(hline|toprule|midrule|bottomrule|specialrule\s*\{[^}]*\}\{[^}]*\}\{[^}]*\})"
@@ -36,8 +46,9 @@ _TOKEN = re.compile(r"\\[A-Za-z]+|\\?.", re.S)
 _TEXT = {
     1: """textbf textit emph text textrm textsf texttt textsc textnormal textmd textup mbox hbox
     underline uline num tablenum makecell thead shortstack specialcell bm mathrm mathit mathbf fbox
-    mathsf mathtt mathcal boldsymbol operatorname ensuremath url ref eqref cite citet citep""",
-    2: "textcolor parbox multirowcell rotatebox scalebox href",
+    mathsf mathtt mathcal boldsymbol operatorname ensuremath url cite citet citep
+    rlap llap clap mathrlap mathllap mathclap smash uppercase MakeUppercase ul overset""",
+    2: "textcolor parbox multirowcell rotatebox scalebox href raisebox",
     3: "multirow adjustbox resizebox multicolumn",
 }
 #: Commands that print nothing, by how many arguments they take.
@@ -48,7 +59,7 @@ _SILENT = {
     leavevmode ignorespaces unskip limits begingroup endgroup linewidth textwidth columnwidth
     singlespacing big Big bigl bigr""",
     1: """hspace hspace* vspace vspace* label phantom hphantom vphantom color cellcolor rowcolor
-    fontsize cmidrule cline addlinespace""",
+    fontsize cmidrule cline addlinespace includegraphics""",
     2: "rule setlength renewcommand",
 }
 _RAISING = ("sym", "textsuperscript", "tnote", "footnotemark", "TblrNote")
@@ -58,7 +69,7 @@ checkmark ✓ xmark ✗ leq ≤ le ≤ geq ≥ ge ≥ lt < gt > textless < textg
 rightarrow → cdot · dots … ldots … textendash – textemdash — textasteriskcentered * log log ln ln
 exp exp max max min min mid | vert | textbar | textasciitilde ~ textbackslash \\ neq ≠ approx ≈ in ∈
 textbullet • bullet • circ ° degree ° infty ∞ sum ∑ ss ß o ø O Ø ae æ AE Æ aa å l ł i ı textdollar $
-textunderscore _ textpercent % ell ℓ prime ' % % & & _ _ # # $ $ { { } } | |"""
+textunderscore _ textpercent % ell ℓ sqrt √ prime ' % % & & _ _ # # $ $ { { } } | |"""
 _TAKES, _EATS = (
     {name: count for count, names in table.items() for name in names.split()}
     for table in (_TEXT, _SILENT)
@@ -83,31 +94,21 @@ class _Source:
     """The text of a file, with what is needed to say where something stands in it."""
 
     def __init__(self, text: str, file: str) -> None:
-        # pandas writes 25% & 50% without the backslash that TeX needs
-        text = re.sub(r"(?<=\d)%(?=\s*(?:&|\\\\))", "％", text)
-        blank = re.sub(r"(?<!\\)((?:\\\\)*)%[^\n]*", lambda m: m[1].ljust(len(m[0])), text)
-        self.text, self.file, self.footnotes = blank, file, list[str]()
-        self.lines = [0, *(m.end() for m in re.finditer("\n", text))]
+        self.expanded = expand(text, file)
+        self.text, self.file, self.footnotes = self.expanded.text, file, list[str]()
+        self.place = self.expanded.place
         self.prose = False  # around a table, an unknown command is shown as it is written
-
-    def place(self, at: int) -> tuple[int, int]:
-        """Return line and column of a position."""
-        line = bisect.bisect_right(self.lines, at)
-        return line, at - self.lines[line - 1] + 1
 
     def fail(self, at: int, message: str) -> RecordError:
         """Return the error for a position."""
-        return RecordError("{}:{}:{}: {}".format(self.file, *self.place(at), message))
+        return RecordError("{}:{}:{}: {}".format(*self.place(at), message))
 
     def group(self, at: int, pair: str = "{}") -> tuple[int, int, int]:
         """Return the inside of the group that opens at a position, and where it ends."""
-        depth, i = 0, at
-        while i < len(self.text):
-            depth += (self.text[i] == pair[0]) - (self.text[i] == pair[1])
-            if depth == 0:
-                return at + 1, i, i + 1
-            i += 2 if self.text[i] == "\\" else 1
-        raise self.fail(at, f"{pair[0]} is never closed")
+        inner = group(self.text, at, pair)
+        if inner is None:
+            raise self.fail(at, f"{pair[0]} is never closed")
+        return (*inner, inner[1] + 1)
 
     def arguments(self, at: int, count: int, end: int) -> tuple[list[tuple[int, int]], int]:
         """Return the insides of ``count`` arguments, and where they end; options are passed by."""
@@ -159,12 +160,15 @@ class _Source:
         """Return what a command prints, and where it ends."""
         found = re.compile(r"\\(begin|end)\s*\{[^}]*\}(?:\[[^\]]*\])?").match(self.text, at, end)
         if found:
-            table = found[1] == "begin" and _BEGIN.match(found[0])
-            return " ", self.arguments(found.end(), 1, end)[1] if table else found.end()
+            table = found[1] == "begin" and _INNER.match(found[0])
+            count = _TABLES[table[1]] if table else 0
+            return " ", self.arguments(found.end(), count, end)[1]
+        if found := _NEWLINE.match(self.text, at, end):
+            return " ", found.end()
         found = re.compile(r"\\([A-Za-z]+\*?|.)", re.S).match(self.text, at, end)
         name, after = (found[1], found.end()) if found else ("", end)
-        if name in _TAKES:
-            parts, after = self.arguments(after, _TAKES[name], end)
+        if name in _TAKES or name.endswith("ref"):
+            parts, after = self.arguments(after, _TAKES.get(name, 1), end)
             return self.plain(*parts[-1]), after
         if name in _RAISING:
             if name == "footnotemark":
@@ -196,7 +200,10 @@ class _Source:
         except KeyError:
             if self.prose:
                 return f"\\{name}", after
-            message = f"\\{name} is not understood; put the text that it prints in its place"
+            message = (
+                f"\\{name} is not understood; put its \\newcommand above the table, or the text "
+                "that it prints in its place"
+            )
             raise self.fail(at, message) from None
 
 
@@ -214,19 +221,29 @@ def read(text: str, file: str) -> list[Sheet]:
         At a command that is not known, or braces that do not close.
     """
     source = _Source(text, file)
-    sheets, at = [], 0
+    for other in _STRANGE.finditer(source.text):
+        if other[1] not in _TABLES:
+            raise source.fail(other.start(), f"{other[1]} is not read; write tabular in its place")
+    sheets, at = list[Sheet](), 0
     while found := _BEGIN.search(source.text, at):
+        at = _end(source, found)
         try:
-            sheet, at = _table(source, found)
+            sheets.append(_table(source, found, at))
+        except RecordError as error:
+            sheets.append(Sheet(file, [], refused=error))
         except RecursionError:
             raise source.fail(found.start(), "this table is nested too deeply") from None
-        sheets.append(sheet)
+    if (
+        not sheets and "&" in source.text and "\\documentclass" not in source.text
+    ):  # the rows alone, as esttab's option `fragment` writes
+        lines, breaks = _rows(source, 0, len(source.text))
+        sheets = [Sheet(file, lay_out(lines), breaks)]
     return sheets
 
 
-def _table(source: _Source, found: re.Match[str]) -> tuple[Sheet, int]:
+def _table(source: _Source, found: re.Match[str], end: int) -> Sheet:
     name, before = found[1], found.start()
-    end = _end(source, found)
+    source.prose = False
     stop = source.text.rindex("\\end", before, end)
     outer = re.compile(r"\s*\[").match(source.text, found.end())
     options = source.group(outer.end() - 1, "[]")[:2] if outer else (before, before)
@@ -250,9 +267,8 @@ def _table(source: _Source, found: re.Match[str]) -> tuple[Sheet, int]:
     sheet.rows = lay_out(lines)
     source.prose = True
     _surroundings(source, sheet, before, start, stop, end)
-    source.prose = False
     sheet.notes += source.footnotes
-    return sheet, end
+    return sheet
 
 
 def _end(source: _Source, found: re.Match[str]) -> int:
@@ -385,7 +401,8 @@ def _piece(source: _Source, start: int, end: int) -> tuple[Piece, int, int]:
         inner = cell.end()
         width = re.search(r"c=(\d+)", cell[1] or "")
         across = -int(width[1]) if width else 1
-    return Piece(tidy(source.plain(inner, end)), *source.place(start)), across, down
+    file, row, column = source.place(start)
+    return Piece(tidy(source.plain(inner, end)), row, column, file), across, down
 
 
 def _spans(

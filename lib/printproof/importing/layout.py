@@ -17,8 +17,10 @@ from printproof.reading import RESERVED, role
 BRACKETS = {"(": "parentheses", "[": "brackets", "{": "braces"}
 _NUMBERED = re.compile(r"[(\[]?\s*(\d{1,3}|[ivxIVX]{1,5})[a-z]?\s*[)\]]")
 _YEAR = re.compile(r"(1[89]|20)\d\d")
-#: What holds digits and is no number: 2SLS, 2010-2015, and whatever begins with a letter.
-_WORD = re.compile(r"[^\W\d_]|\d{1,2}[A-Za-z]{2,}|(1[89]|20)\d\d\s*[-–—/]\s*\d{2,4}\b")
+#: What holds digits and is no number: 2SLS, 95% CI, 2010-2015, and what begins with a letter.
+_WORD = re.compile(
+    r"[^\W\d_]|[✓✗]|\d{1,2}(\s?%\s?[A-Za-z]|[A-Za-z]{2,})|(1[5-9]|20)\d\d\s*[-–—/]\s*\d{2,4}\b"
+)
 _NUMBER = re.compile(r"[(\[{<>≤≥=\s]*[-−–﹣－+]?\s*[.,]?\d")
 _MARKS = re.compile(r"[*†‡§¶#+]{1,3}")
 _PANEL = re.compile(r"\W*(panel|part|面板)\s*\W?\s*([A-Z\d]{1,3}|[一二三四五六七八九十])\b", re.I)
@@ -43,6 +45,10 @@ _BELOW = {
     r"|kleibergen.*|deviance|f[- ]stat.*|std\. ?errors?|s\.e\..*)",
 }
 _CONSTANT = {"(intercept)": "Intercept", "常数项": "Constant", "截距": "Constant", "_cons": "_cons"}
+
+
+class NoNumbersError(RecordError):
+    """A table of words."""
 
 
 @dataclass
@@ -163,9 +169,10 @@ class _Layout:
         top = self._heading_rows()
         head, body = self.rows[:top], self.rows[top:]
         if not any(is_number(p.text) for row in body for p in row[1:]):
-            place = self.rows[0][0] if self.rows else Piece("", 1, 1)
-            self.sheet.fail(place, "there is no row of numbers in this table")
+            place = next((p for row in self.sheet.rows for p in row if p.text), Piece("", 1, 1))
+            self.sheet.fail(place, "there is no row of numbers in this table", NoNumbersError)
         self.labels = self._label_columns(head, body)
+        head, body = self._comments(head, body)
         groups = self._columns(head, body)
         names, outcomes = self._names(head, groups)
         repeated = len(set(names)) < len(names)
@@ -226,6 +233,21 @@ class _Layout:
                 break
             count += 1
         return count
+
+    def _comments(
+        self, head: list[list[Piece]], body: list[list[Piece]]
+    ) -> tuple[list[list[Piece]], list[list[Piece]]]:
+        """Make notes of columns of words that hold digits."""
+        for j in range(len(self.rows[0]) - 1, self.labels - 1, -1):
+            cells = [(row[0].text, row[j].text) for row in body if row[j] is not row[j - 1]]
+            texts = [text for _, text in cells]
+            if any(map(is_number, texts)) or not any(c.isdigit() for t in texts for c in t):
+                continue
+            shown = "; ".join(f"{name}: {text}" for name, text in cells if text)
+            self.table.notes.append(f"{head[-1][j].text if head else ''}: {shown}".strip(": "))
+            head, body = ([row[:j] + row[j + 1 :] for row in rows] for rows in (head, body))
+            self.rows = head + body
+        return head, body
 
     def _columns(self, head: list[list[Piece]], body: list[list[Piece]]) -> list[list[int]]:
         """Return the columns of print that make one column each: with errors, stars beside."""
@@ -325,6 +347,8 @@ class _Layout:
                 len(p) > 1 or (p and _stars(p[0].text)[1] and not below) for p in entries.values()
             ) and not below  # fmt: skip
             self._regressor(table, name, entries) if effect else self._below(table, name, entries)
+        if not table.regression:
+            _ends(table)
 
     def _lines(
         self, table: Table, rows: list[list[Piece]], groups: list[list[int]]
@@ -340,6 +364,14 @@ class _Layout:
                 continue
             own = [p.text for p, q in zip(row[: self.labels], above, strict=True) if p is not q]
             parts = [self._parts(row, g) for g in groups]
+            if current and any(own) and not lonely and _goes_on(current[2], parts):
+                # a long name or, in a paper that says so, "t" in the line of the brackets
+                label = (
+                    " ".join([current[1], *own]) if not role(own[-1].strip("()")) else current[1]
+                )
+                parts = [a + b for a, b in zip(current[2], parts, strict=True)]
+                current = current[0], label, parts
+                continue
             if not any(own) and not lonely:
                 first = next(distinct(row[self.labels :]), row[0])
                 if current is None:
@@ -466,6 +498,24 @@ class _Layout:
         return text
 
 
+def _ends(table: Table) -> None:
+    """Make two columns of one that prints intervals."""
+    for name in list(table.headings):
+        cells = [str(row[name]) for row in table.rows.values()]
+        if not all(is_interval(c) or not c for c in cells) or not any(cells):
+            continue
+        pair = f"{name}, lower", f"{name}, upper"
+        if not {"ci_low", "ci_high"} & set(map(role, table.headings)):
+            pair = "ci_low", "ci_high"
+            table.remarks.append(f"{name!r} is written as ci_low and ci_high")
+        at = table.headings.index(name)
+        table.headings = [*table.headings[:at], *pair, *table.headings[at + 1 :]]
+        for key, row in table.rows.items():
+            ends = ([*str(row[name])[1:-1].split(", "), "", ""])[:2]
+            shown = {**row, **dict(zip(pair, ends, strict=True))}
+            table.rows[key] = {c: shown[c] for c in table.headings}
+
+
 def _stars(text: str) -> tuple[str, str]:
     """Split stars off a number, wherever they stand around its bracket."""
     found = re.fullmatch(r"(?!.{200})(.*?\d[\d.,]*[)\]}%]?)\s*(\*+)\s*([)\]}]?)", text)
@@ -474,6 +524,16 @@ def _stars(text: str) -> tuple[str, str]:
 
 def _same(row: list[Piece], other: list[Piece]) -> bool:
     return [p.text for p in row[1:]] == [p.text for p in other[1:]]
+
+
+def _goes_on(above: list[list[Piece]], parts: list[list[Piece]]) -> bool:
+    """Say whether a row with a name holds what stands below the numbers of the row above."""
+    pairs = [(a, p) for a, p in zip(above, parts, strict=True) if p]
+    return bool(pairs) and all(
+        len(a) == len(p) == 1 and p[0].text[0] in "([{" and a[0].text[0] not in "([{"
+        and is_number(a[0].text) and is_number(p[0].text)
+        for a, p in pairs
+    )  # fmt: skip
 
 
 def _again(parts: list[list[Piece]]) -> bool:
@@ -510,4 +570,4 @@ def texts(sheets: Sequence[Sheet]) -> list[str]:
     return [t for t in Counter(cells) if is_number(re.sub(r"^[(\[{<]", "", t)) and len(t) < 40]
 
 
-__all__ = ["BRACKETS", "Table", "is_interval", "lay", "texts"]
+__all__ = ["BRACKETS", "NoNumbersError", "Table", "is_interval", "lay", "texts"]

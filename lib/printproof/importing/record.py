@@ -91,6 +91,7 @@ def record(
     source: str,
     decimal: str | None,
     told: Mapping[str, str],
+    left: Sequence[str] = (),
 ) -> str:
     """Write the YAML of one paper.
 
@@ -105,10 +106,13 @@ def record(
     decimal : str, optional
     told : mapping
         What stands in ``parentheses``, ``brackets``, ``braces``, where the reader said so.
+    left : sequence of str
+        Why tables of the source are not in the record.
     """
     out = [
         f"# Read from {_line(source)}.  Compare it with the print; then `ftz audit` this file.",
         "# What nobody declares leads to *undecided*, never to *impossible*.",
+        *(f"# Left out: {_line(reason)}" for reason in left),
         f"{_text(name)}:",
         "  declare:",
         *([f"    decimal: {_text(decimal)}"] if decimal else []),

@@ -24,11 +24,14 @@ class Piece:
     text : str
     line, column : int
         Counted from one; the column of a character in text and LaTeX, else of the cell.
+    file : str
+        Where it stands, if that is not the file of its sheet.
     """
 
     text: str
     line: int = 0
     column: int = 0
+    file: str = ""
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Sheet:
     title : str
     notes : list of str
         What stands below the table.
+    refused : RecordError, optional
+        Why it could not be read.
     """
 
     file: str
@@ -53,10 +58,11 @@ class Sheet:
     breaks: set[int] = field(default_factory=set)
     title: str = ""
     notes: list[str] = field(default_factory=list)
+    refused: RecordError | None = None
 
-    def fail(self, piece: Piece, message: str) -> NoReturn:
+    def fail(self, piece: Piece, message: str, error: type[RecordError] = RecordError) -> NoReturn:
         """Refuse a piece, with its line and column."""
-        raise RecordError(f"{self.file}:{piece.line}:{piece.column}: {message}")
+        raise error(f"{piece.file or self.file}:{piece.line}:{piece.column}: {message}")
 
 
 def lay_out(

@@ -23,9 +23,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftz.errors import RecordError
 from printproof.exact import Expr, Span, cell, number, total
@@ -41,6 +39,9 @@ from printproof.statement import (
     with_remark,
 )
 from printproof.study import CONSTANTS, Study, declared_list
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Counts of absorbed effects shown for a paper, and the most that are tried where it declares
 #: none; beyond, not all that leave a degree of freedom are.
@@ -303,6 +304,8 @@ def classical_table(study: Study, group: Mapping[str, Any], absorbed: int) -> pd
         standard error), ``verdict`` and ``miss``: by which factor the nearest implied
         standard error differs from the nearest printed one (1 where they meet).
     """
+    import pandas as pd
+
     rows = []
     for move in moves(study, group):
         statement = move.identity(absorbed)

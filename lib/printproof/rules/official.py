@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ftz import register
 from ftz.paths import data_dir
@@ -22,6 +21,9 @@ from printproof.exact import cell, decimal, number
 from printproof.rules.moments import whole_ends
 from printproof.statement import CONSISTENT, UNDECIDED, Branch, Check, Statement, decide
 from printproof.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/official/*.csv"]}}
@@ -128,6 +130,8 @@ def city_years(study: Study) -> pd.DataFrame:
         ``city``, ``year``, ``treated`` and ``slack``: the smallest multiple of the
         stated slack that admits the row, 0 where none is needed.
     """
+    import pandas as pd
+
     declared = study.get("official")
     first, last = (study.count(study.id(declared[k])) for k in ("first", "last"))
     frame = pd.DataFrame(
