@@ -27,7 +27,7 @@ from typing import IO, Any
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from bookworks import execution, kernel, keys
+from bookworks import execution, kernel, keys, wheel
 from bookworks.book import Book
 from bookworks.errors import BookError
 from bookworks.execution import Chapter
@@ -131,7 +131,7 @@ def begin(app: Any, config: Any) -> None:
         own = Path(__file__).parent
         local = (book.config.get("sphinx") or {}).get("local_extensions") or {}
         machine = [keys.tree(own, ["."]), keys.tree(root, sorted(set(local.values())))]
-        machine.append(keys.environment(root))
+        machine += [keys.environment(root), wheel.name(book)]
         state = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
         app.bookworks = state
         state.lock = locked(build, logger.info)
