@@ -245,7 +245,7 @@ def _numbers(parts: Iterable[Part]) -> Found:
 
 def _in_order(wanted: Found, found: Found) -> bool:
     return len(wanted) == len(found) and all(
-        _close(w[1], f[1], w[2]) for w, f in zip(wanted, found, strict=True)
+        _close(w[1], f[1], w[2], f[2]) for w, f in zip(wanted, found, strict=True)
     )
 
 
@@ -261,11 +261,15 @@ def _under_names(wanted: Found, found: Found) -> bool | None:
     return all(_in_order(group, named) for group, named in pairs)
 
 
-def _close(printed: Decimal, number: Decimal, percent: bool = False) -> bool:
-    """Tell whether a number lies within half a unit of the last digit of a print."""
+def _close(printed: Decimal, number: Decimal, percent: bool = False, typed: bool = False) -> bool:
+    """Tell whether a number lies within half a unit of the last digit of a print.
+
+    A share may be given in percent where the book shows a percent sign, and a sign typed where
+    the book asks for percent and shows none.
+    """
     half = 0.5 * 10.0 ** int(printed.as_tuple().exponent)
     allowed = max(half * (1 + 1e-6), 1e-6 * abs(float(printed)))
-    scales = (1, 100) if percent else (1,)
+    scales = (1, 100) if percent else (1, 0.01) if typed else (1,)
     return any(abs(float(number) / s - float(printed)) <= allowed for s in scales)
 
 
@@ -312,6 +316,8 @@ def judge(expected: Answer, given: Answer) -> str:
         pairs = [(one[1], other[1]) for one, other in zip(w, found, strict=True)]
         if all(_close(g, e) for e, g in pairs):
             return f"right as far as it goes, but rounded too far; {asked}"
+        if any(all(_close(e, g * factor) for e, g in pairs) for factor in (100, Decimal("0.01"))):
+            return f"off by a factor of 100, as a share is from percent; {asked}"
         right = sum(_close(e, g) for e, g in pairs)
         if 0 < right < len(pairs):
             return f"{right} of {len(pairs)} numbers are right, in the book's order"

@@ -52,6 +52,7 @@ LONE = show(Tabled(pd.DataFrame([("rise", "0.0212")], columns=["what", "value"])
 YEARS = show(Tabled(pd.DataFrame({"end of": [2013, 2014, 2015], "fields": [30, 28, 7]})))
 GRID = show(pd.DataFrame({"kg": [1.5, 2.25], "price": [3.0, 4.5]}, index=["green", "black"]))
 WORDS = show(["Assam", "Keemun"])
+IN_PERCENT = show(2.4)
 RULES = show(pd.Series({"boil": "hot", "stir": "cold"}))
 INTERVALS = show(Tabled(pd.DataFrame({"what": ["a", "b"], "in": ["[0.1, 0.2]", "[1,234, 1,235]"]})))
 
@@ -89,6 +90,8 @@ RIGHT = [
     (RULES, [("boil", "hot"), ("stir", "cold")]),
     (RULES, ["Hot", "cold"]),
     (INTERVALS, [(0.1, 0.2), (1234, 1235)]),
+    (IN_PERCENT, "2.4 %"),
+    (IN_PERCENT, 2.43),
 ]
 WRONG = [
     (ONE, True, "True or False"),
@@ -113,6 +116,8 @@ WRONG = [
     (WORDS, ["Assam"], "not this one"),
     (RULES, ["cold", "hot"], "not this one"),
     (INTERVALS, [0.1, 1234], "2 numbers"),
+    (IN_PERCENT, 0.024, "off by a factor of 100"),
+    (IN_PERCENT, "24%", "not this one"),
 ]
 
 
