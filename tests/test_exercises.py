@@ -18,6 +18,8 @@ from bookworks.checker import KEY, numbers, read, same
 from bookworks.downloads import FOLDER
 from conftest import ROOT
 
+TOC = (ROOT / "_toc.yml").read_text("utf-8")
+
 
 def _chapters(folder: Path) -> dict[str, nbformat.NotebookNode]:
     paths = sorted(folder.rglob("*.ipynb"))
@@ -75,12 +77,54 @@ def _asked() -> dict[str, tuple[str, str]]:
     return found
 
 
+def _cells(text: str) -> str:
+    cells = re.findall(
+        r"^```\{code-cell\}[^\n]*\n(?:---\n.*?\n---\n|(?::.*\n)*)(.*?)^```$", text, re.M | re.S
+    )
+    return "\n".join(cells)
+
+
+def _names(source: str, kind: type) -> set[str]:
+    found = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name))
+    return {n.id for n in found if isinstance(n.ctx, kind)}
+
+
+@pytest.mark.parametrize(
+    "chapter", [p.stem for p in sorted(ROOT.glob("notebooks/*.md")) if "-appendix" not in p.stem]
+)
+def test_a_chapter_has_two_exercises_that_a_student_can_vary(chapter):
+    """Their answers are worked out anew from what stands in names that begin with ``my_``."""
+    files = [ROOT / "notebooks" / f"{chapter}.md"]
+    appendix = re.search(rf"file: notebooks/{chapter}\n +sections:\n +- file: (notebooks/\S+)", TOC)
+    files += [ROOT / f"{appendix[1]}.md"] if appendix else []
+    varied = 0
+    for path in files:
+        text = path.read_text("utf-8")
+        solutions = {k: _cells(s) for k, (_, s) in _asked().items() if f" {k}\n" in text}
+        chapter_s = _cells(text)
+        for source in solutions.values():
+            chapter_s = chapter_s.replace(source, "")
+        assert not re.search(r"\bmy_", chapter_s), f"{path.name}: a student may set these"
+        for label, source in solutions.items():
+            given = checker.choices(source)
+            varied += bool(given)
+            question = re.search(rf":label: {label}\n(.*?)^```+$", text, re.M | re.S)[1]
+            for name, line in given.items():
+                assert f"`{name}`" in question, f"{label} does not name {name}"
+                own = _names(source, ast.Store) - given.keys()
+                assert not _names(line, ast.Load) & own, f"{label}: {name} rests on the solution"
+            others = "\n".join(s for k, s in solutions.items() if k != label)
+            only_there = _names(others, ast.Store) - _names(chapter_s + source, ast.Store)
+            assert not _names(source, ast.Load) & only_there, f"{label} rests on another solution"
+    assert varied >= 2
+
+
 @pytest.mark.parametrize("label", _asked())
 def test_an_exercise_has_a_level_and_a_value_or_a_rubric_of_three_lines(label):
     title, solution = _asked()[label]
     assert title in ("Reading", "Computing", "Thinking")
-    cells = re.findall(r"^```\{code-cell\}.*?\n(.*?)^```$", solution, re.M | re.S)
-    last = ast.parse(cells[-1]).body[-1] if cells else None
+    source = _cells(solution)
+    last = ast.parse(source).body[-1] if source else None
     if isinstance(last, ast.Expr) and not ast.unparse(last).startswith("print("):
         return
     rubric = solution.split("A full answer:")[-1]

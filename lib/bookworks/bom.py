@@ -14,7 +14,8 @@ from typing import Any
 
 from bookworks.errors import BookError
 
-_ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]\n]*\])?==([^\s;\\]+)(.*?)(?=^\S|\Z)", re.M | re.S)
+#: Name, version and the rest of an entry of a lock.
+ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]\n]*\])?==([^\s;\\]+)(.*?)(?=^\S|\Z)", re.M | re.S)
 _LICENCE = re.compile(r"licen[cs]e|copying|notice|\bofl\b", re.I)
 
 
@@ -46,7 +47,7 @@ def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[st
     Raises BookError if the lock names no package.
     """
     components = []
-    for match in _ENTRY.finditer(lock):
+    for match in ENTRY.finditer(lock):
         package, number = canonical(match[1]), match[2]
         purl = f"pkg:pypi/{package}@{number}"
         digests = sorted(set(re.findall(r"--hash=sha256:([0-9a-f]{64})", match[3])))

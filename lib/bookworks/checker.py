@@ -7,6 +7,9 @@ A number passes within half a unit of the last digit that the book shows.  Sever
 in any container: under the names that the book gives them, or else in its order.  True and
 False are no numbers.  How a value was reached is not looked at.
 
+What an exercise lets a student choose has a name that begins with ``my_`` (``my_seed = 7``).
+Such an exercise has no stored answer: its solution runs again with the student's own values.
+
 The answers beside the notebooks are encoded so that nobody reads one by accident.  That is no
 lock: whoever wants to decode them can.
 """
@@ -218,10 +221,15 @@ def _agree(expected: list[Part], given: list[Part]) -> bool:
     if wanted:
         named = _under_names(wanted, found)
         return _in_order(wanted, found) if named is None else named
-    words = [[" ".join(text.casefold().split()) for _, text in part] for part in (expected, given)]
+    said = _words(given)
     if not any(names for names, _ in expected):
-        words = [sorted(each) for each in words]
-    return words[0] == words[1]
+        return sorted(said) == sorted(_words(expected))
+    return said in (_words(expected), _words(expected, named=True))
+
+
+def _words(parts: Iterable[Part], named: bool = False) -> list[str]:
+    texts = [text for names, text in parts for text in ((*names, text) if named else (text,))]
+    return [" ".join(text.casefold().split()) for text in texts if text]
 
 
 Found = list[tuple[frozenset[str], Decimal, bool]]
@@ -237,7 +245,7 @@ def _numbers(parts: Iterable[Part]) -> Found:
 
 def _in_order(wanted: Found, found: Found) -> bool:
     return len(wanted) == len(found) and all(
-        _close(w[1], f[1], w[2]) for w, f in zip(wanted, found, strict=True)
+        _close(w[1], f[1], w[2], f[2]) for w, f in zip(wanted, found, strict=True)
     )
 
 
@@ -253,11 +261,15 @@ def _under_names(wanted: Found, found: Found) -> bool | None:
     return all(_in_order(group, named) for group, named in pairs)
 
 
-def _close(printed: Decimal, number: Decimal, percent: bool = False) -> bool:
-    """Tell whether a number lies within half a unit of the last digit of a print."""
+def _close(printed: Decimal, number: Decimal, percent: bool = False, typed: bool = False) -> bool:
+    """Tell whether a number lies within half a unit of the last digit of a print.
+
+    A share may be given in percent where the book shows a percent sign, and a sign typed where
+    the book asks for percent and shows none.
+    """
     half = 0.5 * 10.0 ** int(printed.as_tuple().exponent)
     allowed = max(half * (1 + 1e-6), 1e-6 * abs(float(printed)))
-    scales = (1, 100) if percent else (1,)
+    scales = (1, 100) if percent else (1, 0.01) if typed else (1,)
     return any(abs(float(number) / s - float(printed)) <= allowed for s in scales)
 
 
@@ -304,6 +316,8 @@ def judge(expected: Answer, given: Answer) -> str:
         pairs = [(one[1], other[1]) for one, other in zip(w, found, strict=True)]
         if all(_close(g, e) for e, g in pairs):
             return f"right as far as it goes, but rounded too far; {asked}"
+        if any(all(_close(e, g * factor) for e, g in pairs) for factor in (100, Decimal("0.01"))):
+            return f"off by a factor of 100, as a share is from percent; {asked}"
         right = sum(_close(e, g) for e, g in pairs)
         if 0 < right < len(pairs):
             return f"{right} of {len(pairs)} numbers are right, in the book's order"
@@ -313,15 +327,14 @@ def judge(expected: Answer, given: Answer) -> str:
 # -- the answers' file -------------------------------------------------------------------
 
 
-def encode(answer: Answer) -> str:
-    """Return an answer in a form that the eye does not read."""
+def encode(answer: Answer | str) -> str:
+    """Return an answer, or a solution, in a form that the eye does not read."""
     return base64.b85encode(zlib.compress(json.dumps(answer).encode(), 9)).decode()
 
 
-def decode(text: str) -> Answer:
+def decode(text: str) -> Any:
     """Return what :func:`encode` was given."""
-    read_back: Answer = json.loads(zlib.decompress(base64.b85decode(text)))
-    return read_back
+    return json.loads(zlib.decompress(base64.b85decode(text)))
 
 
 # -- running -----------------------------------------------------------------------------
@@ -344,13 +357,49 @@ def record(label: str, value: object) -> None:
     print(_MARK + json.dumps([label, read(value)]))
 
 
+def choices(source: str) -> dict[str, str]:
+    """Return the names that a student may set in a solution, with the lines that set them.
+
+    >>> choices("my_seed = 7")
+    {'my_seed': 'my_seed = 7'}
+    """
+    lines = source.splitlines()
+    try:
+        found = [node for node in ast.parse(source).body if _choice(node)]
+    except SyntaxError:  # a magic of IPython, or a slip that the kernel will tell
+        return {}
+    return {_choice(node): "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in found}
+
+
+def _choice(node: ast.stmt) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    return target.id if isinstance(target, ast.Name) and target.id.startswith("my_") else ""
+
+
+def again(source: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Any:
+    """Return what a solution comes to with the student's values; runs in the student's kernel.
+
+    Parameters
+    ----------
+    source : str
+        The solution; the lines of :func:`choices` are passed over.
+    before, now : mapping
+        All names before and after the student's cell, of which only the choices count.
+    """
+    space = {**before, **{name: now[name] for name in choices(source)}}
+    *body, last = [node for node in ast.parse(source).body if not _choice(node)]
+    exec(compile(ast.Module(body, []), "<solution>", "exec"), space)
+    return eval(compile(ast.unparse(last), "<solution>", "eval"), space)
+
+
 def mark(asked: Mapping[str, Mapping[str, str]], notebook: Any, folder: Path) -> list[Mark]:
     """Execute a student's notebook and hold its answers against the book's.
 
     Parameters
     ----------
     asked : mapping
-        Label of an exercise to its ``name`` and, where there is one, ``answer`` and ``hint``.
+        Label of an exercise to its ``name`` and, where there is one, ``answer`` and ``hint``;
+        ``solution`` where the answer depends on what the student chose.
     notebook : nbformat.NotebookNode
         Executed in place; a cell that fails is passed over.
     folder : pathlib.Path
@@ -358,11 +407,13 @@ def mark(asked: Mapping[str, Mapping[str, str]], notebook: Any, folder: Path) ->
     """
     own = {c.metadata.get(KEY, {}).get("exercise"): c for c in notebook.cells}
     started = {label: own[label] for label in asked if label in own and begun(own[label].source)}
-    given = _run(notebook, started, folder) if started else {}
-    return [_mark(label, task, own, started, given) for label, task in asked.items()]
+    given, due = _run(notebook, started, asked, folder) if started else ({}, {})
+    return [_mark(label, task, own, started, given, due) for label, task in asked.items()]
 
 
-def _mark(label: str, task: Mapping[str, str], own: Any, started: Any, given: Any) -> Mark:
+def _mark(
+    label: str, task: Mapping[str, str], own: Any, started: Any, given: Any, due: Any
+) -> Mark:
     if "answer" not in task:
         return Mark(task["name"], PERSON)
     if label not in own:
@@ -371,6 +422,13 @@ def _mark(label: str, task: Mapping[str, str], own: Any, started: Any, given: An
     if label not in started:
         return Mark(task["name"], FAIL, f"no answer yet; asked for is {kind(expected)}")
     errors = [o for o in started[label].outputs if o.output_type == "error"]
+    if label in due:
+        failed = [o for o in due[label].outputs if o.output_type == "error"]
+        if failed and not errors:
+            names = ", ".join(choices(decode(task["solution"])))
+            told = f"{failed[0].ename}: {failed[0].evalue}"
+            return Mark(task["name"], FAIL, f"the book has no answer for your {names} ({told})")
+        expected = shown(due[label].outputs) or expected
     wrong = judge(expected, given.get(label) or shown(started[label].outputs, printed=True))
     if wrong and errors:
         wrong = f"the cell ends in {errors[0].ename}: {errors[0].evalue}"
@@ -379,28 +437,43 @@ def _mark(label: str, task: Mapping[str, str], own: Any, started: Any, given: An
 
 
 def begun(source: str) -> bool:
-    """Tell whether a cell holds more than remarks."""
+    """Tell whether a cell holds more than remarks and what the student may choose."""
+    for given in choices(source).values():
+        source = source.replace(given, "")
     return any(line.strip() and not line.strip().startswith("#") for line in source.splitlines())
 
 
-def _run(notebook: Any, started: Mapping[str, Any], folder: Path) -> dict[str, Answer]:
+def _run(
+    notebook: Any, started: Mapping[str, Any], asked: Any, folder: Path
+) -> tuple[dict[str, Answer], dict[str, Any]]:
+    """Return what was answered, and the cells in which a solution ran with the student's values."""
     import nbformat
     from nbclient import NotebookClient
 
     labels = {cell["id"]: label for label, cell in started.items()}
-    cells = []
+    load = f"import sys; sys.path.insert(0, {str(folder)!r}); import check; "
+    cells, due = [], {}
     for cell in notebook.cells:
+        label = labels.get(cell["id"], "")
+        varies = label and "solution" in asked[label]
+        if varies:
+            cells.append(nbformat.v4.new_code_cell(load + "check.BEFORE = dict(globals())"))
         cells.append(cell)
-        if label := labels.get(cell["id"]):
-            source = f"import sys; sys.path.insert(0, {str(folder)!r}); import check; "
-            source += f"check.record({label!r}, Out.get(len(In) - 2))"
+        if label:
+            source = load + f"check.record({label!r}, Out.get(len(In) - 2))"
             cells.append(nbformat.v4.new_code_cell(source))
+        if varies:
+            source = decode(asked[label]["solution"])
+            due[label] = nbformat.v4.new_code_cell(
+                f"check.again({source!r}, check.BEFORE, globals())"
+            )
+            cells.append(due[label])
     recording = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
     place = {"metadata": {"path": str(folder)}}
     NotebookClient(recording, timeout=600, allow_errors=True, resources=place).execute()
     printed = [o.get("text", "") for c in cells for o in c.get("outputs", ())]
     lines = [line for text in printed for line in text.splitlines() if line.startswith(_MARK)]
-    return dict(json.loads(line.removeprefix(_MARK)) for line in lines)
+    return dict(json.loads(line.removeprefix(_MARK)) for line in lines), due
 
 
 def check(folder: Path, chapters: Sequence[str] = ()) -> int:

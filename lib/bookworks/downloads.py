@@ -1,10 +1,12 @@
 """Sphinx extension: every page with code as a notebook, to download and to launch.
 
 ``_notebooks/PAGE.ipynb`` beside the pages holds the cells with the outputs that the page shows,
-and its text with the numbers in it, in Markdown that any Jupyter shows.  Cells of solutions are
-marked; :mod:`bookworks.students` makes the students' notebooks from these.  Launch buttons stand
-where ``bookworks_repository`` is set: Binder opens the page's text, Colab what the branch
-``bookworks_notebooks_branch`` holds, a copy of ``_notebooks``.
+and its text with the numbers in it, in Markdown that any Jupyter shows.  Its first cell installs
+the library and the data, which lie beside it as one file (:mod:`bookworks.wheel`).  Cells of
+solutions are marked; :mod:`bookworks.students` makes the students' notebooks from these.
+
+Launch buttons stand where ``bookworks_repository`` is set: Binder opens the page's text, Colab
+what the branch ``bookworks_notebooks_branch`` holds, a copy of ``_notebooks``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from urllib.parse import quote, urlsplit
 import nbformat
 from sphinx.errors import ConfigError
 
+from bookworks import keys, wheel
 from bookworks.book import holds_code
 from bookworks.checker import KEY
 from bookworks.execution import fill
@@ -33,18 +36,14 @@ _HEADER = """\
 > To run it, """
 _CHECKOUT = """\
 build the book in its checkout and choose the Python of its environment as the kernel."""
-_RELEASE = (
-    "run the next cell, which fetches the book from <{repository}>; its releases are there, too."
-)
+_BESIDE = """\
+run the next cell; `{wheel}` must lie in this folder (the page offers it)."""
+_RELEASE = "run the next cell, which fetches the library and its data from <{repository}>."
 _INSTALL = """\
-# Only where the library is missing: fetch the book and install what its lock names.
-import importlib.util, subprocess, sys
+# Only where the library is missing: it, its data, and what it needs in the versions of the page.
+import importlib.util
 if importlib.util.find_spec("{package}") is None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run(["git", "clone", "--quiet", "--depth", "1", "{repository}", "book"], check=True)
-    subprocess.run([*pip, "-r", "book/requirements.lock"], check=True)
-    subprocess.run([*pip, "--no-build-isolation", "-e", "book"], check=True)
-    sys.path.insert(0, "book/lib")"""
+    %pip install --quiet {wheel}"""
 _GLUE = """\
 # What pastes numbers into the page's text has nothing to do where MyST-NB is missing.
 import importlib.util, sys, types
@@ -254,13 +253,16 @@ def new_cell(
 
 def _before(app: Any, docname: str, chapter: Any) -> Iterator[Any]:
     """Yield the cells that say where a notebook is from and make it run."""
-    address, packages = repository(app.config), app.config.bookworks_packages
-    names = {"repository": address, "package": packages[0] if packages else ""}
+    address, packed = repository(app.config), wheel.name(app.bookworks.book)
+    place = f"{address}/raw/{app.config.bookworks_notebooks_branch}/" if address else ""
+    names = {"repository": address, "wheel": place + packed}
+    said = _CHECKOUT if not packed else _RELEASE if address else _BESIDE
     book = app.config.html_title or app.config.project
     header = _HEADER.format(book=book, file=app.env.doc2path(docname, base=False))
-    yield new_cell("markdown", header + (_RELEASE if address else _CHECKOUT).format(**names))
-    if address and packages:
-        yield new_cell("code", _INSTALL.format(**names), {"tags": ["hide-cell"]})
+    yield new_cell("markdown", header + said.format(**names))
+    if packed:
+        install = _INSTALL.format(package=app.config.bookworks_packages[0], **names)
+        yield new_cell("code", install, {"tags": ["hide-cell"]})
     if any("myst_nb" in cell.source for cell in chapter.cells if cell.cell_type == "code"):
         yield new_cell("code", _GLUE, {"tags": ["hide-cell"]})
 
@@ -312,20 +314,27 @@ def targets(config: Any, docname: str, file: str) -> dict[str, str]:
 
 
 def write_notebooks(app: Any, exception: Exception | None) -> None:
-    """Write the notebook of every page with code; leave equal files alone, delete the others."""
+    """Write the notebook of every page with code, and the wheel; leave equal files alone."""
     if exception or app.builder.format != "html":
         return
-    folder = Path(app.outdir, FOLDER)
+    folder, state = Path(app.outdir, FOLDER), app.bookworks
     kept = set()
+    if packed := wheel.name(state.book):
+        read = sorted({name for one in state.executions.values() for name in one.inputs.files})
+        key = keys.tree(state.book.root, [*state.book.setting("inputs"), *read]), state.machine
+        if not state.is_made(folder / packed, *key):
+            wheel.write(state.book, folder, read)
+            state.note_made(folder / packed, *key)
+        kept.add(folder / packed)
     for docname in sorted(app.env.found_docs):
         if holds_code(Path(app.env.doc2path(docname))):
-            target, state = folder / f"{docname}.ipynb", app.bookworks
+            target = folder / f"{docname}.ipynb"
             key = state.read[docname], state.write[docname]
             if not state.is_made(target, *key):
                 write_if_new(target, nbformat.writes(notebook(app, docname)) + "\n")
                 state.note_made(target, *key)
             kept.add(target)
-    for old in set(folder.rglob("*.ipynb")) - kept:
+    for old in {*folder.rglob("*.ipynb"), *folder.glob("*.whl")} - kept:
         old.unlink()
 
 
@@ -334,10 +343,13 @@ def add_buttons(app: Any, pagename: str, template: str, context: Any, doctree: A
     if doctree is None or not holds_code(Path(app.env.doc2path(pagename))):
         return
     address = context["pathto"](f"{FOLDER}/{pagename}.ipynb", 1)
-    link = _button("code", "download-notebook", "Download the notebook", ".ipynb", address)
+    links = [_button("code", "download-notebook", "Download the notebook", ".ipynb", address)]
+    if packed := wheel.name(app.bookworks.book):
+        told, address = "Download its library and data", context["pathto"](f"{FOLDER}/{packed}", 1)
+        links.append(_button("box", "download-library", told, ".whl", address))
     buttons: list[Any] = context.setdefault("header_buttons", [])
     groups = [button for button in buttons if button.get("label") == "download-buttons"]
-    (groups[0]["buttons"] if groups else buttons).insert(0, link)
+    (groups[0]["buttons"] if groups else buttons)[:0] = links
     launchers = targets(app.config, pagename, app.env.doc2path(pagename, base=False))
     launch = [
         _button("rocket", f"launch-{name.lower()}", f"Run this chapter on {name}", name, address)

@@ -27,7 +27,7 @@ from typing import IO, Any
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from bookworks import execution, kernel, keys
+from bookworks import execution, kernel, keys, wheel
 from bookworks.book import Book, holds_code
 from bookworks.errors import BookError
 from bookworks.execution import Chapter
@@ -103,7 +103,7 @@ def begin(app: Any, config: Any) -> None:
         book, build = Book.read(app.srcdir), Path(app.outdir).parent
         os.environ.update(kernel.private_folders(book))
         own, local = keys.tree(Path(__file__).parent, ["."]), sorted({*book.extensions.values()})
-        machine = [own, keys.tree(book.root, local), keys.environment(book.root)]
+        machine = [own, keys.tree(book.root, local), keys.environment(book.root), wheel.name(book)]
         state = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
         app.bookworks = state
         state.lock = locked(build, logger.info)

@@ -3,7 +3,9 @@
 The build writes each page with its outputs as a notebook (:mod:`bookworks.downloads`).  Here the
 cells of a solution become one empty cell, and what the solution showed becomes the answer that
 ``check.py``, a copy of :mod:`bookworks.checker`, holds the student's against.  Nothing is
-executed.  An exercise whose solution shows no value is read by a person.
+executed.  An exercise whose solution shows no value is read by a person.  One whose solution sets
+names that begin with ``my_`` has as many answers as there are values of these: the lines that set
+them stay in the student's cell, to be changed, and the solution goes along, encoded.
 """
 
 from __future__ import annotations
@@ -49,7 +51,12 @@ def task(cells: Iterable[Any]) -> dict[str, str]:
         )
     if len(texts) == 1 and len(texts[0].split()) > MOST_WORDS:
         return found
-    return found | {"answer": checker.encode(answer)} if texts else found
+    if not texts:
+        return found
+    source = "\n".join(cell.source for cell in code)
+    if given := "\n".join(checker.choices(source).values()):
+        found |= {"given": given, "solution": checker.encode(source)}
+    return found | {"answer": checker.encode(answer)}
 
 
 def student_notebook(notebook: Any, before: Any = None) -> tuple[Any, dict[str, dict[str, str]]]:
@@ -89,11 +96,14 @@ def _empty(kind: str, asked: Mapping[str, str]) -> str:
         return f"{_IN_WORDS} to {asked['name']}, in words.*"
     if "answer" not in asked:
         return f"{EMPTY}; a person reads it"
-    return f"{EMPTY}; its last line: {checker.kind(checker.decode(asked['answer']))}"
+    wanted = f"{EMPTY}; its last line: {checker.kind(checker.decode(asked['answer']))}"
+    if "given" not in asked:
+        return wanted
+    return f"# yours to change: the check works the answer out anew\n{asked['given']}\n{wanted}"
 
 
 def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-    """Write notebooks without solutions, what is asked in them, and ``check.py``.
+    """Write notebooks without solutions, what is asked in them, ``check.py`` and the library.
 
     Parameters
     ----------
@@ -133,6 +143,8 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     listed = json.dumps(asked, indent=1, ensure_ascii=False)  # in the order of the book
     write_if_new(out / "answers.json", listed + "\n")
     write_if_new(out / "check.py", Path(checker.__file__).read_bytes())
+    for packed in source.glob("*.whl"):
+        write_if_new(out / packed.name, packed.read_bytes())
     return asked
 
 

@@ -15,8 +15,8 @@ def data_dir() -> Path:
     """Return the folder ``data/`` of the checkout.
 
     The library is installed in place (``pip install -e .``), so the folder lies
-    two levels above the package.  ``FTZ_DATA`` overrides it, for tests and for
-    readers who keep their files elsewhere.
+    two levels above the package; the wheel beside the notebooks carries it within.
+    ``FTZ_DATA`` overrides it, for tests and for readers who keep their files elsewhere.
 
     Raises
     ------
@@ -24,7 +24,9 @@ def data_dir() -> Path:
         If the folder does not exist.
     """
     named = os.environ.get("FTZ_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "data"
+    package = Path(__file__).resolve().parent
+    within = package / "data"
+    folder = Path(named) if named else within if within.is_dir() else package.parents[1] / "data"
     if not folder.is_dir():
         raise FtzError(
             f"the data folder {folder} does not exist: install the library in place "

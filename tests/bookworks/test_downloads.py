@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from sphinx.errors import ConfigError
 from tea_book import HEADER, Tea
 
@@ -100,6 +101,9 @@ def built(tmp_path_factory) -> Tea:
     tea.edit("_config.yml", "TEA_", f"TEA_\n    bookworks_repository: {repository}.git/")
     tea.edit("_config.yml", "bookworks_prefix", "bookworks_packages: [shop]\n    bookworks_prefix")
     tea.edit("_config.yml", "title: Tea", "title: Tea\nrepository: {branch: main}")
+    tea.write("pyproject.toml", '[project]\nname = "tea-house"\nversion = "1.2.0"\n')
+    tea.write("requirements.lock", "numpy==2.4.6\n")
+    tea.write("lib/shop/__init__.py", "")
     tea.edit("_toc.yml", "taste", "brew")
     (tea.root / "taste.md").unlink()
     tea.write("brew.md", HEADER + BREW.replace("{term}`cups <cup>`", "cups"))
@@ -161,8 +165,10 @@ def test_the_first_cells_say_where_the_rest_is_and_make_the_notebook_run(built):
     assert "A chapter of *Tea*" in first.source and "`brew.md`" in first.source
     assert "https://github.com/example/tea>" in first.source
     assert 'find_spec("shop") is None' in install.source
-    assert '"--no-deps"' in install.source, "a complete lock needs no resolver"
-    compile(install.source, "install", "exec")
+    place = "https://github.com/example/tea/raw/notebooks/tea_house-1.2.0-py3-none-any.whl"
+    assert f"%pip install --quiet {place}" in install.source
+    assert (built.html / downloads.FOLDER / place.rpartition("/")[2]).is_file()
+    compile(TransformerManager().transform_cell(install.source), "install", "exec")
     spoiled = fallback.source.replace('"myst_nb"', '"no_such_package"')
     names: dict = {}
     exec(spoiled + "\nfrom no_such_package import glue\nglue('a', 1, display=False)", names)
@@ -171,7 +177,8 @@ def test_the_first_cells_say_where_the_rest_is_and_make_the_notebook_run(built):
 
 def test_buttons_lead_to_what_is_there(built):
     page = built.page("brew")
-    assert f'href="{downloads.FOLDER}/brew.ipynb"' in page
+    for name in ("brew.ipynb", "tea_house-1.2.0-py3-none-any.whl"):
+        assert f'href="{downloads.FOLDER}/{name}"' in page
     found = dict(re.findall(r'href="(https://(mybinder|colab)[^"]*)"', page))
     addresses = {name: urlsplit(address) for address, name in found.items()}
     assert addresses["mybinder"].path == "/v2/gh/example/tea/main"

@@ -52,6 +52,8 @@ LONE = show(Tabled(pd.DataFrame([("rise", "0.0212")], columns=["what", "value"])
 YEARS = show(Tabled(pd.DataFrame({"end of": [2013, 2014, 2015], "fields": [30, 28, 7]})))
 GRID = show(pd.DataFrame({"kg": [1.5, 2.25], "price": [3.0, 4.5]}, index=["green", "black"]))
 WORDS = show(["Assam", "Keemun"])
+IN_PERCENT = show(2.4)
+RULES = show(pd.Series({"boil": "hot", "stir": "cold"}))
 INTERVALS = show(Tabled(pd.DataFrame({"what": ["a", "b"], "in": ["[0.1, 0.2]", "[1,234, 1,235]"]})))
 
 RIGHT = [
@@ -84,7 +86,12 @@ RIGHT = [
     (GRID, pd.DataFrame({"black": [4.5, 2.25], "green": [3.0, 1.5]}, index=["price", "kg"])),
     (WORDS, ["keemun", "Assam"]),
     (WORDS, np.array(["Assam", "Keemun"])),
+    (RULES, {"boil": "hot", "stir": "cold"}),
+    (RULES, [("boil", "hot"), ("stir", "cold")]),
+    (RULES, ["Hot", "cold"]),
     (INTERVALS, [(0.1, 0.2), (1234, 1235)]),
+    (IN_PERCENT, "2.4 %"),
+    (IN_PERCENT, 2.43),
 ]
 WRONG = [
     (ONE, True, "True or False"),
@@ -107,7 +114,10 @@ WRONG = [
     (YEARS, [30, 28, 8], "2 of 3"),
     (GRID, [[1.5, 2.25], [4.5, 3.0]], "1 of 4"),
     (WORDS, ["Assam"], "not this one"),
+    (RULES, ["cold", "hot"], "not this one"),
     (INTERVALS, [0.1, 1234], "2 numbers"),
+    (IN_PERCENT, 0.024, "off by a factor of 100"),
+    (IN_PERCENT, "24%", "not this one"),
 ]
 
 
@@ -172,9 +182,13 @@ def _value(value: object) -> list[dict]:
     return [{"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}]
 
 
+MINE = "my_price = 3\nmy_stock = [1, 4]\nkilos = 'spoilt'\n15"
+VARIES = "my_price = 2  # of a kilo\nmy_stock = [\n    kilos[0], 5]\nmy_price * sum(my_stock)"
+
+
 @pytest.fixture
 def book(tmp_path, monkeypatch) -> Path:
-    """Return the folder of a book that was built: one notebook with four exercises."""
+    """Return the folder of a book that was built: one notebook with five exercises."""
     for name in ("_config.yml", "_toc.yml"):
         (tmp_path / name).write_text("root: a\n", encoding="utf-8")
     weigh = new_cell("code", "total = sum(kilos)\ntotal, total / 4", outputs=_value((6, 1.5)))
@@ -187,6 +201,7 @@ def book(tmp_path, monkeypatch) -> Path:
         *_solved("ex-2", say),
         *_solved("ex-3", new_cell("markdown", "Because addition says so.")),
         *_solved("ex-4", new_cell("code", "1 / 3", outputs=_value(0.333))),
+        *_solved("ex-5", new_cell("code", VARIES, outputs=_value(12)), hint="Sell them."),
     ]
     notebooks = tmp_path / "_build" / "html" / FOLDER / "part"
     notebooks.mkdir(parents=True)
@@ -212,18 +227,22 @@ def _answer(book: Path, **sources: str) -> nbformat.NotebookNode:
 def test_the_command_writes_notebooks_without_solutions(book):
     done = _students()
     assert done.exit_code == 0, done.output
-    assert "1 notebooks with 4 exercises in out, 2 of them read by a person" in done.output
+    assert "1 notebooks with 5 exercises in out, 2 of them read by a person" in done.output
     assert {p.name for p in (book / "out").iterdir()} == {"tea.ipynb", "answers.json", "check.py"}
     notebook = nbformat.read(book / "out" / "tea.ipynb", as_version=4)
     nbformat.validate(notebook)
     text = "\n".join(cell.source for cell in notebook.cells)
     assert "Between." in text and "kilos = [1, 2, 3]" in text
-    for secret in ("total", "Add them", "Because", "1 / 3"):
+    assert (
+        "the answer out anew\nmy_price = 2  # of a kilo\nmy_stock = [\n    kilos[0], 5]\n#" in text
+    )
+    for secret in ("total", "Add them", "Because", "1 / 3", "sum(my_stock)"):
         assert secret not in text
     assert "# your answer; its last line: 2 numbers with up to 1 decimals" in text
     assert "a person reads it" in text and "*Your answer to Exercise 3, in words.*" in text
     written = (book / "out" / "answers.json").read_text("utf-8")
-    assert "1.5" not in written and "0.333" not in written, "answers are not in clear"
+    for secret in ("1.5", "0.333", "sum(my"):
+        assert secret not in written, "answers are not in clear"
     assert '"name": "Exercise 1"' in written
 
 
@@ -267,7 +286,12 @@ def test_a_person_reads_sentences_and_what_has_no_value(value):
 @pytest.mark.slow
 def test_the_checker_runs_beside_the_notebooks_without_the_book(book):
     _students()
-    _answer(book, ex_1="import math\n{'kg': 6, 'each': math.fsum(kilos) / 4}", ex_4="print(1 / 3)")
+    _answer(
+        book,
+        ex_1="import math\n{'kg': 6, 'each': math.fsum(kilos) / 4}",
+        ex_4="print(1 / 3)",
+        ex_5=MINE,
+    )
 
     def check(*chapters: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-I", str(book / "out" / "check.py"), *chapters]
@@ -277,13 +301,61 @@ def test_the_checker_runs_beside_the_notebooks_without_the_book(book):
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{PASS:16}  Exercise 1\n" in done.stdout
     assert f"{PERSON:16}  Exercise 2\n" in done.stdout
-    assert "2 pass, 0 fail, 2 read by a person" in done.stdout
+    assert "3 pass, 0 fail, 2 read by a person" in done.stdout
     _answer(book, ex_1="kilos, no_such_name", ex_4="# nothing yet")
     done = check("tea")
     assert done.returncode == 1
     assert "Exercise 1: the cell ends in NameError: name 'no_such_name'" in done.stdout
     assert "(Hint: Add.)" in done.stdout
     assert "Exercise 4: no answer yet; asked for is a number with up to 3 decimals" in done.stdout
+
+
+NO_ANSWER = "the book has no answer for your my_price, my_stock "
+ANSWERS = {
+    "my_price = 3\nmy_stock = [1, 4]\n{'all': 15.0}": "",
+    "my_price = 3\nmy_stock = [1, 4]\n12": "not this one; asked for is a number (Hint: Sell them.)",
+    "my_price = 0.005\nmy_stock = [1]\n0.01": "rounded too far; asked for is a number with up to 3",
+    "my_price = None\nmy_stock = [1]\n12": NO_ANSWER + "(TypeError: ",
+    "my_stock = [1]\n12": NO_ANSWER + "(KeyError: 'my_price')",
+    "my_price = 1\nmy_stock = kg\nmy_price": "the cell ends in NameError: name 'kg' is not defined",
+}
+
+
+@pytest.mark.parametrize("source", ANSWERS)
+def test_the_answer_to_what_a_student_chose_is_worked_out_anew(book, source):
+    """What the kernel would do is done here; the next test has the kernel."""
+    _students()
+    task = json.loads((book / "out" / "answers.json").read_text("utf-8"))["tea"]["ex-5"]
+    now: dict = {"kilos": [1, 2, 3]}
+    cells = [nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell("again")]
+
+    def run(cell, value):
+        try:
+            cell.outputs = [nbformat.from_dict(one) for one in _value(value())]
+        except Exception as error:
+            said = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
+            cell.outputs = [nbformat.v4.new_output("error", **said)]
+
+    def answered():
+        *_, last = source.splitlines()
+        exec(source, now)
+        return eval(last, now)
+
+    run(cells[0], answered)
+    run(
+        cells[1], lambda: checker.again(checker.decode(task["solution"]), {"kilos": [1, 2, 3]}, now)
+    )
+    own, given = {"ex-5": cells[0]}, {}
+    got = checker._mark("ex-5", task, own, own, given, {"ex-5": cells[1]})
+    assert ANSWERS[source] in got.reason and got.verdict == (FAIL if ANSWERS[source] else PASS)
+
+
+def test_a_solution_runs_with_the_student_s_values_among_the_book_s_names():
+    before, now = {"kilos": [7]}, {"kilos": "spoilt", "my_price": 3, "my_stock": [1, 4]}
+    assert checker.again(VARIES, before, now) == 15
+    assert before == {"kilos": [7]}
+    assert checker.choices("%pip install tea") == {}
+    assert not checker.begun("my_price = 2\n# 12") and checker.begun("my_price = 2\nmy_price")
 
 
 def test_what_cannot_be_checked_is_said(book, capsys):
@@ -296,7 +368,7 @@ def test_what_cannot_be_checked_is_said(book, capsys):
     notebook.cells = [cell for cell in notebook.cells if KEY not in cell.metadata]
     nbformat.write(notebook, book / "out" / "tea.ipynb")
     assert checker.check(book / "out") == 1
-    assert capsys.readouterr().out.count(f"{FAIL:16}  Exercise") == 2
+    assert capsys.readouterr().out.count(f"{FAIL:16}  Exercise") == 3
     (book / "out" / "tea.ipynb").unlink()
     assert checker.check(book / "out") == 2
     assert "tea.ipynb" in capsys.readouterr().err
