@@ -6,7 +6,7 @@ Only the last part calls the library.
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -236,6 +236,177 @@ def test_a_number_without_a_parent_says_so():
 
     with pytest.raises(EstimationError, match="no panel of the one command from number 0"):
         one_command.parent(1, 0)
+
+
+# The shipped panel meets every equation of the search, which gives each part a known answer.
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The shipped panel as a parent, with its other rows and the logit over all of them."""
+
+    grown: object
+    off: dict
+    targets: object
+    logit: np.ndarray
+
+    @property
+    def values(self):
+        from study.witness import stages
+
+        others = {stages._off(name): x for name, x in self.off.items()}
+        return self.grown.values | others | {"logit": self.logit}
+
+
+@pytest.fixture(scope="module")
+def settled():
+    from ftz import matching
+    from study import published, replication
+    from study.witness import stages, within_city
+
+    grown = within_city.as_grown(MATCHED.reset_index(drop=True), "one command", 1.0)
+    targets = stages._Targets(published.load(replication.PAPER))
+    scaled = FRAME.assign(
+        **{v: (FRAME[v] - targets.moment(v, "mean")) / targets.moment(v, "sd") for v in CONTROLS}
+    )
+    logit = matching.propensity_score(scaled, "FTZ", CONTROLS).params
+    off = {v: FRAME.loc[FRAME["matched"] == 0, v].to_numpy() for v in CONTROLS}
+    ratio = within_city._estimated(grown.frame)
+    return Settled(
+        replace(grown, ratio=ratio), off, targets, logit[["const", *CONTROLS]].to_numpy()
+    )
+
+
+def ends_of_support(settled):
+    from study.witness import one_command
+
+    index = one_command._scaled(settled.targets, settled.grown.values) @ settled.logit[1:]
+    treated = settled.grown.plan.on["FTZ"].to_numpy() == 1
+    top = np.argsort(np.where(treated, index, -np.inf))[-one_command._TOP :]
+    return top, int(np.where(treated, -np.inf, index).argmax()), np.flatnonzero(~treated)
+
+
+def test_equations_of_tables_2_and_4_and_what_follows_from_what(settled):
+    from study.witness import one_command
+
+    whole = list(one_command._tables(settled.targets, settled.grown)(settled.values))
+    # ends (1) and (5) with z, slopes and constants of the others, means and spreads of six
+    assert len(whole) == 2 * 3 + 4 + 5 + 6 + 2 * 7 + 12
+    assert max(abs(e.value) for e in whole) < 1
+    short = one_command._tables(settled.targets, settled.grown, outcome_only=True)
+    assert len(list(short(settled.values))) == (3 + 1) + (7 + 1) + 2
+    raised = settled.values | {"lnHQD": settled.values["lnHQD"] + 0.01}
+    after = list(one_command._tables(settled.targets, settled.grown)(raised))
+    # a hundredth on every row is twenty half units of the mean and the constant, nothing of a slope
+    moved = {place: after[place].value - whole[place].value for place in (0, 1, -12, -11)}
+    assert moved == pytest.approx({0: 20, 1: 0, -12: 20, -11: 0}, abs=1e-6)
+
+
+def test_the_ratio_is_held_and_variances_that_are_cut_off_stay_so(settled):
+    from study.witness import one_command
+
+    grown = settled.grown
+    (only,) = one_command._ratios(grown.plan, grown.ratio)(settled.values)
+    assert only.value == pytest.approx(0, abs=1e-6)
+    (twice,) = one_command._ratios(grown.plan, 2 * grown.ratio)(settled.values)
+    assert twice.value == pytest.approx(-0.5 / one_command._RATIO_SCALE)
+    # levels of the cities that no regressor explains make the variance of column (2) positive
+    city = np.unique(grown.plan.on["city"], return_inverse=True)[1]
+    apart = settled.values | {"lnHQD": settled.values["lnHQD"] + 3.0 * (city % 3)}
+    left = one_command.VarianceRatio(grown.plan, 2).evaluate(apart)[0]
+    found = list(one_command._ratios(grown.plan, grown.ratio)(apart))
+    assert len(found) == (1 if np.isnan(left) else 2)
+
+
+def test_the_three_effects_as_equations(settled):
+    from study.witness import one_command
+
+    index = one_command._scaled(settled.targets, settled.values) @ settled.logit[1:]
+    weights = one_command.contrasts(index, settled.grown.plan.on["FTZ"].to_numpy())
+    equations = one_command._effects(settled.targets, weights)
+    assert all(abs(e.value) < 1 for e in equations(settled.values))
+    raised = settled.values["lnHQD"] + 0.01 * settled.grown.plan.on["FTZ"].to_numpy()
+    moved = equations(settled.values | {"lnHQD": raised})
+    shift = [b.value - a.value for a, b in zip(equations(settled.values), moved, strict=True)]
+    np.testing.assert_allclose(shift, 20, atol=1e-6)  # a hundredth is twenty half units
+
+
+def test_the_top_of_the_support_is_sparse_and_its_gradients_are_right(settled):
+    from study.witness import one_command
+
+    top, highest, controls = ends_of_support(settled)
+    others = controls[controls != highest]
+    equations = one_command._sparse_top(settled.targets, list(top), highest, others)
+    assert all(abs(e.value) < 0.1 for e in equations(settled.values))
+    shrunk = settled.values | {"logit": settled.logit * 0.5}
+    found = list(equations(shrunk))
+    assert found and all(e.value < 0 for e in found)
+    for name, row in (("logit", 4), ("fdi", top[0])):
+        moved = dict(shrunk) | {name: shrunk[name].copy()}
+        moved[name][row] += 1e-6
+        by = [(b.value - a.value) / 1e-6 for a, b in zip(found, equations(moved), strict=True)]
+        told = [e.gradient[name][row] for e in found]
+        np.testing.assert_allclose(by, told, rtol=1e-4, atol=1e-3)
+
+
+def test_table_1_is_met_again_in_the_outcome_alone(settled):
+    from study.witness import one_command, stages
+
+    rng = np.random.default_rng(0)
+    blocks = one_command._blocks(settled.targets, settled.grown, settled.logit, rng)
+    assert (blocks["fe"].lower <= blocks["fe"].upper).all()
+    again = one_command._from(blocks, settled.values)
+    assert (again["fe"].start == settled.values["fe"]).all()
+    found = one_command._outcome(settled.targets, settled.grown, blocks, settled.values)
+    assert found.converged
+    y = np.round(found.values["lnHQD"], stages.DECIMALS)
+    assert np.abs(y - settled.values["lnHQD"]).max() < 0.05
+
+
+def test_linkage_alone_meets_what_is_asked_of_it(settled):
+    from study.witness import one_command
+
+    found = one_command._linkage(settled.targets, settled.grown, np.random.default_rng(5))
+    assert found.converged
+    x = np.column_stack([MATCHED[["FTZ", *CONTROLS]], pd.get_dummies(MATCHED["year"])]).astype(
+        float
+    )
+    assert same(np.linalg.lstsq(x, found.values["IL"], rcond=None)[0][0], "table5", "FTZ", "(7)",
+                "coef")  # fmt: skip
+
+
+def test_the_last_stages_write_the_shipped_bytes(settled, monkeypatch):
+    """From the shipped controls and outcome, the rest of the file follows."""
+    from study import witness
+    from study.witness import one_command
+
+    monkeypatch.setattr(one_command, "parent", lambda *of: settled.grown)
+    monkeypatch.setattr(
+        one_command, "_supported", lambda *given: (settled.grown, dict(settled.off), {"support": 7})
+    )
+    built = one_command.build()
+    content = (DATA / "witness" / "panel-one-command.csv").read_bytes()
+    assert witness.panel_bytes(built.frame) == content
+    assert built.reading == "one command" and {"support", "linkage"} < set(built.iterations)
+
+
+def test_the_other_rows_and_table_1_from_a_start_that_is_near(settled, monkeypatch):
+    """Set out from the shipped rows, the two middle stages stay near and meet Table 1."""
+    from study import published, replication
+    from study.witness import one_command, stages
+
+    monkeypatch.setattr(one_command, "_direction", lambda rng: settled.logit[1:])
+    near = lambda targets, rows, name, low, high, rng: settled.off[name]  # noqa: E731
+    monkeypatch.setattr(one_command.stages, "_start", near)
+    record = published.load(replication.PAPER)
+    grown, off, steps = one_command._supported(record, settled.grown, 0)
+    frame = stages._assemble(grown.plan, {n: grown.values[n] for n in ("lnHQD", *CONTROLS)},
+                             off | {"lnHQD": np.zeros(45)})  # fmt: skip
+    for cell, value in replication.table1(frame).items():
+        if cell.endswith("coef"):
+            assert record.get(cell).reproduced_by(value), cell
+    assert set(steps) == {"support", "matching", "outcome"}
+    assert max(np.abs(grown.values[v] - settled.values[v]).max() for v in CONTROLS) < 1
 
 
 @pytest.mark.slow
