@@ -667,7 +667,8 @@ def cells_of_effects(rng, rows=6):
 SHAPES = [
     "one sample, classical errors", "moments, truncated", "one-sided stars", "a decimal comma",
     "errors printed as zero", "p values and intervals", "R2, adjusted R2 and F",
-    "marks around the numbers",
+    "marks around the numbers", "questionnaires", "counts in percent", "two groups, Welch",
+    "two groups, pooled", "a cross-table", "a column headed p",
 ]  # fmt: skip
 
 
