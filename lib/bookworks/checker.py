@@ -492,8 +492,9 @@ def check(folder: Path, chapters: Sequence[str] = ()) -> int:
             for one in mark(asked[name], notebook, folder.resolve()):
                 counts[one.verdict] += 1
                 print(f"  {one}")
-    except (OSError, ValueError, RuntimeError) as error:
-        words = " ".join(str(error).split())[:300]
+    except (OSError, ValueError, RuntimeError, AssertionError) as error:
+        # nbclient ends in a bare AssertionError where a kernel died
+        words = " ".join(str(error).split())[:300] or "the kernel died"
         print(
             f"check: {words} (write the notebooks again, or name other chapters)", file=sys.stderr
         )

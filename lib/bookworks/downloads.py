@@ -253,7 +253,10 @@ def new_cell(
 
 def _before(app: Any, docname: str, chapter: Any) -> Iterator[Any]:
     """Yield the cells that say where a notebook is from and make it run."""
-    address, packed = repository(app.config), wheel.name(app.bookworks.book)
+    sources = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
+    own = any(re.search(r"^(?:from|import) bookworks\b", one, re.M) for one in sources)
+    # what is about the machinery needs the book's own folder, which no wheel holds
+    address, packed = repository(app.config), "" if own else wheel.name(app.bookworks.book)
     place = f"{address}/raw/{app.config.bookworks_notebooks_branch}/" if address else ""
     names = {"repository": address, "wheel": place + packed}
     said = _CHECKOUT if not packed else _RELEASE if address else _BESIDE
@@ -263,7 +266,7 @@ def _before(app: Any, docname: str, chapter: Any) -> Iterator[Any]:
     if packed:
         install = _INSTALL.format(package=app.config.bookworks_packages[0], **names)
         yield new_cell("code", install, {"tags": ["hide-cell"]})
-    if any("myst_nb" in cell.source for cell in chapter.cells if cell.cell_type == "code"):
+    if any("myst_nb" in one for one in sources):
         yield new_cell("code", _GLUE, {"tags": ["hide-cell"]})
 
 

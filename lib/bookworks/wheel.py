@@ -47,10 +47,11 @@ def write(book: Book, folder: Path, read: Iterable[str] = ()) -> None:
         Files below the book's folder that chapters read.
     """
     target = folder / name(book)
-    beside = [one for one in read if not one.startswith(tuple(book.setting("inputs")))]
+    inputs = tuple(book.setting("inputs"))
+    beside = [one for one in read if not one.startswith(inputs) and not one.endswith(".md")]
     contents: dict[str, Path | bytes] = dict(_files(book))
     for one in beside:
-        if (book.root / one).is_file():
+        if "/" in one and (book.root / one).is_file():  # not what the book is built from
             contents[f"{book.setting('packages')[0]}/{one}"] = book.root / one
     project, about = _project(book), target.name.removesuffix("-py3-none-any.whl") + ".dist-info"
     sources = [p for p in contents.values() if isinstance(p, Path) and p.suffix == ".py"]

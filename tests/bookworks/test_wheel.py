@@ -41,12 +41,13 @@ def book(tmp_path) -> Book:
 
 
 def test_the_wheel_holds_library_data_and_what_was_read_with_pins(book, tmp_path):
-    wheel.write(book, tmp_path, ["recipe.txt", "data/leaves.csv", "no-such-file"])
+    read = ["static/tea.css", "data/leaves.csv", "no-such/file", "_config.yml", "code/harvest.md"]
+    wheel.write(book, tmp_path, read)
     packed = zipfile.ZipFile(tmp_path / "tea_house-1.2.0-py3-none-any.whl")
     about = "tea_house-1.2.0.dist-info"
     assert sorted(packed.namelist()) == [
         "shop/__init__.py",
-        *("shop/data/leaves.csv", "shop/leaves.py", "shop/recipe.txt"),
+        *("shop/data/leaves.csv", "shop/leaves.py", "shop/static/tea.css"),
         *(f"{about}/{name}" for name in ("METADATA", "RECORD", "WHEEL")),
     ]
     said = packed.read(f"{about}/METADATA").decode()
