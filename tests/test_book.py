@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import Counter
 from functools import cache
@@ -73,9 +74,9 @@ def test_no_reference_is_left_unresolved(html, chapter):
 
 @pytest.mark.parametrize("chapter", COMPUTED)
 def test_computed_page_says_what_its_numbers_rest_on(html, chapter):
-    notes = article(html, chapter).select(".admonition:not(.exercise):not(.solution)")
-    said = " ".join(note.get_text() for note in notes).lower()
-    assert re.search(r"\bwitness|\bsimulat", said), f"no admonition of {chapter} says so"
+    said = article(html, chapter).select_one("#overview").get_text().lower()
+    rests = r"\bwitness|\bsimulat|\bprinted digits"
+    assert re.search(rests, said), f"the overview of {chapter} does not say so"
 
 
 def test_images_have_an_alternative_text_of_their_own(html):
@@ -145,3 +146,19 @@ def test_chinese_terms_are_in_the_search_index(html):
 
 def test_nothing_hidden_is_published(html):
     assert not [path for path in html.rglob("*") if ".venv" in path.parts or ".git" in path.parts]
+
+
+def held_up_by(path: Path) -> list[Path]:
+    """Return a page and what a browser waits for before it paints: styles and early scripts."""
+    waits = "head link[rel=stylesheet], head script[src]:not([defer]):not([async])"
+    names = [e.get("href") or e.get("src") for e in page(path).select(waits)]
+    return [path, *(path.parent / name.split("?")[0] for name in names)]
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_the_first_paint_comes_soon_on_a_slow_line(html, chapter):
+    """Two seconds for the landing page and four for others, half of one for the ways there."""
+    parts = held_up_by(html / f"{chapter}.html")
+    compressed = sum(len(gzip.compress(part.read_bytes())) for part in parts)
+    line = 1_600_000 / 8
+    assert compressed / line < (1.5 if chapter == chapters()[0] else 3.5)

@@ -176,6 +176,18 @@ def test_a_printed_table_alone_has_one_panel_and_errors_stand_before_the_statist
     assert "colgroup" not in table._repr_html_() and "agree" not in " ".join(table.notes)
 
 
+def test_numbers_intervals_sentences_and_verdicts_have_their_classes():
+    frame = pd.DataFrame(
+        {"n": ["1", "2"], "range": ["[0.1, 0.2]", "-1.5 to 2"], "is": ["impossible", "undecided"]}
+    )
+    html = tables.Table(frame)._repr_html_()
+    assert html.count('class="number"') == html.count('class="interval"') == 3
+    assert '<span class="verdict verdict-impossible">impossible</span>' in html
+    assert tables.verdict_html("not reproduced", "未能重现") == (
+        '<span class="verdict verdict-not-reproduced">未能重现</span>'
+    )
+
+
 def test_coefficients_table():
     from ftz import did
 

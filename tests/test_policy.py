@@ -159,9 +159,7 @@ def test_alpha_is_the_published_one():
         agreement.nominal_alpha([[1, 2], [1]])
 
 
-def test_six_freedoms_and_one_flow():
-    kinds = policy.six_freedoms()["kind"].value_counts().to_dict()
-    assert kinds == {"freedom": 6, "flow": 1}
+def test_the_rule_comparison_has_a_column_an_agreement():
     assert list(policy.rule_comparison().columns) == ["area", "rule", "RCEP", "CPTPP", "USMCA"]
 
 

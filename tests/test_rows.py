@@ -102,5 +102,5 @@ def test_a_bad_row_is_named(tmp_path, monkeypatch, read, file, old, new, message
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("FTZ_DATA", str(tmp_path))
-    with pytest.raises(RecordError, match=r"policy/six_freedoms\.csv: cannot be read"):
-        policy.six_freedoms()
+    with pytest.raises(RecordError, match=r"policy/rule_comparison\.csv: cannot be read"):
+        policy.rule_comparison()

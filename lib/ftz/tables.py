@@ -64,6 +64,10 @@ VERDICTS = ("reproduced", "not reproduced", "consistent", "impossible", "undecid
 _SENTENCE = 60
 #: A number as tables write it: sign, thousands, decimals; stars or a percent sign after it.
 _NUMBER = re.compile(r"[<>]?\s?[-+\u2212]?\d[\d,\u202f ]*(\.\d+)?\s?(%|percent|\*{1,3})?")
+#: Two numbers as the ends of an interval, which one line keeps together.
+_INTERVAL = re.compile(
+    r"\[[-+\u2212]?[\d.]+, [-+\u2212]?[\d.]+\]|[-+\u2212]?[\d.]+ to [-+\u2212]?[\d.]+"
+)
 
 
 def _mark(column: pd.Series) -> str:
@@ -72,6 +76,8 @@ def _mark(column: pd.Series) -> str:
     filled = [text for text in texts if text]
     if filled and all(_NUMBER.fullmatch(text) for text in filled):
         return ' class="number"'
+    if filled and all(_INTERVAL.fullmatch(text) for text in filled):
+        return ' class="interval"'
     if filled and sum(map(len, filled)) / len(filled) > _SENTENCE:
         return ' class="sentence"'
     return ""
@@ -82,11 +88,16 @@ def caption_html(text: str) -> str:
     return f'<caption><span class="ftz-caption">{text}</span></caption>'
 
 
+def verdict_html(verdict: str, text: str = "") -> str:
+    """Return a verdict in its colour; another ``text`` may stand for the word."""
+    name = verdict.replace(" ", "-")
+    return f'<span class="verdict verdict-{name}">{text or verdict}</span>'
+
+
 def _cell(value: Any, mark: str = "") -> str:
     text = "" if pd.isna(value) else str(value)
     if text in VERDICTS:
-        name = text.replace(" ", "-")
-        return f'<td><span class="verdict verdict-{name}">{text}</span></td>'
+        return f"<td>{verdict_html(text)}</td>"
     return f"<td{mark}>{escape(text)}</td>"
 
 
@@ -203,7 +214,7 @@ def _stack(cells: pd.DataFrame, source: str) -> str:
             text = f"({text})"
         verdict = cell.get("verdict", "reproduced")
         if verdict == "impossible" and source == "printed":
-            text = f'<span class="verdict verdict-impossible">{text}{_IMPOSSIBLE}</span>'
+            text = verdict_html(verdict, text + _IMPOSSIBLE)
         elif verdict != "reproduced" and source == "here":
             text = f"<strong>{text}{_DIFFERS}</strong>"
         texts.append(text)

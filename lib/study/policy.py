@@ -50,7 +50,6 @@ _LISTS = FIELDS[4:]
 _MOST_ANSWERS = 2
 _RESOLUTION = ("row", "field", "a", "b", "final", "why")
 _RULES = ("area", "rule", "RCEP", "CPTPP", "USMCA")
-_FREEDOMS = ("name", "name_zh", "kind", "what_it_takes")
 _LITERATURE = ("paper", "strand", "study", "kind", "direction", "finding", "where")
 _TRENDS = ("trend", "title", "unit", "label", "row", "column")
 _TILES = ("province", "province_zh", "column", "row")
@@ -245,19 +244,6 @@ def rule_comparison() -> pd.DataFrame:
         A file or column that is missing, or a row without a name.
     """
     return read_rows("policy/rule_comparison.csv", _RULES, may_be_empty=("RCEP", "CPTPP", "USMCA"))
-
-
-def six_freedoms() -> pd.DataFrame:
-    """Return the six freedoms and one flow of free ports (Qian and Wang 2023, Table 2).
-
-    Raises
-    ------
-    RecordError
-        A file or column that is missing, an empty cell, or an unknown kind.
-    """
-    frame = read_rows("policy/six_freedoms.csv", _FREEDOMS)
-    one_of("policy/six_freedoms.csv", frame, "kind", ("freedom", "flow"))
-    return frame
 
 
 def literature() -> pd.DataFrame:
