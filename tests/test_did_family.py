@@ -170,7 +170,7 @@ def test_columns_of_the_family_are_those_of_the_stepwise_table():
     frame = panel(6)
     frame["z"] = np.random.default_rng(0).standard_normal(len(frame))
     columns = did.stepwise(frame, "y", "d", ["x", "z"])
-    families = did.stepwise_errors(frame, "y", "d", ["x", "z"])
+    families = [did.standard_errors(frame, "y", "d", names) for names in (["x"], ["x", "z"])]
     for column, errors in zip(columns, families, strict=True):
         assert errors.estimate == pytest.approx(column.att, abs=1e-10)
         assert errors.table.loc["CR1", "std_error"] == pytest.approx(column.std_errors["d"])

@@ -19,17 +19,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ftz import did, index, inference, matching, mediation, register
-from ftz.figures import design_study as study_figures
 from ftz.figures import did as did_figures
 from ftz.figures import index as index_figures
 from ftz.figures import inference as inference_figures
 from ftz.figures import matching as matching_figures
 from ftz.figures import mediation as mediation_figures
+from ftz.figures import size_and_power as study_figures
 from ftz.figures import style
 from printproof.printed import Interval
-from study import attributions, policy, published
+from study import attributions, policy, printed_parts, published
 from study.figures import audit as audit_figures
 from study.figures import evidence as evidence_figures
+from study.figures import mechanisms as mechanism_figures
 from study.figures import policy as policy_figures
 from study.figures import record as record_figures
 from study.figures import witness as witness_figures
@@ -204,15 +205,15 @@ def _rosenbaum() -> Figure:
 
 
 def _gap() -> Figure:
-    check = mediation.identity_check(
+    check = printed_parts.identity_check(
         ends("0.19", "0.20"), ends("0.17", "0.18"), ends("1.0", "1.1"), ends("0.1", "0.2")
     )
-    return mediation_figures.identity_gap(check)
+    return mechanism_figures.identity_gap(check)
 
 
 def _outcomes() -> Figure:
     found = {"y": did.twfe(panel(), "y", "FTZ"), "m": did.twfe(panel(), "m", "FTZ")}
-    return mediation_figures.outcome_effects(found, {"y": (0.9, 1.0), "m": (0.4, 0.6)})
+    return mechanism_figures.outcome_effects(found, {"y": (0.9, 1.0), "m": (0.4, 0.6)})
 
 
 def _indirect() -> Figure:
@@ -451,7 +452,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], tuple[str, ...]]] = {
     ),
     "spread": (_spread, ("entropy", "equal", "Replications")),
     "pair of event studies": (
-        lambda: index_figures.event_study_pair({"one": events(), "another": events()}),
+        lambda: did_figures.event_study_pair({"one": events(), "another": events()}),
         ("one", "another", "Points of the index"),
     ),
     "weight paths": (_weight_paths, ("Openness", "Sharing", "Year")),

@@ -115,9 +115,15 @@ def test_human_development_goalposts():
         ),
         (lambda: index.entropy_weights(indicators(), -0.1), "must not be negative"),
         (lambda: index.entropy_weights(-indicators()), "is negative"),
-        (lambda: index.entropy_weights(indicators().iloc[:1]), "at least two rows"),
-        (lambda: index.entropy_weights(pd.DataFrame({"x": [0.0, 0.0]}), 0.0), "zero throughout"),
-        (lambda: index.entropy_weights(pd.DataFrame({"x": [1.0, 1.0]})), "spread unevenly"),
+        (lambda: index.entropy_weights(indicators().iloc[:1]), "one row only"),
+        (
+            lambda: index.entropy_weights(pd.DataFrame({"x": [0.0, 0.0], "y": [0.0, 1.0]}), 0.0),
+            "zero throughout",
+        ),
+        (
+            lambda: index.entropy_weights(pd.DataFrame({"x": [1.0, 1.0], "y": [2.0, 2.0]})),
+            "do not differ",
+        ),
     ],
 )
 def test_refusals(call, message):

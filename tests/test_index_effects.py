@@ -9,6 +9,7 @@ from scipy import optimize
 
 from ftz import did, index
 from ftz.errors import EstimationError
+from study import simulated
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def built(shipped):
-    return index.build(shipped.indicators, shipped.tree, index.FLAT_MEANS)
+    return index.build(shipped.indicators, shipped.tree, simulated.FLAT_MEANS)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,7 @@ def test_the_log_of_a_geometric_mean_is_linear_in_the_weights(built, frame, ship
     lifted = index.weigh_effects(
         built.normalised, frame, "FTZ", ["c1", "c2"], scale="log_geometric", lift=0.01
     )
-    recipe = index.FLAT_MEANS.but(aggregation="geometric", lift=0.01)
+    recipe = simulated.FLAT_MEANS.but(aggregation="geometric", lift=0.01)
     geometric = index.build(shipped.indicators, shipped.tree, recipe)
     result = regression(frame, np.log(geometric.scores["index"]))
     assert lifted.att(geometric.weights) == pytest.approx(result.att, abs=1e-10)

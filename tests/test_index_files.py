@@ -46,7 +46,7 @@ def test_the_command_writes_the_file_that_is_shipped(capsys, tmp_path):
 def test_the_simulated_panel_has_the_printed_moments(variable):
     """Mean, standard deviation, least and greatest value, digit by digit, from the file."""
     shipped, record = index.load_indicators(), published.load("yan_ye_wang")
-    built = index.build(shipped.indicators, shipped.tree, index.FLAT_MEANS)
+    built = index.build(shipped.indicators, shipped.tree, command.FLAT_MEANS)
     name = "index" if variable == "lnHQD" else variable
     logs = np.log(built.scores[name])[(shipped.frame["matched"] == 1).to_numpy()]
     for column, number in (
@@ -62,7 +62,7 @@ def test_the_simulated_panel_has_the_printed_moments(variable):
 
 def test_every_simulated_indicator_reaches_both_ends_once_and_has_its_sign():
     shipped = index.load_indicators()
-    scaled = index.build(shipped.indicators, shipped.tree, index.FLAT_MEANS).normalised
+    scaled = index.build(shipped.indicators, shipped.tree, command.FLAT_MEANS).normalised
     assert (scaled == 0).sum().eq(1).all() and (scaled == 1).sum().eq(1).all()
     assert (shipped.indicators > 0).all(axis=None)
     for name in ("exited_firms", "existing_firms"):
@@ -82,10 +82,10 @@ def test_treatment_is_the_register_s_and_as_many_rows_match_as_are_printed():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_another_seed_meets_the_same_moments(seed):
-    frame, wanted = command.design(seed), command.printed_moments()
+    frame, wanted = command.design(seed), command._printed_moments()
     tree = index.load_tree()
-    drawn = index.simulate_like(tree, frame, wanted, {}, seed)
-    logs = np.log(index.build(drawn, tree, index.FLAT_MEANS).scores)
+    drawn = command.simulate_like(tree, frame, wanted, {}, seed)
+    logs = np.log(index.build(drawn, tree, command.FLAT_MEANS).scores)
     logs = logs[(frame["matched"] == 1).to_numpy()]
     for name, moments in wanted.items():
         found = logs[name].agg(["mean", "std", "min", "max"]).tolist()
@@ -95,12 +95,12 @@ def test_another_seed_meets_the_same_moments(seed):
 
 def test_a_draw_that_cannot_have_the_moments_is_refused():
     with pytest.raises(EstimationError, match="cannot be bent"):
-        index.with_moments(np.linspace(0, 1, 50), index.Moments(0.5, 0.9, 0.0, 1.0))
-    crowded = {n: index.Moments(4.55, 0.01, 4.5, 4.59) for n in ("vitality", "innovation")}
-    crowded["index"] = index.Moments(2.0, 0.1, 1.8, 2.2)
+        command._with_moments(np.linspace(0, 1, 50), command.Moments(0.5, 0.9, 0.0, 1.0))
+    crowded = {n: command.Moments(4.55, 0.01, 4.5, 4.59) for n in ("vitality", "innovation")}
+    crowded["index"] = command.Moments(2.0, 0.1, 1.8, 2.2)
     frame = command.design(0)
     with pytest.raises(EstimationError, match="no room"):
-        index.simulate_like(index.load_tree(), frame, crowded, {}, 0)
+        command.simulate_like(index.load_tree(), frame, crowded, {}, 0)
 
 
 # --- the reader's own ---
@@ -128,7 +128,7 @@ def test_a_reader_s_file_runs_with_gaps_and_a_partial_tree(tmp_path):
     assert mine.frame["matched"].eq(1).all() and mine.frame["rain"].tolist() == [3, 4, 5, 6]
     assert len(mine.missing) == 59 and "59" not in repr(mine)
     built = index.build(
-        mine.indicators, mine.tree, index.FLAT_MEANS, imputation="carry", partial="siblings"
+        mine.indicators, mine.tree, command.FLAT_MEANS, imputation="carry", partial="siblings"
     )
     assert built.scores.columns.tolist() == ["vitality", "synergism", "index"]
     assert built.shares[["vitality", "synergism"]].tolist() == [0.5, 0.5]
@@ -186,11 +186,11 @@ def test_more_refusals(tmp_path):
 
 def test_the_shipped_file_is_read_as_it_was_drawn():
     shipped, frame = index.load_indicators(), command.design(command.SEED)
-    drawn = index.simulate_like(
+    drawn = command.simulate_like(
         index.load_tree(),
         frame,
-        command.printed_moments(),
-        command.printed_effects(),
+        command._printed_moments(),
+        command._printed_effects(),
         command.SEED,
     )
     pd.testing.assert_frame_equal(shipped.indicators, drawn, rtol=1e-5)

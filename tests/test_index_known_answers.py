@@ -10,6 +10,7 @@ import pytest
 
 from ftz import index
 from ftz.errors import EstimationError
+from ftz.index.coherence import _cronbach_alpha
 
 ANSWERS = Path(__file__).parent / "known_answers"
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
@@ -164,12 +165,12 @@ def test_cronbach_alpha_by_hand():
     u = np.array([-1.0, 1.0, -1.0, 1.0]) * np.sqrt(3 / 4)
     v = np.array([-1.0, -1.0, 1.0, 1.0]) * np.sqrt(3 / 4)
     frame = pd.DataFrame({"x": u, "y": 0.5 * u + np.sqrt(0.75) * v})
-    assert index.cronbach_alpha(frame) == pytest.approx(2 / 3)
-    assert index.cronbach_alpha(pd.DataFrame({"x": u, "y": u})) == pytest.approx(1)
-    assert index.cronbach_alpha(pd.DataFrame({"x": u, "y": v})) == pytest.approx(0, abs=1e-12)
+    assert _cronbach_alpha(frame) == pytest.approx(2 / 3)
+    assert _cronbach_alpha(pd.DataFrame({"x": u, "y": u})) == pytest.approx(1)
+    assert _cronbach_alpha(pd.DataFrame({"x": u, "y": v})) == pytest.approx(0, abs=1e-12)
     for columns, message in (({"x": u, "y": -u}, "does not vary"), ({"x": u}, "two indicators")):
         with pytest.raises(EstimationError, match=message):
-            index.cronbach_alpha(pd.DataFrame(columns))
+            _cronbach_alpha(pd.DataFrame(columns))
 
 
 def test_coherence_by_hand(tmp_path):

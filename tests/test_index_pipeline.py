@@ -49,11 +49,11 @@ def panel(seed=0, units=6, periods=4):
 
 def test_a_node_carries_its_fields(tree):
     node = index.load_tree().node("credit_events_concentration")
-    assert (node.level, node.direction, node.type, node.our_reading) == (
+    assert (node["level"], node.direction, node.type, node.direction_is_our_reading) == (
         3,
         -1,
         "concentration",
-        True,
+        "1",
     )
     assert "信用时间" in node.note and node.parent == "compliance_risk"
     with pytest.raises(EstimationError, match="no node 'q'"):

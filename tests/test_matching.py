@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ftz import matching
 from ftz.errors import EstimationError
+from ftz.matching.support import _crump_cutoff
 
 causaldata = pytest.importorskip("causaldata")
 
@@ -283,7 +284,7 @@ def test_common_support_rules():
 def test_crump_minimises_the_variance_bound():
     """The closed form against a search over a grid of cutoffs."""
     score = pd.Series(np.random.default_rng(3).beta(0.5, 1.5, size=4000)).clip(1e-6, 1 - 1e-6)
-    cut = matching.crump_cutoff(score)
+    cut = _crump_cutoff(score)
     grid = np.linspace(0.0005, 0.45, 4000)
     g = 1 / (score * (1 - score))
     bound = []
@@ -291,7 +292,7 @@ def test_crump_minimises_the_variance_bound():
         kept = score.between(a, 1 - a)
         bound.append(g[kept].mean() / kept.mean())
     assert cut == pytest.approx(grid[int(np.argmin(bound))], abs=2e-3)
-    assert matching.crump_cutoff(pd.Series([0.4, 0.5, 0.6])) == 0.0
+    assert _crump_cutoff(pd.Series([0.4, 0.5, 0.6])) == 0.0
 
 
 def test_caliper_units():

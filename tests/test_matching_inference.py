@@ -14,6 +14,8 @@ from scipy import stats
 from ftz import matching
 from ftz.errors import EstimationError
 from ftz.matching import variance
+from ftz.matching._checks import effective_size
+from ftz.matching.balance import _ks
 
 
 def simulated(rng, n=800, effect=1.0):
@@ -190,53 +192,6 @@ def test_clusters_against_weighted_regression(k):
             matching.att(frame.y, found, se="cluster", cluster=cluster)
 
 
-# -- the bootstrap and its caveat -------------------------------------------------------
-
-
-def _by_kernel(frame):
-    fit = matching.propensity_score(frame, "t", ["x1", "x2"])
-    found = matching.kernel_match(fit.linear_index, frame.t, bandwidth=0.3)
-    return matching.att(frame.y, found).att
-
-
-def test_bootstrap_is_seeded_and_says_where_it_fails():
-    frame = simulated(np.random.default_rng(0), n=200)
-    one, two = (matching.bootstrap(frame, _by_kernel, draws=30, seed=5) for _ in range(2))
-    assert (one.draws == two.draws).all()
-    assert one.params["ATT"] == _by_kernel(frame)
-    low, high = one.percentile_interval(0.5)
-    assert one.draws.min() < low < high < one.draws.max()
-    assert "not valid for nearest-neighbour" in repr(one)
-    assert (matching.bootstrap(frame, _by_kernel, draws=30, seed=6).draws != one.draws).any()
-
-
-def test_bootstrap_of_clusters_keeps_them_whole():
-    frame = pd.DataFrame({"city": np.repeat(list("abcd"), 3), "y": np.arange(12.0)})
-    seen = []
-
-    def record(sample):
-        seen.append(sample.city.value_counts())
-        return 0.0
-
-    matching.bootstrap(frame, record, draws=20, seed=0, cluster="city")
-    assert all((counts % 3 == 0).all() and counts.sum() == 12 for counts in seen)
-
-
-def test_bootstrap_refuses_to_hide_failures():
-    def fussy(sample):
-        if sample.y.iloc[0] > 3:
-            raise EstimationError("no overlap")
-        return 1.0
-
-    frame = pd.DataFrame({"y": np.arange(12.0)})
-    with pytest.raises(EstimationError, match="resamples have no estimate"):
-        matching.bootstrap(frame, fussy, draws=50, seed=0)
-    kept = matching.bootstrap(frame, fussy, draws=50, seed=0, most_failures=1.0)
-    assert 0 < kept.n_failed == 50 - len(kept.draws)
-    with pytest.raises(EstimationError, match="whole number from 2"):
-        matching.bootstrap(frame, fussy, draws=1, seed=0)
-
-
 # -- Rosenbaum bounds -------------------------------------------------------------------
 
 
@@ -298,7 +253,7 @@ def test_weighted_ks_against_scipy():
     weights = rng.integers(1, 4, 60)
     repeated, groups = np.repeat(values, weights), np.repeat(status, weights)
     wanted = stats.ks_2samp(repeated[groups], repeated[~groups]).statistic
-    got = matching.ks_statistic(values, status, weights.astype(float))
+    got = _ks(values, status, weights.astype(float))
     assert got == pytest.approx(wanted)
 
 
@@ -331,12 +286,9 @@ def test_good_matching_leaves_the_score_nothing_to_explain():
     assert table.loc["after", "effective_treated"] == pairs.n_treated
 
 
-def test_effective_sample_size():
-    assert matching.effective_sample_size([1, 1, 1, 0]) == pytest.approx(3)
-    assert matching.effective_sample_size([5, 5]) == pytest.approx(2)
-    for bad in ([-1, 2], [0, 0]):
-        with pytest.raises(EstimationError, match="weights must not be negative"):
-            matching.effective_sample_size(bad)
+def test_effective_size():
+    assert effective_size(np.array([1, 1, 1, 0])) == pytest.approx(3)
+    assert effective_size(np.array([5, 5])) == pytest.approx(2)
 
 
 def test_balance_scales():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ftz import mediation
 from ftz.errors import EstimationError
 from printproof.printed import rounding_interval
-from study import panel, published, replication
+from study import panel, printed_parts, published, replication
 
 
 def study(seed=0, n_units=9, n_periods=8):
@@ -85,11 +85,11 @@ def test_the_printed_columns_cannot_hold_together():
 
     total, direct = cell("table4", "FTZ", "(5)"), cell("table5", "FTZ", "(8)")
     a, b = cell("table5", "FTZ", "(7)"), cell("table5", "IL", "(8)")
-    check = mediation.identity_check(total, direct, a, b)
+    check = printed_parts.identity_check(total, direct, a, b)
     assert check.verdict == "impossible"
     assert str(check.implied) in check.reasoning and "do not meet" in check.reasoning
-    forced = mediation.implied_mediator_coefficient(total, direct, a)
-    assert mediation.identity_check(total, direct, a, forced).verdict == "consistent"
+    forced = printed_parts.implied_mediator_coefficient(total, direct, a)
+    assert printed_parts.identity_check(total, direct, a, forced).verdict == "consistent"
     matched = panel.load_witness().matched
     witness = mediation.mediate(matched, "lnHQD", "FTZ", "IL", replication.CONTROLS)
     assert forced.contains(witness.b) and not b.contains(witness.b)
@@ -103,7 +103,7 @@ def test_honest_tables_are_never_called_impossible(seed, digits):
         rounding_interval(f"{value:.{digits}f}")
         for value in (found.total, found.direct, found.a, found.b)
     ]
-    assert mediation.identity_check(*printed).verdict == "consistent"
+    assert printed_parts.identity_check(*printed).verdict == "consistent"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_honest_tables_are_never_called_impossible(seed, digits):
     ],
 )
 def test_stars(text, allowed):
-    assert mediation.stars_allowed(rounding_interval(text)) == allowed
+    assert printed_parts.stars_allowed(rounding_interval(text)) == allowed
 
 
 def test_critical_values_are_those_of_the_normal():
@@ -128,7 +128,7 @@ def test_critical_values_are_those_of_the_normal():
 
     for level, word in ((0.01, "***"), (0.05, "**"), (0.10, "*")):
         exact = Decimal(float(stats.norm.ppf(1 - level / 2)))
-        assert abs(mediation._CRITICAL[word] - exact) < Decimal("1e-9")
+        assert abs(printed_parts._CRITICAL[word] - exact) < Decimal("1e-9")
 
 
 def test_a_mediator_that_is_already_there():
@@ -150,10 +150,10 @@ def test_bca_against_scipy():
     x = np.random.default_rng(0).exponential(size=40)
     theirs = stats.bootstrap((x,), np.mean, method="BCa", n_resamples=2000, rng=1)
     jackknife = np.array([np.delete(x, i).mean() for i in range(len(x))])
-    ours = mediation.bca_interval(x.mean(), theirs.bootstrap_distribution, jackknife)
+    ours = mediation._bca(x.mean(), theirs.bootstrap_distribution, jackknife)
     assert ours == pytest.approx(tuple(theirs.confidence_interval), rel=1e-9)
     with pytest.raises(EstimationError, match="outside all bootstrap draws"):
-        mediation.bca_interval(100.0, theirs.bootstrap_distribution, jackknife)
+        mediation._bca(100.0, theirs.bootstrap_distribution, jackknife)
 
 
 @pytest.mark.parametrize("resample", ["unit", "rows"])

@@ -43,7 +43,7 @@ def undisturbed(choices, tmp_path_factory) -> bytes:
 
 def command(choices, out, *more):
     arguments = ["--choices", choices, "--out", out, "--quiet", *more]
-    return [sys.executable, "-m", "study.multiverse", *map(str, arguments)]
+    return [sys.executable, "-m", "study.cli", "multiverse", *map(str, arguments)]
 
 
 @contextlib.contextmanager

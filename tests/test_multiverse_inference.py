@@ -85,7 +85,7 @@ def small_grid(study) -> list:
 def test_the_three_statistics_of_a_curve_by_hand():
     estimates = np.array([[1.0, -1.0], [2.0, -2.0], [4.0, 3.0]])
     tstats = np.array([[2.5, -3.0], [1.0, -2.2], [2.0, 2.0]])
-    table = joint.curve_statistics(estimates, tstats)
+    table = joint._curve_statistics(estimates, tstats)
     assert table["median"].tolist() == [2.0, -1.0]
     # the second curve's dominant direction is down: its positive t of 2 does not count
     np.testing.assert_allclose(table["share"], [2 / 3, 2 / 3])
@@ -94,7 +94,7 @@ def test_the_three_statistics_of_a_curve_by_hand():
 
 def test_a_missing_estimate_leaves_its_curve_and_no_other():
     estimates = np.array([[1.0, np.nan, np.nan], [3.0, 3.0, np.nan]])
-    table = joint.curve_statistics(estimates, estimates)
+    table = joint._curve_statistics(estimates, estimates)
     assert table["median"].tolist()[:2] == [2.0, 3.0]
     assert table["share"].tolist()[:2] == [0.5, 1.0]
     assert table.iloc[2].isna().all()
@@ -102,17 +102,17 @@ def test_a_missing_estimate_leaves_its_curve_and_no_other():
 
 def test_student_t_becomes_the_normal_deviate_of_the_same_p_value():
     tstats = np.array([[2.3], [-40.0]])
-    table = joint.curve_statistics(tstats, tstats, df=7)
+    table = joint._curve_statistics(tstats, tstats, df=7)
     expected = stats.norm.isf(stats.t(7).sf(np.array([2.3, 40.0])))
     np.testing.assert_allclose(table["stouffer"], (expected[0] - expected[1]) / np.sqrt(2))
-    assert np.isfinite(joint.curve_statistics(tstats * 1e6, tstats * 1e6, df=500)).all(axis=None)
+    assert np.isfinite(joint._curve_statistics(tstats * 1e6, tstats * 1e6, df=500)).all(axis=None)
 
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_p_values_count_the_observed_curve_once(exact):
     null = np.array([5.0, -5.0, 1.0, 0.5])
     curves = np.r_[5.0, null][None, :]
-    result = joint.rank_curves(curves, curves, exact=exact, n_assignments=4)
+    result = joint._rank_curves(curves, curves, exact=exact, n_assignments=4)
     # as large as 5 in size: two of the four, the observed one among them if all are there
     assert result.pvalues["median"] == pytest.approx(2 / 4 if exact else 3 / 5)
     assert result.smallest_p == (1 / 4 if exact else 1 / 5)
@@ -120,7 +120,7 @@ def test_p_values_count_the_observed_curve_once(exact):
 
 def test_reassigned_paths_are_all_distinct_orders_once():
     paths = ["never", "2015", "never", "2019", "2019"]
-    givers, count, exact = joint.reassigned_paths(paths, draws=1, seed=0, enumerate_up_to=100)
+    givers, count, exact = joint._reassigned_paths(paths, draws=1, seed=0, enumerate_up_to=100)
     handed = {tuple(paths[i] for i in row) for row in givers}
     assert exact and count == 30 == len(givers) == len(handed)
     assert tuple(paths) in handed
@@ -130,7 +130,7 @@ def test_reassigned_paths_are_all_distinct_orders_once():
 def test_drawn_paths_are_the_same_for_the_same_seed_only():
     paths = list(range(9))
     first, again, other = (
-        joint.reassigned_paths(paths, draws=20, seed=seed, enumerate_up_to=10)[0]
+        joint._reassigned_paths(paths, draws=20, seed=seed, enumerate_up_to=10)[0]
         for seed in (1, 1, 2)
     )
     assert (first == again).all() and (first != other).any()
@@ -139,7 +139,7 @@ def test_drawn_paths_are_the_same_for_the_same_seed_only():
 
 def test_one_reassignment_serves_all_specifications(study):
     """A city that gets another's path gets it under every coding of the adoption year."""
-    treatments, count, exact = joint._paths(study, ["launch", "next_year"], 1, 0, 10_000)
+    treatments, count, exact = joint._by_units(study, ["launch", "next_year"], 1, 0, 10_000)
     assert exact and count == factorial(9) // (factorial(6) * 2)
     launch, later = (treatments[c].reshape(9, 8, -1).sum(axis=1) for c in ("launch", "next_year"))
     np.testing.assert_array_equal(later, np.maximum(launch - 1, 0))
@@ -155,18 +155,17 @@ def test_the_observed_curve_is_that_of_the_table(study, small_grid):
     assert result.n_assignments == len(result.null) + result.n_degenerate
 
 
-def test_the_engine_of_the_library_and_plain_projection_agree(study, small_grid):
+def test_the_engine_of_the_library_and_plain_projection_agree(study, small_grid, monkeypatch):
     ours = joint.joint_test(study, small_grid, seed=1)
-    plain = joint.joint_test(study, small_grid, seed=1, engine=quick_engine)
+    monkeypatch.setattr(joint, "estimate_many", quick_engine)
+    plain = joint.joint_test(study, small_grid, seed=1)
     pd.testing.assert_frame_equal(ours.null, plain.null, rtol=1e-8)
     pd.testing.assert_series_equal(ours.pvalues, plain.pvalues)
 
 
 def test_draws_depend_on_the_seed_alone(study, small_grid):
     results = [
-        joint.joint_test(
-            study, small_grid, seed=seed, draws=40, enumerate_up_to=1, engine=quick_engine
-        )
+        joint.joint_test(study, small_grid, seed=seed, draws=40, enumerate_up_to=1)
         for seed in (1, 1, 2)
     ]
     pd.testing.assert_frame_equal(results[0].null, results[1].null)
@@ -175,13 +174,14 @@ def test_draws_depend_on_the_seed_alone(study, small_grid):
 
 
 @pytest.mark.parametrize("studies", [40, pytest.param(150, marks=pytest.mark.nightly)])
-def test_joint_p_values_are_uniform_when_nothing_happened(small_grid, studies):
+def test_joint_p_values_are_uniform_when_nothing_happened(small_grid, studies, monkeypatch):
     """Over paths the test is exact under persistent errors; over cells it rejects too often."""
+    monkeypatch.setattr(joint, "estimate_many", quick_engine)
     rng = np.random.default_rng(11)
     over_paths, over_cells = [], []
     for _ in range(studies):
         study = null_study(rng, second=2017.0)
-        options = {"seed": rng, "engine": quick_engine, "draws": 39}
+        options = {"seed": rng, "draws": 39}
         over_paths.append(joint.joint_test(study, small_grid, **options).pvalues)
         over_cells.append(
             joint.joint_test(study, small_grid, scheme="observations", **options).pvalues
@@ -346,10 +346,9 @@ def test_a_path_hits_a_cell_by_rounding_alone():
         }
     )
     record = published.load("yan_ye_wang")
-    z = record.get(CELL.replace("coef", "statistic"))
-    assert digits.paths_that_print(frame, record.get(CELL)).index.tolist() == [1, 2, 3]
-    assert digits.paths_that_print(frame, record.get(CELL), z).index.tolist() == [1, 2]
     result = digits.digits(frame, record, [CELL])
+    hit = result.hits["table4 FTZ (2)"]["prints_statistic"]
+    assert hit.index.tolist() == [1, 2, 3] and hit.index[hit].tolist() == [1, 2]
     row = result.table.loc["table4 FTZ (2)"]
     assert (result.n, row["hits"], row["both"]) == (5, 3, 2)
     assert row["share"] == 3 / 5 and row["share_both"] == 2 / 5
@@ -359,9 +358,10 @@ def test_a_path_hits_a_cell_by_rounding_alone():
 
 @given(st.floats(0.15, 0.25))
 def test_hits_agree_with_the_record_s_own_rule(number):
-    printed = published.load("yan_ye_wang").get(CELL)
-    found = digits.paths_that_print(pd.DataFrame({"estimate": [number]}), printed)
-    assert bool(len(found)) is printed.reproduced_by(number)
+    record = published.load("yan_ye_wang")
+    frame = pd.DataFrame({"estimate": [number], "statistic": [0.0]})
+    hits = digits.digits(frame, record, [CELL]).table["hits"].iloc[0]
+    assert bool(hits) is record.get(CELL).reproduced_by(number)
 
 
 def test_digits_refuses_in_words():

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftz import mediation
 from ftz.errors import RecordError
 from printproof.printed import Interval, Printed, rounding_interval
-from study import published
+from study import printed_parts, published
 
 HEADER = "paper,table,row,column,statistic,printed,stars,kind,unit,where,note\n"
 
@@ -276,7 +275,7 @@ def test_signs_and_stars_of_the_regressions_agree_with_z(record):
         if cell.table in {"table4", "table5"}:
             z = record.get(cell.id.replace("/coef", "/statistic"))
             assert (cell.value < 0) == (z.value < 0), cell.id
-            if cell.stars not in mediation.stars_allowed(z.interval):
+            if cell.stars not in printed_parts.stars_allowed(z.interval):
                 odd.append(cell.id)
     assert odd == ["yan_ye_wang/table5/FTZ/(8)/coef"]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ftz import design_study
+from ftz import size_and_power
 from ftz.errors import EstimationError
 from study import policy, published, trials
 
@@ -48,8 +48,8 @@ def test_two_groups_and_two_periods_have_a_formula(designs):
 def test_a_simulation_sees_the_detectable_effect_in_four_cases_of_five(designs):
     design = replace(designs[2], units=60)
     effect, frame = trials.detectable(design, rho=0.5), trials._served(design)
-    shape = design_study.Shape.of(frame, "served", unit="unit", time="period")
-    run = design_study.study(
+    shape = size_and_power.PanelDesign.of(frame, "served", unit="unit", time="period")
+    run = size_and_power.study(
         shape, effect=effect, rho=0.5, panels=2000, tests=["classical t"], seed=1
     )
     spread = effect / trials.multiple()

@@ -4,7 +4,7 @@ The modules, lowest first (imports point downwards only):
 
 * ``register``, ``panel``, ``panels``, ``kernel``, ``results``: the free-trade zones with their
   dates, the contract that a panel has to meet, variances, and the shape of every result;
-* ``index``, ``matching``, ``did``, ``inference``, ``mediation``, ``design_study``: estimators
+* ``index``, ``matching``, ``did``, ``inference``, ``mediation``, ``size_and_power``: estimators
   that take frames and return frozen result objects;
 * ``own``: a reader's own panel;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
@@ -15,27 +15,12 @@ Modules are imported when first used, so ``import ftz`` stays light.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_ROOMS = (
-    "design_study",
-    "did",
-    "errors",
-    "figures",
-    "index",
-    "inference",
-    "kernel",
-    "matching",
-    "mediation",
-    "own",
-    "panel",
-    "paths",
-    "register",
-    "results",
-    "tables",
-)
+_ROOMS = tuple(module.name for module in pkgutil.iter_modules(__path__))
 
 if TYPE_CHECKING:
     from ftz.panel import Panel

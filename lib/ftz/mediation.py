@@ -16,9 +16,9 @@ controls (Imai, Keele and Yamamoto 2010).  The mediator was not assigned by anyo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,16 +29,8 @@ from ftz.errors import EstimationError
 from ftz.kernel import by_group
 from ftz.panel import Panel
 from ftz.results import checked_level
-from printproof.printed import Interval
 
 Array = np.ndarray
-
-#: |z| beyond which the normal distribution is significant, ten digits, by level.
-_CRITICAL = {
-    "***": Decimal("2.5758293035"),
-    "**": Decimal("1.9599639845"),
-    "*": Decimal("1.6448536270"),
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,6 @@ class MediationResult:
     ----------
     total_column, mediator_column, joint_column : DidResult
         Outcome on treatment; mediator on treatment; outcome on both.
-    treatment, mediator : str
     """
 
     total_column: did.DidResult
@@ -127,9 +118,7 @@ def mediate(
     treatment: str,
     mediator: str,
     controls: Sequence[str] = (),
-    *,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> MediationResult:
     """Estimate the three columns with unit and period effects.
 
@@ -141,6 +130,8 @@ def mediate(
         Numeric columns.
     controls : sequence of str
         In all three columns.
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -153,11 +144,10 @@ def mediate(
     """
     if mediator in {outcome, treatment, *controls}:
         raise EstimationError(f"the mediator {mediator} stands elsewhere in the regression already")
-    keys = {"unit": unit, "time": time}
     return MediationResult(
-        did.twfe(frame, outcome, treatment, controls, **keys),
-        did.twfe(frame, mediator, treatment, controls, **keys),
-        did.twfe(frame, outcome, treatment, [mediator, *controls], **keys),
+        did.twfe(frame, outcome, treatment, controls, **roles),
+        did.twfe(frame, mediator, treatment, controls, **roles),
+        did.twfe(frame, outcome, treatment, [mediator, *controls], **roles),
         treatment,
         mediator,
     )
@@ -168,20 +158,10 @@ def mediate(
 
 @dataclass(frozen=True)
 class _Columns:
-    """Numbers of the three regressions on one sample, by least squares with dummies.
+    """The three regressions on one sample, by least squares with dummies and classical errors.
 
-    Attributes
-    ----------
-    a, b, direct : float
-    a_error, b_error, direct_error : float
-        Classical standard errors.
-    a_df, b_df : int
-        Residual degrees of freedom.
-    outcome_sd, mediator_sd : float
-        Residual standard deviations of outcome and mediator given the treatment, with
-        the degrees of freedom of their columns.
-    correlation : float
-        Of these residuals.
+    ``outcome_sd``, ``mediator_sd`` and ``correlation`` are of the residuals of outcome and
+    mediator given the treatment.
     """
 
     a: float
@@ -260,10 +240,9 @@ def _panel(
     treatment: str,
     mediator: str,
     controls: Sequence[str],
-    unit: str,
-    time: str,
+    roles: Mapping[str, Any],
 ) -> _Panel:
-    panel = Panel.of(frame, outcome, treatment, [mediator, *controls], unit=unit, time=time)
+    panel = Panel.of(frame, outcome, treatment, [mediator, *controls], **roles)
     x = np.column_stack([np.eye(len(panel.periods))[panel.ranks - 1], panel.x[:, 1:]])
     return _Panel(panel.y, panel.d, panel.x[:, 0], x, panel.units[0], panel)
 
@@ -316,7 +295,7 @@ class IndirectBootstrap:
 
     def bca(self, level: float = 0.95) -> tuple[float, float]:
         """Return the bias-corrected and accelerated interval (Efron 1987)."""
-        return bca_interval(self.indirect, self.draws, self.jackknife, level)
+        return _bca(self.indirect, self.draws, self.jackknife, level)
 
     def intervals(self, level: float = 0.95) -> pd.DataFrame:
         """Return both intervals, one row each, columns ``lower`` and ``upper``."""
@@ -330,27 +309,11 @@ class IndirectBootstrap:
         )
 
 
-def bca_interval(
+def _bca(
     estimate: float, draws: Array, jackknife: Array, level: float = 0.95
 ) -> tuple[float, float]:
     r"""Return Efron's (1987) bias-corrected and accelerated interval.
 
-    Parameters
-    ----------
-    estimate : float
-    draws : numpy.ndarray
-        Bootstrap estimates.
-    jackknife : numpy.ndarray
-        Estimates leaving out one observation or cluster at a time.
-    level : float
-
-    Raises
-    ------
-    EstimationError
-        If the estimate lies outside all draws, where the bias correction is infinite.
-
-    Notes
-    -----
     With :math:`z_0 = \Phi^{-1}` of the share of draws below the estimate and the
     acceleration *a* from the skewness of the jackknife, the ends are the draws' quantiles
     at :math:`\Phi\big(z_0 + \frac{z_0 + z_\alpha}{1 - a (z_0 + z_\alpha)}\big)`.
@@ -379,9 +342,8 @@ def bootstrap_indirect(
     draws: int = 999,
     seed: int | np.random.Generator,
     resample: str = "unit",
-    unit: str = "city",
-    time: str = "year",
     most_failures: float = 0.2,
+    **roles: Any,
 ) -> IndirectBootstrap:
     """Draw cities (or rows) again and again and multiply the two coefficients anew.
 
@@ -390,7 +352,7 @@ def bootstrap_indirect(
 
     Parameters
     ----------
-    frame, outcome, treatment, mediator, controls, unit, time
+    frame, outcome, treatment, mediator, controls, **roles
         As :func:`mediate`.
     draws : int
     seed : int or numpy.random.Generator
@@ -400,10 +362,6 @@ def bootstrap_indirect(
         the years of a city are independent.
     most_failures : float
         Share of resamples without an answer beyond which the result is refused.
-
-    Returns
-    -------
-    IndirectBootstrap
 
     Raises
     ------
@@ -419,7 +377,7 @@ def bootstrap_indirect(
         raise EstimationError(f"draws must be a whole number from 2, not {draws}")
     if resample not in ("unit", "rows"):
         raise EstimationError(f"unknown resample {resample!r}: use unit or rows")
-    sample = _panel(frame, outcome, treatment, mediator, controls, unit, time)
+    sample = _panel(frame, outcome, treatment, mediator, controls, roles)
     whole = sample.columns()
     drawn_from = sample.panel.clusters[0]
     labels = drawn_from if resample == "unit" else np.arange(len(sample.y))
@@ -508,8 +466,7 @@ def sensitivity(
     controls: Sequence[str] = (),
     *,
     rho: Sequence[float] | None = None,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> MediatorSensitivity:
     r"""Trace the indirect effect over the correlation that no regression can estimate.
 
@@ -522,14 +479,10 @@ def sensitivity(
 
     Parameters
     ----------
-    frame, outcome, treatment, mediator, controls, unit, time
+    frame, outcome, treatment, mediator, controls, **roles
         As :func:`mediate`.
     rho : sequence of float, optional
         Values strictly between -1 and 1; a grid in steps of 0.05 if not given.
-
-    Returns
-    -------
-    MediatorSensitivity
 
     Raises
     ------
@@ -544,7 +497,7 @@ def sensitivity(
     grid = np.round(np.arange(-0.95, 0.951, 0.05), 10) if rho is None else np.asarray(rho, float)
     if not (np.abs(grid) < 1).all():
         raise EstimationError("rho is a correlation: strictly between -1 and 1")
-    found = _panel(frame, outcome, treatment, mediator, controls, unit, time).columns()
+    found = _panel(frame, outcome, treatment, mediator, controls, roles).columns()
     seen = found.correlation
     scale = found.a * found.outcome_sd / found.mediator_sd
     effect = scale * (seen - grid * np.sqrt((1 - seen**2) / (1 - grid**2)))
@@ -637,14 +590,13 @@ def robustness(
     *,
     q: float = 1.0,
     level: float = 0.05,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> pd.DataFrame:
     """Return robustness values of *a*, *b* and the direct effect.
 
     Parameters
     ----------
-    frame, outcome, treatment, mediator, controls, unit, time
+    frame, outcome, treatment, mediator, controls, **roles
         As :func:`mediate`.
     q, level : float
         As :func:`robustness_value`.
@@ -660,7 +612,7 @@ def robustness(
     EstimationError
         Unusable input.
     """
-    found = _panel(frame, outcome, treatment, mediator, controls, unit, time).columns()
+    found = _panel(frame, outcome, treatment, mediator, controls, roles).columns()
     rows = {}
     for name, error, df in (
         ("a", found.a_error, found.a_df),
@@ -678,84 +630,3 @@ def robustness(
         )
     columns = ["estimate", "t", "partial_r2", "robustness_value", "robustness_value_at_level"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-# ------------------------------------------------------------- printed columns
-
-
-@dataclass(frozen=True)
-class IdentityCheck:
-    """Whether printed columns can satisfy ``total = direct + a*b``.
-
-    Attributes
-    ----------
-    total, implied : Interval
-        What is printed as total, and what the other three imply.
-    verdict : str
-        ``"consistent"`` or ``"impossible"``.
-    reasoning : str
-        The arithmetic, to be followed with a pencil.
-    """
-
-    total: Interval
-    implied: Interval
-    verdict: str
-    reasoning: str
-
-
-def identity_check(total: Interval, direct: Interval, a: Interval, b: Interval) -> IdentityCheck:
-    """Decide whether four rounded coefficients can come from one least-squares sample.
-
-    Parameters
-    ----------
-    total, direct, a, b : Interval
-        Rounding intervals of the four printed coefficients.
-
-    Notes
-    -----
-    The verdict *impossible* is exact: decimal arithmetic, no floats.  It does not
-    depend on the standard error, on the fixed effects or on the units of the mediator;
-    it does assume that all columns use the same rows, controls and weights.
-    """
-    product = a * b
-    implied = direct + product
-    meet = implied.overlaps(total)
-    reasoning = (
-        f"a*b lies in {product}; with the direct effect in {direct}, the total must lie in "
-        f"{implied}; it is printed in {total}. The two intervals "
-        + ("share a point." if meet else "do not meet.")
-    )
-    return IdentityCheck(total, implied, "consistent" if meet else "impossible", reasoning)
-
-
-def implied_mediator_coefficient(total: Interval, direct: Interval, a: Interval) -> Interval:
-    """Return the *b* that the other three coefficients force: ``(total - direct) / a``."""
-    return (total - direct) / a
-
-
-def stars_allowed(statistic: Interval) -> tuple[str, ...]:
-    """Return the stars that a printed z allows under the normal distribution.
-
-    Parameters
-    ----------
-    statistic : Interval
-        Rounding interval of the printed statistic.
-
-    Returns
-    -------
-    tuple of str
-        One entry where the interval lies between two critical values, more where it
-        straddles one.  Under a t distribution critical values are larger, so fewer
-        stars are allowed and never more.
-    """
-    if statistic.low <= 0 <= statistic.high:
-        ends = (Decimal(0), max(-statistic.low, statistic.high))
-    else:
-        sizes = abs(statistic.low), abs(statistic.high)
-        ends = (min(sizes), max(sizes))
-    words = ("", "*", "**", "***")
-
-    def rank(size: Decimal) -> int:
-        return sum(size > critical for critical in _CRITICAL.values())
-
-    return words[rank(ends[0]) : rank(ends[1]) + 1]

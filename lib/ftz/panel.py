@@ -94,7 +94,7 @@ class Panel:
             "controls": _tuple(controls),
         }
         if isinstance(frame, Panel):
-            kept = {k: v for k, v in (named | roles).items() if v and k not in ("unit", "time")}
+            kept = {k: v for k, v in (named | roles).items() if v}
             return replace(frame, **kept) if kept else frame
         return cls(frame=frame, **(named | {"treatment": treatment or None}), **roles)
 
@@ -106,6 +106,7 @@ class Panel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "controls", _tuple(self.controls))
+        object.__setattr__(self, "never", tuple(self.never))
         keys = [self.unit, self.time, *([self.cluster] if self.cluster else [])]
         numbers = [n for n in (self.outcome, self.treatment, *self.controls, self.weights) if n]
         wanted = [*keys, *numbers, *([self.cohort] if self.cohort else [])]

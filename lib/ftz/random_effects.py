@@ -68,14 +68,13 @@ def random_effects(
     controls: Any = (),
     *,
     period_effects: bool = True,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> RandomEffectsResult:
     """Estimate ``xtreg outcome treatment controls i.time, re``.
 
     Parameters
     ----------
-    frame, outcome, treatment, controls, unit, time
+    frame, outcome, treatment, controls, **roles
         As in :func:`ftz.did.twfe`.
     period_effects : bool
         Whether period dummies (the first period is the base) are among the regressors.
@@ -95,7 +94,7 @@ def random_effects(
     Stata's manual, *xtreg*, Methods and formulas, random effects; the formula of the standard
     errors is that of the last regression, RSS/(n - K).  Stata itself was not run.
     """
-    panel = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
+    panel = Panel.of(frame, outcome, treatment, controls, **roles)
     names, x = _regressors(panel, period_effects)
     codes, labels = panel.units
     sizes = np.bincount(codes)

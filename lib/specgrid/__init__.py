@@ -11,6 +11,8 @@ and ``specification``, its JSON.  A specification that cannot be estimated is a 
 ``status`` says why.
 """
 
+from types import ModuleType as _Module
+
 from specgrid.estimate import RESULTS, estimate, estimate_batch, estimate_many, evaluate
 from specgrid.grid import (
     ADOPTIONS,
@@ -26,21 +28,5 @@ from specgrid.grid import (
 from specgrid.scheduling import run
 from specgrid.store import read
 
-__all__ = [
-    "ADOPTIONS",
-    "CHOICES",
-    "ERRORS",
-    "ESTIMATORS",
-    "MATCHINGS",
-    "RESULTS",
-    "SUPPORTS",
-    "Grid",
-    "Specification",
-    "estimate",
-    "estimate_batch",
-    "estimate_many",
-    "evaluate",
-    "grid",
-    "read",
-    "run",
-]
+#: What is imported above, named once.
+__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]

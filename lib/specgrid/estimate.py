@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ftz.errors import EstimationError
-from specgrid.cells import COHORT, REFUSALS, TREATMENT, Cell, adoption, cell_of, matches_of
+from ftz.inference.projection import regress_each
+from ftz.kernel import Span
+from specgrid.batched import Projected, Regressions, projected
+from specgrid.cells import COHORT, REFUSALS, TREATMENT, Cell, cell_of, matches_of
 from specgrid.cells import with_indices as _with_indices
 from specgrid.grid import Specification
-from specgrid.twoway import Projected, Reassigned, Regressions, projected
 
 if TYPE_CHECKING:
     from ftz.own.study import Study
@@ -45,7 +47,6 @@ RESULTS = (
 DRAWS, SEED = 999, 1
 _LEVEL = 0.95
 _NORMAL = float(special.ndtri(0.5 + _LEVEL / 2))
-_FAST = ("CR1", "classical", "HC1")
 # Threads of one worker take turns: warnings filters and thread limits belong to the process.
 _TURN = threading.Lock()
 
@@ -362,6 +363,12 @@ def _matching(shared: _Shared, specification: Specification) -> Row:
 # ---------------------------------------------------------------- reassigned treatment
 
 
+def is_reassignable(specification: Specification) -> bool:
+    """Say whether :func:`estimate_many` takes a specification: two-way, CR1, nobody matched."""
+    s = specification
+    return (s.estimator, s.matching, s.error_type) == ("twfe", "none", "CR1")
+
+
 def estimate_many(
     study: Study, specifications: Sequence[Specification], treatments: Floats
 ) -> tuple[Floats, Floats]:
@@ -371,11 +378,11 @@ def estimate_many(
     ----------
     study : ftz.own.study.Study
     specifications : sequence of Specification
-        ``twfe`` without matching (which would have to match again for each treatment), with
-        standard errors CR1, classical or HC1.
+        ``twfe`` with clustered errors (CR1), without matching, which would have to match again
+        for each treatment.
     treatments : array, shape (n, B)
-        0/1 treatment columns on the rows of ``study.frame``, as the study codes adoption.
-        Another coding of a reassigned path is found from the units that had it.
+        0/1 treatment columns on the rows of ``study.frame``, taken as they are, whatever a
+        specification's coding of the adoption year.
 
     Returns
     -------
@@ -385,8 +392,7 @@ def estimate_many(
     Raises
     ------
     EstimationError
-        A specification of another kind; columns of another length; a coding that differs
-        between units that share an adoption path.
+        A specification of another kind; columns of another length.
     """
     from threadpoolctl import threadpool_limits
 
@@ -395,88 +401,49 @@ def estimate_many(
         raise EstimationError(
             f"treatments have shape {treatments.shape}; the study has {len(study.frame)} rows"
         )
+    odd = [s for s in specifications if not is_reassignable(s)]
+    if odd:
+        raise EstimationError(
+            f"{len(odd)} specifications have rows or errors that cannot be had for every "
+            f"reassignment, the first: {odd[0].text}; keep to twfe with CR1, without matching: "
+            "eligible(grid)"
+        )
     found = np.full((2, len(specifications), treatments.shape[1]), np.nan)
     order = sorted(range(len(specifications)), key=lambda i: specifications[i].order)
-    coded: dict[str, Floats] = {}
     with threadpool_limits(1), np.errstate(all="ignore"):
-        for _, places in groupby(order, key=lambda i: specifications[i].cell):
-            _reassigned_cell(study, specifications, list(places), treatments, coded, found)
+        for _, alike in groupby(order, key=lambda i: specifications[i].cell):
+            places = list(alike)
+            cell = cell_of(study, specifications[places[0]])
+            if not cell.refusal:
+                _reassigned(study, cell, specifications, places, treatments[cell.rows], found)
     return found[0], found[1]
 
 
-def _reassigned_cell(
+def _reassigned(
     study: Study,
+    cell: Cell,
     specifications: Sequence[Specification],
     places: list[int],
     treatments: Floats,
-    coded: dict[str, Floats],
     found: Floats,
 ) -> None:
-    first = specifications[places[0]]
+    """Fill the rows of ``found`` that belong to specifications of one cell."""
+    units, periods, codes = (
+        pd.factorize(cell.frame[c], sort=True)[0]
+        for c in (study.unit, study.time, study.cluster or study.unit)
+    )
+    bases: dict[tuple[str, ...], Floats | None] = {}
     for place in places:
-        _check_reassignable(specifications[place])
-    if first.adoption not in coded:
-        coded[first.adoption] = _recoded(study, first.adoption, treatments)
-    cell = cell_of(study, first)
-    if cell.refusal:
-        return
-    reassigned = Reassigned.of(study, cell, coded[first.adoption][cell.rows])
-    for controls, alike in groupby(
-        sorted(places, key=lambda i: specifications[i].controls),
-        key=lambda i: specifications[i].controls,
-    ):
-        try:
-            parts = reassigned.partial(cell.frame[list(controls)].to_numpy(float))
-            for place in alike:
-                outcome = cell.frame[specifications[place].outcome].to_numpy(float)
-                kind = specifications[place].error_type
-                found[:, place] = reassigned.regress(outcome, *parts, kind)
-        except EstimationError:
+        names = specifications[place].controls
+        if names not in bases:
+            try:
+                controls = cell.frame[list(names)].to_numpy(float)
+                bases[names] = Span.of(units, periods, controls, names).dense()
+            except EstimationError:
+                bases[names] = None
+        basis, outcome = bases[names], cell.frame[[specifications[place].outcome]].to_numpy(float)
+        if basis is None or len(outcome) <= basis.shape[1] + 1:
             continue  # not identified under any treatment: NaN
-
-
-def _check_reassignable(specification: Specification) -> None:
-    if specification.estimator != "twfe" or specification.matching != "none":
-        raise EstimationError(
-            f"{specification.estimator} with matching {specification.matching} is not estimated "
-            "anew under reassigned treatment: keep to twfe without matching"
-        )
-    if specification.error_type not in _FAST:
-        raise EstimationError(
-            f"error_type {specification.error_type} is not computed under reassigned treatment: "
-            f"use {', '.join(_FAST)}"
-        )
-
-
-def _recoded(study: Study, coding: str, treatments: Floats) -> Floats:
-    """Return treatment columns under another coding of the adoption year."""
-    if coding == "launch":
-        return treatments
-    frame = study.frame
-    units, names = pd.factorize(frame[study.unit], sort=True)
-    times = frame[study.time].to_numpy(float)
-    begun = np.where(treatments > 0, times[:, None], np.inf)
-    starts = np.full((len(names), treatments.shape[1]), np.inf)
-    np.minimum.at(starts, units, begun)
-    shifted = starts + 1
-    if coding != "next_year":
-        shifted = _by_giver(study, coding, starts)
-    return (times[:, None] >= shifted[units]).astype(float)
-
-
-def _by_giver(study: Study, coding: str, starts: Floats) -> Floats:
-    """Translate first periods by what the coding makes of the units that had them."""
-    own, other = adoption(study, "launch"), adoption(study, coding)
-    last, translation = study.periods[-1], {np.inf: np.inf}
-    for unit, start in own.items():
-        before = start if start <= last else np.inf
-        after = other[unit] if np.isfinite(other[unit]) else np.inf
-        if translation.setdefault(before, after) != after:
-            raise EstimationError(
-                f"adoption {coding} differs between units of one adoption path, so that a "
-                "reassigned path has no coding: leave it out of the joint test"
-            )
-    unknown = set(np.unique(starts)) - set(translation)
-    if unknown:
-        raise EstimationError(f"no unit adopts in {min(unknown):g}: {coding} is not known for it")
-    return np.array([[translation[s] for s in row] for row in starts], dtype=float)
+        slopes, errors, _ = regress_each(outcome, treatments, basis, codes)
+        # Residuals of rounding errors alone give no statistic.
+        found[:, place] = slopes, slopes / np.where(errors > 0, errors, np.nan)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, SKY
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, SKY, sheet
+from specgrid.grid import SETS, members
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,10 +28,6 @@ Flags = npt.NDArray[np.bool_]
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"role": "drawing"}}
 
-#: Choices that are sets, written as text: what stands before it and between its members.
-_SETS = {"controls": ("", " + "), "sample": ("without ", ", ")}
-#: How a set without members is written.
-_EMPTY = ("none", "all")
 #: More specifications than this are drawn as points, and their choices as shades.
 _LINES_UP_TO = 200
 #: Columns of shade that a figure's width can show.
@@ -94,8 +91,6 @@ def specification_curve(
     -----
     Simonsohn, Simmons and Nelson (2020), figure 2.
     """
-    import matplotlib.pyplot as plt
-
     ordered = _ordered(results)
     significant = ordered["p_value"].to_numpy(float) < level
     drawn = [
@@ -104,7 +99,7 @@ def specification_curve(
     ]
     lines = sum(len(board.levels) for board in drawn)
     heights = [2.9, 0.17 * (lines + len(drawn)) + 0.2]
-    figure, (top, bottom) = plt.subplots(
+    figure, (top, bottom) = sheet(
         2, 1, figsize=(_WIDTH, sum(heights)), sharex=True, height_ratios=heights
     )
     _draw_curve(top, ordered, level, joint)
@@ -117,7 +112,6 @@ def specification_curve(
     for axis in (top, bottom):
         axis.tick_params(labelsize=_SMALL)
     figure.tight_layout(h_pad=0.3)
-    plt.close(figure)
     return figure
 
 
@@ -131,9 +125,10 @@ def boards(ordered: pd.DataFrame, choices: Sequence[str], labels: Mapping[str, s
     """Return the lines of the dashboard, without choices that never vary."""
     found = []
     for choice in choices:
-        many = choice in _SETS
+        many = choice in SETS
         if many:
-            levels, member = _members(ordered[choice], *_SETS[choice])
+            table = members(ordered[choice], choice)
+            levels, member = [str(name) for name in table], table.to_numpy(bool).T
         else:
             levels, member = _levels(ordered[choice])
         varies = ~(member.all(axis=1) | ~member.any(axis=1))
@@ -149,17 +144,6 @@ def _levels(entries: pd.Series) -> tuple[list[str], Flags]:
     words = entries.map(_word, na_action=None)
     levels = sorted(words.unique(), key=_natural)
     return levels, np.array([words.to_numpy() == level for level in levels])
-
-
-def _members(entries: pd.Series, before: str, between: str) -> tuple[list[str], Flags]:
-    """Return the members of sets written as text, and which specification has which."""
-    sets = [
-        set() if text in _EMPTY else set(str(text).removeprefix(before).split(between))
-        for text in entries
-    ]
-    levels = sorted(set().union(*sets))
-    member = np.array([[level in has for has in sets] for level in levels], dtype=bool)
-    return levels, member.reshape(len(levels), len(sets))
 
 
 def _word(entry: object) -> str:
@@ -288,13 +272,11 @@ def _binned(values: npt.NDArray[np.generic]) -> Floats:
 
 def shapley_plot(result: ShapleyDecomposition, labels: Mapping[str, str] | None = None) -> Figure:
     """Draw the share of each choice in the variance of the estimate, the largest on top."""
-    import matplotlib.pyplot as plt
-
     shares = result.shares.sort_values()
     words = labels or {}
     names = [f"{words.get(str(n), n)}  {share:.0%}" for n, share in shares.items()]
     alone = (result.alone / result.variance).reindex(shares.index)
-    figure, axes = plt.subplots(figsize=(_WIDTH, 0.3 * len(shares) + 1.1))
+    figure, axes = sheet(figsize=(_WIDTH, 0.3 * len(shares) + 1.1))
     axes.barh(names, shares, color=BLUE, height=0.6, label="Shapley share")
     axes.plot(alone, names, "D", color=ORANGE, ms=5, ls="none", label="known alone")
     axes.tick_params(labelsize=_SMALL)
@@ -302,16 +284,13 @@ def shapley_plot(result: ShapleyDecomposition, labels: Mapping[str, str] | None 
     axes.set_xlabel("Share of the variance of the estimate", fontsize=_SMALL)
     axes.legend(loc="lower right", fontsize=_SMALL)
     axes.grid(axis="y", visible=False)
-    plt.close(figure)
     return figure
 
 
 def joint_plot(result: JointTest) -> Figure:
     """Draw the three statistics under reassigned treatment, and as observed."""
-    import matplotlib.pyplot as plt
-
     words = {"median": "Median estimate", "share": "Share significant", "stouffer": "Stouffer's z"}
-    figure, axes = plt.subplots(3, 1, figsize=(_WIDTH, 5.4))
+    figure, axes = sheet(3, 1, figsize=(_WIDTH, 5.4))
     for axis, (name, word) in zip(axes, words.items(), strict=True):
         null, seen = result.null[name].to_numpy(float), float(result.observed[name])
         axis.hist(null, bins=40, color=BLUE, alpha=0.5)
@@ -322,7 +301,6 @@ def joint_plot(result: JointTest) -> Figure:
         axis.set_ylabel("Curves", fontsize=_SMALL)
         axis.tick_params(labelsize=_SMALL)
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 

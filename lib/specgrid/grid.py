@@ -21,6 +21,8 @@ import numpy as np
 from ftz.errors import FtzError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ftz.own.study import Study
 
 #: Estimators of staggered adoption, by the name of their function in :mod:`ftz.did`.
@@ -61,6 +63,8 @@ CHOICES = (
     "error_type",
 )
 
+#: Choices that are sets: what stands before their text, and between the members.
+SETS = {"controls": ("", " + "), "sample": ("without ", ", ")}
 _NEIGHBOURS = ("k_nearest", "k_nearest_in_caliper")
 _CALIPERS = ("caliper", "k_nearest_in_caliper", "kernel")
 _ALL_ERRORS = tuple(dict.fromkeys(chain.from_iterable(ERRORS.values())))
@@ -299,10 +303,6 @@ def grid(study: Study, choices: Mapping[str, Any] | str | Path | None = None) ->
         named stay at the study's first.  ``only`` keeps of the study's grid what has the
         named levels, ``also`` adds blocks to it, ``blocks`` takes its place.
 
-    Returns
-    -------
-    Grid
-
     Raises
     ------
     FtzError
@@ -311,7 +311,7 @@ def grid(study: Study, choices: Mapping[str, Any] | str | Path | None = None) ->
     """
     where = "choices"
     if isinstance(choices, str | Path):
-        where, choices = Path(choices).name, read_choices(choices)
+        where, choices = Path(choices).name, _read_choices(choices)
     reader = _Reader(study, where)
     found = Grid.of(reader.specifications(choices))
     if not len(found):
@@ -319,7 +319,7 @@ def grid(study: Study, choices: Mapping[str, Any] | str | Path | None = None) ->
     return found
 
 
-def read_choices(path: str | Path) -> Mapping[str, Any]:
+def _read_choices(path: str | Path) -> Mapping[str, Any]:
     """Read a YAML file of choices; see :func:`grid`."""
     import yaml
 
@@ -339,13 +339,26 @@ def read_choices(path: str | Path) -> Mapping[str, Any]:
     return given
 
 
+def members(entries: pd.Series, choice: str) -> pd.DataFrame:
+    """Return which specification has which member of a choice that is a set, written as text."""
+    import pandas as pd
+
+    before, between = SETS[choice]
+    sets = [
+        set() if text in ("none", "all") else set(str(text).removeprefix(before).split(between))
+        for text in entries
+    ]
+    levels = sorted(set().union(*sets))
+    return pd.DataFrame({m: [m in has for has in sets] for m in levels}, entries.index, dtype=bool)
+
+
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     """Return all subsets, the smallest first."""
     sizes = range(len(names) + 1)
     return list(chain.from_iterable(combinations(names, size) for size in sizes))
 
 
-def adoption_levels(study: Study) -> tuple[str, ...]:
+def _adoption_levels(study: Study) -> tuple[str, ...]:
     """Return the codings of the adoption year that a study offers.
 
     Half years and the two cities on the border need opening dates, so they are there only
@@ -366,7 +379,7 @@ def outcome_levels(study: Study) -> tuple[str, ...]:
     return (study.outcome, *composed, *study.sub_outcomes)
 
 
-def default_blocks(study: Study) -> list[Block]:
+def _default_blocks(study: Study) -> list[Block]:
     """Return the study's own grid as blocks of levels.
 
     Two-way fixed effects over outcomes, samples, windows and codings with every subset of
@@ -379,7 +392,7 @@ def default_blocks(study: Study) -> list[Block]:
     windows = [(first, last)]
     if len(study.periods) > 4:
         windows += [(study.periods[1], last), (first, study.periods[-2])]
-    codings = list(adoption_levels(study)[:3])
+    codings = list(_adoption_levels(study)[:3])
     outcomes = list(outcome_levels(study))
     matched: Block = {
         "matching": ["k_nearest", "caliper", "k_nearest_in_caliper", "kernel"],
@@ -462,7 +475,7 @@ class _Reader:
 
     def specifications(self, choices: Mapping[str, Any] | None) -> Iterator[Specification]:
         if choices is None:
-            return self._blocks(default_blocks(self.study))
+            return self._blocks(_default_blocks(self.study))
         if not set(choices) & {"only", "also", "blocks"}:
             return self._blocks([self._block(choices, self.where)])
         unknown = set(choices) - {"only", "also", "blocks"}
@@ -489,7 +502,7 @@ class _Reader:
             raise FtzError(f"{self.where}, only: write a mapping of choices to levels")
         wanted = {n: self._levels(n, v, f"{self.where}, only") for n, v in given.items()}
         levels = {n: [self._canonical(n, v) for v in found] for n, found in wanted.items()}
-        for found in self._blocks(default_blocks(self.study)):
+        for found in self._blocks(_default_blocks(self.study)):
             if all(getattr(found, n) in (*v, None) for n, v in levels.items()):
                 yield found
 
@@ -516,7 +529,7 @@ class _Reader:
             "estimator": ESTIMATORS,
             "matching": MATCHINGS,
             "support": SUPPORTS,
-            "adoption": adoption_levels(self.study),
+            "adoption": _adoption_levels(self.study),
             "error_type": _ALL_ERRORS,
             "outcome": outcome_levels(self.study),
         }

@@ -18,8 +18,8 @@ level says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,19 +30,16 @@ from scipy import special, stats
 from ftz.errors import EstimationError
 from ftz.inference.assignments import count_assignments, enumerate_assignments
 from ftz.results import Result
+from specgrid.estimate import estimate_many, is_reassignable
 
 if TYPE_CHECKING:
     from ftz.own.study import Study
     from specgrid.grid import Specification
 
 Floats = npt.NDArray[np.float64]
-#: A study, S specifications and treatment columns, one a reassignment, shape (n, B), to
-#: estimates and t statistics, both (S, B).
-Engine = Callable[["Study", Sequence["Specification"], Floats], tuple[Floats, Floats]]
-
 #: With no more distinct reassignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 2_000
-#: How treatment is reassigned; ``cells`` is there to be compared with.
+#: How treatment is reassigned; ``observations`` is there to be compared with.
 SCHEMES = ("units", "observations")
 
 #: The three statistics, in the order of the paper.
@@ -82,8 +79,7 @@ class JointTest(Result):
     level : float
         At which a specification counts as significant, two-sided.
     scheme : str
-        ``paths`` or, for comparison only, ``cells``.
-    seed : int or None
+        ``units`` or, for comparison only, ``observations``.
     """
 
     observed: pd.Series
@@ -146,7 +142,6 @@ def joint_test(
     df: float | None = None,
     scheme: str = "units",
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    engine: Engine | None = None,
 ) -> JointTest:
     """Rank the specification curve among those of reassigned adoption paths.
 
@@ -166,19 +161,12 @@ def joint_test(
     df : float, optional
         Degrees of freedom of the t distribution; the normal if not given.
     scheme : {"units", "observations"}
-        ``paths`` hands whole adoption paths to other units: a unit that gets another's
-        path gets it under every coding of the adoption year.  ``cells`` shuffles the rows
+        ``units`` hands whole adoption paths to other units: a unit that gets another's
+        path gets it under every coding of the adoption year.  ``observations`` shuffles the rows
         of the treatment; it is no valid test where outcomes persist, and there to be
         compared with.
     enumerate_up_to : int
         Enumerate all reassignments of paths, instead of drawing, if there are no more.
-    engine : callable, optional
-        Estimates many specifications under many treatments;
-        :func:`specgrid.estimate_many` if not given.
-
-    Returns
-    -------
-    JointTest
 
     Raises
     ------
@@ -196,19 +184,13 @@ def joint_test(
     specifications = list(specifications)
     if not specifications:
         raise EstimationError("no specification to test")
-    odd = [s for s in specifications if not _is_eligible(s)]
-    if odd:
-        raise EstimationError(
-            f"{len(odd)} specifications have rows or errors that cannot be had for every "
-            f"reassignment, the first: {odd[0].text}; take eligible(grid)"
-        )
     if scheme not in SCHEMES:
         raise EstimationError(f"unknown scheme {scheme!r}: use {' or '.join(SCHEMES)}")
     codings = list(dict.fromkeys(s.adoption for s in specifications))
-    reassign = _paths if scheme == "units" else _cells
+    reassign = _by_units if scheme == "units" else _by_observations
     treatments, count, exact = reassign(study, codings, draws, seed, enumerate_up_to)
-    estimates, tstats = _estimates(study, specifications, treatments, engine or _engine())
-    return rank_curves(
+    estimates, tstats = _estimates(study, specifications, treatments)
+    return _rank_curves(
         estimates,
         tstats,
         exact=exact,
@@ -222,40 +204,18 @@ def joint_test(
 
 def eligible(specifications: Iterable[Specification]) -> list[Specification]:
     """Return the specifications that :func:`joint_test` takes."""
-    return [s for s in specifications if _is_eligible(s)]
-
-
-def _is_eligible(specification: Specification) -> bool:
-    return (specification.estimator, specification.matching, specification.error_type) == (
-        "twfe",
-        "none",
-        "CR1",
-    )
-
-
-def _engine() -> Engine:
-    from specgrid.estimate import estimate_many
-
-    return estimate_many
+    return [s for s in specifications if is_reassignable(s)]
 
 
 def _estimates(
-    study: Study,
-    specifications: Sequence[Specification],
-    treatments: dict[str, Floats],
-    engine: Engine,
+    study: Study, specifications: Sequence[Specification], treatments: dict[str, Floats]
 ) -> tuple[Floats, Floats]:
-    """Estimate each specification under the treatments of its own coding.
-
-    The columns are coded here, where a coding belongs to a unit's whole path; so the engine
-    is told to take them as they are.
-    """
+    """Estimate each specification under the treatments of its own coding."""
     shape = len(specifications), next(iter(treatments.values())).shape[1]
     estimates, tstats = np.empty(shape), np.empty(shape)
     for coding, columns in treatments.items():
         rows = [i for i, s in enumerate(specifications) if s.adoption == coding]
-        as_given = [replace(specifications[i], adoption="launch") for i in rows]
-        found = engine(study, as_given, columns)
+        found = estimate_many(study, [specifications[i] for i in rows], columns)
         estimates[rows], tstats[rows] = found
     return estimates, tstats
 
@@ -291,7 +251,7 @@ def _starts(study: Study, codings: Sequence[str]) -> dict[str, Floats]:
 _Treatments = tuple[dict[str, Floats], int, bool]
 
 
-def _paths(
+def _by_units(
     study: Study,
     codings: Sequence[str],
     draws: int,
@@ -301,7 +261,7 @@ def _paths(
     """Return the observed treatment and reassigned ones under each coding."""
     starts = _starts(study, codings)
     paths = list(zip(*(starts[coding].tolist() for coding in codings), strict=True))
-    givers, count, exact = reassigned_paths(
+    givers, count, exact = _reassigned_paths(
         paths, draws=draws, seed=seed, enumerate_up_to=enumerate_up_to
     )
     treatments = {
@@ -313,7 +273,7 @@ def _paths(
     return treatments, count, exact
 
 
-def _cells(
+def _by_observations(
     study: Study,
     codings: Sequence[str],
     draws: int,
@@ -335,31 +295,13 @@ def _cells(
     return treatments, count_assignments(labels), False
 
 
-def curve_statistics(
+def _curve_statistics(
     estimates: Floats, tstats: Floats, *, level: float = 0.05, df: float | None = None
 ) -> pd.DataFrame:
-    """Return the three statistics of each specification curve.
+    """Return ``median``, ``share`` and ``stouffer`` of each curve, a column of shape (S, B) each.
 
-    Parameters
-    ----------
-    estimates, tstats : arrays, shape (S, B)
-        One column a curve.  NaN where a specification has no estimate: it is left out of
-        that curve.
-    level : float
-        At which a specification counts as significant, two-sided.
-    df : float, optional
-        Degrees of freedom of the t distribution; the normal if not given, as where a
-        paper prints z.
-
-    Returns
-    -------
-    pandas.DataFrame, B rows
-        ``median``, ``share``, ``stouffer``; NaN where a curve has no estimate.
-
-    Raises
-    ------
-    EstimationError
-        If the two arrays differ in shape or a level is none.
+    A specification without an estimate (NaN) is left out of its curve; a curve without any has
+    NaN.  Levels are two-sided; ``df`` are those of the t distribution, the normal if not given.
     """
     estimates, tstats = (np.asarray(a, dtype=float) for a in (estimates, tstats))
     if estimates.shape != tstats.shape or estimates.ndim != 2:
@@ -392,7 +334,7 @@ def normal_p(tstat: float) -> float:
     return float(2 * special.ndtr(-abs(tstat)))
 
 
-def rank_curves(
+def _rank_curves(
     estimates: Floats,
     tstats: Floats,
     *,
@@ -403,26 +345,11 @@ def rank_curves(
     df: float | None = None,
     seed: int | None = None,
 ) -> JointTest:
-    """Rank the first curve among the others.
+    """Rank the first curve, the observed one, among the others, columns of shape (S, 1 + B).
 
-    Parameters
-    ----------
-    estimates, tstats : arrays, shape (S, 1 + B)
-        The observed curve in the first column, reassigned ones in the others.
-    exact : bool
-        Whether the others are all reassignments that there are.
-    n_assignments : int
-        Distinct reassignments.
-    scheme, level, df, seed
-        As :func:`joint_test`.
-
-    Raises
-    ------
-    EstimationError
-        As :func:`curve_statistics`; also if the observed curve has no estimate, or no
-        reassigned one has.
+    ``exact`` says whether the others are all reassignments that there are.
     """
-    table = curve_statistics(estimates, tstats, level=level, df=df)
+    table = _curve_statistics(estimates, tstats, level=level, df=df)
     observed, null = table.iloc[0], table.iloc[1:]
     valid = null["median"].notna()
     if observed.isna().any() or not valid.any():
@@ -460,30 +387,12 @@ def _ranked(observed: Floats, null: Floats) -> pd.DataFrame:
     return pd.DataFrame({"observed": curve, "lower": lower, "middle": middle, "upper": upper})
 
 
-def reassigned_paths(
+def _reassigned_paths(
     paths: Sequence[Any], *, draws: int, seed: int | np.random.Generator, enumerate_up_to: int
 ) -> tuple[npt.NDArray[np.int64], int, bool]:
-    """Return whose path each unit gets, one reassignment a row.
+    """Return whose path each unit gets, a reassignment a row; their number; if all are there.
 
-    Parameters
-    ----------
-    paths : sequence, one entry a unit
-        The unit's whole adoption path, hashable; units with equal paths are
-        interchangeable.
-    draws : int
-        Random reassignments where they are too many to enumerate.
-    seed : int or numpy.random.Generator
-    enumerate_up_to : int
-        Enumerate if there are no more distinct reassignments than this.
-
-    Returns
-    -------
-    givers : array of int, shape (B, N)
-        Position of a unit that had the path which unit *i* is given.
-    count : int
-        Distinct reassignments.
-    exact : bool
-        Whether all were taken.
+    Units with equal (hashable) paths are interchangeable.
     """
     if draws < 1:
         raise EstimationError(f"draws must be at least 1, not {draws}")

@@ -26,6 +26,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.results import Result
+from specgrid.grid import SETS, members
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -113,10 +114,6 @@ def shapley(
     value : str
         Numeric column.
 
-    Returns
-    -------
-    ShapleyDecomposition
-
     Raises
     ------
     EstimationError
@@ -169,17 +166,10 @@ def unfolded(results: pd.DataFrame, column: str) -> pd.DataFrame:
     EstimationError
         If the column is another, or missing.
     """
-    rules = {"controls": ("with ", "", " + "), "sample": ("without ", "without ", ", ")}
-    if column not in rules or column not in results.columns:
-        raise EstimationError(f"no sets to unfold in {column!r}: use controls or sample")
-    word, before, between = rules[column]
-    sets = [
-        set() if text in ("none", "all") else set(str(text).removeprefix(before).split(between))
-        for text in results[column]
-    ]
-    members = sorted(set().union(*sets))
-    table = {word + m: [int(m in has) for has in sets] for m in members}
-    return pd.DataFrame(table, index=results.index)
+    if column not in SETS or column not in results.columns:
+        raise EstimationError(f"no sets to unfold in {column!r}: use {' or '.join(SETS)}")
+    word = "with " if column == "controls" else "without "
+    return members(results[column], column).astype(int).add_prefix(word)
 
 
 def _names(results: pd.DataFrame, choices: Sequence[str], value: str) -> list[str]:

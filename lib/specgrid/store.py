@@ -43,12 +43,8 @@ _WRITER: Mapping[str, Any] = {
     "write_statistics": True,
     "store_schema": True,
 }
-#: What decides a number, beside the study: rooms of the library, records, packages.
-_ROOMS = (
-    *("errors.py", "results.py", "register.py", "panel.py", "kernel.py", "random_effects.py"),
-    *("did", "index", "inference", "matching"),
-)
-_OWN = ("cells.py", "estimate.py", "grid.py", "twoway.py", "store.py")
+#: Parts of the library that decide no number: they draw, typeset or report.
+_APART = ("figures", "figures.py", "own", "tables.py")
 _PACKAGES = ("diff-diff", "linearmodels", "numpy", "pandas", "scipy", "statsmodels")
 
 
@@ -95,10 +91,10 @@ def arrow(rows: Sequence[Mapping[str, Any]], described: pa.Schema) -> pa.Table:
 
 def typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return rows as a frame of the types that :func:`read` gives."""
-    return frame_of(arrow(rows, schema()))
+    return _frame_of(arrow(rows, schema()))
 
 
-def frame_of(table: pa.Table) -> pd.DataFrame:
+def _frame_of(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame: text, floats, and whole numbers that may be missing."""
     import pandas as pd
 
@@ -122,25 +118,22 @@ def serialised(table: pa.Table) -> bytes:
 def library_hash() -> str:
     """Return a hash of all that decides a number beside the study.
 
-    The estimators' source, the register's records and the versions of the packages below.
+    The source of the library but for what draws and reports, the register's records and the
+    versions of the packages below.
     """
     import ftz
     from ftz.paths import data_dir
 
-    source = Path(ftz.__file__).resolve().parent
-    files = [path for room in _ROOMS for path in _sources(source / room)]
-    files += [Path(__file__).resolve().parent / name for name in _OWN]
-    files += sorted((data_dir() / "register").glob("*.csv"))
     total = hashlib.sha256()
-    for path in files:
+    for root in (Path(ftz.__file__).resolve().parent, Path(__file__).resolve().parent):
+        for path in sorted(root.rglob("*.py")):
+            if path.relative_to(root).parts[0] not in _APART:
+                total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted((data_dir() / "register").glob("*.csv")):
         total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     for package in _PACKAGES:
         total.update(f"{package} {metadata.version(package)}\n".encode())
     return total.hexdigest()[:16]
-
-
-def _sources(path: Path) -> list[Path]:
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 
 # ---------------------------------------------------------------- a folder
@@ -296,6 +289,6 @@ def read(out: str | Path) -> pd.DataFrame:
     told = json.loads((table.schema.metadata or {}).get(b"ftz", b"{}"))
     if told.get("format") != FORMAT:
         raise FtzError(f"{path}: is no table of the multiverse in format {FORMAT}")
-    frame = frame_of(table)
+    frame = _frame_of(table)
     frame.attrs = told
     return frame

@@ -17,8 +17,6 @@ OK = 0
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == ["rerun"]:
-        return _rerun(given[1:])
     given = given[1:] if given[:1] == ["audit"] and given[1:2] in SUBCOMMANDS else given
     options = _parser(given).parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.run
@@ -37,8 +35,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ftz",
         description=(
-            "Check and run your own panel, run chapters and specifications anew, audit printed "
-            "tables, build panels that reproduce them."
+            "Check and run your own panel, estimate every specification, audit printed tables, "
+            "build panels that reproduce them."
         ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -193,17 +191,6 @@ def _book(options: argparse.Namespace) -> int:
 # --- many runs --------------------------------------------------------------------------------
 
 
-def _rerun(arguments: list[str]) -> int:
-    """Hand ``ftz rerun ...`` to ``bookworks rerun``, the same by its other name."""
-    from bookworks.reruns.command import command
-
-    try:
-        command(arguments, prog_name="ftz rerun")
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return OK
-
-
 def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
     from study.multiverse import add_arguments, run
 
@@ -219,7 +206,6 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "new-panel": ("write a template of a panel and its spec", _new_panel_parser),
     "report": ("write tables, figures and a summary of your own panel", _report_parser),
     "book": ("make the book of your own panel", _book_parser),
-    "rerun": ("run chapters anew with other parameters", lambda _: None),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
     "audit": printproof.COMMANDS["check"],
     "import": ("write the record of printed tables, for `ftz audit`", _printed_parser("import")),

@@ -86,47 +86,10 @@ class DigitsResult(Result):
         return f"printed cells among {self.n:,} specifications"
 
 
-def paths_that_print(
-    results: pd.DataFrame,
-    printed: Printed,
-    statistic: Printed | None = None,
-    *,
-    estimate: str = "estimate",
-    tstat: str = "statistic",
-) -> pd.DataFrame:
-    """Return the specifications whose rounded estimate equals a printed one.
-
-    Parameters
-    ----------
-    results : pandas.DataFrame
-        One row a specification.
-    printed : printproof.printed.Printed
-        The estimate as printed; ties between two digits count for either.
-    statistic : printproof.printed.Printed, optional
-        The statistic printed beside it, which must then be printed as well.
-    estimate, tstat : str
-        Numeric columns of the results.
-
-    Raises
-    ------
-    RecordError
-        If a cell has no digits: a bound, "about", a fraction.
-    EstimationError
-        If the results lack a column.
-    """
-    hit = _prints(results, estimate, printed)
-    if statistic is not None:
-        hit &= _prints(results, tstat, statistic)
-    return results[hit]
-
-
 def digits(
     results: pd.DataFrame,
     record: Record,
     cells: Sequence[str],
-    *,
-    estimate: str = "estimate",
-    tstat: str = "statistic",
 ) -> DigitsResult:
     """Find, for each printed estimate, the specifications that print it.
 
@@ -138,8 +101,6 @@ def digits(
     cells : sequence of str
         Identifiers of printed estimates, ending in ``/coef``; the statistic printed
         beside one is found under ``/statistic``.
-    estimate, tstat : str
-        Numeric columns of the results.
 
     Raises
     ------
@@ -148,7 +109,7 @@ def digits(
     EstimationError
         If the results lack a column or have no estimate at all.
     """
-    known = results[np.isfinite(_numbers(results, estimate))]
+    known = results[np.isfinite(_numbers(results, "estimate"))]
     if not len(known):
         raise EstimationError("no specification has an estimate: there is nothing to compare")
     rows: dict[str, list[object]] = {}
@@ -160,10 +121,12 @@ def digits(
             raise RecordError(f"{name} is no estimate: name a cell that ends in /coef")
         statistic = beside.get(name.removesuffix("coef") + "statistic")
         place = f"{printed.table} {printed.row} {printed.column}"
-        same = paths_that_print(known, printed, estimate=estimate)
-        both = _prints(same, tstat, statistic) if statistic else np.zeros(len(same), dtype=bool)
+        same = known[_prints(known, "estimate", printed)]
+        both = (
+            _prints(same, "statistic", statistic) if statistic else np.zeros(len(same), dtype=bool)
+        )
         hits[place] = same.assign(prints_statistic=both)
-        near = _share_nearby(known, estimate, printed)
+        near = _share_nearby(known, printed)
         rows[place] = [name, printed.text, len(same), len(same) / len(known), near]
         rows[place] += (
             [statistic.text, int(both.sum()), both.sum() / len(known)]
@@ -232,9 +195,9 @@ def _prints(results: pd.DataFrame, column: str, printed: Printed) -> Flags:
     return hit
 
 
-def _share_nearby(results: pd.DataFrame, column: str, printed: Printed, reach: int = 10) -> float:
+def _share_nearby(results: pd.DataFrame, printed: Printed, reach: int = 10) -> float:
     """Return the average share that a print gets within so many last digits, itself included."""
-    numbers = _numbers(results, column)
+    numbers = _numbers(results, "estimate")
     centre, unit = float(printed.value), 10.0**-printed.decimals
     half = (reach + 0.5) * unit
     return float(np.mean(np.abs(numbers - centre) <= half)) / (2 * reach + 1)

@@ -15,10 +15,9 @@ from itertools import combinations
 
 import pandas as pd
 
-from ftz import mediation
 from printproof.printed import Record
 from printproof.statement import IMPOSSIBLE
-from study import published, replication
+from study import printed_parts, published, replication
 from study.other_studies import Estimate
 from study.policy import MECHANISMS, SAMPLE, Policy
 from study.rows import one_of, read_rows
@@ -103,7 +102,7 @@ def estimates(record: Record, matched: pd.DataFrame) -> pd.DataFrame:
     for column, (row, outcome) in COLUMNS.items():
         cell = record.get(replication.cell("table5", row, column, "coef"))
         statistic = record.get(replication.cell("table5", row, column, "statistic"))
-        significant = "" not in mediation.stars_allowed(statistic.interval)
+        significant = "" not in printed_parts.stars_allowed(statistic.interval)
         verdict = str(compared[cell.id])
         if row == "IL" and linkage_verdict(record) == IMPOSSIBLE:
             verdict = IMPOSSIBLE
@@ -135,7 +134,7 @@ def linkage_verdict(record: Record) -> str:
     Returns
     -------
     str
-        From :func:`ftz.mediation.identity_check` on column (5) of Table 4 and columns
+        From :func:`study.printed_parts.identity_check` on column (5) of Table 4 and columns
         (7) and (8) of Table 5.
     """
     where = (
@@ -145,7 +144,7 @@ def linkage_verdict(record: Record) -> str:
         ("table5", "IL", "(8)"),
     )
     total, direct, a, b = (record.get(replication.cell(*w, "coef")).interval for w in where)
-    return mediation.identity_check(total, direct, a, b).verdict
+    return printed_parts.identity_check(total, direct, a, b).verdict
 
 
 def regressors(record: Record) -> tuple[str, ...]:

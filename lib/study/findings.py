@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import pandas as pd
 
-from ftz import mediation
 from ftz.paths import data_dir
 from printproof.printed import Interval, Record
 from printproof.rules import official
 from study import published, replication
+from study.evidence import linkage_verdict
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/published/yan_ye_wang.csv"]}}
@@ -129,19 +129,6 @@ def _classical(record: Record) -> str:
     return CONSISTENT if possible else IMPOSSIBLE
 
 
-def _linkage(record: Record) -> str:
-    total, direct, a, b = (
-        _cell(record, table, row, column, "coef").interval
-        for table, row, column in (
-            ("table4", "FTZ", "(5)"),
-            ("table5", "FTZ", "(8)"),
-            ("table5", "FTZ", "(7)"),
-            ("table5", "IL", "(8)"),
-        )
-    )
-    return mediation.identity_check(total, direct, a, b).verdict
-
-
 def _beijing(record: Record) -> str:
     """Decide whether any year of Beijing fits under the printed maxima of two controls.
 
@@ -216,7 +203,7 @@ def findings(record: Record, checked: pd.DataFrame) -> pd.DataFrame:
         ),
         (
             "Linkage carries part of the effect, as columns (7) and (8) of Table 5 print it",
-            _linkage(record),
+            linkage_verdict(record),
             "the printed digits and an identity of least squares",
         ),
         (

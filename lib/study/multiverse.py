@@ -7,19 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftz.errors import FtzError
-from study.commands import run_command
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ftz.own.study import Study
     from specgrid.grid import Grid
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return its exit code."""
-    description = "Estimate every defensible specification; keep the rows as Parquet."
-    return run_command("study.multiverse", description, add_arguments, run, arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +124,3 @@ def _joint(options: argparse.Namespace, study: Study, grid: Grid) -> None:
     if not kept:
         raise FtzError("--permutations: no two-way specification of the outcome without matching")
     print(joint_test(study, kept, draws=options.permutations, seed=options.seed))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

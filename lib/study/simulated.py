@@ -1,23 +1,30 @@
 """``python -m study.simulated``: draw the simulated indicator panel and write it.
 
-The command stands above the rooms that it joins: it reads the printed moments of Table 2
-and the register, and hands both to :func:`ftz.index.simulate_like`, which knows neither.
+Its numbers are drawn by a random-number generator and were measured by nobody.  Sub-indices
+and index have the moments that Table 2 prints, under :data:`FLAT_MEANS`.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import optimize, special, stats
 
 from ftz import register
-from ftz.index import FLAT_MEANS, Moments, build, load_tree, simulate_like
+from ftz.errors import EstimationError
+from ftz.index import IndexTree, Recipe, build, load_tree
 from ftz.index.files import indicator_bytes
 from ftz.paths import data_dir
 from study import published, replication
 from study.commands import run_command
+
+#: What pages say of these functions (see ``bookworks.lineage``).
+__lineage__ = {"simulate_*": {"panel": "simulated"}}
 
 SEED = 2013
 YEARS = range(2013, 2023)
@@ -28,7 +35,223 @@ LABEL = (
 )
 
 
-def printed_moments() -> dict[str, Moments]:
+#: Pooled min-max; indicators of a sub-index weigh the same, sub-indices weigh the same.
+FLAT_MEANS = Recipe(weights="flat", level_weights={1: "equal"})
+
+#: Type of a leaf to the range in which simulated values lie, in its unit.
+_RANGES = {
+    "count": (40.0, 60000.0),
+    "level": (25.0, 48000.0),
+    "share": (1.5, 78.0),
+    "concentration": (6.0, 71.0),
+    "per_firm": (0.02, 6.5),
+    "per_head": (2.0, 410.0),
+    "per_area": (0.1, 96.0),
+}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean, standard deviation (ddof 1), smallest and largest value that a column shall have."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+def _with_moments(draw: np.ndarray, wanted: Moments) -> np.ndarray:
+    r"""Bend a draw monotonically until it has the moments that are wanted.
+
+    The draw is scaled to [0, 1], bent by :math:`u \mapsto 1 - (1 - u^a)^b` and scaled to
+    the range; *a* and *b* solve for mean and standard deviation, if any do.
+    """
+    unit = (draw - draw.min()) / (draw.max() - draw.min())
+    span = wanted.high - wanted.low
+    goal = np.array([(wanted.mean - wanted.low) / span, wanted.sd / span])
+
+    def bent(powers: np.ndarray) -> np.ndarray:
+        a, b = np.exp(powers)
+        return np.asarray(1 - (1 - unit**a) ** b)
+
+    def gap(powers: np.ndarray) -> np.ndarray:
+        values = bent(powers)
+        return np.asarray(np.array([values.mean(), values.std(ddof=1)]) - goal)
+
+    found = optimize.least_squares(gap, np.zeros(2), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    if np.abs(found.fun).max() > 1e-9:
+        raise EstimationError(f"a draw cannot be bent to {wanted}")
+    return wanted.low + span * bent(found.x)
+
+
+def simulate_like(
+    tree: IndexTree,
+    frame: pd.DataFrame,
+    wanted: Mapping[str, Moments],
+    effects: Mapping[str, float],
+    seed: int,
+) -> pd.DataFrame:
+    """Draw SIMULATED indicators whose sub-indices and index have given moments of their logs.
+
+    On the rows of ``frame`` with ``matched == 1``, the logarithm of each first-level node
+    in ``wanted``, and of the index if it is there, has exactly the wanted mean, standard
+    deviation and range, when the index is built with :data:`FLAT_MEANS` from
+    unrounded indicators.  First-level nodes that are not in ``wanted`` share what the index
+    leaves.  Nothing else about the panel is wanted from it.
+
+    Parameters
+    ----------
+    tree : IndexTree
+    frame : pandas.DataFrame
+        Columns ``city``, ``year``, ``FTZ`` (0/1) and ``matched`` (0/1); n rows.
+    wanted : mapping
+        First-level node, or ``"index"``, to the moments of its logarithm.
+    effects : mapping
+        First-level node to the shift of its logarithm under treatment before bending; zero
+        where there is none.  The bending changes it somewhat.
+    seed : int
+        Same seed, same numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by (city, year), one column a leaf, in units of the tree.
+
+    Raises
+    ------
+    EstimationError
+        If the moments cannot be met.
+    """
+    rng = np.random.default_rng(seed)
+    levels = _levels(tree, frame, wanted, effects, rng)
+    columns = {}
+    for node in tree.children(""):
+        names = tree.leaves(node)
+        shares = _split(levels[node].to_numpy(), len(names), frame, rng)
+        for name, share in zip(names, shares.T, strict=True):
+            columns[name] = _in_units(share, tree.node(name), rng)
+    index = pd.MultiIndex.from_frame(frame[["city", "year"]])
+    return pd.DataFrame(columns, index=index)[tree.leaves()]
+
+
+def _levels(
+    tree: IndexTree,
+    frame: pd.DataFrame,
+    wanted: Mapping[str, Moments],
+    effects: Mapping[str, float],
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Draw the first-level nodes on a scale from zero to one."""
+    n, nodes = len(frame), tree.children("")
+    matched = frame["matched"].to_numpy() == 1
+    common = _two_way(frame, rng, 0.8, 0.35, 0.25)
+    levels = pd.DataFrame(index=frame.index)
+    for node in (k for k in nodes if k in wanted):
+        own = _two_way(frame, rng, 0.7, 0.1, 0.35)
+        spread = (common + own).std()
+        treated = effects.get(node, 0.0) / wanted[node].sd * spread * frame["FTZ"].to_numpy()
+        levels[node] = np.exp(_bend(common + own + treated, matched, wanted[node])) / 100
+    others = [k for k in nodes if k not in wanted]
+    known = levels.mean(axis=1).to_numpy()
+    if "index" not in wanted:
+        for node in others:
+            levels[node] = stats.norm.cdf(0.6 * _two_way(frame, rng, 1.0, 0.4, 0.3))
+        return levels
+    whole = np.log(known) + 0.015 * rng.standard_normal(n)
+    index = np.exp(_bend(whole, matched, wanted["index"])) / 100
+    rest = len(nodes) * index - levels.sum(axis=1).to_numpy()
+    tilt = 0.12 * np.tanh(_two_way(frame, rng, 0.6, 0.3, 0.3))
+    for place, node in enumerate(others):
+        weight = 1 / len(others) + (tilt if place == 0 else -tilt / (len(others) - 1))
+        levels[node] = rest * weight
+    if not levels.gt(0.02).all(axis=None) or not levels.lt(0.98).all(axis=None):
+        raise EstimationError("the wanted moments leave no room for the nodes without any")
+    return levels
+
+
+def _two_way(
+    frame: pd.DataFrame, rng: np.random.Generator, unit: float, trend: float, noise: float
+) -> np.ndarray:
+    """Draw unit effects, a trend and noise, with the given weights."""
+    units, places = np.unique(frame["city"].to_numpy(), return_inverse=True)
+    years = frame["year"].to_numpy(float)
+    rising = (years - years.mean()) / (years.max() - years.min())
+    effect = rng.standard_normal(len(units))[places]
+    drawn = unit * effect + trend * 2 * rising + noise * rng.standard_normal(len(frame))
+    return np.asarray(drawn)
+
+
+def _bend(draw: np.ndarray, matched: np.ndarray, wanted: Moments) -> np.ndarray:
+    """Give the matched rows the wanted moments; bring the others inside the range."""
+    inside, out = draw[matched], np.empty_like(draw)
+    out[matched] = _with_moments(inside, wanted)
+    order = np.argsort(inside)
+    low, high = inside.min(), inside.max()
+    others = draw[~matched]  # beyond an end they are reflected, or they would pile up there
+    others = np.where(others > high, high - 0.5 * (others - high), others)
+    others = np.where(others < low, low + 0.5 * (low - others), others)
+    out[~matched] = np.interp(others, inside[order], out[matched][order])
+    return out
+
+
+def _split(level: np.ndarray, m: int, frame: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Draw m columns on [0, 1], each touching 0 and 1, whose mean is ``level`` in every row."""
+    tilt = rng.normal(0.0, 0.9, m)
+    logits = np.column_stack([_two_way(frame, rng, 0.9, 0.3, 0.35) for _ in range(m)]) + tilt
+    fixed = _extremes(level, logits)
+    free = np.isnan(fixed)
+    ones = np.nansum(fixed, axis=1)
+
+    def total(shift: np.ndarray) -> np.ndarray:
+        drawn = np.where(free, special.expit(logits + shift[:, None]), 0.0)
+        return np.asarray(ones + drawn.sum(axis=1))
+
+    low, high = np.full(len(level), -40.0), np.full(len(level), 40.0)
+    for _ in range(200):
+        middle = (low + high) / 2
+        short = total(middle) < m * level
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.where(free, special.expit(logits + ((low + high) / 2)[:, None]), fixed)
+
+
+def _extremes(level: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Choose for each column the row where it is 1 and the row where it is 0.
+
+    A row takes as many ones and zeros as leave its mean within reach of the others.
+    """
+    n, m = logits.shape
+    fixed = np.full((n, m), np.nan)
+    for column in range(m):
+        order = np.argsort(logits[:, column] - logits.mean(axis=1))
+        for value, rows in ((1.0, order[::-1]), (0.0, order)):
+            for row in rows:
+                if np.isnan(fixed[row, column]) and _fits(fixed[row], column, value, level[row]):
+                    fixed[row, column] = value
+                    break
+            else:
+                raise EstimationError("a sub-index leaves no row for the ends of its indicators")
+    return fixed
+
+
+def _fits(row: np.ndarray, column: int, value: float, level: float) -> bool:
+    """Say whether the free entries of a row can still bring its mean to ``level``."""
+    trial = row.copy()
+    trial[column] = value
+    free, need = np.isnan(trial).sum(), len(row) * level - np.nansum(trial)
+    return 0.04 * free < need < 0.96 * free if free else False
+
+
+def _in_units(share: np.ndarray, node: pd.Series, rng: np.random.Generator) -> np.ndarray:
+    """Stretch a column on [0, 1] to a range of its type, turned where less is better."""
+    low, high = _RANGES[node.type]
+    low, high = low * rng.uniform(0.6, 1.6), high * rng.uniform(0.5, 1.2)
+    return low + (high - low) * (share if node.direction == 1 else 1 - share)
+
+
+# --- the paper's moments, and the command -------------------------------------------------------
+
+
+def _printed_moments() -> dict[str, Moments]:
     """Return what Table 2 prints of the index and its sub-indices (logarithms)."""
     record = published.load(replication.PAPER)
 
@@ -43,7 +266,7 @@ def printed_moments() -> dict[str, Moments]:
     return found | {"index": moments(replication.OUTCOME)}
 
 
-def printed_effects() -> dict[str, float]:
+def _printed_effects() -> dict[str, float]:
     """Return the printed effects on the sub-indices, columns (9) to (12) of Table 5."""
     record = published.load(replication.PAPER)
     return {
@@ -97,8 +320,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw, report and write; return the exit code."""
     path = options.out or data_dir() / "index" / "simulated.csv"
-    frame, tree, wanted = design(options.seed), load_tree(), printed_moments()
-    drawn = simulate_like(tree, frame, wanted, printed_effects(), options.seed)
+    frame, tree, wanted = design(options.seed), load_tree(), _printed_moments()
+    drawn = simulate_like(tree, frame, wanted, _printed_effects(), options.seed)
     matched = frame["matched"].to_numpy() == 1
     logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(wanted)][matched])
     print("SIMULATED indicators; logarithms of the index and its parts on the matched rows:")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz import design_study
+from ftz import size_and_power
 from ftz.errors import EstimationError
 from printproof.printed import Interval, Record
 from study.policy import identifiers
@@ -139,11 +139,11 @@ def detectable(
             f"periods than {design.periods}"
         )
     frame = _served(design)
-    shape = design_study.Shape.of(frame, "served", unit="unit", time="period")
-    spread = design_study.bias_and_spread(
+    shape = size_and_power.PanelDesign.of(frame, "served", unit="unit", time="period")
+    spread = size_and_power.bias_and_spread(
         shape,
         {"none": np.zeros(len(frame))},
-        {"two_way": design_study.weights_of(shape, "two_way")},
+        {"two_way": size_and_power.weights_of(shape, "two_way")},
         rho=rho,
         sigma=1.0,
     )
@@ -194,10 +194,6 @@ def printed_detectable(
         Of Table 5; the standard error is not printed and follows from the coefficient and
         its statistic, as far as their rounding allows.
     level, power : float
-
-    Returns
-    -------
-    Interval
     """
     cell = f"yan_ye_wang/table5/FTZ/{column}"
     error = record.get(f"{cell}/coef").interval / record.get(f"{cell}/statistic").interval

@@ -180,16 +180,18 @@ def _index_effects(values: Values) -> Numbers:
 
 
 def _tools(values: Values) -> Numbers:
-    from ftz import design_study, register
+    from ftz import register, size_and_power
 
     study = _witness()
     start = register.cohorts(list(study.frame["city"].unique()))
     matched = study.matched
     treated = set(matched.loc[matched["FTZ"] == 1, "city"])
     kept = {city: start[city] if city in treated else None for city in matched["city"].unique()}
-    shape = design_study.Shape.of(matched, "FTZ", adoption=kept)
+    shape = size_and_power.PanelDesign.of(matched, "FTZ", adoption=kept)
     rho = values["persistence"][-1]
-    sizes = design_study.study(shape, rho=rho, panels=values["panels"], seed=values["seed"]).size()
+    sizes = size_and_power.study(
+        shape, rho=rho, panels=values["panels"], seed=values["seed"]
+    ).size()
     tests = {
         "tools-classical": "classical t",
         "tools-cr1": "clustered z (CR1)",

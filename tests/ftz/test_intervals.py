@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_panel_cases import sim
 
-from ftz import did, inference, matching, mediation
+from ftz import did, inference, mediation
 from ftz.errors import EstimationError
 
 
@@ -83,7 +83,6 @@ def test_a_level_of_95_is_refused_by_every_function():
     frame = sim(12)
     event = did.event_study(frame, "y", "g")
     indirect = mediation.bootstrap_indirect(frame, "y", "d", "x", seed=0, draws=20)
-    drawn = matching.bootstrap(frame, lambda f: f.y.mean(), draws=5, seed=0)
     calls = (
         lambda: did.standard_errors(frame, "y", "d", level=95),
         lambda: event.simultaneous_band(95),
@@ -93,7 +92,6 @@ def test_a_level_of_95_is_refused_by_every_function():
         lambda: did.smoothness(event, (0.5,), level=95),
         lambda: indirect.percentile(95),
         lambda: indirect.bca(95),
-        lambda: drawn.percentile_interval(95),
     )
     for call in calls:
         with pytest.raises(EstimationError, match=r"write 0\.95"):

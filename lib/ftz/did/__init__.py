@@ -17,7 +17,9 @@ What the coefficient averages is shown by :func:`ftz.did.twfe_weights` and
 :func:`ftz.did.relative_magnitudes` and :func:`ftz.did.smoothness`.
 """
 
-from ftz.did.covariance import FAMILY, StandardErrors, standard_errors, stepwise_errors
+from types import ModuleType as _Module
+
+from ftz.did.covariance import FAMILY, StandardErrors, standard_errors
 from ftz.did.events import EventStudyResult, assemble, event_study, event_time, wald
 from ftz.did.honest import HonestBounds, contains, relative_magnitudes, smoothness
 from ftz.did.intertemporal import SwitchersResult, switchers
@@ -39,43 +41,5 @@ from ftz.did.staggered import (
 )
 from ftz.did.weights import BaconDecomposition, TwfeWeights, bacon, twfe_weights
 
-__all__ = [
-    "AGGREGATES",
-    "ESTIMATORS",
-    "FAMILY",
-    "AttResult",
-    "BaconDecomposition",
-    "Comparison",
-    "DidResult",
-    "EventStudyResult",
-    "HonestBounds",
-    "StandardErrors",
-    "SwitchersResult",
-    "TwfeWeights",
-    "assemble",
-    "bacon",
-    "callaway_santanna",
-    "cluster_factor",
-    "compare",
-    "constant",
-    "contains",
-    "dechaisemartin_dhaultfoeuille",
-    "effect_basis",
-    "event_study",
-    "event_time",
-    "imputation",
-    "project",
-    "relative_magnitudes",
-    "smoothness",
-    "stacked",
-    "standard_errors",
-    "stepwise",
-    "stepwise_errors",
-    "sun_abraham",
-    "switchers",
-    "synthetic",
-    "twfe",
-    "twfe_weights",
-    "two_way",
-    "wald",
-]
+#: What is imported above, named once.
+__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]

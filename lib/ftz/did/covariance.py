@@ -1,14 +1,4 @@
-r"""One coefficient, many standard errors: the family side by side.
-
-After effects and controls are projected out, the treatment :math:`\tilde x` and the
-residuals *e* are all that any of them needs:
-
-.. math:: \widehat V(\hat\beta) = \frac{c}{(\tilde x'\tilde x)^2}
-          \sum_g \bigl(\tilde x_g' A_g e_g\bigr)^2,
-
-where *g* are rows (HC), clusters (CR), or periods (with neighbours: Driscoll-Kraay), and
-*A* and *c* are what the estimators differ in.
-"""
+"""One coefficient, many standard errors: the table of :mod:`ftz.kernel` side by side."""
 
 from __future__ import annotations
 
@@ -55,10 +45,8 @@ class StandardErrors(Result):
         Indexed by the name of the standard error: ``std_error``, ``df`` (degrees of
         freedom of the t distribution; infinite for the normal), ``statistic``,
         ``p_value``, ``lower``, ``upper``, ``allows`` (in words).
-    nobs, n_clusters : int
     bandwidth : int
         Lags of the Driscoll-Kraay estimator.
-    title : str
     notes : tuple of str
         What was left out of the sample, and why.
     """
@@ -90,8 +78,7 @@ def standard_errors(
     clusters: str | None = None,
     bandwidth: int | None = None,
     level: float = 0.95,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> StandardErrors:
     """Estimate the effect once and its standard error in every way of :data:`FAMILY`.
 
@@ -105,12 +92,8 @@ def standard_errors(
         Lags of Driscoll-Kraay; ``floor(4 (T / 100)^(2/9))`` if not given.
     level : float
         Of the intervals.
-    unit, time : str
-        Columns of the effects.
-
-    Returns
-    -------
-    StandardErrors
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -129,7 +112,7 @@ def standard_errors(
     variance sees them, and every one of them is far too small.
     """
     level = checked_level(level)
-    panel = Panel.of(frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time)
+    panel = Panel.of(frame, outcome, treatment, controls, cluster=clusters, **roles)
     panel.need("outcome", "treatment")
     panel = panel.without_singletons()
     fit = slope_of(panel, bandwidth)
@@ -160,35 +143,4 @@ def standard_errors(
         bandwidth=fit.lags,
         title=f"{panel.outcome} on {panel.treatment}",
         notes=panel.dropped,
-    )
-
-
-def stepwise_errors(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
-    controls: Sequence[str],
-    *,
-    clusters: str | None = None,
-    bandwidth: int | None = None,
-    unit: str = "city",
-    time: str = "year",
-) -> tuple[StandardErrors, ...]:
-    """Estimate the family for the nested columns of :func:`ftz.did.stepwise`.
-
-    Parameters and errors as :func:`standard_errors`; column *j* uses the first *j* controls.
-
-    Returns
-    -------
-    tuple of StandardErrors
-    """
-    keys: dict[str, Any] = {
-        "clusters": clusters,
-        "bandwidth": bandwidth,
-        "unit": unit,
-        "time": time,
-    }
-    return tuple(
-        standard_errors(frame, outcome, treatment, controls[:j], **keys)
-        for j in range(1, len(controls) + 1)
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -193,10 +194,8 @@ def event_study(
     *,
     reference: int = -1,
     window: tuple[int, int] | None = None,
-    never: Sequence[Hashable] = (),
     errors: str = "CR1",
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> EventStudyResult:
     """Estimate one coefficient for each period before and after adoption.
 
@@ -209,10 +208,10 @@ def event_study(
     window : (int, int), optional
         First and last event time with a coefficient of their own; earlier and
         later ones are binned into the ends.  Default: all that are observed.
-    never : sequence
-        Codes of the cohort that also mean never.
     errors : {"CR1", "CR1N", "CR1S"}
         As in :func:`ftz.did.twfe`.
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -229,9 +228,7 @@ def event_study(
     Yan, Ye and Wang, figure 2, without naming the reference period; with several
     cohorts the coefficients can mix effects of other periods (Sun and Abraham 2021).
     """
-    panel = Panel.of(
-        frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
-    )
+    panel = Panel.of(frame, outcome, controls=controls, cohort=cohort, **roles)
     if not (panel.first > 0).any():
         raise EstimationError(f"{panel.cohort} names no treated {panel.unit} within the panel")
     panel = panel.without_always().without_singletons()

@@ -55,7 +55,6 @@ class HonestBounds(Result):
         The smallest parameter at which the set contains zero; zero if the original
         interval does, infinite if none was found, NaN if not looked for.
     level : float
-    title : str
     """
 
     restriction: str
@@ -104,10 +103,6 @@ def relative_magnitudes(
     breakdown : bool
         Whether to look for the breakdown value, which takes longer than the grid.
 
-    Returns
-    -------
-    HonestBounds
-
     Raises
     ------
     EstimationError
@@ -155,10 +150,6 @@ def smoothness(
         As in :func:`relative_magnitudes`.
     grid : sequence of float
         Values of *M*, in units of the outcome a period; zero allows a linear trend.
-
-    Returns
-    -------
-    HonestBounds
 
     Raises
     ------

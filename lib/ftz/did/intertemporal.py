@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,6 @@ class SwitchersResult(Result):
     table : pandas.DataFrame
         Indexed by horizon, one for the period of the change: ``effect``, ``std_error``
         (cluster bootstrap over units; NaN if none was asked for) and ``switchers``.
-    nobs : int
-    title : str
     """
 
     table: pd.DataFrame
@@ -38,8 +37,7 @@ def switchers(
     horizons: int = 1,
     draws: int = 0,
     seed: int | np.random.Generator | None = None,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> SwitchersResult:
     """Compare units whose treatment changes with those of the same start that have not yet.
 
@@ -57,7 +55,8 @@ def switchers(
         Bootstrap draws of units for the standard errors; none by default.
     seed : int or numpy.random.Generator, optional
         Needed where units are drawn.
-    unit, time : str
+    **roles
+        Of :class:`ftz.panel.Panel`.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def switchers(
     >>> float(switchers(frame, "y", "d").table.loc[1, "effect"])
     2.5
     """
-    panel = Panel.of(frame, treatment=treatment, unit=unit, time=time)
+    panel = Panel.of(frame, treatment=treatment, **roles)
     outcome, treatment = outcome or panel.outcome, panel.treatment or treatment
     panel.need("treatment")
     # The outcome may have holes, which Panel refuses in an outcome; so it is taken apart.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,8 +74,7 @@ def twfe(
     controls: Sequence[str] = (),
     *,
     errors: str = "CR1",
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> DidResult:
     """Estimate the effect of ``treatment`` with unit and period effects.
 
@@ -89,8 +89,9 @@ def twfe(
         Further regressors.
     errors : {"CR1", "CR1N", "CR1S"}
         How the clustered variance counts parameters: see ``ftz.did.FAMILY``.
-    unit, time : str
-        Columns of the effects; clusters are the units, where a panel names no others.
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
+        Clusters are the units, where no others are named.
 
     Returns
     -------
@@ -108,7 +109,7 @@ def twfe(
     -----
     Yan, Ye and Wang, equation (1) and Table 4.
     """
-    given = Panel.of(frame, outcome, treatment, controls, unit=unit, time=time)
+    given = Panel.of(frame, outcome, treatment, controls, **roles)
     given.need("outcome", "treatment")
     panel = given.without_singletons()
     span, slopes = check_design(panel)
@@ -140,9 +141,7 @@ def stepwise(
     outcome: str,
     treatment: str,
     controls: Sequence[str],
-    *,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> tuple[DidResult, ...]:
     """Estimate the nested columns of a stepwise table: one control more in each.
 
@@ -150,8 +149,7 @@ def stepwise(
     Yan, Ye and Wang use ``fe``, ``lnstru``, ``urba``, ``fdi``, ``pgdp``.
     """
     return tuple(
-        twfe(frame, outcome, treatment, controls[:j], unit=unit, time=time)
-        for j in range(1, len(controls) + 1)
+        twfe(frame, outcome, treatment, controls[:j], **roles) for j in range(1, len(controls) + 1)
     )
 
 

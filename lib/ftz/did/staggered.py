@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,6 @@ from ftz.results import CoefficientResult, Result
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
 AGGREGATES = ("simple", "group", "dynamic")
 METHODS = ("dr", "ipw", "reg")
-NO_NEVER = "no {unit} is never treated: the comparison is with those not treated yet"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -109,10 +108,6 @@ class _Sample:
         return {"outcome": "y", "unit": "u", "time": "t"}
 
     @property
-    def covariates(self) -> dict[str, list[str] | None]:
-        return {"covariates": list(self.controls) or None}
-
-    @property
     def cluster(self) -> str | None:
         # a weighted design names its clusters itself
         return "c" if self.panel.cluster and not self.panel.weights else None
@@ -125,6 +120,12 @@ class _Sample:
         if not self.panel.weights:
             return {}
         return {"survey_design": SurveyDesign(weights="w", psu="c" if self.panel.cluster else "u")}
+
+    def run(self, name: str, model: Any) -> tuple[Any, tuple[str, ...]]:
+        """Fit a model of another package that takes cohorts."""
+        covariates = list(self.controls) or None
+        options = {"first_treat": "first", "covariates": covariates, **self.survey}
+        return _fit(name, lambda: model.fit(self.frame, **self.keys, **options))
 
     def before(self, anticipation: int) -> Panel:
         """Return the panel without the periods in which the treated may anticipate."""
@@ -157,14 +158,10 @@ def _sample(
     outcome: str,
     cohort: str,
     controls: Sequence[str],
-    never: Sequence[Hashable],
-    unit: str,
-    time: str,
+    roles: Mapping[str, Any],
 ) -> _Sample:
     """Check a panel; drop units treated throughout, which have no before, and say so."""
-    panel = Panel.of(
-        frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
-    )
+    panel = Panel.of(frame, outcome, controls=controls, cohort=cohort, **roles)
     panel = panel.with_(treatment=None).without_always()
     if not (panel.first > 0).any() or not (panel.on.any() and (~panel.on).any()):
         raise EstimationError(
@@ -220,9 +217,7 @@ def two_way(
     controls: Sequence[str] = (),
     *,
     anticipation: int = 0,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Estimate by :func:`ftz.did.twfe` and :func:`ftz.did.event_study`.
 
@@ -235,21 +230,16 @@ def two_way(
     anticipation : int
         Periods before adoption in which the treated may react already.  Estimators that
         are our own leave these rows of theirs out, the others move their base.
-    never : sequence
-        Codes of the cohort that also mean never.
-    unit, time : str
-        Columns of the effects; clusters are the units, where a panel names no others.
-
-    Returns
-    -------
-    AttResult
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``,
+        ``never``, ``cluster``, ``weights``.
 
     Raises
     ------
     EstimationError
         As :func:`ftz.did.twfe`; no unit treated within the panel, or all at once.
     """
-    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, roles)
     fit = twfe(sample.before(anticipation))
     try:
         events = event_study(sample.panel, reference=-1 - anticipation)
@@ -274,15 +264,13 @@ def callaway_santanna(
     aggregate: str = "simple",
     method: str = "dr",
     anticipation: int = 0,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Estimate the effect of each cohort in each period, and average.
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, never, unit, time
+    frame, outcome, cohort, controls, **roles
         As in :func:`two_way`; controls enter by their value in the base period.
     control_group : {"never", "not_yet"}, optional
         Compare with never-treated units, or with those not treated yet.  If not given, with
@@ -294,10 +282,6 @@ def callaway_santanna(
         Controls enter doubly robust, by weights or by a regression.
     anticipation : int
         As in :func:`two_way`.
-
-    Returns
-    -------
-    AttResult
 
     Raises
     ------
@@ -316,11 +300,16 @@ def callaway_santanna(
         raise EstimationError(f"unknown control group {control_group!r}: use never or not_yet")
     if method not in METHODS:
         raise EstimationError(f"unknown method {method!r}: use {', '.join(METHODS)}")
-    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, roles)
     if control_group == "never" and not sample.has_never:
         raise EstimationError("no unit is never treated: use control_group='not_yet'")
     not_yet = control_group == "not_yet" or not sample.has_never
-    said = () if sample.has_never else (NO_NEVER.format(unit=sample.panel.unit),)
+    unit = sample.panel.unit
+    said = (
+        ()
+        if sample.has_never
+        else (f"no {unit} is never treated: the comparison is with those not treated yet",)
+    )
     from diff_diff import CallawaySantAnna
 
     name = "Callaway-Sant'Anna"
@@ -331,16 +320,7 @@ def callaway_santanna(
         estimation_method=method,
         anticipation=anticipation,
     )
-    fit, notes = _fit(
-        name,
-        lambda: model.fit(
-            sample.frame,
-            **sample.keys,
-            first_treat="first",
-            **sample.covariates,
-            **sample.survey,
-        ),
-    )
+    fit, notes = sample.run(name, model)
     (cohorts, events), _ = _fit(
         name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
     )
@@ -373,9 +353,7 @@ def sun_abraham(
     controls: Sequence[str] = (),
     *,
     anticipation: int = 0,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Estimate an event study by cohort in one regression, and weight cohorts by their size.
 
@@ -387,20 +365,11 @@ def sun_abraham(
     """
     from diff_diff import SunAbraham
 
-    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, roles)
     if not sample.has_never:
         raise EstimationError("no unit is never treated: Sun-Abraham has nobody to compare with")
     name = "Sun-Abraham"
-    fit, notes = _fit(
-        name,
-        lambda: SunAbraham(cluster=sample.cluster, anticipation=anticipation).fit(
-            sample.frame,
-            **sample.keys,
-            first_treat="first",
-            **sample.covariates,
-            **sample.survey,
-        ),
-    )
+    fit, notes = sample.run(name, SunAbraham(cluster=sample.cluster, anticipation=anticipation))
     effects = pd.DataFrame(fit.event_study_effects).T
     table = pd.DataFrame(
         {
@@ -430,9 +399,7 @@ def imputation(
     controls: Sequence[str] = (),
     *,
     anticipation: int = 0,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Impute the untreated outcome of treated cells from all untreated ones; average the gap.
 
@@ -445,18 +412,9 @@ def imputation(
     """
     from diff_diff import ImputationDiD
 
-    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, roles)
     name = "imputation"
-    fit, notes = _fit(
-        name,
-        lambda: ImputationDiD(cluster=sample.cluster, anticipation=anticipation).fit(
-            sample.frame,
-            **sample.keys,
-            first_treat="first",
-            **sample.covariates,
-            **sample.survey,
-        ),
-    )
+    fit, notes = sample.run(name, ImputationDiD(cluster=sample.cluster, anticipation=anticipation))
     (cohorts, events), _ = _fit(
         name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
     )
@@ -476,23 +434,16 @@ def dechaisemartin_dhaultfoeuille(
     outcome: str = "",
     cohort: str = "",
     controls: Sequence[str] = (),
-    *,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Compare switchers with units whose treatment has not changed yet, horizon by horizon.
 
     Parameters
     ----------
-    frame, outcome, cohort, never, unit, time
+    frame, outcome, cohort, **roles
         As in :func:`two_way`.
     controls : sequence of str
         Must be empty.
-
-    Returns
-    -------
-    AttResult
 
     Raises
     ------
@@ -512,7 +463,7 @@ def dechaisemartin_dhaultfoeuille(
         raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without controls here")
     if isinstance(frame, Panel) and frame.weights:
         raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without weights here")
-    sample = _sample(frame, outcome, cohort, (), never, unit, time)
+    sample = _sample(frame, outcome, cohort, (), roles)
     name = "de Chaisemartin-D'Haultfoeuille"
     plain = sample.frame
     late = sample.n_units - plain.loc[plain["t"] == 1, "u"].nunique()
@@ -585,25 +536,19 @@ def stacked(
     *,
     window: tuple[int, int] | None = None,
     anticipation: int = 0,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Stack one clean experiment a cohort; regress with effects of their own for each.
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, never, unit, time
+    frame, outcome, cohort, controls, **roles
         As in :func:`two_way`.
     window : (int, int), optional
         First and last event time of an experiment.  Controls are the units that are not
         treated by its end.  Default: the whole panel, so that controls are never treated.
     anticipation : int
         As in :func:`two_way`.
-
-    Returns
-    -------
-    AttResult
 
     Raises
     ------
@@ -616,7 +561,7 @@ def stacked(
     as in any regression.  Clusters are the units, where a panel names no others, across
     experiments.
     """
-    sample = _sample(frame, outcome, cohort, controls, never, unit, time)
+    sample = _sample(frame, outcome, cohort, controls, roles)
     pile = _pile(sample, window)
     late = pile[~pile["since"].between(-anticipation, -1)]
     fit = _stacked_fit(late, late[["d", *sample.controls]])
@@ -681,9 +626,7 @@ def synthetic(
     *,
     seed: int = 0,
     draws: int = 200,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> AttResult:
     """Estimate by synthetic difference-in-differences: weighted controls, weighted periods.
 
@@ -691,14 +634,10 @@ def synthetic(
     ----------
     frame : pandas.DataFrame
         A balanced panel whose treated units all start at once.
-    outcome, cohort, never, unit, time
+    outcome, cohort, **roles
         As in :func:`two_way`.
     seed, draws : int
         Of the placebo standard error.
-
-    Returns
-    -------
-    AttResult
 
     Raises
     ------
@@ -714,7 +653,7 @@ def synthetic(
 
     if isinstance(frame, Panel) and frame.weights:
         raise EstimationError("synthetic DID is offered without weights here")
-    sample = _sample(frame, outcome, cohort, (), never, unit, time)
+    sample = _sample(frame, outcome, cohort, (), roles)
     name = "synthetic DID"
     if not sample.balanced:
         raise EstimationError(f"{name} needs a balanced panel: every unit in every period")
@@ -812,7 +751,6 @@ class Comparison(Result):
         Those that had an answer, by the name of their function.
     refusals : dict of str to str
         Why the others had none.
-    title : str
     """
 
     results: dict[str, AttResult]
@@ -852,15 +790,13 @@ def compare(
     *,
     estimators: Sequence[str] | None = None,
     control_group: str | None = None,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> Comparison:
     """Run several estimators on one sample; a refusal is kept with its reason.
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, never, unit, time
+    frame, outcome, cohort, controls, **roles
         As in :func:`two_way`; estimators that know no controls are left out where there
         are some.
     estimators : sequence of str, optional
@@ -873,9 +809,7 @@ def compare(
     EstimationError
         If a name is unknown, or no estimator has an answer.
     """
-    panel = Panel.of(
-        frame, outcome, controls=controls, cohort=cohort, never=tuple(never), unit=unit, time=time
-    )
+    panel = Panel.of(frame, outcome, controls=controls, cohort=cohort, **roles)
     _ = panel.first  # a cohort that no estimator can read is refused once
     names = list(ESTIMATORS) if estimators is None else list(estimators)
     unknown = [n for n in names if n not in ESTIMATORS]

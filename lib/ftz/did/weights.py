@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,6 @@ class TwfeWeights(Result):
     sigma_fe : float or None
         ``sigma_fe``: the smallest standard deviation of effects across treated cells with
         which the coefficient could be what it is though the average effect is zero.
-    title : str
     """
 
     cells: pd.DataFrame
@@ -68,8 +68,7 @@ def twfe_weights(
     controls: Sequence[str] = (),
     *,
     outcome: str | None = None,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> TwfeWeights:
     """Return the weights of treated cells in the coefficient of :func:`ftz.did.twfe`.
 
@@ -83,12 +82,8 @@ def twfe_weights(
         As in :func:`ftz.did.twfe`; the treatment must not be negative.
     outcome : str, optional
         Adds the coefficient and ``sigma_fe``.
-    unit, time : str
-        Columns of the effects.
-
-    Returns
-    -------
-    TwfeWeights
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -100,7 +95,7 @@ def twfe_weights(
     De Chaisemartin and D'Haultfoeuille (2020), theorem 1 and corollary 1 (one observation
     a cell): weights proportional to the treatment after effects and controls.
     """
-    panel = Panel.of(frame, outcome or "", treatment, controls, unit=unit, time=time)
+    panel = Panel.of(frame, outcome or "", treatment, controls, **roles)
     check_design(panel)
     d = panel.d
     if (d < 0).any():
@@ -136,7 +131,6 @@ class BaconDecomposition(Result):
         NaN for never treated), ``weight``, ``estimate``.
     estimate : float
         Their weighted mean, the coefficient.
-    title : str
     """
 
     comparisons: pd.DataFrame
@@ -175,10 +169,7 @@ def bacon(
     frame: pd.DataFrame | Panel,
     outcome: str = "",
     cohort: str = "",
-    *,
-    never: Sequence[Hashable] = (),
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> BaconDecomposition:
     """Decompose the two-way fixed-effects coefficient into two-by-two comparisons.
 
@@ -189,13 +180,8 @@ def bacon(
     outcome : str
     cohort : str
         Column with the first treated period, missing for never-treated units.
-    never : sequence
-        Codes of the cohort that also mean never.
-    unit, time : str
-
-    Returns
-    -------
-    BaconDecomposition
+    **roles
+        Of :class:`ftz.panel.Panel`, such as ``never``.
 
     Raises
     ------
@@ -208,7 +194,7 @@ def bacon(
     Goodman-Bacon (2021), theorem 1.  Units treated from the first
     period on serve as controls only; they count as "always treated".
     """
-    panel = Panel.of(frame, outcome, cohort=cohort, never=tuple(never), unit=unit, time=time)
+    panel = Panel.of(frame, outcome, cohort=cohort, **roles)
     panel.need("outcome", "cohort")
     plain = panel.plain()
     wide = plain.pivot(index="u", columns="t", values="y")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ftz.did import BaconDecomposition, DidResult, EventStudyResult, HonestBounds
@@ -31,10 +32,7 @@ def event_study_plot(
         Simultaneous band (:meth:`ftz.did.EventStudyResult.simultaneous_band`), drawn as
         thin whiskers behind.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots()
-    interval = result.conf_int(level)
+    figure, axes = sheet()
     if band is not None:
         known = band.dropna()
         axes.errorbar(
@@ -48,19 +46,33 @@ def event_study_plot(
             label="simultaneous",
         )
         axes.legend(loc="upper left")
+    _draw_events(axes, result, level)
+    axes.set(ylabel="Coefficient", xticks=result.event_times)
+    return figure
+
+
+def event_study_pair(results: Mapping[str, EventStudyResult], level: float = 0.95) -> Figure:
+    """Draw event studies of the same panel side by side, on one scale."""
+    figure, axes = sheet(1, len(results), figsize=(7.6, 3.4), sharey=True, squeeze=False)
+    for axis, (name, result) in zip(axes[0], results.items(), strict=True):
+        _draw_events(axis, result, level)
+        axis.set(title=name)
+    axes[0, 0].set_ylabel("Points of the index")
+    return figure
+
+
+def _draw_events(axes: Axes, result: EventStudyResult, level: float) -> None:
+    interval = result.conf_int(level)
     for step in result.event_times:
-        estimate = result.params[step]
         if step == result.reference:
             axes.plot(step, 0, "o", mfc="white", mec=INK)
             continue
         colour = ORANGE if step >= 0 else BLUE
         axes.vlines(step, *interval.loc[step, ["lower", "upper"]], color=colour)
-        axes.plot(step, estimate, "o" if step >= 0 else "s", color=colour)
+        axes.plot(step, result.params[step], "o" if step >= 0 else "s", color=colour)
     axes.axhline(0, color=GREY, lw=1)
     axes.axvline(result.reference + 0.5, color=GREY, lw=1, ls=":")
-    axes.set(xlabel="Years since adoption", ylabel="Coefficient", xticks=result.event_times)
-    plt.close(figure)
-    return figure
+    axes.set_xlabel("Years since adoption")
 
 
 def column_path(
@@ -75,9 +87,7 @@ def column_path(
     printed : mapping, optional
         Column label to the bounds of the printed coefficient's rounding interval.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    figure, axes = sheet(figsize=(7.0, 3.6))
     labels = list(printed) if printed else [f"({j})" for j in range(1, len(results) + 1)]
     name = "witness" if printed else "estimate"
     for place, result in enumerate(results):
@@ -94,7 +104,6 @@ def column_path(
         xticks=range(len(labels)), xticklabels=labels, xlabel="Column", ylabel="Effect on ln HQD"
     )
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -106,7 +115,6 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
     frame : pandas.DataFrame
         With columns ``FTZ`` and ``matched`` (0/1) beside unit and time.
     """
-    import matplotlib.pyplot as plt
     from matplotlib.patches import Patch, Rectangle
 
     units = list(dict.fromkeys(frame[unit]))
@@ -117,7 +125,7 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
         (0, 1): "not treated, matched",
         (0, 0): "not treated, off support",
     }
-    figure, axes = plt.subplots(figsize=(7.0, 4.6))
+    figure, axes = sheet(figsize=(7.0, 4.6))
     for name, year, treated, matched in frame[[unit, time, "FTZ", "matched"]].to_numpy().tolist():
         y = units.index(name)
         colour = colours[int(treated), int(matched)]
@@ -134,7 +142,6 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
         bbox_to_anchor=(0.45, -0.08),
         ncols=2,
     )
-    plt.close(figure)
     return figure
 
 
@@ -153,10 +160,9 @@ def interval_plot(
     mark : float, optional
         Value at a dotted line.
     """
-    import matplotlib.pyplot as plt
     import numpy as np
 
-    figure, axes = plt.subplots(figsize=(7.0, 0.36 * len(table) + 1.0))
+    figure, axes = sheet(figsize=(7.0, 0.36 * len(table) + 1.0))
     ends = table[["lower", "upper"]].to_numpy(float)
     seen = np.r_[ends[np.isfinite(ends)], table["estimate"], 0.0 if zero else table["estimate"]]
     reach = 0.12 * (seen.max() - seen.min())
@@ -176,7 +182,6 @@ def interval_plot(
     axes.set_yticks(range(len(table))[::-1], table.index)
     axes.set(xlabel=xlabel, xlim=(left - 0.2 * reach, right + 0.2 * reach))
     axes.grid(axis="y", visible=False)
-    plt.close(figure)
     return figure
 
 
@@ -186,9 +191,7 @@ def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
     The reference period of an estimator is a hollow mark at zero; one that has no
     coefficient before it, such as imputation, has no reference and no such mark.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(7.0, 4.2))
     width = 0.7 / max(len(results), 1)
     marks = ("o", "s", "^", "D", "v", "P", "X")
     for number, (name, result) in enumerate(results.items()):
@@ -206,15 +209,12 @@ def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
     axes.axvline(-0.5, color=GREY, lw=1, ls=":")
     axes.set(xlabel="Years since adoption", ylabel="Coefficient")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
-    plt.close(figure)
     return figure
 
 
 def honest_plot(bounds: HonestBounds, xlabel: str) -> Figure:
     """Draw robust confidence sets against the bound on trends, the original one first."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 3.6))
+    figure, axes = sheet(figsize=(7.0, 3.6))
     summary = bounds.summary
     for place, (name, row) in enumerate(summary.iterrows()):
         colour = ORANGE if name == "parallel" else BLUE
@@ -225,15 +225,12 @@ def honest_plot(bounds: HonestBounds, xlabel: str) -> Figure:
         ["parallel\ntrends", *(f"{bound:g}" for bound in bounds.table.index)],
     )
     axes.set(xlabel=xlabel, ylabel="Effect", xlim=(-0.6, len(summary) - 0.4))
-    plt.close(figure)
     return figure
 
 
 def bacon_plot(parts: BaconDecomposition) -> Figure:
     """Draw each two-by-two comparison: its weight and its estimate."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    figure, axes = sheet(figsize=(7.0, 3.8))
     marks = ("o", "s", "^", "D")
     for number, (kind, part) in enumerate(parts.comparisons.groupby("kind", sort=False)):
         axes.plot(
@@ -248,5 +245,4 @@ def bacon_plot(parts: BaconDecomposition) -> Figure:
     axes.axhline(0, color=GREY, lw=1)
     axes.set(xlabel="Weight", ylabel="Estimate of the comparison", xlim=(0, None))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
-    plt.close(figure)
     return figure

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, ink_on
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, ink_on, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ftz.did import EventStudyResult
     from ftz.index import FactorialResult, IndexTree, SobolResult, UncertaintyResult, WeighedEffects
 
 
@@ -79,9 +78,7 @@ def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> Outline:
 
 def tree_figure(tree: IndexTree) -> Figure:
     """Draw the levels above the indicators as nested bars of one length a leaf."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 8.4))
+    figure, axes = sheet(figsize=(7.2, 8.4))
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1)
     top = 0.0
     for colour, first in zip(PALETTE, tree.children(""), strict=False):
@@ -115,7 +112,6 @@ def tree_figure(tree: IndexTree) -> Figure:
         top += len(leaves)
     axes.set(ylim=(top + 0.3, -0.3), xlim=(0, 2.65))
     axes.axis("off")
-    plt.close(figure)
     return figure
 
 
@@ -131,22 +127,17 @@ def _box(
 
 def shift_path(weights: pd.DataFrame) -> Figure:
     """Draw weights against the shift: index of shifts, one column an indicator."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots()
+    figure, axes = sheet()
     for name, style in zip(weights.columns, ("-", "--", ":", "-."), strict=False):
         axes.plot(weights.index, weights[name], style, lw=2, label=name)
     axes.set(xscale="log", xlabel="Shift added before the logarithm", ylabel="Entropy weight")
     axes.legend()
-    plt.close(figure)
     return figure
 
 
 def weights_by_method(weights: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Draw what each method gives the first-level nodes: nodes by methods, stacked to one."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 3.4))
+    figure, axes = sheet(figsize=(7.0, 3.4))
     left = np.zeros(weights.shape[1])
     for colour, (node, row) in zip(PALETTE, weights.iterrows(), strict=False):
         label = (names or {}).get(str(node), str(node))
@@ -155,7 +146,6 @@ def weights_by_method(weights: pd.DataFrame, names: Mapping[str, str] | None = N
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="Weight in the index")
     axes.legend(ncols=3, bbox_to_anchor=(0.5, 1.02), loc="lower center")
-    plt.close(figure)
     return figure
 
 
@@ -171,25 +161,20 @@ def rank_ranges(
     baseline : str
         The specification that orders the units and is drawn as a point.
     """
-    import matplotlib.pyplot as plt
-
     ordered = ranks.sort_values(baseline)
-    figure, axes = plt.subplots(figsize=(7.0, 4.4))
+    figure, axes = sheet(figsize=(7.0, 4.4))
     places = range(len(ordered))
     axes.hlines(places, ordered.min(axis=1), ordered.max(axis=1), color=GREY, lw=5, alpha=0.5)
     axes.plot(ordered[baseline], places, "o", color=BLUE)
     axes.set_yticks(places, [(names or {}).get(unit, unit) for unit in ordered.index])
     axes.set(ylim=(len(ordered) - 0.4, -0.6), xlabel="Rank (1 is best)")
     axes.set_xticks(range(1, len(ordered) + 1, 2))
-    plt.close(figure)
     return figure
 
 
 def rank_shifts(ranks: pd.DataFrame) -> Figure:
     """Draw each unit's rank from method to method: units by methods, 1 is best."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 4.6))
+    figure, axes = sheet(figsize=(7.2, 4.6))
     steps = range(ranks.shape[1])
     moved = ranks.max(axis=1) - ranks.min(axis=1)
     bold = set(moved.nlargest(2).index)
@@ -204,7 +189,6 @@ def rank_shifts(ranks: pd.DataFrame) -> Figure:
     axes.set(ylim=(len(ranks) + 0.6, 0.4), xlim=(-1.4, len(steps) + 0.4), ylabel="Rank")
     axes.set_yticks(range(1, len(ranks) + 1, 2))
     axes.grid(visible=False)
-    plt.close(figure)
     return figure
 
 
@@ -219,10 +203,9 @@ def correlation_map(correlations: pd.DataFrame, tree: IndexTree) -> Figure:
     correlations : pandas.DataFrame
         Indicators by indicators, in the tree's order.
     """
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
-    figure, axes = plt.subplots(figsize=(7.2, 6.2))
+    figure, axes = sheet(figsize=(7.2, 6.2))
     sns.heatmap(
         correlations,
         cmap="RdBu_r",
@@ -246,7 +229,6 @@ def correlation_map(correlations: pd.DataFrame, tree: IndexTree) -> Figure:
     axes.set_yticks(middles, names, fontsize=8.5)
     axes.set_xticks(middles, names, rotation=90, fontsize=8.5)
     axes.grid(visible=False)
-    plt.close(figure)
     return figure
 
 
@@ -254,11 +236,9 @@ def contribution_bars(
     contributions: pd.DataFrame, names: Mapping[str, str] | None = None
 ) -> Figure:
     """Draw what each first-level node adds to the index: units by nodes, best unit on top."""
-    import matplotlib.pyplot as plt
-
     total = contributions.sum(axis=1).sort_values(ascending=False)
     ordered = contributions.loc[total.index]
-    figure, axes = plt.subplots(figsize=(7.2, 4.6))
+    figure, axes = sheet(figsize=(7.2, 4.6))
     left = np.zeros(len(ordered))
     for colour, node in zip(PALETTE, ordered.columns, strict=False):
         label = (names or {}).get(node, node)
@@ -267,7 +247,6 @@ def contribution_bars(
     axes.invert_yaxis()
     axes.set(xlabel="Points of the index")
     axes.legend(ncols=3, bbox_to_anchor=(0.5, 1.01), loc="lower center")
-    plt.close(figure)
     return figure
 
 
@@ -288,10 +267,9 @@ def tile_grid(
         City to its name in Chinese.
     """
     import matplotlib as mpl
-    import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 
-    figure, axes = plt.subplots(figsize=(6.8, 6.4))
+    figure, axes = sheet(figsize=(6.8, 6.4))
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.99)
     scale = mpl.colors.Normalize(values.min(), values.max())
     colours = mpl.colormaps["cividis"]
@@ -316,7 +294,6 @@ def tile_grid(
     axes.axis("off")
     bar = mpl.cm.ScalarMappable(norm=scale, cmap=colours)
     figure.colorbar(bar, ax=axes, shrink=0.6, label=label)
-    plt.close(figure)
     return figure
 
 
@@ -333,10 +310,8 @@ def indicator_effects(weighed: WeighedEffects, tree: IndexTree, here: float) -> 
     here : float
         The effect at the chapter's own weights, drawn as a line.
     """
-    import matplotlib.pyplot as plt
-
     ordered = weighed.effects.sort_values()
-    figure, axes = plt.subplots(figsize=(7.2, 4.2))
+    figure, axes = sheet(figsize=(7.2, 4.2))
     places = {name: place for place, name in enumerate(ordered.index)}
     for colour, node in zip(PALETTE, tree.children(""), strict=False):
         names = tree.leaves(node)
@@ -352,7 +327,6 @@ def indicator_effects(weighed: WeighedEffects, tree: IndexTree, here: float) -> 
     axes.set(xlabel="Indicators, from smallest to largest effect", ylabel="Effect (points)")
     axes.set_xticks([])
     axes.legend(ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -369,9 +343,7 @@ def range_fans(
         What moves to the factor at which the sign turns (infinity: never).
     ylabel : str
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 4.2))
+    figure, axes = sheet(figsize=(7.2, 4.2))
     for colour, (name, frame) in zip((ORANGE, BLUE, GREEN), ranges.items(), strict=False):
         axes.fill_between(frame.index, frame["low"], frame["high"], color=colour, alpha=0.18)
         axes.plot(frame.index, frame["low"], color=colour, lw=2, label=name)
@@ -381,7 +353,6 @@ def range_fans(
     axes.axhline(0, color=INK, lw=1)
     axes.set(xlabel="Factor by which a share may differ from the chapter's weights", ylabel=ylabel)
     axes.legend(title="What may move", ncols=3, bbox_to_anchor=(0.5, 1.0), loc="lower center")
-    plt.close(figure)
     return figure
 
 
@@ -390,12 +361,10 @@ def range_fans(
 
 def sensitivity_bars(table: FactorialResult, sampled: SobolResult) -> Figure:
     """Draw exact Sobol indices as bars, sampled ones with intervals, and PAWN beside them."""
-    import matplotlib.pyplot as plt
-
     exact = table.sobol.sort_values("total")
     found, pawn = sampled.summary.loc[exact.index], table.pawn.loc[exact.index]
     places = np.arange(len(exact))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.9), sharey=True, width_ratios=[3, 2])
+    figure, (left, right) = sheet(1, 2, figsize=(7.6, 3.9), sharey=True, width_ratios=[3, 2])
     for kind, colour, shift in (("total", BLUE, 0.2), ("first", ORANGE, -0.2)):
         left.barh(
             places + shift, exact[kind], height=0.38, color=colour, alpha=0.45, label=f"{kind}"
@@ -409,7 +378,6 @@ def sensitivity_bars(table: FactorialResult, sampled: SobolResult) -> Figure:
     right.plot(pawn["median"], places, "|", ms=14, mew=2.5, color=GREEN, label="median")
     right.set(xlabel="PAWN distance")
     right.legend(loc="lower right")
-    plt.close(figure)
     return figure
 
 
@@ -417,9 +385,7 @@ def effect_spread(
     result: UncertaintyResult, factor: str, here: float | None = None, xlabel: str = "Effect"
 ) -> Figure:
     """Draw the effects of all replications, one curve an option of a factor."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    figure, axes = sheet(figsize=(7.2, 3.8))
     bins = np.linspace(result.effects.min(), result.effects.max(), 60)
     options = list(dict.fromkeys(result.choices[factor]))
     parts = [result.effects[(result.choices[factor] == o).to_numpy()] for o in options]
@@ -436,43 +402,15 @@ def effect_spread(
         axes.axvline(here, color=INK, lw=1.4, ls="--")
     axes.set(xlabel=xlabel, ylabel="Replications")
     axes.legend(title=factor)
-    plt.close(figure)
-    return figure
-
-
-def event_study_pair(results: Mapping[str, EventStudyResult], level: float = 0.95) -> Figure:
-    """Draw event studies of the same panel side by side, on one scale."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(results), figsize=(7.6, 3.4), sharey=True)
-    for axis, (name, result) in zip(np.atleast_1d(axes), results.items(), strict=True):
-        interval = result.conf_int(level)
-        for step in result.event_times:
-            if step == result.reference:
-                axis.plot(step, 0, "o", mfc="white", mec=INK)
-                continue
-            colour = ORANGE if step >= 0 else BLUE
-            axis.vlines(
-                step, interval.loc[step, "lower"], interval.loc[step, "upper"], color=colour
-            )
-            axis.plot(step, result.params[step], "o" if step >= 0 else "s", color=colour)
-        axis.axhline(0, color=GREY, lw=1)
-        axis.axvline(result.reference + 0.5, color=GREY, lw=1, ls=":")
-        axis.set(xlabel="Years since adoption", title=name)
-    np.atleast_1d(axes)[0].set_ylabel("Points of the index")
-    plt.close(figure)
     return figure
 
 
 def weight_paths(weights: pd.DataFrame, pooled: pd.Series, names: Sequence[str]) -> Figure:
     """Draw weights computed anew in each period, and the pooled ones as dashed lines."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 3.4))
+    figure, axes = sheet(figsize=(7.0, 3.4))
     for colour, column, name in zip(PALETTE, weights.columns, names, strict=False):
         axes.plot(weights.index, weights[column], "o-", color=colour, lw=2, label=name)
         axes.axhline(pooled[column], color=colour, lw=1.2, ls="--")
     axes.set(xlabel="Year", ylabel="Entropy weight")
     axes.legend()
-    plt.close(figure)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,13 +24,10 @@ def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
     level : float
         P value at the horizontal line.
     """
-    import matplotlib.pyplot as plt
     from scipy.stats import gaussian_kde
 
     placebos = result.estimates[result.valid]
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.0, 5.2), sharex=True, height_ratios=[3, 2]
-    )
+    figure, (top, bottom) = sheet(2, 1, figsize=(7.0, 5.2), sharex=True, height_ratios=[3, 2])
     reach = 1.1 * max(np.abs(placebos).max(), abs(result.observed_estimate))
     grid = np.linspace(-reach, reach, 400)
     bins = np.linspace(placebos.min(), placebos.max(), 32)
@@ -59,7 +56,6 @@ def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
         color=ORANGE,
     )
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
@@ -73,10 +69,8 @@ def rejection_curves(pvalues: Mapping[str, np.ndarray], upto: float = 0.3) -> Fi
     upto : float
         Largest level shown.
     """
-    import matplotlib.pyplot as plt
-
     levels = np.linspace(0, upto, 301)
-    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(7.0, 4.2))
     axes.plot([0, upto], [0, upto], color=INK, lw=1, ls="--", label="an honest test")
     looks = ((PURPLE, ":"), (ORANGE, "-"), (GREEN, "-."), (BLUE, "-"))
     for (name, values), (colour, dash) in zip(pvalues.items(), looks, strict=False):
@@ -85,15 +79,12 @@ def rejection_curves(pvalues: Mapping[str, np.ndarray], upto: float = 0.3) -> Fi
     axes.set(xlabel="Level of the test", ylabel="Share of true nulls rejected", xlim=(0, upto))
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
-    plt.close(figure)
     return figure
 
 
 def bootstrap_plot(results: Mapping[str, WildBootstrapResult]) -> Figure:
     """Draw bootstrap distributions of t statistics, and the observed one, one panel each."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(
+    figure, axes = sheet(
         len(results), 1, figsize=(7.0, 1.9 * len(results) + 0.6), sharex=True, squeeze=False
     )
     reach = 1.1 * max(abs(r.tstat) for r in results.values())
@@ -106,16 +97,13 @@ def bootstrap_plot(results: Mapping[str, WildBootstrapResult]) -> Figure:
         axis.set_ylabel("Draws")
     axes[-1, 0].set_xlabel("t statistic")
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
 def leave_one_out_plot(result: LeaveOneOutResult) -> Figure:
     """Draw the estimate without each cluster; treated clusters are marked."""
-    import matplotlib.pyplot as plt
-
     table = result.table.sort_values("without")
-    figure, axes = plt.subplots(figsize=(7.0, 0.32 * len(table) + 1.0))
+    figure, axes = sheet(figsize=(7.0, 0.32 * len(table) + 1.0))
     for place, (_, row) in enumerate(table.iterrows()):
         treated = row["treated_rows"] > 0
         axes.plot(
@@ -129,5 +117,4 @@ def leave_one_out_plot(result: LeaveOneOutResult) -> Figure:
     )
     axes.set(xlabel="Coefficient without this city")
     axes.grid(axis="y", visible=False)
-    plt.close(figure)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,6 @@ def density_before_after(
     label : str
         Name of the horizontal axis.
     """
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
     status = treated.astype(bool).to_numpy()
@@ -42,7 +41,7 @@ def density_before_after(
         "Before matching": np.ones(len(values)),
         "After matching": after.reindex(score.index).fillna(0.0).to_numpy(float),
     }
-    figure, axes = plt.subplots(2, 1, figsize=(7.0, 5.2), sharex=True, sharey=True)
+    figure, axes = sheet(2, 1, figsize=(7.0, 5.2), sharex=True, sharey=True)
     for axis, (title, weight) in zip(axes, panels.items(), strict=True):
         for group, name, colour, dash in (
             (status, "treated", ORANGE, "-"),
@@ -57,7 +56,6 @@ def density_before_after(
     axes[0].legend()
     axes[1].set_xlabel(label)
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
@@ -71,12 +69,10 @@ def love_plot(balance: pd.DataFrame, rule: float = 0.1) -> Figure:
     rule : float
         Half-width of the shaded band that many call balanced.
     """
-    import matplotlib.pyplot as plt
-
     before = balance["before"]["std_difference"]
     after = balance["after"]["std_difference"]
     rows = np.arange(len(balance))[::-1]
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(balance)))
+    figure, axes = sheet(figsize=(7.0, 1.2 + 0.5 * len(balance)))
     axes.axvspan(-rule, rule, color=GREY, alpha=0.15, lw=0)
     axes.axvline(0, color=GREY, lw=1)
     axes.hlines(rows, before, after, color=GREY, lw=1)
@@ -86,7 +82,6 @@ def love_plot(balance: pd.DataFrame, rule: float = 0.1) -> Figure:
     axes.set_ylim(-0.7, len(balance) - 0.3)
     axes.set_xlabel("Standardised difference, treated minus controls")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -104,10 +99,8 @@ def estimates_against_truth(
     label : str
         Name of the horizontal axis.
     """
-    import matplotlib.pyplot as plt
-
     rows = np.arange(len(results))[::-1]
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.55 * len(results)))
+    figure, axes = sheet(figsize=(7.0, 1.2 + 0.55 * len(results)))
     axes.axvline(truth, color=INK, lw=1, ls="--")
     axes.annotate("truth", (truth, rows[0] + 0.45), xytext=(4, 0), textcoords="offset points")
     for row, result in zip(rows, results.values(), strict=True):
@@ -118,7 +111,6 @@ def estimates_against_truth(
     axes.set_yticks(rows, list(results))
     axes.set_ylim(-0.6, len(results) - 0.2)
     axes.set_xlabel(label)
-    plt.close(figure)
     return figure
 
 
@@ -136,9 +128,7 @@ def caliper_path(
     printed : (float, float)
         Rounding interval of the printed effect.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    figure, axes = sheet(figsize=(7.0, 3.8))
     axes.axhspan(*printed, color=ORANGE, alpha=0.35, lw=0, label="printed effect")
     axes.step(path.index, path.to_numpy(), where="post", color=BLUE, label="effect on the treated")
     top = axes.get_ylim()[1]
@@ -156,7 +146,6 @@ def caliper_path(
         )
     axes.set(xscale="log", xlabel="Caliper, units of the linear index", ylabel="Effect on ln HQD")
     axes.legend(loc="upper left", bbox_to_anchor=(0, 1.17), ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -181,11 +170,9 @@ def overlap(
         Name of the horizontal axis.
     bins : int
     """
-    import matplotlib.pyplot as plt
-
     values, status = score.to_numpy(float), treated.astype(bool).to_numpy()
     edges = np.linspace(values.min(), values.max(), bins + 1)
-    figure, axes = plt.subplots(figsize=(7.0, 3.8))
+    figure, axes = sheet(figsize=(7.0, 3.8))
     if support is not None:
         inside = values[support.reindex(score.index).to_numpy(bool)]
         axes.axvspan(inside.min(), inside.max(), color=GREY, alpha=0.15, lw=0, label="support")
@@ -208,7 +195,6 @@ def overlap(
     axes.yaxis.set_major_formatter(lambda height, _: f"{abs(height):.0f}")
     axes.set(xlabel=label, ylabel="Number of rows")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3)
-    plt.close(figure)
     return figure
 
 
@@ -226,10 +212,8 @@ def estimates(
     label : str
         Name of the horizontal axis.
     """
-    import matplotlib.pyplot as plt
-
     rows = np.arange(len(table))[::-1]
-    figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.36 * len(table)))
+    figure, axes = sheet(figsize=(7.0, 1.0 + 0.36 * len(table)))
     axes.axvline(0, color=GREY, lw=1)
     if printed is not None:
         # an edge, since a printed number of three digits is a band of no visible width
@@ -241,7 +225,6 @@ def estimates(
     axes.plot(middle, rows, "o", color=BLUE)
     axes.set_yticks(rows, list(table.index))
     axes.set(ylim=(-0.7, len(table) - 0.3), xlabel=label)
-    plt.close(figure)
     return figure
 
 
@@ -253,10 +236,8 @@ def error_ratios(ratios: pd.DataFrame) -> Figure:
     ratios : pandas.DataFrame
         Rows are standard errors, columns designs; one is right.
     """
-    import matplotlib.pyplot as plt
-
     rows = np.arange(len(ratios))[::-1]
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.5 * len(ratios)))
+    figure, axes = sheet(figsize=(7.0, 1.2 + 0.5 * len(ratios)))
     axes.axvline(1, color=INK, lw=1, ls="--")
     for (name, column), colour, marker in zip(
         ratios.items(), (BLUE, ORANGE, GREY), "os^", strict=False
@@ -265,7 +246,6 @@ def error_ratios(ratios: pd.DataFrame) -> Figure:
     axes.set_yticks(rows, list(ratios.index))
     axes.set(ylim=(-0.6, len(ratios) - 0.4), xlabel="Mean standard error / true standard error")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.28), ncols=ratios.shape[1])
-    plt.close(figure)
     return figure
 
 
@@ -279,9 +259,7 @@ def rosenbaum(table: pd.DataFrame, level: float = 0.05) -> Figure:
     level : float
         Drawn as a line in the upper panel.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 1, figsize=(7.0, 5.0), sharex=True)
+    figure, axes = sheet(2, 1, figsize=(7.0, 5.0), sharex=True)
     gamma = table.index.to_numpy(float)
     axes[0].fill_between(gamma, table["p_lower"], table["p_upper"], color=BLUE, alpha=0.2, lw=0)
     axes[0].plot(gamma, table["p_upper"], color=BLUE, label="upper bound")
@@ -294,5 +272,4 @@ def rosenbaum(table: pd.DataFrame, level: float = 0.05) -> Figure:
     axes[1].set(title="Hodges-Lehmann estimate", ylabel="Effect")
     axes[1].set_xlabel("Largest ratio of the odds of treatment within a pair")
     figure.tight_layout()
-    plt.close(figure)
     return figure

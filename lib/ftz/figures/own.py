@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,15 +30,12 @@ def adoption(starts: dict[str, float | None], periods: list[int]) -> Figure:
         Unit to its first treated period, None for never.
     periods : list of int
     """
-    import matplotlib.pyplot as plt
-
     if len(starts) > _MOST_LINES:
-        figure, axes = plt.subplots(figsize=(7.0, 3.6))
+        figure, axes = sheet(figsize=(7.0, 3.6))
         _counts(axes, starts, periods)
     else:
-        figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.2 * len(starts)))
+        figure, axes = sheet(figsize=(7.0, 1.2 + 0.2 * len(starts)))
         _lines(axes, starts, periods)
-    plt.close(figure)
     return figure
 
 
@@ -82,9 +79,7 @@ def outcome_paths(
     label : str
         What the axis says.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(7.0, 4.2))
     never = frame[frame[cohort].isna()].groupby(time)[outcome].mean()
     if len(never):
         axes.plot(never.index, never, "--", color=GREY, label="never")
@@ -101,15 +96,12 @@ def outcome_paths(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     columns = min(len(dates) + 1, 6)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=columns, title="Adoption")
-    plt.close(figure)
     return figure
 
 
 def effects(results: dict[str, DidResult], label: str = "Coefficient of the treatment") -> Figure:
     """Draw the treatment's coefficient for several outcomes with 95% intervals."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 1.0 + 0.5 * len(results)))
+    figure, axes = sheet(figsize=(7.0, 1.0 + 0.5 * len(results)))
     for place, result in enumerate(results.values()):
         bounds = result.conf_int().loc[result.treatment]
         axes.hlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)
@@ -117,5 +109,4 @@ def effects(results: dict[str, DidResult], label: str = "Coefficient of the trea
     axes.axvline(0, color=GREY, lw=1)
     axes.set_yticks(range(len(results)), list(results))
     axes.set(ylim=(len(results) - 0.5, -0.5), xlabel=label)
-    plt.close(figure)
     return figure

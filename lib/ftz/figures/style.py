@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from cycler import cycler
@@ -87,6 +87,15 @@ def use() -> None:
             "svg.hashsalt": "ftz",
         }
     )
+
+
+def sheet(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
+    """Return figure and axes of :func:`matplotlib.pyplot.subplots`, closed: its caller shows it."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(*arguments, **options)
+    plt.close(figure)
+    return figure, axes
 
 
 def say(figure: Figure, title: str = "", mark: str = "") -> Figure:

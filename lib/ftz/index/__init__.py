@@ -18,7 +18,10 @@ printed, so each is an argument here.  The steps follow the handbook of OECD and
   :func:`ftz.index.uncertainty`.
 """
 
-from ftz.index.coherence import coherence, cronbach_alpha
+from types import ModuleType as _Module
+
+from ftz.index.aggregation import aggregate
+from ftz.index.coherence import coherence
 from ftz.index.effects import (
     LogRange,
     WeighedEffects,
@@ -27,10 +30,9 @@ from ftz.index.effects import (
     weigh_effects,
 )
 from ftz.index.files import IndicatorPanel, load_indicators, load_tiles, read_indicators
-from ftz.index.joining import aggregate
+from ftz.index.normalisation import normalise
 from ftz.index.pipeline import IndexResult, Pipeline, Recipe, build, replay
 from ftz.index.preparation import denominate, impute, is_outlying, treat_outliers
-from ftz.index.scaling import normalise
 from ftz.index.sensitivity import (
     AttModel,
     Factor,
@@ -44,13 +46,7 @@ from ftz.index.sensitivity import (
     sobol_of_choices,
     uncertainty,
 )
-from ftz.index.simulation import (
-    FLAT_MEANS,
-    Moments,
-    simulate_like,
-    with_moments,
-)
-from ftz.index.tree import IndexTree, Node, load_tree
+from ftz.index.tree import IndexTree, load_tree
 from ftz.index.weights import (
     data_weights,
     entropy_weights,
@@ -58,52 +54,8 @@ from ftz.index.weights import (
     tree_shares,
 )
 
-__all__ = [
-    "FLAT_MEANS",
-    "AttModel",
-    "Factor",
-    "FactorialResult",
-    "IndexResult",
-    "IndexTree",
-    "IndicatorPanel",
-    "LogRange",
-    "Moments",
-    "Node",
-    "Pipeline",
-    "Recipe",
-    "SobolResult",
-    "UncertaintyResult",
-    "WeighedEffects",
-    "WeightRange",
-    "aggregate",
-    "att_model",
-    "build",
-    "coherence",
-    "combinations",
-    "cronbach_alpha",
-    "data_weights",
-    "denominate",
-    "entropy_weights",
-    "factorial",
-    "impute",
-    "is_outlying",
-    "leaf_weights",
-    "linear_functional",
-    "load_indicators",
-    "load_tiles",
-    "load_tree",
-    "normalise",
-    "read_indicators",
-    "replay",
-    "simulate_like",
-    "sobol_indices",
-    "sobol_of_choices",
-    "treat_outliers",
-    "tree_shares",
-    "uncertainty",
-    "weigh_effects",
-    "with_moments",
-]
+#: What is imported above, named once.
+__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]
 
 # Public names are known by the package, wherever in it they are written.
 for _name in __all__:

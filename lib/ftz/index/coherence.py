@@ -10,26 +10,11 @@ from ftz.index.preparation import require_numbers
 from ftz.index.tree import IndexTree
 
 
-def cronbach_alpha(values: pd.DataFrame) -> float:
-    r"""Return Cronbach's alpha of the columns, each with its own variance.
+def _cronbach_alpha(values: pd.DataFrame) -> float:
+    r"""Return Cronbach's (1951) alpha of the columns, each with its own variance.
 
     .. math:: \alpha = \frac{k}{k-1}
               \Big(1 - \frac{\sum_j \operatorname{Var}(z_j)}{\operatorname{Var}(\sum_j z_j)}\Big)
-
-    Parameters
-    ----------
-    values : pandas.DataFrame
-        n rows by k > 1 columns on one scale, more is better.
-
-    Raises
-    ------
-    EstimationError
-        Fewer than two columns, missing values, or a sum without variance.
-
-    Notes
-    -----
-    Cronbach (1951).  One if all columns move together, zero if they are unrelated, negative
-    if they move against each other.
     """
     require_numbers(values)
     k, total = values.shape[1], float(values.sum(axis=1).var())
@@ -55,7 +40,7 @@ def coherence(normalised: pd.DataFrame, tree: IndexTree) -> pd.DataFrame:
         Indexed by first-level node: ``indicators``; ``inside`` and ``outside``, the average
         correlation of its indicators with each other and with those of other nodes;
         ``first_component``, the share of its variance on the first principal component;
-        ``alpha`` (:func:`ftz.index.cronbach_alpha`).  What needs two indicators is missing
+        ``alpha``, Cronbach's.  What needs two indicators is missing
         where there is one.
 
     Notes
@@ -74,6 +59,6 @@ def coherence(normalised: pd.DataFrame, tree: IndexTree) -> pd.DataFrame:
             "inside": pairs.mean() if several else np.nan,
             "outside": others.mean() if others.size else np.nan,
             "first_component": np.linalg.eigvalsh(own)[-1] / len(names),
-            "alpha": cronbach_alpha(normalised[names]) if several else np.nan,
+            "alpha": _cronbach_alpha(normalised[names]) if several else np.nan,
         }
     return pd.DataFrame.from_dict(rows, orient="index").astype({"indicators": int})

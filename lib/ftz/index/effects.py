@@ -93,7 +93,6 @@ class WeighedEffects:
         One number a row: the coefficient of any outcome is its product with the outcome.
     values : pandas.DataFrame
         The indicators on the rows of the regression, on the scale of the index.
-    nobs : int
     """
 
     effects: pd.Series
@@ -245,7 +244,7 @@ class WeighedEffects:
         start = leaf_weights(tree, shares)[z.columns].to_numpy()
         ends = []
         for sign in (-1.0, 1.0):
-            found, weights = _climb(sign * a, matrix, best, start, steps)
+            found, weights = _maximise(sign * a, matrix, best, start, steps)
             ends.append((sign * found, sign * _outer(sign * a, matrix, best, weights, low, high)))
         (found_low, bound_low), (found_high, bound_high) = ends
         return LogRange(found_low, found_high, bound_low, bound_high)
@@ -362,18 +361,18 @@ def _extreme(
     """Return the largest value of ``slopes @ weights`` and the weights that attain it."""
     chosen: dict[str, float] = {}
 
-    def climb(node: str, level: int) -> float:
+    def best_below(node: str, level: int) -> float:
         below = tree.children(node)
         if not below:
             return float(slopes[node])
-        values = np.array([climb(child, level + 1) for child in below])
+        values = np.array([best_below(child, level + 1) for child in below])
         base = np.array([shares[child] for child in below])
         moves = levels is None or level + 1 in levels
         best = _knapsack(values, base, factor) if moves else base
         chosen.update(zip(below, best, strict=True))
         return float(values @ best)
 
-    largest = climb("", 0)
+    largest = best_below("", 0)
     return largest, leaf_weights(tree, chosen)
 
 
@@ -391,7 +390,7 @@ def _knapsack(values: np.ndarray, base: np.ndarray, factor: float) -> np.ndarray
     return best
 
 
-def _climb(
+def _maximise(
     a: np.ndarray,
     matrix: np.ndarray,
     best: Callable[[np.ndarray], np.ndarray],

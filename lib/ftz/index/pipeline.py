@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.index import joining, scaling, weights
+from ftz.index import aggregation, normalisation, weights
 from ftz.index.preparation import (
     IMPUTATIONS,
     OUTLIERS,
-    constant_columns,
     denominate,
     impute,
     require_panel,
@@ -121,10 +120,10 @@ class Recipe:
         for allowed, values in (
             (IMPUTATIONS, [self.imputation]),
             (OUTLIERS, [self.outliers]),
-            (scaling.NORMALISATIONS, [self.normalisation]),
+            (normalisation.NORMALISATIONS, [self.normalisation]),
             (WITHIN, [self.normalise_within, self.weights_within]),
             (weights.WEIGHTS, [self.weights, *self.level_weights.values()]),
-            (joining.AGGREGATIONS, self._aggregations()),
+            (aggregation.AGGREGATIONS, self._aggregations()),
             (PARTIAL, [self.partial]),
         ):
             for value in values:
@@ -136,7 +135,7 @@ class Recipe:
     def _aggregations(self) -> list[str]:
         if isinstance(self.aggregation, str):
             return [self.aggregation]
-        outranking = set(self.aggregation.values()) & set(joining.OUTRANKING)
+        outranking = set(self.aggregation.values()) & set(aggregation.OUTRANKING)
         if outranking:
             raise EstimationError(
                 f"{min(outranking)} compares rows on all indicators at once: it cannot be the "
@@ -359,7 +358,7 @@ class Pipeline:
         )
         directions = {**dict(self.tree.directions), **recipe.directions}
         by = pd.Index(self.periods) if recipe.normalise_within == "period" else None
-        scaled = scaling.normalise(
+        scaled = normalisation.normalise(
             frame,
             directions,
             recipe.normalisation,
@@ -422,18 +421,20 @@ class Pipeline:
         self, values: np.ndarray, names: list[str], method: str, recipe: Recipe
     ) -> list[float] | list[np.ndarray]:
         """Return data-driven weights of columns, before scaling: numbers, or one a row each."""
+        nodes = [f"node {name}" for name in names]
         if recipe.weights_within == "all":
-            return list(_raw_weights(values, names, method, recipe.shift, ""))
+            return list(weights.raw_weights(values, nodes, method, recipe.shift))
         rows = np.empty_like(values)
         for period in pd.unique(self.periods):
             mask = self.periods == period
-            where = f" in {period}"
-            rows[mask] = _raw_weights(values[mask], names, method, recipe.shift, where)
+            rows[mask] = weights.raw_weights(
+                values[mask], nodes, method, recipe.shift, f" in {period}"
+            )
         return list(rows.T)
 
     # --- up the tree ---
 
-    def climb(
+    def node_values(
         self, recipe: Recipe, shares: Mapping[str, float | np.ndarray] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, float | np.ndarray]]:
         """Return the value of every node in every row, and the shares that were used.
@@ -501,12 +502,12 @@ class Pipeline:
             columns = np.column_stack([values[n] for n in names])
             portion = _stacked(names, weight)
             total = portion.sum(axis=-1, keepdims=True)
-            values[parent] = joining.join(columns, portion / total, method)
+            values[parent] = aggregation.join(columns, portion / total, method)
 
     def run(self, recipe: Recipe) -> IndexResult:
         """Build the index."""
         scaled, found = self._until_scale(recipe)
-        values, shares = self.climb(recipe)
+        values, shares = self.node_values(recipe)
         nodes = pd.DataFrame({n: values[n] for n in self.tree.inner}, index=scaled.index)
         nodes["index"] = values[""]
         scores = 100 * nodes[[*self.tree.children(""), "index"]]
@@ -540,35 +541,7 @@ class Pipeline:
 def _outranking(recipe: Recipe) -> str:
     """Return the method where it compares rows on all indicators at once, else nothing."""
     method = recipe.aggregation
-    return method if isinstance(method, str) and method in joining.OUTRANKING else ""
-
-
-def _raw_weights(
-    values: np.ndarray, names: list[str], method: str, shift: float, where: str
-) -> np.ndarray:
-    """Return data-driven weights, refusing columns that have none and naming the node."""
-    if values.shape[1] == 1:
-        return np.ones(1)
-    if len(values) < 2:
-        raise EstimationError(f"node {names[0]} has one row only{where}: {method} needs several")
-    low, high = values.min(axis=0), values.max(axis=0)
-    if method == "entropy":
-        wrong, problem = low < 0, "is negative: entropy weights need values from zero to one"
-        if not wrong.any():
-            wrong, problem = high + shift == 0, "is zero throughout"
-    elif method == "cv":
-        wrong, problem = values.mean(axis=0) <= 0, "has a mean that is not positive"
-    else:
-        wrong, problem = constant_columns(values), f"is constant: {method} has no weight for it"
-    if wrong.any():
-        raise EstimationError(f"node {names[int(np.argmax(wrong))]} {problem}{where}")
-    raw = weights.raw_weights(values, method, shift)
-    if not raw.sum() > 1e-12:
-        raise EstimationError(
-            f"{', '.join(names[:3])} do not differ{where}: {method} weights do not exist"
-        )
-    positive: np.ndarray = np.maximum(raw, 0.0)
-    return positive
+    return method if isinstance(method, str) and method in aggregation.OUTRANKING else ""
 
 
 def _shares(raw: list[Any], parent: str, tree: IndexTree) -> dict[str, float | np.ndarray]:
@@ -594,10 +567,12 @@ def _joined(
 ) -> np.ndarray:
     columns = np.column_stack([values[child] for child in below])
     if method != "arithmetic" and (columns.min() + lift) <= 0:
-        joining.require_positive(pd.DataFrame(columns, index=index, columns=below), lift, method)
+        aggregation.require_positive(
+            pd.DataFrame(columns, index=index, columns=below), lift, method
+        )
     if len(below) == 1:  # the mean of one is that one, to the bit
         return columns[:, 0] + (0.0 if method == "arithmetic" else lift)
-    return joining.join(columns, _stacked(below, shares), method, lift)
+    return aggregation.join(columns, _stacked(below, shares), method, lift)
 
 
 def _stacked(names: list[str], shares: Mapping[str, float | np.ndarray]) -> np.ndarray:

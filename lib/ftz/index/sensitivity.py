@@ -65,7 +65,7 @@ class AttModel:
 
     def __call__(self, recipe: Recipe) -> float:
         """Build the index by a recipe and return the effect on it."""
-        return self.effect(self.pipeline.climb(recipe)[0][""])
+        return self.effect(self.pipeline.node_values(recipe)[0][""])
 
     def effect(self, index: np.ndarray) -> float:
         """Return the effect on an index that is already there, on its scale from zero to one."""
@@ -415,7 +415,7 @@ def uncertainty(
     effects, places = np.empty(draws), np.empty((draws, int(rows.sum())))
     for draw in tqdm(range(draws), disable=not progress):
         recipe, shares = prepared[labels[picked[draw]]]
-        whole = pipeline.climb(recipe, _disturbed(shares, siblings, spread, rng))[0][""]
+        whole = pipeline.node_values(recipe, _disturbed(shares, siblings, spread, rng))[0][""]
         effects[draw] = model.effect(whole)
         places[draw] = whole[rows]
     ranks = pd.DataFrame(-places, columns=units).rank(axis=1, method="min").astype(int)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pandas as pd
 
@@ -41,40 +41,6 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Node:
-    """One line of the tree.
-
-    Attributes
-    ----------
-    id, parent : str
-        Identifiers; the parent of a first-level node is empty.
-    level : int
-        1 for the first level.
-    name_en, name_zh, unit : str
-        As a reader sees them.
-    type : str
-        level, share, count, concentration, per_firm, per_head or per_area; empty above the
-        indicators.
-    direction : int
-        +1 if more is better, -1 if less is.
-    our_reading : bool
-        True where the direction is not printed in the source.
-    note : str
-    """
-
-    id: str
-    parent: str
-    level: int
-    name_en: str
-    name_zh: str
-    unit: str
-    type: str
-    direction: int
-    our_reading: bool
-    note: str
-
-
-@dataclass(frozen=True)
 class IndexTree:
     """Indicators in levels.
 
@@ -82,7 +48,8 @@ class IndexTree:
     ----------
     nodes : pandas.DataFrame
         Indexed by ``id``: ``parent`` (empty at the first level), ``level``, ``name_en``,
-        ``name_zh``, ``unit``, ``type``, ``direction`` (+1 or -1).
+        ``name_zh``, ``unit``, ``type`` (empty above the indicators), ``direction`` (+1 or -1),
+        ``direction_is_our_reading`` (1 where the source prints none) and ``note``.
     """
 
     nodes: pd.DataFrame
@@ -117,16 +84,11 @@ class IndexTree:
         """Nodes above the indicators, in the order of the tree."""
         return [n for n in self.nodes.index if self._children[n]]
 
-    def node(self, name: str) -> Node:
-        """Return one node with its fields."""
+    def node(self, name: str) -> pd.Series:
+        """Return a line of the tree; its entries are attributes, too: ``name_en``, ``unit``, ..."""
         if name not in self.nodes.index:
             raise EstimationError(f"index tree: there is no node {name!r}")
-        row = self.nodes.loc[name]
-        fields: dict[str, Any] = {
-            c: row[c] for c in _COLUMNS[1:] if c != "direction_is_our_reading"
-        }
-        ours = str(row["direction_is_our_reading"]) == "1"
-        return Node(id=name, our_reading=ours, **fields)
+        return cast("pd.Series", self.nodes.loc[name])
 
     def children(self, node: str) -> list[str]:
         """Return the nodes one level below; ``""`` is the index itself."""

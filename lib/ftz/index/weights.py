@@ -7,7 +7,7 @@ more it agrees with them (``pca``).  Importance enters none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,35 +45,16 @@ def entropy_weights(normalised: pd.DataFrame, shift: float = 1e-4) -> pd.Series:
     Raises
     ------
     EstimationError
-        A negative shift or value, one row only, or no spread in any indicator.
+        As :func:`ftz.index.data_weights`.
 
     Notes
     -----
     Shannon (1948) for entropy.
     """
-    if shift < 0:
-        raise EstimationError(f"the shift must not be negative, and is {shift}")
-    if len(normalised) < 2:
-        raise EstimationError("entropy weights need at least two rows")
-    require_numbers(normalised)
-    lowest = normalised.min()
-    if (lowest < 0).any():
-        raise EstimationError(
-            f"indicator {lowest.idxmin()} is negative: entropy weights need a normalisation "
-            "that gives values from zero to one"
-        )
-    values = normalised.to_numpy(float)
-    totals = (values + shift).sum(axis=0)
-    if (totals == 0).any():
-        name = normalised.columns[int(np.argmin(totals))]
-        raise EstimationError(f"indicator {name} is zero throughout")
-    divergence = divergences(values, shift)
-    if divergence.sum() <= 1e-12:
-        raise EstimationError("no indicator is spread unevenly: entropy weights do not exist")
-    return pd.Series(divergence / divergence.sum(), index=normalised.columns, name="weight")
+    return data_weights(normalised, "entropy", shift)
 
 
-def divergences(values: np.ndarray, shift: float) -> np.ndarray:
+def _divergences(values: np.ndarray, shift: float) -> np.ndarray:
     """Return one minus the normalised entropy of each column; the arithmetic alone."""
     shifted = values + shift
     shares = shifted / shifted.sum(axis=0)
@@ -84,30 +65,19 @@ def divergences(values: np.ndarray, shift: float) -> np.ndarray:
 
 def _critic(values: np.ndarray) -> np.ndarray:
     conflict = (1 - np.corrcoef(values, rowvar=False)).sum(axis=0)
-    criterion: np.ndarray = values.std(axis=0) * conflict
-    return criterion
+    return np.asarray(values.std(axis=0) * conflict)
 
 
 def _pca(values: np.ndarray) -> np.ndarray:
     _, vectors = np.linalg.eigh(np.corrcoef(values, rowvar=False))
-    return vectors[:, -1] ** 2
-
-
-def _cv(values: np.ndarray) -> np.ndarray:
-    variation: np.ndarray = values.std(axis=0) / values.mean(axis=0)
-    return variation
-
-
-def _sd(values: np.ndarray) -> np.ndarray:
-    spread: np.ndarray = values.std(axis=0)
-    return spread
+    return np.asarray(vectors[:, -1] ** 2)
 
 
 _RAW: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "critic": _critic,
     "pca": _pca,
-    "cv": _cv,
-    "sd": _sd,
+    "cv": lambda values: values.std(axis=0) / values.mean(axis=0),
+    "sd": lambda values: values.std(axis=0),
 }
 
 
@@ -135,33 +105,44 @@ def data_weights(normalised: pd.DataFrame, method: str, shift: float = 1e-4) -> 
     Raises
     ------
     EstimationError
-        An unknown method, an indicator without spread or with a mean that is not positive
-        under ``cv``, or indicators that are all copies of one under ``critic``.
+        An unknown method, a negative shift, missing values, one row only, an indicator that
+        cannot be weighted by the method, or indicators that do not differ.
     """
-    if method == "entropy":
-        return entropy_weights(normalised, shift)
-    if method not in _RAW:
+    if method not in FROM_DATA:
         raise EstimationError(f"unknown weights {method!r}: use {', '.join(FROM_DATA)}")
+    if shift < 0:
+        raise EstimationError(f"the shift must not be negative, and is {shift}")
     require_numbers(normalised)
-    flat = pd.Series(constant_columns(normalised.to_numpy(float)), normalised.columns)
-    if flat.any():
-        raise EstimationError(f"indicator {flat.idxmax()} is constant: {method} has no weight")
-    if method == "cv" and (normalised.mean() <= 0).any():
-        raise EstimationError(
-            f"indicator {normalised.mean().idxmin()} has a mean that is not positive: a "
-            "coefficient of variation needs one"
-        )
-    raw = raw_weights(normalised.to_numpy(float), method, shift)
-    if raw.sum() <= 1e-12:
-        raise EstimationError(f"the indicators do not differ: {method} weights do not exist")
+    names = [f"indicator {name}" for name in normalised.columns]
+    raw = raw_weights(normalised.to_numpy(float), names, method, shift)
     return pd.Series(raw / raw.sum(), index=normalised.columns, name="weight")
 
 
-def raw_weights(values: np.ndarray, method: str, shift: float) -> np.ndarray:
-    """Return data-driven weights before they are scaled to one; the arithmetic alone."""
+def raw_weights(
+    values: np.ndarray, names: Sequence[str], method: str, shift: float, where: str = ""
+) -> np.ndarray:
+    """Return data-driven weights before they are scaled to one; refuse columns that have none."""
     if values.shape[1] == 1:
         return np.ones(1)
-    return divergences(values, shift) if method == "entropy" else _RAW[method](values)
+    if len(values) < 2:
+        raise EstimationError(f"{names[0]} has one row only{where}: {method} needs several")
+    low, high = values.min(axis=0), values.max(axis=0)
+    if method == "entropy":
+        wrong, problem = low < 0, "is negative: entropy weights need values from zero to one"
+        if not wrong.any():
+            wrong, problem = high + shift == 0, "is zero throughout"
+    elif method == "cv":
+        wrong, problem = values.mean(axis=0) <= 0, "has a mean that is not positive"
+    else:
+        wrong, problem = constant_columns(values), f"is constant: {method} has no weight for it"
+    if wrong.any():
+        raise EstimationError(f"{names[int(np.argmax(wrong))]} {problem}{where}")
+    raw = _divergences(values, shift) if method == "entropy" else _RAW[method](values)
+    if not raw.sum() > 1e-12:
+        raise EstimationError(
+            f"{', '.join(names[:3])} do not differ{where}: {method} weights do not exist"
+        )
+    return np.asarray(np.maximum(raw, 0.0))
 
 
 # --- shares among siblings ----------------------------------------------------------------------
@@ -217,12 +198,6 @@ def _expert(tree: IndexTree, expert: Mapping[str, float]) -> dict[str, float]:
     return raw
 
 
-def shares_of_leaves(tree: IndexTree, weights: Mapping[str, float]) -> dict[str, float]:
-    """Return the shares among siblings that give these weights of the leaves."""
-    total = {n: float(sum(weights[leaf] for leaf in tree.leaves(n))) for n in tree.nodes.index}
-    return _among_siblings(tree, total)
-
-
 def _among_siblings(tree: IndexTree, raw: Mapping[str, float]) -> dict[str, float]:
     shares = {}
     for parent in ("", *tree.nodes.index):
@@ -267,4 +242,5 @@ def reweighted(
     if rule == "siblings":
         return _among_siblings(kept, {n: shares[n] for n in kept.nodes.index})
     weights = leaf_weights(full, shares)
-    return shares_of_leaves(kept, {n: float(weights[n]) for n in kept.leaves()})
+    total = {n: float(sum(weights[leaf] for leaf in kept.leaves(n))) for n in kept.nodes.index}
+    return _among_siblings(kept, total)

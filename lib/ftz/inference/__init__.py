@@ -15,6 +15,8 @@ All work on one projection, after which a thousand regressions
 are one matrix product.
 """
 
+from types import ModuleType as _Module
+
 from ftz.inference.assignments import SCHEMES, count_assignments, enumerate_assignments
 from ftz.inference.bootstrap import (
     WEIGHTS,
@@ -24,28 +26,8 @@ from ftz.inference.bootstrap import (
 )
 from ftz.inference.few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
 from ftz.inference.jackknife import LeaveOneOutResult, leave_one_cluster_out
-from ftz.inference.multiple import MultipleTestingResult, holm, romano_wolf, step_down
+from ftz.inference.multiple import MultipleTestingResult, holm, romano_wolf
 from ftz.inference.randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo
 
-__all__ = [
-    "ENUMERATE_UP_TO",
-    "SCHEMES",
-    "WEIGHTS",
-    "FewTreatedResult",
-    "LeaveOneOutResult",
-    "MultipleTestingResult",
-    "PlaceboResult",
-    "WildBootstrapResult",
-    "caution",
-    "conley_taber",
-    "count_assignments",
-    "enumerate_assignments",
-    "ferman_pinto",
-    "holm",
-    "leave_one_cluster_out",
-    "placebo",
-    "romano_wolf",
-    "sign_vectors",
-    "step_down",
-    "wild_cluster_bootstrap",
-]
+#: What is imported above, named once.
+__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]

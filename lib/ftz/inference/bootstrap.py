@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,7 @@ def _studentise(shift: np.ndarray, scores: np.ndarray, parts: Scores) -> np.ndar
     return tstats
 
 
-def scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
+def _scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
     """Return the :class:`Scores` of a panel; ``subclusters`` number the weights' clusters."""
     x, basis = design.d_within, design.basis
     weighted = design.codes if subclusters is None else subclusters
@@ -122,9 +123,6 @@ class WildBootstrapResult(Result):
         Whether the draws are all 2^G sign vectors.
     n_clusters, n_treated, n_bootstrap_clusters : int
         Clusters of the variance, how many of them are treated, clusters of the weights.
-    seed : int or None
-    nobs : int
-    title : str
     caution : str
         In words, where the number of treated clusters makes the method unreliable; else
         empty.
@@ -277,8 +275,7 @@ def wild_cluster_bootstrap(
     clusters: str | None = None,
     subclusters: str | Sequence[str] | None = None,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> WildBootstrapResult:
     """Test a coefficient by the wild cluster bootstrap of its t statistic.
 
@@ -309,12 +306,8 @@ def wild_cluster_bootstrap(
         each row its own (the ordinary wild bootstrap).  The variance stays clustered.
     enumerate_up_to : int
         Take all 2^S sign vectors if there are no more.
-    unit, time : str
-        Columns of the effects.
-
-    Returns
-    -------
-    WildBootstrapResult
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -330,12 +323,12 @@ def wild_cluster_bootstrap(
     subclusters can help.
     """
     panel = Panel.of(
-        frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time
+        frame, outcome, treatment, controls, cluster=clusters, **roles
     ).without_singletons()
     design = prepare(panel)
     groups = _subclusters(panel.frame, design, subclusters)
     n_groups = int(groups.max()) + 1
-    parts = scores_of(design, groups)
+    parts = _scores_of(design, groups)
     chosen, exact, name = _weights(weights, n_groups, draws, seed, enumerate_up_to)
     estimate, std_error = _observed(design)
     return WildBootstrapResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -72,8 +72,6 @@ class FewTreatedResult(Result):
     scales : pandas.Series
         Standard deviation that the method gives each treated unit's error, relative to
         the mean untreated one; one throughout for Conley-Taber.
-    nobs : int
-    title : str
     """
 
     estimate: float
@@ -134,8 +132,7 @@ def conley_taber(
     seed: int | np.random.Generator | None = None,
     draws: int = 9_999,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> FewTreatedResult:
     """Read the noise of few treated units off the untreated ones.
 
@@ -151,12 +148,8 @@ def conley_taber(
         Needed where combinations are drawn.
     draws, enumerate_up_to : int
         How many, and up to how many all are taken.
-    unit, time : str
-        Columns of the effects.
-
-    Returns
-    -------
-    FewTreatedResult
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -169,8 +162,16 @@ def conley_taber(
     Conley and Taber (2011); the paths of treated and untreated units must
     come from one distribution.  On an unbalanced panel an untreated unit can stand in for
     a treated one only if it has all its periods.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabbccdd"), "year": [1, 2] * 4})
+    >>> frame = frame.assign(d=[0, 1] + [0] * 6, y=[0, 5, 0, 1, 1, 1, 0, 2])
+    >>> result = conley_taber(frame, "y", "d")
+    >>> round(result.estimate, 6), result.p_value
+    (4.0, 0.25)
     """
-    found = _few_treated(frame, outcome, treatment, controls, unit, time)
+    found = _few_treated(frame, outcome, treatment, controls, roles)
     return _combine(
         found, np.ones(len(found.treated)), "Conley-Taber", seed, draws, enumerate_up_to
     )
@@ -186,8 +187,7 @@ def ferman_pinto(
     seed: int | np.random.Generator | None = None,
     draws: int = 9_999,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> FewTreatedResult:
     """Do what :func:`conley_taber` does, with an error variance that depends on size.
 
@@ -196,12 +196,8 @@ def ferman_pinto(
     size : str
         Column with the number of observations (people, firms) behind a unit's outcome,
         positive and the same in all its rows.
-    frame, outcome, treatment, controls, seed, draws, enumerate_up_to, unit, time
+    frame, outcome, treatment, controls, seed, draws, enumerate_up_to, **roles
         As in :func:`conley_taber`.
-
-    Returns
-    -------
-    FewTreatedResult
 
     Raises
     ------
@@ -223,8 +219,8 @@ def ferman_pinto(
     >>> round(result.estimate, 6), result.p_value
     (4.0, 0.25)
     """
-    sizes = _sizes(Panel.of(frame, unit=unit), size)
-    found = _few_treated(frame, outcome, treatment, controls, unit, time)
+    sizes = _sizes(Panel.of(frame, **roles), size)
+    found = _few_treated(frame, outcome, treatment, controls, roles)
     donors, treated = sizes.loc[found.donor_names], sizes.loc[found.treated]
     squares = np.square(found.swaps).mean(axis=0)
     spread = _variance_line(donors.to_numpy(float), squares)
@@ -273,10 +269,10 @@ def _few_treated(
     outcome: str,
     treatment: str,
     controls: Sequence[str],
-    unit: str,
-    time: str,
+    roles: Mapping[str, Any],
 ) -> _FewTreated:
-    design = prepare(frame, outcome, treatment, controls, unit=unit, time=time)
+    design = prepare(frame, outcome, treatment, controls, **roles)
+    unit, time = design.panel.unit, design.panel.time
     starts = adoption_starts(design)
     treated = np.flatnonzero(np.isfinite(starts))
     if not len(treated):

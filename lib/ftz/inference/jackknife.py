@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,6 @@ class LeaveOneOutResult(Result):
         One row a cluster: ``without`` (the estimate without it, NaN where the treatment
         is not identified any more), ``change``, ``rows``, ``treated_rows``, and
         ``leverage``, the cluster's share of the treatment's variation.
-    nobs : int
-    title : str
     """
 
     estimate: float
@@ -85,8 +84,7 @@ def leave_one_cluster_out(
     controls: Sequence[str] = (),
     *,
     clusters: str | None = None,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> LeaveOneOutResult:
     """Estimate again without each cluster in turn.
 
@@ -96,12 +94,8 @@ def leave_one_cluster_out(
         As in :func:`ftz.inference.placebo`.
     clusters : str, optional
         Column of the clusters; the units, if not given.
-    unit, time : str
-        Columns of the effects.
-
-    Returns
-    -------
-    LeaveOneOutResult
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -114,7 +108,7 @@ def leave_one_cluster_out(
     clustered regression models".  A cluster whose own effects are nuisance terms is left
     out with them.
     """
-    design = prepare(frame, outcome, treatment, controls, clusters=clusters, unit=unit, time=time)
+    design = prepare(frame, outcome, treatment, controls, clusters=clusters, **roles)
     whole = design.panel.cluster or design.panel.unit
     x, y = design.d_within, design.y_within
     estimate = float((x @ y) / (x @ x))

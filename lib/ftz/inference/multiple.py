@@ -29,7 +29,6 @@ class MultipleTestingResult(Result):
         ``units`` or ``bootstrap``.
     n_draws : int
         Draws of the joint distribution.
-    title : str
     """
 
     table: pd.DataFrame
@@ -38,29 +37,13 @@ class MultipleTestingResult(Result):
     title: str
 
 
-def step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) -> np.ndarray:
-    """Return p values adjusted by the step-down of Romano and Wolf.
+def _step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) -> np.ndarray:
+    """Return p values, shape (S,), adjusted by the step-down of Romano and Wolf (2016).
 
-    Parameters
-    ----------
-    observed : array, shape (S,)
-        Statistics; large in absolute value speaks against the null.
-    draws : array, shape (B, S)
-        Their joint distribution if all nulls are true.
-    exact : bool
-        Whether the draws are all there are, the observed one among them; else the
-        p value counts the observed one as a further draw.
-
-    Returns
-    -------
-    array, shape (S,)
-
-    Notes
-    -----
-    Romano and Wolf (2016), "Efficient computation of adjusted p-values for
-    resampling-based stepdown multiple testing": the largest statistic is held against the
-    largest of all, the second against the largest of the rest, and so on; p values may not
-    fall.
+    The largest statistic is held against the largest of all in each of the draws, shape
+    (B, S), the second against the largest of the rest, and so on; p values may not fall.  Where
+    the draws are all there are (``exact``) the observed statistic is one of them, else a
+    further one.
     """
     size = np.abs(np.asarray(observed, dtype=float))
     draws = np.abs(np.asarray(draws, dtype=float))
@@ -97,8 +80,7 @@ def romano_wolf(
     method: str = "bootstrap",
     draws: int = 9_999,
     adoption: Mapping[Hashable, float | None] | None = None,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> MultipleTestingResult:
     """Test the effect on several outcomes at once.
 
@@ -117,8 +99,8 @@ def romano_wolf(
         Where they are not enumerated.
     adoption : mapping, optional
         As in :func:`ftz.inference.placebo`.
-    unit, time : str
-        Columns of the effects.
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Returns
     -------
@@ -137,7 +119,7 @@ def romano_wolf(
     if method not in ("bootstrap", "units"):
         raise EstimationError(f"unknown method {method!r}: use bootstrap or units")
     start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
-    keys: dict[str, Any] = {"seed": start, "draws": draws, "unit": unit, "time": time}
+    keys: dict[str, Any] = {"seed": start, "draws": draws, **roles}
     if method == "bootstrap":
         wild = [wild_cluster_bootstrap(frame, o, treatment, controls, **keys) for o in outcomes]
         observed, alone = [r.tstat for r in wild], [r.p_value for r in wild]
@@ -154,7 +136,7 @@ def romano_wolf(
             "estimate": estimates,
             "statistic": observed,
             "p_value": alone,
-            "p_romano_wolf": step_down(np.array(observed), drawn, exact=exact),
+            "p_romano_wolf": _step_down(np.array(observed), drawn, exact=exact),
             "p_holm": holm(np.array(alone)),
             "p_bonferroni": np.minimum(1.0, len(outcomes) * np.array(alone)),
         },

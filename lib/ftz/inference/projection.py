@@ -1,18 +1,7 @@
-r"""One projection, many regressions: the algebra that all of :mod:`ftz.inference` shares.
+"""One projection, many regressions: the algebra that all of :mod:`ftz.inference` shares.
 
-By the theorem of Frisch and Waugh (1933) and Lovell (1963) the slope of a regressor
-beside unit effects, period effects and controls is the slope of its residuals.  The
-residual maker *M* depends neither on the regressor nor on the outcome, so it is found
-once, and any number of regressors or outcomes costs one matrix product:
-
-.. math:: \hat\beta_b = \frac{(M d_b)' (M y)}{(M d_b)' (M d_b)},
-          \qquad
-          \widehat V_b = \frac{n}{n - k}
-          \frac{\sum_g \big( \sum_{i \in g} (M d_b)_i \, \hat e_{ib} \big)^2}
-               {\big( (M d_b)' (M d_b) \big)^2},
-
-where *g* runs over the clusters and *k* counts the treatment, the controls and the
-effects: the convention of ``linearmodels.PanelOLS`` and of :mod:`ftz.did`.
+The residual maker (see :mod:`ftz.kernel`) depends neither on the regressor nor on the outcome,
+so that it is found once and any number of either costs one product of matrices.
 """
 
 from __future__ import annotations
@@ -39,7 +28,7 @@ _DENSE = 1_000_000
 def regress_each(
     outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, codes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Do the work of :func:`slopes_by_projection`, and regress a second outcome beside it.
+    """Regress outcomes on each of many regressors, one at a time.
 
     Parameters
     ----------
@@ -213,8 +202,7 @@ def prepare(
     controls: Sequence[str] = (),
     *,
     clusters: str | None = None,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> Design:
     """Check a panel and turn it into arrays.
 
@@ -225,7 +213,7 @@ def prepare(
         effects are removed, collinear controls.
     """
     panel = Panel.of(
-        frame, outcome, treatment, controls, cluster=clusters, unit=unit, time=time
+        frame, outcome, treatment, controls, cluster=clusters, **roles
     ).without_singletons()
     units, names = panel.units
     if np.ptp(panel.d) == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,8 +42,6 @@ class PlaceboResult(Result):
         Distinct assignments that the scheme allows.
     seed : int or None
         What the draws started from; ``None`` if a Generator was passed, or none used.
-    nobs : int
-    title : str
     carried : numpy.ndarray, shape (B,)
         Slope of the observed treatment on each reassigned one: by how much an estimate
         moves when the true effect does.  It makes the interval exact.
@@ -202,8 +201,7 @@ def placebo(
     adoption: Mapping[Hashable, float | None] | None = None,
     dates: Sequence[float] | None = None,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    unit: str = "city",
-    time: str = "year",
+    **roles: Any,
 ) -> PlaceboResult:
     """Estimate the equation again under reassigned treatment.
 
@@ -232,12 +230,8 @@ def placebo(
         dates that were observed are always among them.
     enumerate_up_to : int
         Enumerate all assignments, instead of drawing, if there are no more.
-    unit, time : str
-        Columns of the effects; clusters are the units.
-
-    Returns
-    -------
-    PlaceboResult
+    **roles
+        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -257,7 +251,7 @@ def placebo(
     """
     if draws < 1:
         raise EstimationError(f"draws must be at least 1, not {draws}")
-    design = prepare(frame, outcome, treatment, controls, unit=unit, time=time)
+    design = prepare(frame, outcome, treatment, controls, **roles)
     chosen = scheme_of(scheme, design, adoption, dates)
     observed = design.d_within  # refuses a treatment that the effects explain
     exact = chosen.count <= enumerate_up_to

@@ -17,13 +17,9 @@ the same distance are used, unless asked otherwise, so that no estimate depends 
 order of the rows.
 """
 
-from ftz.matching.balance import (
-    balance,
-    effective_sample_size,
-    ks_statistic,
-    overall_balance,
-)
-from ftz.matching.bootstrap import BootstrapResult, bootstrap
+from types import ModuleType as _Module
+
+from ftz.matching.balance import balance, overall_balance
 from ftz.matching.covariates import METRICS, match_covariates
 from ftz.matching.effect import STANDARD_ERRORS, AttResult, ate, att
 from ftz.matching.matches import KERNELS, METHODS, Matches, kernel_match, match, stratify
@@ -31,42 +27,8 @@ from ftz.matching.panels import SCHEMES, PanelMatches, match_panel
 from ftz.matching.score import ScoreResult, propensity_score
 from ftz.matching.search import TIE
 from ftz.matching.sensitivity import RosenbaumBounds, rosenbaum_bounds
-from ftz.matching.support import RULES, caliper_width, common_support, crump_cutoff
+from ftz.matching.support import RULES, caliper_width, common_support
 from ftz.matching.weighting import WeightingResult, doubly_robust, doubly_robust_did, ipw
 
-__all__ = [
-    "KERNELS",
-    "METHODS",
-    "METRICS",
-    "RULES",
-    "SCHEMES",
-    "STANDARD_ERRORS",
-    "TIE",
-    "AttResult",
-    "BootstrapResult",
-    "Matches",
-    "PanelMatches",
-    "RosenbaumBounds",
-    "ScoreResult",
-    "WeightingResult",
-    "ate",
-    "att",
-    "balance",
-    "bootstrap",
-    "caliper_width",
-    "common_support",
-    "crump_cutoff",
-    "doubly_robust",
-    "doubly_robust_did",
-    "effective_sample_size",
-    "ipw",
-    "kernel_match",
-    "ks_statistic",
-    "match",
-    "match_covariates",
-    "match_panel",
-    "overall_balance",
-    "propensity_score",
-    "rosenbaum_bounds",
-    "stratify",
-]
+#: What is imported above, named once.
+__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]

@@ -69,3 +69,8 @@ def generator(seed: int | np.random.Generator | None, what: str) -> np.random.Ge
     if seed is None:
         raise EstimationError(f"{what} needs a seed, so that the same call gives the same number")
     return np.random.default_rng(seed)
+
+
+def effective_size(weights: np.ndarray) -> float:
+    """Return how many equally weighted units would be as precise (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from ftz.errors import EstimationError
-from ftz.matching._checks import as_groups, binary, numbers
+from ftz.matching._checks import as_groups, binary, effective_size, numbers
 from ftz.matching.matches import Matches
 
 SCALES = ("pooled", "treated", "control")
@@ -70,7 +70,7 @@ def balance(
                 "control": mean_c,
                 "std_difference": _ratio(mean_t - mean_c, sd),
                 "variance_ratio": _ratio(var_t, var_c),
-                "ks": [ks_statistic(column, status, weight) for column in values.T],
+                "ks": [_ks(column, status, weight) for column in values.T],
             },
             index=pd.Index(covariates, name="covariate"),
         )
@@ -98,31 +98,13 @@ def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return ratio
 
 
-def ks_statistic(values: np.ndarray, status: np.ndarray, weights: np.ndarray) -> float:
-    """Return the largest distance between two weighted distribution functions, in [0, 1].
-
-    Parameters
-    ----------
-    values, weights : numpy.ndarray
-    status : numpy.ndarray of bool
-        Which rows are treated.
-    """
+def _ks(values: np.ndarray, status: np.ndarray, weights: np.ndarray) -> float:
+    """Return the largest distance between two weighted distribution functions, in [0, 1]."""
     order = np.argsort(values, kind="stable")
     step = np.where(status, weights / weights[status].sum(), -weights / weights[~status].sum())
     path = np.cumsum(step[order])
     last_of_its_value = np.append(np.diff(values[order]) > 0, True)
     return float(np.abs(path[last_of_its_value]).max())
-
-
-def effective_sample_size(weights: pd.Series | np.ndarray) -> float:
-    r"""Return how many equally weighted units would be as precise (Kish 1965).
-
-    .. math:: \frac{(\sum_i w_i)^2}{\sum_i w_i^2}
-    """
-    w = np.asarray(weights, float)
-    if not (w >= 0).all() or not w.sum() > 0:
-        raise EstimationError("weights must not be negative, and not all be zero")
-    return float(w.sum() ** 2 / (w**2).sum())
 
 
 def overall_balance(
@@ -189,8 +171,8 @@ def overall_balance(
             "median_bias": gaps.median(),
             "rubin_b": 100 * abs(_ratio(mean_t - mean_c, np.sqrt((var_t + var_c) / 2))[0]),
             "rubin_r": _ratio(var_t, var_c)[0],
-            "effective_treated": effective_sample_size(mass[group]),
-            "effective_controls": effective_sample_size(mass[~group]),
+            "effective_treated": effective_size(mass[group]),
+            "effective_controls": effective_size(mass[~group]),
         }
     return pd.DataFrame(rows).T
 

@@ -110,10 +110,6 @@ def att(
     cluster : pandas.Series, optional
         For ``cluster``: the cluster of each row that was matched on.
 
-    Returns
-    -------
-    AttResult
-
     Raises
     ------
     EstimationError
@@ -165,7 +161,7 @@ def att(
     *none* leaves it out: one treated unit has an effect, and no standard error.
 
     City-years of one city are not independent, so in a panel all but *cluster* are too small.
-    Where the bootstrap stands among these: :func:`bootstrap`.
+    The bootstrap of rows is not valid for neighbours with replacement (Abadie and Imbens 2008).
     """
     y = outcomes(outcome, matches.score.index)
     treated, controls = y[matches.treated].to_numpy(), y[matches.controls].to_numpy()

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from ftz.errors import EstimationError
 from ftz.matching import search
-from ftz.matching._checks import aligned, generator
+from ftz.matching._checks import aligned, effective_size, generator
 from ftz.matching.search import TIE
 
 METHODS = ("k_nearest", "caliper", "k_nearest_in_caliper")
@@ -42,7 +42,6 @@ class Matches:
         Treated units without a control in reach, or for whom none was left: dropped.
     score : pandas.Series
         What was matched on; NaN where that is several covariates.
-    method : str
     k : int or None
     caliper : float or None
         In units of ``score``; for kernel matching the bandwidth.
@@ -107,8 +106,7 @@ class Matches:
     @property
     def effective_controls(self) -> float:
         """How many equally weighted controls would be as precise (Kish 1965)."""
-        weights = self.control_weights.to_numpy()
-        return float(weights.sum() ** 2 / (weights**2).sum())
+        return effective_size(self.control_weights.to_numpy())
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -205,10 +203,6 @@ def match(
     order : {"largest", "smallest", "data", "random"}
         Without replacement: who chooses first, by score, by row or by ``seed``.
     seed : int or numpy.random.Generator, optional
-
-    Returns
-    -------
-    Matches
 
     Raises
     ------

@@ -145,10 +145,6 @@ def match_panel(
         As :func:`match`: method, k, caliper, replacement, ties, order, seed; or as
         :func:`kernel_match`: kernel, bandwidth.
 
-    Returns
-    -------
-    PanelMatches
-
     Raises
     ------
     EstimationError

@@ -27,7 +27,6 @@ class RosenbaumBounds:
         Indexed by ``gamma``; ``p_upper`` and ``p_lower`` bound the one-sided p value
         of Wilcoxon's signed-rank test that the effect is positive; ``hl_lower`` and
         ``hl_upper`` bound the Hodges-Lehmann estimate, in units of the outcome.
-    n_pairs : int
     statistic : float
         Sum of the ranks of the positive differences.
     differences : numpy.ndarray
@@ -82,10 +81,6 @@ def rosenbaum_bounds(
         A treated unit with several matches is compared with their weighted mean.
     gammas : sequence of float
         Strengths of bias, from 1 (none).
-
-    Returns
-    -------
-    RosenbaumBounds
 
     Raises
     ------

@@ -37,10 +37,6 @@ def common_support(
     level : float, optional
         *a* of ``fixed``, 0.1 if not given; the share of ``trim``, 0.05 if not given.
 
-    Returns
-    -------
-    pandas.Series of bool
-
     Raises
     ------
     EstimationError
@@ -56,7 +52,7 @@ def common_support(
     elif rule == "treated_minmax":
         keep = ~status | score.between(low_c, high_c)
     elif rule in ("crump", "fixed"):
-        cut = crump_cutoff(score) if level is None else level
+        cut = _crump_cutoff(score) if level is None else level
         keep = score.between(cut, 1 - cut)
     elif level is not None:  # trim
         keep = ~status
@@ -95,7 +91,7 @@ def _dense(score: pd.Series, status: pd.Series, share: float) -> np.ndarray:
     return keep
 
 
-def crump_cutoff(score: pd.Series) -> float:
+def _crump_cutoff(score: pd.Series) -> float:
     """Return the optimal trimming point *a* of Crump et al. (2009), in [0, 1/2).
 
     Zero where trimming cannot lower the variance bound.  Their rule of thumb is 0.1.

@@ -146,18 +146,10 @@ def att_correction(
     neighbours: int,
     metric: str = "mahalanobis",
 ) -> float:
-    r"""Return what estimating the score adds to the variance of the effect on the treated.
+    r"""Return :math:`-c'\Omega c + d'\Omega d` of Abadie and Imbens (2016), as :func:`att` has it.
 
-    Abadie and Imbens (2016): :math:`-c'\Omega c + d'\Omega d` with
-    :math:`\Omega` the variance of the score's coefficients,
-
-    .. math::
-        c &= \frac{1}{N_1} \sum_i f_i \Big[ x_i (\hat\mu_1 - \hat\mu_0 - ATT)
-             + \widehat{cov}_1(x, y) + \frac{F_i}{1 - F_i} \widehat{cov}_0(x, y) \Big], \\
-        d &= \frac{1}{N_1} \sum_i f_i x_i \big[ (2 W_i - 1)(y_i - \bar y^x_i) - ATT \big],
-
-    where means and covariances are local in the score and :math:`\bar y^x` is the other
-    group's outcome nearest in the covariates, by ``metric``.  It can have either sign.
+    What estimating the score adds to the variance of the effect on the treated; it can have
+    either sign.
     """
     s = _sample(y, matches, fit, neighbours)
     n = s.w.sum()

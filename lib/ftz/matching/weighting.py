@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.matching._checks import numbers, outcomes
+from ftz.matching._checks import effective_size, numbers, outcomes
 from ftz.matching.score import ScoreResult
 from ftz.results import CoefficientResult
 
@@ -26,7 +26,6 @@ class WeightingResult(CoefficientResult):
         What each row counts for in its group; each group's weights sum to one.
     influence : pandas.Series
         Each row's share in the estimate: the estimate's error is about their mean.
-    method : str
     treated : pandas.Series of bool
     """
 
@@ -48,8 +47,7 @@ class WeightingResult(CoefficientResult):
     @property
     def effective_controls(self) -> float:
         """How many equally weighted controls would be as precise (Kish 1965)."""
-        weights = self.weights[~self.treated].to_numpy()
-        return float(weights.sum() ** 2 / (weights**2).sum())
+        return effective_size(self.weights[~self.treated].to_numpy())
 
 
 def _result(
@@ -243,10 +241,6 @@ def doubly_robust(
         probability tilting and the regression weighted by :math:`p/(1-p)`, which makes
         the standard error robust too.
     cluster : pandas.Series, optional
-
-    Returns
-    -------
-    WeightingResult
 
     Raises
     ------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz import design_study, did, inference, matching
+from ftz import did, inference, matching, size_and_power
 from ftz.errors import EstimationError
 from ftz.own.study import Study
 
@@ -249,7 +249,7 @@ def assignments(study: Study) -> int:
     return inference.count_assignments(np.array(starts, dtype=float))
 
 
-def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResult, float]:
+def design(study: Study, panels: int, seed: int) -> tuple[size_and_power.StudyResult, float]:
     """Count on this design how often each test rejects a true null.
 
     Errors are drawn with the correlation of the residuals from one period to the next.
@@ -265,7 +265,7 @@ def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResu
     both = before.notna()
     correlation = float(np.corrcoef(fit.residuals[both], before[both])[0, 1])
     rho = float(np.clip(correlation, 0.0, 0.9))
-    shape = design_study.Shape.of(
+    shape = size_and_power.PanelDesign.of(
         study.frame,
         study.treatment,
         study.varying_controls,
@@ -275,7 +275,7 @@ def design(study: Study, panels: int, seed: int) -> tuple[design_study.StudyResu
         time=study.time,
     )
     names = [name for name in TESTS if len(study.units) <= 60 or "bootstrap" not in name]
-    result = design_study.study(shape, rho=rho, panels=panels, tests=names, seed=seed)
+    result = size_and_power.study(shape, rho=rho, panels=panels, tests=names, seed=seed)
     return result, rho
 
 

@@ -28,7 +28,6 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import RecordError
-from ftz.results import stars
 from printproof import reading
 from printproof.printed import Printed
 from printproof.study import CONSTANTS, Study
@@ -297,7 +296,8 @@ def _four(x: Array) -> tuple[float, float, float, float]:
 def _marks(z: float) -> str:
     from scipy import stats
 
-    return stars(float(2 * stats.norm.sf(abs(z))))
+    p = float(2 * stats.norm.sf(abs(z)))
+    return "".join("*" for level in (0.1, 0.05, 0.01) if p < level)
 
 
 def forget(paper: str, tables: Mapping[str, Any]) -> tuple[Study, Problem]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, YELLOW, ink_on
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, YELLOW, ink_on, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +26,7 @@ def verdicts(counts: pd.DataFrame) -> Figure:
     counts : pandas.DataFrame
         Indexed by rule, one column a verdict.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.33 * len(counts)))
+    figure, axes = sheet(figsize=(7.0, 0.9 + 0.33 * len(counts)))
     left = np.zeros(len(counts))
     for verdict in [v for v in _COLOURS if v in counts]:
         axes.barh(
@@ -45,7 +43,6 @@ def verdicts(counts: pd.DataFrame) -> Figure:
     axes.set_xlabel("checks")
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower right")
-    plt.close(figure)
     return figure
 
 
@@ -59,12 +56,8 @@ def misses(table: pd.DataFrame, most: int | None = None) -> Figure:
     most : int, optional
         A number of absorbed effects to mark by a vertical line.
     """
-    import matplotlib.pyplot as plt
-
     steps = list(dict.fromkeys(table["step"]))
-    figure, panels = plt.subplots(
-        1, len(steps), figsize=(7.0, 3.2), sharey=True, constrained_layout=True
-    )
+    figure, panels = sheet(1, len(steps), figsize=(7.0, 3.2), sharey=True, constrained_layout=True)
     names = list(dict.fromkeys(table["coefficient"]))
     for axes, step in zip(panels, steps, strict=True):
         part = table[table["step"] == step]
@@ -84,7 +77,6 @@ def misses(table: pd.DataFrame, most: int | None = None) -> Figure:
     panels[0].set_ylabel("implied / printed error")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    plt.close(figure)
     return figure
 
 
@@ -96,7 +88,6 @@ def slack_tiles(frame: pd.DataFrame) -> Figure:
     frame : pandas.DataFrame
         From :func:`printproof.rules.official.city_years`.
     """
-    import matplotlib.pyplot as plt
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     cities = list(dict.fromkeys(frame["city"]))
@@ -104,7 +95,7 @@ def slack_tiles(frame: pd.DataFrame) -> Figure:
     grid = frame.pivot(index="city", columns="year", values="slack").loc[cities, years]
     edges = [-1, 1e-9, 0.5, 1, 2, 1e9]
     colours = ListedColormap(["#DCEAF4", "#F3E3B3", "#EBC46A", "#E08A4A", "#B5491B"])
-    figure, axes = plt.subplots(figsize=(7.0, 4.6))
+    figure, axes = sheet(figsize=(7.0, 4.6))
     norm = BoundaryNorm(edges, 5)
     image = axes.imshow(grid, cmap=colours, norm=norm, aspect="auto")
     treated = frame.loc[frame["treated"], ["city", "year", "slack"]]
@@ -124,7 +115,6 @@ def slack_tiles(frame: pd.DataFrame) -> Figure:
     bar = figure.colorbar(image, ax=axes, ticks=[-0.5, 0.25, 0.75, 1.5, 100], pad=0.02)
     bar.set_ticks([-0.5, 0.25, 0.75, 1.5, 5e8], labels=["none", "<0.5", "<1", "<2", "more"])
     bar.set_label("times the stated slack")
-    plt.close(figure)
     return figure
 
 
@@ -136,26 +126,21 @@ def power(rates: pd.DataFrame) -> Figure:
     rates : pandas.DataFrame
         Indexed by rule: ``by_rule`` and ``by_any``, shares.
     """
-    import matplotlib.pyplot as plt
-
     rates = rates.sort_values("by_rule")
     places = np.arange(len(rates))
-    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.33 * len(rates)))
+    figure, axes = sheet(figsize=(7.0, 0.9 + 0.33 * len(rates)))
     axes.barh(places, rates["by_any"], height=0.7, color="#C9D8E3", label="by any rule")
     axes.barh(places, rates["by_rule"], height=0.4, color=BLUE, label="by the rule itself")
     axes.set_yticks(places, rates.index)
     axes.set(xlim=(0, 1), xlabel="share of altered digits noticed")
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower right")
-    plt.close(figure)
     return figure
 
 
 def cohort_steps(needs: Mapping[int, float], stated: float = 1.0) -> Figure:
     """Draw from which slack each adoption year can have treated rows in the sample."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.6 * len(needs)))
+    figure, axes = sheet(figsize=(7.0, 1.2 + 0.6 * len(needs)))
     right = max(2.0, 1.15 * max(needs.values()))
     for place, need in enumerate(needs[year] for year in sorted(needs)):
         axes.plot([need, right], [place, place], color=GREEN, lw=7, solid_capstyle="butt")
@@ -165,5 +150,4 @@ def cohort_steps(needs: Mapping[int, float], stated: float = 1.0) -> Figure:
     names = [f"zone of {year}\nfrom {needs[year]:.2g}" for year in sorted(needs)]
     axes.set_yticks(range(len(needs)), names)
     axes.set(xlim=(0, right), ylim=(-0.6, len(needs) - 0.1), xlabel="times the stated slack")
-    plt.close(figure)
     return figure

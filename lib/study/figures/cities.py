@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, SKY
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, SKY, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -40,10 +40,9 @@ def city_map(
     words : tuple of str
         What the three kinds of tile are called below them.
     """
-    import matplotlib.pyplot as plt
     from matplotlib.patches import Patch, Rectangle
 
-    figure, axes = plt.subplots(figsize=(5.0, 4.5))
+    figure, axes = sheet(figsize=(5.0, 4.5))
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1)
     for city, row, column in tiles[["city", "row", "column"]].itertuples(index=False):
         carries, year = city in carriers, first[city]
@@ -59,7 +58,6 @@ def city_map(
     axes.legend(handles=marks, loc="lower right", bbox_to_anchor=(1.0, 0.0), fontsize=11)
     axes.set(xlim=(-0.03, tiles["column"].max() + 1), ylim=(tiles["row"].max() + 1, -0.03))
     axes.axis("off")
-    plt.close(figure)
     return figure
 
 
@@ -79,11 +77,9 @@ def timeline(
     years : range
         The years of the sample.
     """
-    import matplotlib.pyplot as plt
-
     treated = sorted((year, city) for city, year in first.items() if year)
     rows = ["zones open in China", "years of the sample", *(city for _, city in treated)]
-    figure, axes = plt.subplots(figsize=(7.0, 0.42 * len(rows) + 0.7))
+    figure, axes = sheet(figsize=(7.0, 0.42 * len(rows) + 0.7))
     opened = zones["launch"].dt
     waves = (opened.year + (opened.day_of_year - 1) / 365).value_counts()
     for spot, count in zip(waves.index.astype(float), waves, strict=True):
@@ -100,5 +96,4 @@ def timeline(
     axes.set_xticks(range(years[0], last + 1))
     axes.set(xlim=(years[0] - 0.1, last + 1.1), ylim=(len(rows) - 0.5, -0.9))
     axes.grid(visible=False, axis="y")
-    plt.close(figure)
     return figure

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, INK, ORANGE
+from ftz.figures.style import BLUE, INK, ORANGE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +28,8 @@ def field_grid(fields: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     names : mapping
         Paper key to its short name, in the order of the columns.
     """
-    import matplotlib.pyplot as plt
-
     rows, papers = list(dict.fromkeys(fields["mechanism"])), list(names)
-    figure, axes = plt.subplots(figsize=(6.0, 0.42 * len(rows) + 0.9))
+    figure, axes = sheet(figsize=(6.0, 0.42 * len(rows) + 0.9))
     for what, size, fill in (("problems", 15, "none"), ("proposals", 8, BLUE)):
         shown = fields[fields[what]]
         x, y = shown["paper"].map(papers.index), shown["mechanism"].map(rows.index)
@@ -43,7 +41,6 @@ def field_grid(fields: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, 0.0), ncols=2, frameon=False)
-    plt.close(figure)
     return figure
 
 
@@ -60,10 +57,8 @@ def position_grid(held: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     names : mapping
         Paper key to its short name, in the order of the columns.
     """
-    import matplotlib.pyplot as plt
-
     questions = list(dict.fromkeys(held["question"]))
-    figure, axes = plt.subplots(figsize=(6.4, 0.55 * len(questions) + 1.0))
+    figure, axes = sheet(figsize=(6.4, 0.55 * len(questions) + 1.0))
     papers = list(names)
     for (question, paper), part in held.groupby(["question", "paper"], sort=False):
         directions = list(dict.fromkeys(part["direction"]))
@@ -84,5 +79,4 @@ def position_grid(held: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     axes.set(xlim=(-0.6, len(papers) - 0.4), ylim=(len(questions) - 0.4, -0.6))
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    plt.close(figure)
     return figure

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, sheet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,10 +32,8 @@ def interval_panels(groups: Sequence[Comparable]) -> Figure:
     groups : sequence of Comparable
         From :func:`study.other_studies.comparable`.
     """
-    import matplotlib.pyplot as plt
-
     sizes = [len(group.estimates) + 0.9 for group in groups]
-    figure, panels = plt.subplots(
+    figure, panels = sheet(
         len(groups),
         1,
         figsize=(6.4, 0.72 * sum(sizes)),
@@ -45,7 +43,6 @@ def interval_panels(groups: Sequence[Comparable]) -> Figure:
     )
     for axes, group in zip(panels[:, 0], groups, strict=True):
         _panel(axes, group)
-    plt.close(figure)
     return figure
 
 
@@ -82,10 +79,9 @@ def selection_histogram(
     truth : float
         The effect that was put in.
     """
-    import matplotlib.pyplot as plt
     import numpy as np
 
-    figure, axes = plt.subplots(figsize=(6.4, 3.2))
+    figure, axes = sheet(figsize=(6.4, 3.2))
     bins = np.linspace(run.min(), run.max(), 50).tolist()
     axes.hist(run, bins, color="#D9D9D9", label="all studies")
     axes.hist(published, bins, histtype="step", color=ORANGE, lw=2, label="published")
@@ -93,5 +89,4 @@ def selection_histogram(
     axes.axvline(published.mean(), color=ORANGE, lw=1.6, label="mean of the published")
     axes.set(xlabel="estimate", ylabel="studies")
     axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=4, columnspacing=1.2)
-    plt.close(figure)
     return figure

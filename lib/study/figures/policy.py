@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ink_on
+from ftz.figures.style import BLUE, GREY, INK, ink_on, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +35,10 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         ``from`` and ``to``; an arrow has one head, also inside a layer.  Where ``ours`` is
         true the arrow is broken: no sentence of the paper says it.
     """
-    import matplotlib.pyplot as plt
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
     wide, deep = _STEP_X * (nodes["row"].max() + 1), _STEP_Y * (nodes["column"].max() + 1)
-    figure, axes = plt.subplots(figsize=(wide, deep))
+    figure, axes = sheet(figsize=(wide, deep))
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1)
     centre = {i: (_STEP_X * n["row"], -_STEP_Y * n["column"]) for i, n in nodes.iterrows()}
     for identifier, node in nodes.iterrows():
@@ -70,7 +69,6 @@ def framework_diagram(nodes: pd.DataFrame, edges: pd.DataFrame) -> Figure:
         axes.add_patch(arrow)
     axes.set(xlim=(-_STEP_X / 2, wide - _STEP_X / 2), ylim=(-deep + _STEP_Y / 2, _STEP_Y / 2))
     axes.axis("off")
-    plt.close(figure)
     return figure
 
 
@@ -84,17 +82,17 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
     tiles : pandas.DataFrame
         From :func:`study.policy.province_tiles`.
     """
-    import matplotlib.pyplot as plt
+    import matplotlib as mpl
     from matplotlib.patches import Rectangle
 
     years = zones.set_index("zone")["launch"].dt.year.to_dict()
     waves = sorted(set(years.values()))
     shades = {year: 0.95 - 0.75 * place / len(waves) for place, year in enumerate(waves)}
     wide, deep = tiles["column"].max() + 1, tiles["row"].max() + 1
-    figure, axes = plt.subplots(figsize=(0.95 * wide, 0.64 * deep))
+    figure, axes = sheet(figsize=(0.95 * wide, 0.64 * deep))
     for province, x, y in zip(tiles.index, tiles["column"], tiles["row"], strict=True):
         year = years.get(province)
-        face = plt.get_cmap("Blues")(shades[year]) if year else "white"
+        face = mpl.colormaps["Blues"](shades[year]) if year else "white"
         ink = ink_on(face)
         style = "-" if year else ":"
         axes.add_patch(Rectangle((x, y), 0.94, 0.94, fc=face, ec=GREY, ls=style))
@@ -104,7 +102,6 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
         axes.text(x + 0.47, y + 0.47, label, ha="center", va="center", color=ink, fontsize=7.5)
     axes.set(xlim=(-0.05, wide), ylim=(deep, -0.05))
     axes.axis("off")
-    plt.close(figure)
     return figure
 
 
@@ -116,10 +113,8 @@ def trend_pairs(trends: pd.DataFrame) -> Figure:
     trends : pandas.DataFrame
         From :func:`study.policy.trends`.
     """
-    import matplotlib.pyplot as plt
-
     pairs = list(trends.groupby("title", sort=False))
-    figure, grid = plt.subplots(math.ceil(len(pairs) / 2), 2, figsize=(7.0, 1.05 * len(pairs)))
+    figure, grid = sheet(math.ceil(len(pairs) / 2), 2, figsize=(7.0, 1.05 * len(pairs)))
     ends = {  # panels in one unit share a scale, so that their bars compare
         unit: 1.22 * max(float(number.value) for number in group["printed"])
         for unit, group in trends.groupby("unit")
@@ -138,7 +133,6 @@ def trend_pairs(trends: pd.DataFrame) -> Figure:
     for axes in grid.flat[len(pairs) :]:
         axes.axis("off")
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
@@ -151,14 +145,11 @@ def flow_networks(networks: Mapping[str, pd.DataFrame]) -> Figure:
         Title to a square matrix: the flow from the row's place to the column's, which is
         also written beside its arrow.
     """
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(networks), figsize=(7.4, 3.2))
+    figure, panels = sheet(1, len(networks), figsize=(7.4, 3.2))
     for axes, (title, flows) in zip(panels, networks.items(), strict=True):
         _network(axes, flows)
         axes.set_title(title, fontsize=10)
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREY, INK, ORANGE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +24,7 @@ def interval_pairs(pairs: pd.DataFrame, labels: tuple[str, str], xlabel: str) ->
     labels : (str, str)
         What the two columns are.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 1.2 + 0.8 * len(pairs)))
+    figure, axes = sheet(figsize=(7.0, 1.2 + 0.8 * len(pairs)))
     for place, (_, row) in enumerate(pairs.iterrows()):
         for shift, interval, colour, label in zip(
             (-0.14, 0.14), row, (BLUE, ORANGE), labels, strict=True
@@ -46,7 +44,6 @@ def interval_pairs(pairs: pd.DataFrame, labels: tuple[str, str], xlabel: str) ->
     axes.set_yticks(range(len(pairs)), [str(name).replace("_", " ") for name in pairs.index])
     axes.set(ylim=(len(pairs) - 0.4, -0.6), xlabel=xlabel)
     axes.legend(loc="upper center", bbox_to_anchor=(0.45, 1.22), ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -58,9 +55,7 @@ def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
     intervals : pandas.Series
         Of :class:`printproof.printed.Interval`, indexed by what each belongs to.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.5 * len(intervals)))
+    figure, axes = sheet(figsize=(7.0, 0.9 + 0.5 * len(intervals)))
     for place, interval in enumerate(intervals):
         ends = [float(interval.low), float(interval.high)]
         axes.plot(ends, [place] * 2, color=BLUE, lw=9, solid_capstyle="butt")
@@ -78,15 +73,12 @@ def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
     axes.set(
         xlim=(left, right + 0.25 * (right - left)), ylim=(len(intervals) - 0.4, -0.6), xlabel=xlabel
     )
-    plt.close(figure)
     return figure
 
 
 def zone_timeline(register: Register) -> Figure:
     """Draw the zones by date of launch, one line a batch."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 5.0))
+    figure, axes = sheet(figsize=(7.0, 5.0))
     batches = register.zones.groupby("batch", sort=True)
     for line, (_, zones) in enumerate(batches):
         launch = zones["launch"].min()
@@ -107,7 +99,6 @@ def zone_timeline(register: Register) -> Figure:
     axes.set_yticks(range(batches.ngroups), [f"batch {b}" for b in batches.groups])
     axes.set_ylim(batches.ngroups - 0.4, -0.6)
     axes.margins(x=0.04)
-    plt.close(figure)
     return figure
 
 
@@ -116,15 +107,13 @@ def experience_batches(record: Record) -> Figure:
 
     A count that the record infers, because the extracted label reads otherwise, has a star.
     """
-    import matplotlib.pyplot as plt
-
     cells = record.select(paper="qian_wang_2023", table="figure3")
     counts = {kind: [c for c in cells if c.column == kind] for kind in ("direct", "indirect")}
     inferred = {c.row for c in cells if c.column == "indirect as extracted"}
     stars = ["*" if c.row in inferred else "" for c in counts["direct"]]
     labels = [f"{c.row.split()[-1]}\n{c.note.split(';')[0]}" for c in counts["direct"]]
     direct, indirect = ([float(c.value) for c in counts[k]] for k in ("direct", "indirect"))
-    figure, axes = plt.subplots()
+    figure, axes = sheet()
     places = range(len(labels))
     axes.bar(places, direct, color=BLUE, label="serves industry directly")
     axes.bar(
@@ -137,20 +126,17 @@ def experience_batches(record: Record) -> Figure:
     axes.set_xticks(places, labels)
     axes.set(xlabel="Batch", ylabel="Items")
     axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2)
-    plt.close(figure)
     return figure
 
 
 def investment_shares(record: Record) -> Figure:
     """Draw Mi's two pairs of numbers: Beijing's share, and its investment in Hebei."""
-    import matplotlib.pyplot as plt
-
     panels = {
         "beijing_share_of_regional_investment": "Beijing's share of\nregional investment (%)",
         "beijing_to_hebei_manufacturing_investment": "Beijing's investment in Hebei's\n"
         "manufacturing (100 million yuan)",
     }
-    figure, axes = plt.subplots(1, 2, figsize=(7.0, 3.4))
+    figure, axes = sheet(1, 2, figsize=(7.0, 3.4))
     for ax, (row, title) in zip(axes, panels.items(), strict=True):
         cells = list(record.select(paper="mi_2024", row=row))
         values = [float(c.value) for c in cells]
@@ -161,5 +147,4 @@ def investment_shares(record: Record) -> Figure:
         ax.margins(y=0.1)  # room for the number above the tallest bar
         ax.grid(axis="x", visible=False)
     figure.tight_layout()
-    plt.close(figure)
     return figure

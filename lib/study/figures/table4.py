@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +21,7 @@ def relations_met(counts: pd.DataFrame, total: pd.Series) -> Figure:
     total : pandas.Series
         Relations of each step.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8.0, 2.2))
+    figure, axes = sheet(figsize=(8.0, 2.2))
     for row, step in enumerate(counts.columns):
         for absorbed, number in zip(counts.index.to_list(), counts[step], strict=True):
             full = number == total[step]
@@ -42,7 +40,6 @@ def relations_met(counts: pd.DataFrame, total: pd.Series) -> Figure:
     axes.set_yticks(range(len(counts.columns)), [f"{s}, of {total[s]}" for s in counts.columns])
     axes.set(xlabel="effects counted in the degrees of freedom", ylim=(len(total) - 0.4, -0.6))
     axes.grid(visible=False)
-    plt.close(figure)
     return figure
 
 
@@ -54,9 +51,7 @@ def trap(frame: pd.DataFrame) -> Figure:
     frame : pandas.DataFrame
         As :func:`study.table4.by_cities` returns it.
     """
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.9))
+    figure, (left, right) = sheet(1, 2, figsize=(7.0, 2.9))
     figure.subplots_adjust(wspace=0.28)
     styles = {1: (BLUE, "-"), 3: (GREEN, "--"), 5: (ORANGE, ":")}
     for column, (colour, line) in styles.items():
@@ -76,5 +71,4 @@ def trap(frame: pd.DataFrame) -> Figure:
     left.set(xlabel="cities", ylabel="degrees of freedom between")
     right.set(xlabel="cities", ylabel="theta, mean over cities", ylim=(-0.03, 1))
     left.legend()
-    plt.close(figure)
     return figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +40,7 @@ def interval_plot(
     limits : tuple of float, optional
         Ends of the horizontal axis; by default somewhat beyond the ensemble's.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.34 * len(ranges)))
+    figure, axes = sheet(figsize=(7.0, 0.9 + 0.34 * len(ranges)))
     low, high = float(ranges["low"].min()), float(ranges["high"].max())
     room = 0.35 * (high - low) or 0.1
     left, right = limits or (low - room, high + room)
@@ -66,7 +64,6 @@ def interval_plot(
     if "reached_low" in ranges and ranges["reached_low"].notna().any():
         axes.plot([], [], color=GREY, lw=1.5, label="reached by search")
     axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -78,10 +75,8 @@ def coverage(frame: pd.DataFrame) -> Figure:
     frame : pandas.DataFrame
         ``quantity``, ``truth``, ``low``, ``high``, ``inside``, one row a study and quantity.
     """
-    import matplotlib.pyplot as plt
-
     names = list(dict.fromkeys(frame["quantity"]))
-    figure, axes = plt.subplots(figsize=(7.0, 0.9 + 0.5 * len(names)))
+    figure, axes = sheet(figsize=(7.0, 0.9 + 0.5 * len(names)))
     for place, name in enumerate(names):
         part = frame[frame["quantity"] == name]
         share = ((part["truth"] - part["low"]) / (part["high"] - part["low"])).to_numpy()
@@ -98,7 +93,6 @@ def coverage(frame: pd.DataFrame) -> Figure:
         xlabel="where the truth lies: 0 and 1 are the ends of the reported range",
     )
     axes.grid(axis="y", visible=False)
-    plt.close(figure)
     return figure
 
 
@@ -111,12 +105,8 @@ def paths(panels: pd.DataFrame, outcome: str) -> Figure:
         ``member``, ``city``, ``year`` and the outcome, matched rows.
     outcome : str
     """
-    import matplotlib.pyplot as plt
-
     cities = list(dict.fromkeys(panels["city"]))
-    figure, grid = plt.subplots(
-        1, len(cities), figsize=(7.0, 2.9), sharey=True, constrained_layout=True
-    )
+    figure, grid = sheet(1, len(cities), figsize=(7.0, 2.9), sharey=True, constrained_layout=True)
     for axes, city in zip(np.atleast_1d(grid), cities, strict=True):
         for _, line in panels[panels["city"] == city].groupby("member"):
             axes.plot(line["year"], line[outcome], color=BLUE, alpha=0.35, lw=1)
@@ -124,7 +114,6 @@ def paths(panels: pd.DataFrame, outcome: str) -> Figure:
         axes.set_title(city, fontsize=10)
         axes.set_xticks([2014, 2018, 2022])
     np.atleast_1d(grid)[0].set_ylabel(outcome)
-    plt.close(figure)
     return figure
 
 
@@ -141,9 +130,7 @@ def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Fi
     printed : float
         The effect where column (5) itself has city effects.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(7.0, 4.2))
     for line in ("low", "high"):
         between = bounds[f"narrow_{line}"], bounds[line]
         axes.fill_between(bounds.index, *between, color=GREY, alpha=0.45, lw=0)
@@ -157,5 +144,4 @@ def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Fi
     axes.set_xlabel("share of the zone's variation that the controls leave")
     axes.set_ylabel("within-city effect")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
-    plt.close(figure)
     return figure

@@ -1,4 +1,4 @@
-"""The design study: each of its tests is the library's own, and its errors are what they say."""
+"""Size and power: each of its tests is the library's own, and its errors are what they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ftz import design_study, did, inference
+from ftz import did, inference, size_and_power
 from ftz.errors import EstimationError
 from test_inference import CONTROLS, panel
 
@@ -19,7 +19,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def shape(frame):
-    return design_study.Shape.of(frame, "d", CONTROLS)
+    return size_and_power.PanelDesign.of(frame, "d", CONTROLS)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ FAMILY = {
 
 @pytest.mark.parametrize("name", list(FAMILY))
 def test_standard_errors_are_those_of_did(name, frame, shape, outcomes):
-    found = design_study.TESTS[name](shape, outcomes)
+    found = size_and_power.TESTS[name](shape, shape.within(outcomes))
     for p, y in zip(found, outcomes, strict=True):
         table = did.standard_errors(frame.assign(y=y), "y", "d", CONTROLS).table
         wanted = table.loc[FAMILY[name], "p_value"]
@@ -53,7 +53,7 @@ def test_standard_errors_are_those_of_did(name, frame, shape, outcomes):
 @pytest.mark.parametrize("imposed", [True, False])
 def test_bootstraps_are_those_of_inference(imposed, frame, shape, outcomes):
     name = f"wild bootstrap, null {'imposed' if imposed else 'free'}"
-    found = design_study.TESTS[name](shape, outcomes)
+    found = size_and_power.TESTS[name](shape, shape.within(outcomes))
     for p, y in zip(found, outcomes, strict=True):
         wanted = inference.wild_cluster_bootstrap(
             frame.assign(y=y), "y", "d", CONTROLS, impose_null=imposed
@@ -64,7 +64,7 @@ def test_bootstraps_are_those_of_inference(imposed, frame, shape, outcomes):
 @pytest.mark.parametrize("scheme, test", [("units", "units"), ("observations", "observations")])
 def test_placebos_are_those_of_inference(scheme, test, frame, shape, outcomes):
     for kind, field in (("coefficient", "p_value"), ("t", "p_value_t")):
-        found = design_study.TESTS[f"{test}, {kind}"](shape, outcomes)
+        found = size_and_power.TESTS[f"{test}, {kind}"](shape, shape.within(outcomes))
         for p, y in zip(found, outcomes, strict=True):
             wanted = inference.placebo(
                 frame.assign(y=y), "y", "d", CONTROLS, seed=0, draws=999, scheme=scheme
@@ -74,9 +74,9 @@ def test_placebos_are_those_of_inference(scheme, test, frame, shape, outcomes):
 
 def test_conley_taber_is_that_of_inference():
     frame = panel(3, units=7, treated=2, drop=0.0)
-    shape = design_study.Shape.of(frame, "d")
+    shape = size_and_power.PanelDesign.of(frame, "d")
     outcomes = shape.errors(4, rho=0.5, seed=1)
-    found = design_study.conley_taber(shape, outcomes)
+    found = size_and_power.TESTS["Conley-Taber"](shape, shape.within(outcomes))
     for p, y in zip(found, outcomes, strict=True):
         assert p == pytest.approx(inference.conley_taber(frame.assign(y=y), "y", "d").p_value)
 
@@ -86,7 +86,7 @@ def test_conley_taber_is_that_of_inference():
 
 def test_errors_have_the_correlation_they_say():
     frame = panel(3, units=6, drop=0.2)
-    shape = design_study.Shape.of(frame, "d")
+    shape = size_and_power.PanelDesign.of(frame, "d")
     noise = shape.errors(40_000, rho=0.7, sigma=2.0, seed=0)
     wanted = shape.covariance(rho=0.7, sigma=2.0)
     assert np.abs(np.cov(noise.T) - wanted).max() < 0.15
@@ -103,7 +103,7 @@ def test_same_seed_same_bytes(shape):
 
 def test_persistence_is_found_where_the_plain_correlation_misses_it():
     """Twelve units, ten years: residuals look independent when rho is one half."""
-    shape = design_study.Shape.of(panel(1, units=12, drop=0.1), "d")
+    shape = size_and_power.PanelDesign.of(panel(1, units=12, drop=0.1), "d")
     for rho in (0.0, 0.5, 0.8):
         drawn = shape.errors(30, rho=rho, seed=9)
         found = [shape.persistence(y, panels=200, seed=1) for y in drawn]
@@ -118,9 +118,9 @@ def test_persistence_is_found_where_the_plain_correlation_misses_it():
 
 def test_an_exact_test_has_its_size():
     """Independent normal errors: the classical t test is exact, so is the one over paths."""
-    shape = design_study.Shape.of(panel(1, drop=0.0), "d")
+    shape = size_and_power.PanelDesign.of(panel(1, drop=0.0), "d")
     names = ["classical t", "units, coefficient", "HC1 t"]
-    result = design_study.study(shape, rho=0.0, panels=4000, tests=names, seed=2)
+    result = size_and_power.study(shape, rho=0.0, panels=4000, tests=names, seed=2)
     error = result.standard_error(0.05)
     assert result.size()["classical t"] == pytest.approx(0.05, abs=4 * error)
     assert result.size()["units, coefficient"] <= 0.05 + 4 * error
@@ -129,19 +129,19 @@ def test_an_exact_test_has_its_size():
 
 
 def test_persistence_breaks_what_it_should():
-    shape = design_study.Shape.of(panel(1, drop=0.0), "d")
+    shape = size_and_power.PanelDesign.of(panel(1, drop=0.0), "d")
     names = ["classical t", "observations, coefficient", "units, coefficient"]
-    size = design_study.study(shape, rho=0.8, panels=2000, tests=names, seed=3).size()
+    size = size_and_power.study(shape, rho=0.8, panels=2000, tests=names, seed=3).size()
     assert size["classical t"] > 0.2 and size["observations, coefficient"] > 0.2
     assert size["units, coefficient"] < 0.07
 
 
 def test_power_and_the_errors_of_sign_and_size():
     """Against Gelman and Carlin's closed form for a normal estimate with known error."""
-    shape = design_study.Shape.of(panel(1, units=60, treated=30, drop=0.0), "d")
+    shape = size_and_power.PanelDesign.of(panel(1, units=60, treated=30, drop=0.0), "d")
     error = 1 / np.sqrt(shape.x @ shape.x)
     truth = 0.6 * error
-    result = design_study.study(
+    result = size_and_power.study(
         shape, effect=truth, rho=0.0, panels=20_000, tests=["classical t"], seed=4
     )
     z = stats.norm.ppf(0.975)
@@ -156,15 +156,17 @@ def test_power_and_the_errors_of_sign_and_size():
 
 def test_heterogeneous_effects_are_tested_at_their_mean(shape):
     effects = np.linspace(0, 2, shape.n)
-    result = design_study.study(shape, effect=effects, rho=0.0, panels=50, tests=["HC1 t"], seed=1)
+    result = size_and_power.study(
+        shape, effect=effects, rho=0.0, panels=50, tests=["HC1 t"], seed=1
+    )
     assert result.truth == pytest.approx(effects[shape.treated == 1].mean())
     assert "50 panels" in repr(result) and "<table" in result._repr_html_()
     assert {"size", "coverage", "power", "type_s", "type_m"} == set(result.summary.columns)
 
 
 def test_the_same_panels_for_any_choice_of_tests(shape):
-    one = design_study.study(shape, rho=0.5, panels=300, tests=["HC1 t"], seed=1)
-    two = design_study.study(shape, rho=0.5, panels=300, tests=["classical t", "HC1 t"], seed=1)
+    one = size_and_power.study(shape, rho=0.5, panels=300, tests=["HC1 t"], seed=1)
+    two = size_and_power.study(shape, rho=0.5, panels=300, tests=["classical t", "HC1 t"], seed=1)
     assert one.estimates.tobytes() == two.estimates.tobytes()
     pd.testing.assert_series_equal(one.zero["HC1 t"], two.zero["HC1 t"])
 
@@ -175,23 +177,25 @@ def test_the_same_panels_for_any_choice_of_tests(shape):
 def test_event_fits_are_those_of_did(frame, shape, outcomes):
     cohort = frame.city.map(dict(zip(shape.design.names, shape.starts, strict=True)))
     cohort = cohort.where(np.isfinite(cohort))
-    times, dummies = design_study._event_dummies(shape, (-3, 2), -1)
+    times, dummies = size_and_power._event_dummies(shape, (-3, 2), -1)
     x = dummies - shape.design.basis @ (shape.design.basis.T @ dummies)
-    params, covariance = design_study._event_fits(shape, x, outcomes)
+    params, covariance = size_and_power._event_fits(shape, x, outcomes)
     for b, v, y in zip(params, covariance, outcomes, strict=True):
         wanted = did.event_study(
             frame.assign(y=y, cohort=cohort), "y", "cohort", CONTROLS, window=(-3, 2)
         )
         assert b == pytest.approx(wanted.params.drop(-1).to_numpy(), abs=1e-9)
         assert v == pytest.approx(wanted.covariance.to_numpy(), abs=1e-9)
-        critical = design_study._critical_values(v[None], 0.95, 50_000, 0)[0]
+        critical = size_and_power._critical_values(v[None], 0.95, 50_000, 0)[0]
         assert critical == pytest.approx(wanted.critical_value(), abs=0.03)
     assert times == list(wanted.covariance.index)
 
 
 def test_many_clusters_cover_and_few_do_not():
-    many = design_study.Shape.of(panel(1, units=80, treated=40, periods=6, start=3, drop=0.0), "d")
-    result = design_study.event_coverage(
+    many = size_and_power.PanelDesign.of(
+        panel(1, units=80, treated=40, periods=6, start=3, drop=0.0), "d"
+    )
+    result = size_and_power.event_coverage(
         many, rho=0.5, panels=600, bounds=(0.0, 1.0), honest_panels=200, seed=1
     )
     assert result.honest[0.0] == pytest.approx(0.95, abs=0.05)
@@ -199,13 +203,13 @@ def test_many_clusters_cover_and_few_do_not():
     assert result.table["coverage"].to_numpy() == pytest.approx(0.95, abs=0.04)
     assert result.band == pytest.approx(0.95, abs=0.05)
     assert result.pretrend == pytest.approx(0.05, abs=0.05)
-    few = design_study.Shape.of(panel(1, units=11, treated=3, drop=0.0), "d")
-    small = design_study.event_coverage(few, rho=0.5, panels=600, seed=1)
+    few = size_and_power.PanelDesign.of(panel(1, units=11, treated=3, drop=0.0), "d")
+    small = size_and_power.event_coverage(few, rho=0.5, panels=600, seed=1)
     assert small.table["coverage"].max() < 0.93 and small.band < 0.9
     assert small.pretrend > 0.15
     assert "600 panels" in repr(small) and "<table" in small._repr_html_()
     with pytest.raises(EstimationError, match="reference"):
-        design_study.event_coverage(few, rho=0.5, panels=5, seed=1, reference=-40)
+        size_and_power.event_coverage(few, rho=0.5, panels=5, seed=1, reference=-40)
 
 
 # ------------------------------------------------------------------ estimators as weights
@@ -220,8 +224,8 @@ def small():
 
 @pytest.mark.parametrize("name", [n for n in did.ESTIMATORS if n != "synthetic"])
 def test_weights_are_the_estimator(name, small):
-    shape = design_study.Shape.of(small, "d")
-    weights = design_study.weights_of(shape, name)
+    shape = size_and_power.PanelDesign.of(small, "d")
+    weights = size_and_power.weights_of(shape, name)
     start = shape.starts[shape.design.units]
     cohort = np.where(np.isfinite(start), start, np.nan)
     found = did.ESTIMATORS[name](small.assign(cohort=cohort), "y", "cohort").att
@@ -229,10 +233,10 @@ def test_weights_are_the_estimator(name, small):
 
 
 def test_bias_and_spread_are_those_of_a_simulation(small):
-    shape = design_study.Shape.of(small, "d")
+    shape = size_and_power.PanelDesign.of(small, "d")
     effects = np.arange(shape.n) / shape.n
-    weights = {"two-way": design_study.weights_of(shape, "two_way")}
-    table = design_study.bias_and_spread(shape, {"any": effects}, weights, rho=0.6, sigma=0.5)
+    weights = {"two-way": size_and_power.weights_of(shape, "two_way")}
+    table = size_and_power.bias_and_spread(shape, {"any": effects}, weights, rho=0.6, sigma=0.5)
     row = table.loc[("any", "two-way")]
     drawn = shape.errors(40_000, rho=0.6, sigma=0.5, seed=0) + effects * shape.treated
     estimates = shape.estimate(drawn)
@@ -255,16 +259,16 @@ def test_bias_and_spread_are_those_of_a_simulation(small):
 )
 def test_refusals(shape, options, message):
     with pytest.raises(EstimationError, match=message):
-        design_study.study(shape, **({"rho": 0.5, "panels": 3, "seed": 1} | options))
+        size_and_power.study(shape, **({"rho": 0.5, "panels": 3, "seed": 1} | options))
 
 
 def test_refusals_of_shapes_and_weights(frame, shape):
     with pytest.raises(EstimationError, match="d is constant"):
-        design_study.Shape.of(frame.assign(d=0.0), "d")
+        size_and_power.PanelDesign.of(frame.assign(d=0.0), "d")
     with pytest.raises(EstimationError, match="0 or 1"):
-        design_study.Shape.of(frame.assign(d=2 * frame.d), "d")
+        size_and_power.PanelDesign.of(frame.assign(d=2 * frame.d), "d")
     with pytest.raises(EstimationError, match="no linear estimator"):
-        design_study.weights_of(shape, "synthetic")
-    nothing = design_study.study(shape, rho=0.0, panels=5, tests=["HC1 t"], seed=1)
+        size_and_power.weights_of(shape, "synthetic")
+    nothing = size_and_power.study(shape, rho=0.0, panels=5, tests=["HC1 t"], seed=1)
     with pytest.raises(EstimationError, match="without an effect"):
         nothing.type_s()

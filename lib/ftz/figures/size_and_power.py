@@ -1,11 +1,11 @@
-"""Figures of the design study: size, power, bias."""
+"""Figures of size, power and bias."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, PURPLE
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, PURPLE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +26,7 @@ def size_plot(sizes: pd.DataFrame, level: float = 0.05, xlabel: str = "") -> Fig
     xlabel : str
         Replaces the default label of the horizontal axis.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 0.34 * len(sizes) + 1.2))
+    figure, axes = sheet(figsize=(7.0, 0.34 * len(sizes) + 1.2))
     places = range(len(sizes))[::-1]
     axes.hlines(places, 0, sizes.max(axis=1), color="#E6E6E6", lw=1)
     for column, colour, mark in zip(sizes.columns, PALETTE, _MARKS, strict=False):
@@ -38,7 +36,6 @@ def size_plot(sizes: pd.DataFrame, level: float = 0.05, xlabel: str = "") -> Fig
     axes.set(xlabel=xlabel or f"Share of true nulls rejected at {level:.0%}", xlim=(0, None))
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(sizes.columns))
-    plt.close(figure)
     return figure
 
 
@@ -59,9 +56,7 @@ def power_plot(
     xlabel : str
         Name of the horizontal axis.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.0, 4.0))
+    figure, axes = sheet(figsize=(7.0, 4.0))
     dashes = ("-", "--", "-.", ":")
     colours = (ORANGE, BLUE, GREEN, PURPLE, INK)
     for place, column in enumerate(power.columns):
@@ -81,7 +76,6 @@ def power_plot(
         )
     axes.set(xlabel=xlabel, ylabel="Share of panels with p ≤ 5%", ylim=(0, 1.02))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
-    plt.close(figure)
     return figure
 
 
@@ -95,16 +89,14 @@ def bias_plot(
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`ftz.design_study.bias_and_spread`.
+        From :func:`ftz.size_and_power.bias_and_spread`.
     names : mapping, optional
         Scenario to the title of its panel.
     xlabel : str
         Name of the horizontal axis.
     """
-    import matplotlib.pyplot as plt
-
     scenarios = list(dict.fromkeys(table.index.get_level_values(0)))
-    figure, axes = plt.subplots(
+    figure, axes = sheet(
         1, len(scenarios), figsize=(7.4, 2.9), sharey=True, sharex=True, layout="constrained"
     )
     for axis, scenario in zip(axes, scenarios, strict=True):
@@ -120,5 +112,4 @@ def bias_plot(
         axis.set_title((names or {}).get(scenario, scenario), fontsize=10)
         axis.grid(axis="y", visible=False)
     figure.supxlabel(xlabel, fontsize=10.5)
-    plt.close(figure)
     return figure

@@ -1,6 +1,6 @@
-r"""Do the tools work on a panel of this shape?  A Monte Carlo study, all panels at once.
+r"""Size and power of tests on a panel of this design: a Monte Carlo study, all panels at once.
 
-A :class:`Shape` is a panel without outcomes: who is observed when, who is treated from
+A :class:`PanelDesign` is a panel without outcomes: who is observed when, who is treated from
 when, which controls stand beside.  Outcomes are drawn, thousands of times, as
 
 .. math:: y_{it} = \tau_{it} D_{it} + \epsilon_{it}, \qquad
@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,16 +50,13 @@ _MOST = 999
 
 
 @dataclass(frozen=True)
-class Shape:
+class PanelDesign:
     """A panel without outcomes, with what its tests need, found once.
 
     Attributes
     ----------
     design : Design
         Checked arrays; its outcome is a stand-in.
-    frame : pandas.DataFrame
-        Unit, period and treatment of each row.
-    unit, time, treatment : str
     starts : array, shape (N,)
         First treated period of each unit, infinite for never.
     draws : int
@@ -68,10 +66,6 @@ class Shape:
     """
 
     design: Design
-    frame: pd.DataFrame
-    unit: str
-    time: str
-    treatment: str
     starts: np.ndarray
     draws: int = _MOST
     seed: int = 0
@@ -84,16 +78,15 @@ class Shape:
         controls: Sequence[str] = (),
         *,
         adoption: Mapping[Hashable, float | None] | None = None,
-        unit: str = "city",
-        time: str = "year",
         draws: int = _MOST,
         seed: int = 0,
-    ) -> Shape:
+        **roles: Any,
+    ) -> PanelDesign:
         """Read the shape of a panel.
 
         Parameters
         ----------
-        frame, treatment, controls, adoption, unit, time
+        frame, treatment, controls, adoption, **roles
             As in :func:`ftz.inference.placebo`; the frame needs no outcome.
         draws, seed : int
             Of reassignments and combinations where there are more than ``draws``.
@@ -103,16 +96,14 @@ class Shape:
         EstimationError
             As :func:`ftz.inference.placebo`; a treatment that is not 0/1 or switches off.
         """
-        design = prepare(frame, treatment, treatment, controls, unit=unit, time=time)
+        design = prepare(frame, treatment, treatment, controls, **roles)
         _ = design.d_within
-        starts = adoption_starts(design, adoption)
-        kept = frame[[unit, time, treatment]].reset_index(drop=True)
-        return cls(design, kept, unit, time, treatment, starts, draws, seed)
+        return cls(design, adoption_starts(design, adoption), draws, seed)
 
     @property
     def n(self) -> int:
         """Rows."""
-        return len(self.frame)
+        return len(self.design.d)
 
     @property
     def treated(self) -> np.ndarray:
@@ -133,10 +124,13 @@ class Shape:
     def _periods(self) -> np.ndarray:
         return np.asarray(pd.factorize(self.design.periods, sort=True)[0])
 
-    def fit(self, outcomes: np.ndarray) -> kernel.Slope:
-        """Return the two-way slope of each panel, panels by rows."""
-        y = residual(outcomes.T, self.design.basis)
-        return kernel.Slope(y, self.x, self.design.span, self.design.codes, self._periods)
+    def within(self, outcomes: np.ndarray) -> np.ndarray:
+        """Return outcomes, panels by rows, after effects and controls."""
+        return residual(outcomes.T, self.design.basis).T
+
+    def fit(self, within: np.ndarray) -> kernel.Slope:
+        """Return the two-way slope of each panel, panels by rows, from :meth:`within`."""
+        return kernel.Slope(within.T, self.x, self.design.span, self.design.codes, self._periods)
 
     def describe(self) -> pd.Series:
         """Return the counts that a reader wants to know."""
@@ -197,7 +191,7 @@ class Shape:
         rows).  Effects fitted to few periods bias it downwards; :meth:`persistence`
         takes that into account.
         """
-        residuals = _residuals(self, np.atleast_2d(outcomes))
+        residuals = self.fit(self.within(np.atleast_2d(outcomes))).residuals.T
         now, before = self._neighbours
         pairs = np.einsum("ri,ri->r", residuals[:, now], residuals[:, before])
         power = np.square(residuals[:, now]).sum(axis=1) + np.square(residuals[:, before]).sum(
@@ -258,8 +252,7 @@ class Shape:
 
     def estimate(self, outcomes: np.ndarray) -> np.ndarray:
         """Return the two-way fixed-effects coefficient of each panel."""
-        coefficients: np.ndarray = outcomes @ self.x / (self.x @ self.x)
-        return coefficients
+        return np.asarray(outcomes @ self.x / (self.x @ self.x))
 
     @cached_property
     def _reassigned(self) -> Mapping[str, tuple[np.ndarray, bool]]:
@@ -282,14 +275,9 @@ class Shape:
 PValues = np.ndarray
 
 
-def _residuals(shape: Shape, outcomes: np.ndarray) -> np.ndarray:
-    """Return what is left of each panel, panels by rows."""
-    return shape.fit(outcomes).residuals.T
-
-
-def _student(kind: str) -> Callable[[Shape, np.ndarray], PValues]:
-    def test(shape: Shape, outcomes: np.ndarray) -> PValues:
-        fit = shape.fit(outcomes)
+def _student(kind: str) -> Callable[[PanelDesign, np.ndarray], PValues]:
+    def test(shape: PanelDesign, within: np.ndarray) -> PValues:
+        fit = shape.fit(within)
         variance, df = kernel.variance(fit, kind)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.abs(fit.estimate) / np.sqrt(variance)
@@ -307,13 +295,12 @@ def _ranked(observed: np.ndarray, placebos: np.ndarray, exact: bool) -> PValues:
     return pvalues
 
 
-def _placebo(name: str, studentised: bool) -> Callable[[Shape, np.ndarray], PValues]:
-    def test(shape: Shape, outcomes: np.ndarray) -> PValues:
+def _placebo(name: str, studentised: bool) -> Callable[[PanelDesign, np.ndarray], PValues]:
+    def test(shape: PanelDesign, within: np.ndarray) -> PValues:
         x, exact = shape._reassigned[name]
-        within = residual(outcomes.T, shape.design.basis).T
         if not studentised:
             placebos = within @ (x / np.einsum("ib,ib->b", x, x))
-            return _ranked(shape.estimate(outcomes), placebos, exact)
+            return _ranked(shape.estimate(within), placebos, exact)
         observed = _tstats(within, shape.x[:, None], shape.member)[:, 0]
         return _ranked(observed, _tstats(within, x, shape.member), exact)
 
@@ -339,12 +326,11 @@ def _tstats(within: np.ndarray, x: np.ndarray, member: np.ndarray) -> np.ndarray
     return tstats
 
 
-def _bootstrap(impose_null: bool) -> Callable[[Shape, np.ndarray], PValues]:
-    def test(shape: Shape, outcomes: np.ndarray) -> PValues:
+def _bootstrap(impose_null: bool) -> Callable[[PanelDesign, np.ndarray], PValues]:
+    def test(shape: PanelDesign, within: np.ndarray) -> PValues:
         signs = _signs(shape)
         x, basis, member = shape.x, shape.design.basis, shape.member
         power, power_by = x @ x, member @ (x * x)
-        within = residual(outcomes.T, basis).T
         estimate = within @ x / power
         u = within if impose_null else within - np.outer(estimate, x)
         slope = (u * x) @ member.T
@@ -372,7 +358,7 @@ def _bootstrap(impose_null: bool) -> Callable[[Shape, np.ndarray], PValues]:
     return test
 
 
-def _signs(shape: Shape) -> np.ndarray:
+def _signs(shape: PanelDesign) -> np.ndarray:
     """Return sign vectors, one of each mirrored pair: their statistics differ in sign only."""
     g = shape.design.n_clusters
     if _all_signs(shape):
@@ -381,25 +367,25 @@ def _signs(shape: Shape) -> np.ndarray:
     return np.random.default_rng(shape.seed).choice([-1.0, 1.0], size=(shape.draws, g))
 
 
-def _all_signs(shape: Shape) -> bool:
+def _all_signs(shape: PanelDesign) -> bool:
     return shape.design.n_clusters <= 12
 
 
-def conley_taber(shape: Shape, outcomes: np.ndarray) -> PValues:
+def _conley_taber(shape: PanelDesign, within: np.ndarray) -> PValues:
     """Test by the errors that untreated units would have put in the place of the treated."""
     donors = _donor_map(shape)
     n_treated, n_donors = donors.shape[1:]
-    swaps = np.einsum("rn,ngj->rgj", _residuals(shape, outcomes), donors)
+    swaps = np.einsum("rn,ngj->rgj", shape.fit(within).residuals.T, donors)
     rng = np.random.default_rng(shape.seed)
     if n_donors**n_treated <= shape.draws:
         picks = np.indices((n_donors,) * n_treated).reshape(n_treated, -1)
     else:
         picks = rng.integers(n_donors, size=(n_treated, shape.draws))
     errors = sum(swaps[:, g, picks[g]] for g in range(n_treated))
-    return _ranked(shape.estimate(outcomes), errors, exact=False)
+    return _ranked(shape.estimate(within), errors, exact=False)
 
 
-def _donor_map(shape: Shape) -> np.ndarray:
+def _donor_map(shape: PanelDesign) -> np.ndarray:
     """Return the weights of a treated unit laid on a donor's rows, rows by treated by donors."""
     design = shape.design
     starts = shape.starts
@@ -420,8 +406,9 @@ def _donor_map(shape: Shape) -> np.ndarray:
     return found
 
 
-#: Tests of no effect, by name; a shape and outcomes (panels by rows) to p values.
-TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
+#: Tests of no effect, by name; a design and outcomes as :meth:`PanelDesign.within` leaves them,
+#: panels by rows, to p values.
+TESTS: Mapping[str, Callable[[PanelDesign, np.ndarray], PValues]] = {
     "classical t": _student("classical"),
     "HC1 t": _student("HC1"),
     "HC3 t": _student("HC3"),
@@ -436,7 +423,7 @@ TESTS: Mapping[str, Callable[[Shape, np.ndarray], PValues]] = {
     "units, t": _placebo("units", True),
     "observations, coefficient": _placebo("observations", False),
     "observations, t": _placebo("observations", True),
-    "Conley-Taber": conley_taber,
+    "Conley-Taber": _conley_taber,
 }
 
 
@@ -524,7 +511,7 @@ class StudyResult(Result):
 
 
 def study(
-    shape: Shape,
+    shape: PanelDesign,
     *,
     effect: float | np.ndarray = 0.0,
     rho: float,
@@ -538,20 +525,16 @@ def study(
 
     Parameters
     ----------
-    shape : Shape
+    shape : PanelDesign
     effect : float or array, shape (n,)
         On treated rows, in units of the outcome; the truth is its mean over them.
     rho, sigma, treated_sigma
-        Of the errors: :meth:`Shape.errors`.
+        Of the errors: :meth:`PanelDesign.errors`.
     panels : int
     tests : sequence of str, optional
         Names from ``TESTS``; all, if not given.
     seed : int
         The same seed gives the same panels, whatever the tests.
-
-    Returns
-    -------
-    StudyResult
 
     Raises
     ------
@@ -568,18 +551,19 @@ def study(
         raise EstimationError(f"effects must be one number, or one for each of {shape.n} rows")
     truth = float(effects[shape.treated == 1].mean())
     noise = shape.errors(panels, rho=rho, sigma=sigma, treated_sigma=treated_sigma, seed=seed)
-    outcomes = noise + effects * shape.treated
-    zero = _pvalues(shape, outcomes, names)
-    true = zero if truth == 0 else _pvalues(shape, outcomes - truth * shape.treated, names)
+    # Projected once for all tests; less the truth it is what a test of the truth sees.
+    within = shape.within(noise + effects * shape.treated)
+    zero = _pvalues(shape, within, names)
+    true = zero if truth == 0 else _pvalues(shape, within - truth * shape.x, names)
     return StudyResult(
-        estimates=shape.estimate(outcomes), truth=truth, zero=zero, true=true, rho=rho, sigma=sigma
+        estimates=shape.estimate(within), truth=truth, zero=zero, true=true, rho=rho, sigma=sigma
     )
 
 
-def _pvalues(shape: Shape, outcomes: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+def _pvalues(shape: PanelDesign, within: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     parts = [
-        {name: TESTS[name](shape, outcomes[start : start + _BLOCK]) for name in names}
-        for start in range(0, len(outcomes), _BLOCK)
+        {name: TESTS[name](shape, within[start : start + _BLOCK]) for name in names}
+        for start in range(0, len(within), _BLOCK)
     ]
     return pd.DataFrame({n: np.concatenate([p[n] for p in parts]) for n in names})
 
@@ -625,7 +609,7 @@ class EventCoverage(Result):
 
 
 def event_coverage(
-    shape: Shape,
+    shape: PanelDesign,
     *,
     rho: float,
     window: tuple[int, int] | None = None,
@@ -641,7 +625,7 @@ def event_coverage(
 
     Parameters
     ----------
-    shape : Shape
+    shape : PanelDesign
     rho : float
         Of the errors; their scale does not matter.
     window, reference
@@ -656,14 +640,10 @@ def event_coverage(
         Panels for them: they take longer.
     seed : int
 
-    Returns
-    -------
-    EventCoverage
-
     Raises
     ------
     EstimationError
-        As :meth:`Shape.errors`; nobody is observed at the reference, or coefficients are
+        As :meth:`PanelDesign.errors`; nobody is observed at the reference, or coefficients are
         collinear.
     """
     times, dummies = _event_dummies(shape, window, reference)
@@ -713,7 +693,7 @@ def event_coverage(
 
 
 def _event_dummies(
-    shape: Shape, window: tuple[int, int] | None, reference: int
+    shape: PanelDesign, window: tuple[int, int] | None, reference: int
 ) -> tuple[list[int], np.ndarray]:
     since = shape.design.periods - shape.starts[shape.design.units]
     if window is not None:
@@ -725,10 +705,12 @@ def _event_dummies(
     return times, np.column_stack([(since == s).astype(float) for s in times])
 
 
-def _event_fits(shape: Shape, x: np.ndarray, outcomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _event_fits(
+    shape: PanelDesign, x: np.ndarray, outcomes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return coefficients and clustered covariances, panels by coefficients (squared)."""
     bread = np.linalg.inv(x.T @ x)
-    within = residual(outcomes.T, shape.design.basis).T
+    within = shape.within(outcomes)
     params = within @ x @ bread
     errors = within - params @ x.T
     meat = np.zeros((len(outcomes), x.shape[1], x.shape[1]))
@@ -751,7 +733,7 @@ def _critical_values(covariance: np.ndarray, level: float, draws: int, seed: int
 # ------------------------------------------------------------------- estimators as weights
 
 
-def weights_of(shape: Shape, estimator: str) -> np.ndarray:
+def weights_of(shape: PanelDesign, estimator: str) -> np.ndarray:
     """Return the weights with which an estimator of ``ftz.did.ESTIMATORS`` sums outcomes.
 
     All of them but synthetic DID are linear in the outcome when there are no controls, so
@@ -760,7 +742,7 @@ def weights_of(shape: Shape, estimator: str) -> np.ndarray:
 
     Parameters
     ----------
-    shape : Shape
+    shape : PanelDesign
         Without controls.
     estimator : str
 
@@ -804,7 +786,7 @@ def _exchangeable(frame: pd.DataFrame) -> list[np.ndarray]:
 
 
 def bias_and_spread(
-    shape: Shape,
+    shape: PanelDesign,
     effects: Mapping[str, np.ndarray],
     estimators: Mapping[str, np.ndarray],
     *,
@@ -815,7 +797,7 @@ def bias_and_spread(
 
     Parameters
     ----------
-    shape : Shape
+    shape : PanelDesign
     effects : mapping
         Name of a scenario to effects, shape (n,); what is not treated is left out.
     estimators : mapping

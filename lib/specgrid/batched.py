@@ -39,16 +39,10 @@ _FLAT = 1e-6
 
 @dataclass(frozen=True)
 class Regressions:
-    """One set of controls, all outcomes: arrays with one entry an outcome.
+    """One set of controls, all m outcomes: slopes of the treatment, and their standard errors.
 
-    Attributes
-    ----------
-    estimates, clustered, classical, robust : arrays, shape (m,)
-        Slope of the treatment and its standard errors: CR1, classical, HC1.
-    sound : array of bool, shape (m,)
-        Whether the regression is well posed; if not, :func:`ftz.did.twfe` must decide.
-    residual_df : int
-        Observations less parameters.
+    Where a regression is not ``sound``, :func:`ftz.did.twfe` must decide; ``residual_df`` are
+    observations less parameters.
     """
 
     estimates: Floats
@@ -63,23 +57,9 @@ class Regressions:
 class Projected:
     """A cell after its effects: what every regression in it needs.
 
-    Attributes
-    ----------
-    within : array, shape (n, v)
-        Columns of norm one (zero where nothing is left).
-    triangle : array, shape (v, v)
-        *R* of their decomposition.
-    groups : array, shape (G, v, v)
-        Cross products by cluster.
-    norms : array, shape (v,)
-        Norms before scaling.
-    sound : array of bool, shape (v,)
-        Whether a column varies within.
-    rank : int
-        Of the effects.
-    columns : dict
-        Name to its place.
-    outcomes : tuple of str
+    ``within`` (n, v) has columns of norm one, zero where nothing is left (not ``sound``), and
+    ``norms`` those before; ``triangle`` is *R*, ``groups`` (G, v, v) the cross products by
+    cluster, ``rank`` that of the effects, ``columns`` the place of each name.
     """
 
     within: Floats
@@ -171,86 +151,3 @@ def projected(study: Study, cell: Cell) -> Projected | None:
         columns={name: place for place, name in enumerate(names)},
         outcomes=outcomes,
     )
-
-
-# ---------------------------------------------------------------- reassigned treatment
-
-
-@dataclass(frozen=True)
-class Reassigned:
-    """A cell whose treatment is reassigned many times.
-
-    Attributes
-    ----------
-    basis : array, shape (n, r)
-        Orthonormal basis of the effects.
-    designs : array, shape (n, B)
-        Treatment columns after the effects.
-    member : array, shape (G, n)
-        Sums by cluster.
-    size : array, shape (B,)
-        Sums of squares of the treatment columns before any projection.
-    """
-
-    basis: Floats
-    designs: Floats
-    member: Floats
-    size: Floats
-
-    @classmethod
-    def of(cls, study: Study, cell: Cell, designs: Floats) -> Reassigned:
-        """Remove the effects from reassigned treatment columns, given on the cell's rows."""
-        frame = cell.frame
-        units, periods, codes = (
-            pd.factorize(frame[c], sort=True)[0]
-            for c in (study.unit, study.time, study.cluster or study.unit)
-        )
-        basis = effect_basis(units, periods)
-        member = (codes == np.arange(codes.max() + 1)[:, None]).astype(float)
-        within = designs - basis @ (basis.T @ designs)
-        return cls(basis, within, member, np.square(designs).sum(axis=0))
-
-    def partial(self, controls: Floats) -> tuple[Floats, Floats, int]:
-        """Return the treatment after the controls too, their basis, and all parameters.
-
-        Raises
-        ------
-        EstimationError
-            If controls are collinear or lie in the span of the effects.
-        """
-        within = controls - self.basis @ (self.basis.T @ controls)
-        basis = np.zeros((len(within), 0))
-        if within.shape[1]:
-            size = np.sqrt(np.square(within).sum(axis=0))
-            if (size < 1e-9 * np.sqrt(np.square(controls).sum(axis=0))).any():
-                raise EstimationError("a control does not vary once the effects are removed")
-            left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
-            if singular[-1] < 1e-8:
-                raise EstimationError("the controls are collinear once the effects are removed")
-            basis = left
-        designs = self.designs - basis @ (basis.T @ self.designs)
-        return designs, basis, self.basis.shape[1] + basis.shape[1] + 1
-
-    def regress(
-        self, outcome: Floats, designs: Floats, basis: Floats, k: int, error_type: str
-    ) -> tuple[Floats, Floats]:
-        """Return estimates and t statistics, NaN where a treatment has nothing left."""
-        y = outcome - self.basis @ (self.basis.T @ outcome)
-        y = y - basis @ (basis.T @ y)
-        n = len(y)
-        if n <= k:
-            raise EstimationError(f"{n} observations cannot carry {k} parameters and a variance")
-        power = np.einsum("ib,ib->b", designs, designs)
-        power = np.where(power < 1e-12 * np.maximum(self.size, 1e-300), np.nan, power)
-        slopes = (y @ designs) / power
-        scores = designs * slopes
-        np.subtract(y[:, None], scores, out=scores)  # residuals
-        if error_type == "classical":
-            squared = np.einsum("ib,ib->b", scores, scores) / (n - k) / power
-        else:
-            scores *= designs
-            sums = self.member @ scores if error_type == "CR1" else scores
-            squared = n / (n - k) * np.einsum("ib,ib->b", sums, sums) / power**2
-        # Residuals of rounding errors alone give no statistic.
-        errors = np.sqrt(np.where(squared > 0, squared, np.nan))
-        return slopes, slopes / errors
