@@ -473,7 +473,7 @@ def _span(first: int, last: int) -> str:
 
 def _cohort(frame: pd.DataFrame, spec: PanelSpec, place: _Place) -> pd.Series:
     """Return the cohort as numbers; refuse one that contradicts the treatment column."""
-    assert spec.cohort is not None
+    assert spec.cohort is not None, "asked only where the spec names a cohort"
     expected = f"the first {spec.time} with {spec.treatment} = 1, empty if never"
     cohort, empty = _parsed(frame, spec.cohort, place, expected)
     _whole(cohort[~empty], spec.cohort, place, expected)
