@@ -88,15 +88,16 @@ links: $(READY)  ## check every link inside the built book
 
 .PHONY: cover
 cover: $(READY)  ## the quick tests, with the coverage of the library
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not nightly" --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not nightly" \
+	  --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 .PHONY: slow
-slow: $(READY)  ## the other tests: notebooks, the built book, browser, kills, Monte Carlo
+slow: $(READY)  ## the other tests: notebooks, the built book, a page of each kind in the browser
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not nightly" $(ARGS)
 
 .PHONY: nightly
-nightly: $(READY)  ## Monte Carlo of thousands, kills under load: what CI does not run
-	$(BIN)/python -m pytest -n $(WORKERS) -m nightly $(ARGS)
+nightly: $(READY)  ## Monte Carlo, kills under load, every page in the browser: what CI leaves
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m nightly $(ARGS)
 
 .PHONY: chapter
 chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from bookworks import execution
+from bookworks import execution, kernel
 from bookworks.book import Book
 from bookworks.errors import BookError, near
 from bookworks.store import Store
@@ -30,6 +31,7 @@ def page_of(book: Book, name: Path) -> str:
 def command(chapters: tuple[Path, ...], timeout: int) -> None:
     """Execute chapters; what ran is kept for the next build."""
     book = Book.find()
+    os.environ.update(kernel.private_folders(book))
     store = Store.of(book)
     read = [execution.read_chapter(book, page_of(book, name)) for name in chapters]
     kept = {chapter.page for chapter in read if store.get(chapter.page, chapter.code)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from bookworks import recorder
@@ -55,6 +56,8 @@ def private_folders(book: Book) -> dict[str, str]:
     home = Path(os.path.expanduser("~"))
     if os.access(home, os.W_OK):
         return {}
+    with suppress(OSError):  # IPython asks for the folder above its own
+        (book.build / "home").mkdir(parents=True, exist_ok=True)
     names = {"MPLCONFIGDIR": "matplotlib", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "jupyter"}
     names |= {"JUPYTER_DATA_DIR": "jupyter-data", "JUPYTER_RUNTIME_DIR": "jupyter-runtime"}
     return {

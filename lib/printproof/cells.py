@@ -100,8 +100,8 @@ def _bound(text: str) -> tuple[str, str]:
 
 def _marks(text: str) -> tuple[str, str, str]:
     """Split stars, and daggers or letters, off the end of a number."""
-    found = re.fullmatch(rf"(.*?)\s*(?:\^?\{{?(\*+)\}}?)?\s*([{_MARKS}]+|(?<=\d)[a-d])?", text)
-    assert found is not None
+    found = re.fullmatch(rf"(?s)(.*?)\s*(?:\^?\{{?(\*+)\}}?)?\s*([{_MARKS}]+|(?<=\d)[a-d])?", text)
+    assert found is not None, "it takes every text"
     stars = found[2] or ""
     if len(stars) > 3:
         raise RecordError(f"{text!r} has more than three stars")
@@ -110,8 +110,8 @@ def _marks(text: str) -> tuple[str, str, str]:
 
 def _digits(text: str, decimal: str | None, raw: str) -> tuple[str, bool]:
     """Return digits with a decimal point, and whether they define a unit."""
-    found = re.fullmatch(r"([+-]?) ?(.*?)(?:[eE]([+-]?\d{1,3}))?", text)
-    assert found is not None
+    found = re.fullmatch(r"(?s)([+-]?) ?(.*?)(?:[eE]([+-]?\d{1,3}))?", text)
+    assert found is not None, "it takes every text"
     body = _grouped(found[2], decimal, raw)
     if not re.fullmatch(r"(\d+(\.\d+)?|\.\d+)", body, re.ASCII) or len(body) > 60:
         raise RecordError(f"{str(raw)[:60]!r} is not a printed number")

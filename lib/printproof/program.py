@@ -31,7 +31,7 @@ def write(path: Path) -> Path:
     files = {f"ftz/{name}.py": here.parent / "ftz" / f"{name}.py" for name in _OURS}
     files |= _sources(here)
     found = importlib.util.find_spec("yaml")
-    assert found is not None and found.origin is not None
+    assert found is not None and found.origin is not None, "PyYAML is not installed"
     files |= _sources(Path(found.origin).parent)
     files["LICENSE"] = here.parents[1] / "LICENSE"
     for licence in metadata.files("PyYAML") or []:

@@ -199,7 +199,7 @@ def _miss(statement: Statement, record: Record) -> object:
     except RecordError:
         return "cannot be evaluated"
     if right is None:
-        assert left.low is not None
+        assert left.low is not None, "related() lets it pass"
         return f"above {floor(left.low)}"
     above = left.low is not None and right.high is not None and left.low >= right.high
     return "above" if above else "below"

@@ -66,7 +66,7 @@ class Statement:
         if related(left, self.relation, right):
             return Fraction(0)
         if right is None:
-            assert left.low is not None and left.high is not None
+            assert left.low is not None and left.high is not None, "related() lets it pass"
             return min(left.low - floor(left.low), ceil(left.high) - left.high)
         gaps = [Fraction(0)]
         if left.low is not None and right.high is not None:
@@ -113,7 +113,7 @@ def related(left: Span, relation: Relation, right: Span | None) -> bool:
         if left.low is None or left.high is None:
             return True
         return ceil(left.low) <= left.high
-    assert right is not None
+    assert right is not None, f"{relation} needs two sides"
     if relation == "less than":
         return left.low is None or right.high is None or left.low < right.high
     below = left.low is None or right.high is None or left.low <= right.high
@@ -256,7 +256,7 @@ def decide(
         verdict, reasoning = _weigh(record, branches, all_agree)
         rests = (*premises, *_of_digits(record, branches, cells, verdict))
         if verdict == CONSISTENT and any(p.name == "rounding" and not p.declared for p in rests):
-            assert isinstance(record, Digits)
+            assert isinstance(record, Digits), "declarations are read with a record of digits"
             narrow = record.with_rounding("nearest", undeclared_only=True)
             verdict, reasoning = _weigh(narrow, branches, all_agree)
     except RecordError as error:  # a number printed as "about", or a divisor around zero

@@ -108,7 +108,7 @@ def matches_of(
     if specification.matching == "weights":
         return fit, keep
     if specification.matching == "kernel":
-        assert specification.caliper is not None
+        assert specification.caliper is not None, "kernel matching without a caliper"
         return fit, matching.kernel_match(index, treated, bandwidth=specification.caliper)
     found = matching.match(
         index,

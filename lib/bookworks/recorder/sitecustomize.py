@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -178,6 +179,9 @@ def install() -> None:
         return value
 
     environ.__getitem__ = noting  # type: ignore[method-assign]
+    # matplotlib's first import says on a slow machine that it is slow: not on a page
+    fonts = logging.getLogger("matplotlib.font_manager")
+    fonts.addFilter(lambda record: "building the font cache" not in record.getMessage())
     sys.addaudithook(recorder.hook)
 
 

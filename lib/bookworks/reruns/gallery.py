@@ -30,7 +30,7 @@ from bookworks.files import sha256, write_if_new
 from bookworks.markdown import code, plain, table
 from bookworks.reruns.declared import FACTS, chapters
 from bookworks.reruns.page import render
-from bookworks.reruns.records import RECORD, Record, default_folder, read_records
+from bookworks.reruns.records import Record, default_folder, read_records
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +57,8 @@ class Gallery(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return one table, and where it says something a figure, for each declaration."""
         self.env.metadata[self.env.docname]["rerun-gallery"] = "shown"
-        self.env.note_dependency(FACTS)
         self.book = Book.read(self.env.srcdir)
         records, known = read_records(default_folder(self.book)), chapters(self.book)
-        for record in records:
-            path = default_folder(self.book) / "runs" / record.name / RECORD
-            self.env.note_dependency(str(path))
         lines = [] if records else NOTHING.splitlines()
         for (group, name), found in groupby(records, key=lambda r: (r.group, r.chapter)):
             labels = known[name].facts.results if name in known else {}

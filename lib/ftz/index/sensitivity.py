@@ -146,7 +146,7 @@ class FactorialResult:
 
     @property
     def _shape(self) -> tuple[int, ...]:
-        assert isinstance(self.values.index, pd.MultiIndex)
+        assert isinstance(self.values.index, pd.MultiIndex), "one level for each choice"
         return tuple(len(options) for options in self.values.index.levels)
 
     def _cube(self) -> np.ndarray:

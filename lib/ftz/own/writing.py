@@ -84,7 +84,7 @@ class Exhibit:
     def cells(self) -> pd.DataFrame:
         """The texts of the typeset table."""
         table = self.table if self.shown is None else self.shown
-        assert table is not None
+        assert table is not None, f"{self.name} is a part without a table"
         return table.map(cell).rename(columns=str)
 
 
@@ -335,14 +335,14 @@ class _Pages:
             self.left -= step
 
     def put(self, x: float, text: str, size: float, **style: Any) -> None:
-        assert self.figure is not None
+        assert self.figure is not None, "space() opens a sheet first"
         place: dict[str, Any] = {"x": x / self.WIDTH, "y": self.y / self.HEIGHT, "va": "top"}
         self.figure.text(s=text, fontsize=size, parse_math=False, **place, **style)
 
     def rule(self, width: float) -> None:
         from matplotlib.lines import Line2D
 
-        assert self.figure is not None
+        assert self.figure is not None, "space() opens a sheet first"
         y = (self.MARGIN + self.left) / self.HEIGHT
         ends = [self.MARGIN / self.WIDTH, 1 - self.MARGIN / self.WIDTH]
         self.figure.add_artist(Line2D(ends, [y, y], color="black", lw=width))
@@ -375,7 +375,7 @@ class _Pages:
         height, width = (side / 300 for side in pixels.shape[:2])
         scale = min(1.0, (self.WIDTH - 2 * self.MARGIN) / width, 9.0 / height)
         self.space(scale * height + 0.1)
-        assert self.figure is not None
+        assert self.figure is not None, "space() opens a sheet first"
         bottom = self.MARGIN + self.left - scale * height
         box = (self.MARGIN, bottom, scale * width, scale * height)
         sides = np.array([self.WIDTH, self.HEIGHT] * 2)

@@ -310,7 +310,7 @@ def classical_table(study: Study, group: Mapping[str, Any], absorbed: int) -> pd
     for move in moves(study, group):
         statement = move.identity(absorbed)
         implied, printed = statement.spans(study.record)
-        assert printed is not None
+        assert printed is not None, "an identity has two sides"
         possible = statement.possible(study.record)
         rows.append(
             {
@@ -327,7 +327,8 @@ def classical_table(study: Study, group: Mapping[str, Any], absorbed: int) -> pd
 
 def _factor(implied: Span, printed: Span) -> float:
     """Return implied over printed standard error at the nearest ends; 1 where they overlap."""
-    assert implied.finite and printed.finite
+    if not (implied.finite and printed.finite):
+        raise RecordError(f"standard errors without an end: {implied}, {printed}")
     if implied.low > printed.high:  # type: ignore[operator]
         larger = float(implied.low / printed.high)  # type: ignore[operator]
         return float(larger**0.5)

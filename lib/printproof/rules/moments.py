@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
+from ftz.errors import RecordError
 from printproof.declare import KINDS
 from printproof.exact import Expr, cell, number
 from printproof.statement import SIZES, Branch, Check, Premise, Statement, decide
@@ -252,7 +253,8 @@ def _many_ones(line: _Line, n: int) -> list[Branch]:
 def whole_ends(expression: Expr, study: Study) -> tuple[int, int]:
     """Return the first and the last whole number inside an expression's interval."""
     span = expression.span(study.record)
-    assert span.low is not None and span.high is not None
+    if span.low is None or span.high is None:
+        raise RecordError(f"a number without an end: {span}")
     return ceil(span.low), floor(span.high)
 
 

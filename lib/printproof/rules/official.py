@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftz import register
+from ftz.errors import RecordError
 from ftz.paths import data_dir
 from printproof.exact import cell, decimal, number
 from printproof.rules.moments import whole_ends
@@ -113,7 +114,8 @@ def least_slack(study: Study, table: str, city: str, year: int) -> Fraction:
         if limits is None:
             continue
         low, high = cell(limits[0]).span(study.record).low, cell(limits[1]).span(study.record).high
-        assert low is not None and high is not None
+        if low is None or high is None:
+            raise RecordError(f"{table}: the printed extremes of {r.variable} have no end")
         stated = SLACK[r.variable]
         scale = (Fraction(1), Fraction(1)) if r.variable in ABSOLUTE else (r.low, r.high)
         needed.append((r.low - high) / (scale[0] * stated))

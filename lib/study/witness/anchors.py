@@ -214,7 +214,7 @@ def _outcome(wanted: Problem, layout: Layout, seed: int) -> Found:
             return found
         if best is None or found.worst < best.worst:
             best = found
-    assert best is not None
+    assert best is not None, "at least one start is tried"
     raise EstimationError(
         f"no outcome meets Table 4 with these controls: from {_STARTS} starts the nearest panel "
         f"misses {best.where} by {best.worst:.1f} half units of its last digit"

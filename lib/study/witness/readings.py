@@ -248,7 +248,8 @@ def search(reading: Reading, *, starts: int = 6, seed: int = 0, steps: int = 150
             best = found
         if found.feasible:
             return Searched(reading, attempt + 1, True, found.worst, found.where)
-    assert best is not None
+    if best is None:
+        raise ValueError(f"{starts} starts: at least one is needed")
     return Searched(reading, starts, False, best.worst, best.where)
 
 
