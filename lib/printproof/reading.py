@@ -282,7 +282,7 @@ class _Reader:
         for group in self._names("groups", name):
             moment = _lookup(plain.removeprefix(f"{group} "), _MOMENTS)
             if moment and plain.startswith(f"{group} "):
-                return f"{name} {plain[: len(group)]}", None, moment
+                return f"{name} {heading.strip()[: len(group)]}", None, moment
         statistic = _lookup(heading, _STATISTICS)
         return "", statistic, None if statistic else _lookup(heading, _MOMENTS)
 
