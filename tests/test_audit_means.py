@@ -163,6 +163,12 @@ def test_a_percentage_has_its_n_under_its_column_or_beside_its_mean():
     assert of(audit(moments, percents=["female"]), "percentage") == [BAD]
 
 
+def test_what_a_paper_declares_holds_for_its_later_tables_too():
+    later = {"columns": ["n", "rate"], "rows": {"x": ["3", "33.4"]}}
+    found = audit({**grid(["n", "mean"], [("3", "2.67")]), "table2": later}, percents=["rate"])
+    assert of(found, "percentage") == [BAD]
+
+
 def test_a_percentage_of_a_bound_or_without_n_is_passed_over():
     rows = [("438", "<32.5"), ("-", "32.5")]
     found = audit(grid(["n", "rate"], rows), percents=["rate"])

@@ -134,11 +134,8 @@ class Digits(Record):
     def span(self, identifier: str) -> Span:
         """Return the numbers that may stand behind a printed one."""
         if identifier not in self._spans:
-            printed = self.get(identifier)
-            rounded = printed.kind == "rounded"
-            self._spans[identifier] = (
-                digit_span(printed.text, self.rounding[identifier]) if rounded else span_of(printed)
-            )
+            span = span_of(self.get(identifier), self.rounding[identifier])
+            self._spans[identifier] = span
         return self._spans[identifier]
 
     def with_rounding(self, rounding: str, *, undeclared_only: bool = False) -> Digits:
@@ -178,32 +175,21 @@ def digit_span(text: str, rounding: str) -> Span:
     )
 
 
-def span_of(printed: Printed) -> Span:
-    """Return the rounding interval of a printed number with rational ends.
+def span_of(printed: Printed, rounding: str = "nearest") -> Span:
+    """Return the interval of a printed number with rational ends.
 
     Raises
     ------
     RecordError
         For numbers printed as "about" or as a fraction, which define none.
     """
-    return _span_of(printed.kind, printed.text) or _bounds(printed)
-
-
-def _bounds(printed: Printed) -> Span:
+    if printed.kind == "rounded":
+        return digit_span(printed.text, rounding)
     interval = printed.interval
     low, high = interval.low, interval.high
     return Span(
         Fraction(low) if low.is_finite() else None, Fraction(high) if high.is_finite() else None
     )
-
-
-@cache
-def _span_of(kind: str, text: str) -> Span | None:
-    """Return the interval of a rounded number by its text alone: most are asked for often."""
-    if kind != "rounded":
-        return None
-    interval = rounding_interval(text)
-    return Span(Fraction(interval.low), Fraction(interval.high))
 
 
 @cache

@@ -242,7 +242,7 @@ class _Reader:
                     f'declare `unused: ["{heading}"]` to keep it out of the rules, '
                     "or what it is under `percents`, `counts` or `groups`",
                 )
-        groups = {table: None for table, _, moment in roles.values() if moment and table != name}
+        groups = {table: None for table, *_ in roles.values() if table}
         self.groups |= {name: list(groups)} if groups else {}
         for table in groups:
             lines = self.declared.get(name, {})
@@ -282,7 +282,7 @@ class _Reader:
         for group in self._names("groups", name):
             moment = _lookup(plain.removeprefix(f"{group} "), _MOMENTS)
             if moment and plain.startswith(f"{group} "):
-                return f"{name} {plain[: len(group)]}", None, moment
+                return f"{name} {heading.strip()[: len(group)]}", None, moment
         statistic = _lookup(heading, _STATISTICS)
         return "", statistic, None if statistic else _lookup(heading, _MOMENTS)
 

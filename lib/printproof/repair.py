@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import heappop, heappush
-from itertools import combinations
 from math import floor
 
 from ftz.errors import RecordError
@@ -20,8 +19,6 @@ from printproof.statement import Branch, Check, Statement, related
 
 #: Units of the last printed digit beyond which a cell counts as not repairable.
 _FARTHEST = 1 << 14
-#: Most cells for which pairs are tried.
-_FEW_CELLS = 8
 
 
 @dataclass(frozen=True)
@@ -68,38 +65,6 @@ def repairs(check: Check, record: Record, *, reading: str | None = None) -> list
         if best is not None:
             found.append(best)
     return sorted(found, key=lambda r: r.units)
-
-
-def smallest(check: Check, record: Record, *, reading: str | None = None) -> Repair | None:
-    """Return the repair with the fewest cells, and among these the smallest change.
-
-    Where no single cell will do, pairs are tried if the cells are few: the first is moved
-    by each of a few units, the second as far as it takes.  ``None`` if that fails too.
-    """
-    single = repairs(check, record, reading=reading)
-    if single:
-        return single[0]
-    best: Repair | None = None
-    branches, record = _asked(check, record, reading)
-    cells = _movable(record)
-    if len(cells) > _FEW_CELLS:
-        return None
-    for first, second in combinations(cells, 2):
-        for a, b in ((first, second), (second, first)):
-            for step in (1, -1, 2, -2, 4, -4, 8, -8, 16, -16, 32, -32):
-                changed = _changed(record, a, step)
-                if changed is None:
-                    continue
-                found = _nearest(_within_reach(branches, changed).get(b, []), changed, b)
-                if found is None or (best and abs(step) + found.units >= best.units):
-                    continue
-                best = Repair(
-                    (a, b),
-                    (record.get(a).text, found.printed[0]),
-                    (changed.get(a).text, found.repaired[0]),
-                    abs(step) + found.units,
-                )
-    return best
 
 
 def _asked(check: Check, record: Record, reading: str | None) -> tuple[list[Branch], Record]:

@@ -21,7 +21,7 @@ from printproof.declare import KINDS, PERCENTS, Header
 from printproof.exact import Digits, Expr, number
 from printproof.exact import cell as cell_expr
 from printproof.printed import Printed, Record
-from printproof.statement import SIZES, Premise
+from printproof.statement import SIZES, Branch, Check, Premise, decide
 
 #: What may be said of a paper in ``checks.yml``.
 SECTIONS = (
@@ -121,6 +121,10 @@ class Study:
             if variable.casefold() in self.header.names(key, table, None):
                 return kind
         return str(found.get("kind", ""))
+
+    def decide(self, rule: str, title: str, branches: Sequence[Branch], **more: Any) -> Check:
+        """Evaluate all readings of a rule; see :func:`printproof.statement.decide`."""
+        return decide(self.record, self.paper, rule, title, branches, **more)
 
     def says(self, key: str, *wanted: Any, at: Sequence[tuple[str, str | None]]) -> Premise:
         """Return the premise that a key is declared as one of the wanted values at each place."""

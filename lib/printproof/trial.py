@@ -23,7 +23,7 @@ from printproof.ledger import audit
 from printproof.printed import Printed
 from printproof.reading import study as read_study
 from printproof.rules import RULES
-from printproof.statement import IMPOSSIBLE
+from printproof.statement import IMPOSSIBLE, UNDECIDED
 from printproof.study import Study
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -840,7 +840,7 @@ POWERFUL = (
 def power(studies: int, *, seed: int = 0, shapes: Sequence[str] = POWERFUL) -> pd.DataFrame:
     """Alter one digit of one cell in honest tables, all declared, and see who notices.
 
-    For each study every rule gets one alteration of a cell that it uses.
+    For each study every rule gets one alteration of a cell that it uses where it can decide.
 
     Returns
     -------
@@ -857,6 +857,8 @@ def power(studies: int, *, seed: int = 0, shapes: Sequence[str] = POWERFUL) -> p
             readers: dict[str, set[str]] = {}  # a cell to the rules to ask again
             for name, rule in RULES.items():
                 for check in rule(study):
+                    if check.verdict == UNDECIDED:
+                        continue
                     used.setdefault(check.rule, set()).update(check.cells)
                     for cell in check.cells:
                         readers.setdefault(cell, set()).add(name)

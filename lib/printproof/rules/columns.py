@@ -34,7 +34,6 @@ from printproof.statement import (
     Check,
     Premise,
     Statement,
-    decide,
     undecided,
     with_remark,
 )
@@ -246,9 +245,7 @@ def _classical(
     says = {str(study.header.get("errors", *a) or study.get("errors", "")) for a in at}
     declared = Premise("errors", says <= {"classical", "ask"}, "errors: classical")
     cells = [i for a in dict.fromkeys(at) for i in study.size_cells(*a)]
-    check = decide(
-        study.record,
-        study.paper,
+    check = study.decide(
         "classical errors",
         title,
         branches,
@@ -352,9 +349,7 @@ def fit(study: Study) -> Iterator[Check]:
                     cell(found[0] or ""), "at most", cell(found[1] or ""), "R2 does not fall"
                 )
                 title = f"R2 from {short} to {long} ({table})"
-                yield decide(
-                    study.record,
-                    study.paper,
+                yield study.decide(
                     "fit",
                     title,
                     [Branch("", (wanted,))],
@@ -398,9 +393,7 @@ def overall(study: Study) -> Iterator[Check]:
             says = "F is R2/(k-1) over (1-R2)/(N-k)"
             statements.append(Statement(cell(f), "equals", ratio, says))
             premises.append(study.says("errors", "classical", at=at))
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "overall fit",
             f"R2, adjusted R2, F, N and k ({table}, {column})",
             [Branch("", tuple(statements))],
@@ -447,9 +440,7 @@ def _constant(
         centred,
         "with all effects centred the constant is the mean outcome less slopes times means",
     )
-    return decide(
-        study.record,
-        study.paper,
+    return study.decide(
         "constant",
         f"the constant of column {column} and the means ({table})",
         [Branch("", (wanted,))],
@@ -488,9 +479,7 @@ def mediation(study: Study) -> Iterator[Check]:
         remark = _needed_path(study, c, direct, a)
         title = f"total = direct + a*b ({entry['direct']})"
         at = [study.place(entry[k])[::2] for k in ("total", "mediator", "direct")]
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "mediation",
             title,
             [Branch("", (wanted,))],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from ftz.errors import RecordError
 from printproof.exact import Expr, cell, critical_value, number
 from printproof.rules.ratios import digits, span
-from printproof.statement import Branch, Check, Premise, Statement, decide
+from printproof.statement import Branch, Check, Premise, Statement
 from printproof.study import Study, declared_list
 
 _Row = tuple[str, str, list[dict[str, str]], dict[str, str], Premise]
@@ -17,6 +18,10 @@ def _rows(study: Study) -> Iterator[_Row]:
     """Yield a table and row with a difference: the groups' moments, its cells, the premise."""
     for entry in declared_list(study, "differences"):
         table, *tables = (str(entry.get(key)) for key in ("table", "first", "second"))
+        for name in () if "differences" in study.inferred else (table, *tables):
+            if name not in study.tables:
+                known = ", ".join(study.tables)
+                raise RecordError(f"{study.paper}: differences names {name!r}; there are {known}")
         line = f"{{table: {table}, first: {tables[0]}, second: {tables[1]}}}"
         premise = study.section("differences", f"differences: [{line}]")
         for row in dict.fromkeys(p.row for p in study.tables.get(table, ())):
@@ -38,9 +43,7 @@ def means(study: Study) -> Iterator[Check]:
         if "coef" in place:
             says = "the first mean less the second is the difference"
             wanted = Statement(_apart(groups), "equals", cell(place["coef"]), says)
-            yield decide(
-                study.record,
-                study.paper,
+            yield study.decide(
                 "difference",
                 f"the difference of two means ({table}, {row})",
                 [Branch("", (wanted,))],
@@ -88,9 +91,7 @@ def errors(study: Study) -> Iterator[Check]:
                 if tail
                 else []
             )
-            yield decide(
-                study.record,
-                study.paper,
+            yield study.decide(
                 "difference error",
                 f"the {'p value' if tail else 'error'} of a difference of means ({table}, {row})",
                 branches,

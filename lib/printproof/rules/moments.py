@@ -11,7 +11,7 @@ from typing import Any
 from ftz.errors import RecordError
 from printproof.declare import KINDS
 from printproof.exact import Expr, cell, number
-from printproof.statement import SIZES, Branch, Check, Premise, Statement, decide
+from printproof.statement import SIZES, Branch, Check, Premise, Statement
 from printproof.study import Study
 
 _COLUMNS = ("n", "mean", "sd", "min", "max")
@@ -106,13 +106,8 @@ def order(study: Study) -> Iterator[Check]:
             if line.firm("sd") and not statements[-1].possible(study.record):
                 statements, premises = statements[-1:], []  # whatever the unit and the rows
         title = f"minimum, mean, maximum ({line.name})"
-        yield decide(
-            study.record,
-            study.paper,
-            "order of moments",
-            title,
-            [Branch("", tuple(statements))],
-            premises=premises,
+        yield study.decide(
+            "order of moments", title, [Branch("", tuple(statements))], premises=premises
         )
 
 
@@ -130,14 +125,7 @@ def span_of_ends(study: Study) -> Iterator[Check]:
             number(2) * line.sd.square(), "at most", (line.max - line.min).square(), says
         )
         title = f"standard deviation against the range ({line.name})"
-        yield decide(
-            study.record,
-            study.paper,
-            "range",
-            title,
-            [Branch("", (wanted,))],
-            premises=line.plain,
-        )
+        yield study.decide("range", title, [Branch("", (wanted,))], premises=line.plain)
 
 
 def spread(study: Study) -> Iterator[Check]:
@@ -170,9 +158,7 @@ def spread(study: Study) -> Iterator[Check]:
             ),
         )
         title = f"standard deviation against mean, ends and n ({line.name})"
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "spread",
             title,
             [Branch("", statements)],
@@ -210,9 +196,7 @@ def _dummy(study: Study, line: _Line, n: int) -> Check:
     possible = [b.assume for b in branches if b.failing(record) is None and b.assume]
     counted = possible and high - low < MOST_COUNTS
     remark = f"Possible: {'; '.join(possible)}." if counted else ""
-    return decide(
-        record,
-        study.paper,
+    return study.decide(
         "0/1 variable",
         title,
         branches,
@@ -273,7 +257,7 @@ def granularity(study: Study) -> Iterator[Check]:
 
 
 def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
-    record, title = study.record, f"steps of a mean of counts ({line.name})"
+    title = f"steps of a mean of counts ({line.name})"
     times = number(n) * line.mean / unit
     low, high = whole_ends(times, study)
     whole = Statement(times, "is whole", None, "n times the mean of counts is whole")
@@ -296,9 +280,7 @@ def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
             says = f"with sum {amount} and divisor {divisor}, the least variance of whole numbers"
             vary = Statement(least, "at most", (line.sd / unit).square(), says)
             branches.append(Branch(f"a sum of {amount}", (*ends, vary, parity)))
-    return decide(
-        record,
-        study.paper,
+    return study.decide(
         "granularity",
         title,
         branches or [Branch("", (whole, *ends))],
@@ -334,9 +316,7 @@ def percentages(study: Study) -> Iterator[Check]:
             Statement(number(0), "at most", value, "no count is negative"),
             Statement(value, "at most", number(whole), "no count exceeds n"),
         )
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "percentage",
             f"which count of n it is ({p.table}, {p.row}, {p.column})",
             [Branch("", statements)],
@@ -364,9 +344,7 @@ def domain(study: Study) -> Iterator[Check]:
         remark = str(line.properties.get("remark", ""))
         title = f"values of {noun} ({line.name})"
         branch = Branch("", tuple(statements))
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "domain",
             title,
             [branch],

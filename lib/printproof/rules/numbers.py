@@ -15,7 +15,6 @@ from printproof.statement import (
     Premise,
     Relation,
     Statement,
-    decide,
 )
 from printproof.study import Study, declared_list, formula
 
@@ -54,9 +53,7 @@ def relations(study: Study) -> Iterator[Check]:
         parts = entry.get("all", [entry])
         shared = {k: entry[k] for k in ("cells", "says") if k in entry}
         statements = tuple(statement(study, {**shared, **part}) for part in parts)
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             str(entry.get("rule", "arithmetic")),
             str(entry.get("title", entry.get("says", ""))),
             [Branch("", statements)],
@@ -93,9 +90,7 @@ def sample_sizes(study: Study) -> Iterator[Check]:
             for other in others
         )
         declared = not guessed or name.startswith("sample ")
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "sample size",
             f"the same n in {name}",
             [Branch("", statements)],
@@ -124,9 +119,7 @@ def _is_size(row: str, column: str) -> bool:
 def _raw(study: Study, raw: Mapping[str, Any]) -> Check:
     wanted = statement(study, {"relation": "at most", **raw})
     title = str(raw.get("title", "the sample against cities times years"))
-    return decide(
-        study.record,
-        study.paper,
+    return study.decide(
         "sample size",
         title,
         [Branch("", (wanted,))],

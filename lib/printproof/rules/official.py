@@ -20,7 +20,7 @@ from ftz.errors import RecordError
 from ftz.paths import data_dir
 from printproof.exact import cell, decimal, number
 from printproof.rules.moments import whole_ends
-from printproof.statement import CONSISTENT, UNDECIDED, Branch, Check, Statement, decide
+from printproof.statement import CONSISTENT, UNDECIDED, Branch, Check, Statement
 from printproof.study import Study
 
 if TYPE_CHECKING:
@@ -188,15 +188,7 @@ def _city(study: Study, table: str, city: str, frame: pd.DataFrame) -> Check:
             f"{nearest['slack']:.1f} times the stated slack."
         )
     title = f"some year of {city} is in the sample"
-    return decide(
-        study.record,
-        study.paper,
-        "official ranges",
-        title,
-        branches,
-        strength="convention",
-        remark=remark,
-    )
+    return study.decide("official ranges", title, branches, strength="convention", remark=remark)
 
 
 def _sample(study: Study, declared: Mapping[str, str]) -> str:
@@ -212,7 +204,7 @@ def _enough(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> C
         "rows of the sample, and city-years that official figures admit",
     )
     title = "enough city-years for the sample"
-    return decide(study.record, study.paper, "official ranges", title, [Branch("", (wanted,))])
+    return study.decide("official ranges", title, [Branch("", (wanted,))])
 
 
 def _treated(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> Check:
@@ -234,9 +226,7 @@ def _treated(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
         f"{' or '.join(map(str, counts))}. No treated row can come from {', '.join(without)}."
     )
     title = "the treated rows that can be in the sample"
-    return decide(
-        study.record, study.paper, "official ranges", title, [Branch("", (wanted,))], remark=remark
-    )
+    return study.decide("official ranges", title, [Branch("", (wanted,))], remark=remark)
 
 
 def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> Check:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from ftz.errors import RecordError
 from printproof.exact import Expr, Span, cell, critical_value, number
-from printproof.statement import Branch, Check, Premise, Statement, decide
+from printproof.statement import Branch, Check, Premise, Statement
 from printproof.study import CONSTANTS, Study
 
 #: Significance level of each number of stars where nobody says otherwise.
@@ -35,9 +35,7 @@ def statistic(study: Study) -> Iterator[Check]:
         if not {"coef", "se", "statistic"} <= place.keys():
             continue
         at = _at(study, place["coef"])
-        yield decide(
-            study.record,
-            study.paper,
+        yield study.decide(
             "statistic",
             f"statistic = effect / standard error ({_name(study, place['coef'])})",
             _quotients(study, place, study.header.get("statistic", *at[0])),
@@ -78,14 +76,7 @@ def not_negative(study: Study) -> Iterator[Check]:
             )
             title = f"{nouns[key]} is not negative ({_name(study, place[key])})"
             premises = [study.p_values(*_at(study, place["p"])[0])] if key == "p" else []
-            yield decide(
-                study.record,
-                study.paper,
-                "not negative",
-                title,
-                [Branch("", (wanted,))],
-                premises=premises,
-            )
+            yield study.decide("not negative", title, [Branch("", (wanted,))], premises=premises)
 
 
 def _size(study: Study, place: Mapping[str, str]) -> tuple[Expr, list[Premise]] | None:
@@ -127,9 +118,7 @@ def p_value(study: Study) -> Iterator[Check]:
                 )
             branches.append(Branch(_reading(df), tuple(statements)))
         if branches and branches[0].statements:
-            yield decide(
-                study.record,
-                study.paper,
+            yield study.decide(
                 "p value",
                 f"the p value beside the statistic ({_name(study, place['p'])})",
                 branches,
@@ -191,9 +180,7 @@ def interval(study: Study) -> Iterator[Check]:
                     for df in frees
                 ]
         title = f"the interval around the estimate ({_name(study, place['coef'])})"
-        yield decide(
-            study.record, study.paper, "interval", title, branches, premises=premises, uses=uses
-        )
+        yield study.decide("interval", title, branches, premises=premises, uses=uses)
 
 
 def _half_width(width: Expr, level: object, df: int | None) -> Statement:
@@ -234,9 +221,7 @@ def _stars(study: Study, place: Mapping[str, str], size: Expr, premises: list[Pr
         Branch(_reading(df), _needed(printed.stars, levels, size, df, tails)) for df in frees
     ]
     shown = f"'{printed.stars}'" if printed.stars else "no stars"
-    return decide(
-        study.record,
-        study.paper,
+    return study.decide(
         "stars",
         f"{shown} beside the statistic ({_name(study, coefficient)})",
         branches,

@@ -18,7 +18,6 @@ from printproof.statement import (
     Check,
     Premise,
     Statement,
-    decide,
     undecided,
 )
 from printproof.study import Study, declared_list
@@ -46,9 +45,7 @@ def _claim(study: Study, entry: Mapping[str, Any], kind: str, title: str) -> Che
     if kind == "printed":
         return _printed(study, entry, title, remark)
     branches = {"all": _all, "stable": _stable}.get(kind, _significance)(study, entry)
-    return decide(
-        study.record,
-        study.paper,
+    return study.decide(
         "words",
         title,
         branches,
