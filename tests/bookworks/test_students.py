@@ -90,6 +90,7 @@ RIGHT = [
     (RULES, [("boil", "hot"), ("stir", "cold")]),
     (RULES, ["Hot", "cold"]),
     (INTERVALS, [(0.1, 0.2), (1234, 1235)]),
+    (INTERVALS, [(0.19, 0.11), (1234.9, 1234.1)]),
     (IN_PERCENT, "2.4 %"),
     (IN_PERCENT, 2.43),
 ]
@@ -116,6 +117,7 @@ WRONG = [
     (WORDS, ["Assam"], "not this one"),
     (RULES, ["cold", "hot"], "not this one"),
     (INTERVALS, [0.1, 1234], "2 numbers"),
+    (INTERVALS, [(0.1, 0.2), (1233, 1237)], "2 of 4"),
     (IN_PERCENT, 0.024, "off by a factor of 100"),
     (IN_PERCENT, "24%", "not this one"),
 ]
