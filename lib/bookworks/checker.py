@@ -124,8 +124,11 @@ def _read_plain(text: str) -> Answer:
     if re.search(r"\bdtype: \w+$", text):  # a series: names, two blanks, value
         lines = [line for line in text.splitlines() if "dtype: " not in line]
         split = [found for line in lines if len(found := re.split(r"\s{2,}", line.strip())) > 1]
-        rows = [[(True, " ".join(names)), (False, value)] for *names, value in split]
-        return _table(["", ""], rows)
+        width = max(map(len, split), default=0)
+        whole: list[list[str]] = []
+        for row in split:  # the outer name stands in the first of its rows only
+            whole.append([*(whole[-1] if whole else [""] * width)[: width - len(row)], *row])
+        return _table([""] * width, [[(True, n) for n in row] + [(False, v)] for *row, v in whole])
     bare = re.sub(r"np\.(True|False)_", r"\1", text)
     bare = re.sub(r"np\.\w+\(([^()]*)\)|Decimal\('(.*?)'\)", r"\1\2", bare)
     try:
@@ -265,8 +268,8 @@ def _under_names(wanted: Found, found: Found) -> bool | None:
 def _close(printed: Decimal, number: Decimal, shown_as: str = "", typed: str = "") -> bool:
     """Tell whether a number lies within half a unit of the last digit of a print.
 
-    Ends of intervals are printed rounded outwards: less than a unit off.  A share may be given in percent
-    where the book shows a percent sign, and a sign typed where the book shows none.
+    Ends of intervals are printed rounded outwards: less than a unit off.  A share may be given in
+    percent where the book shows a percent sign, and a sign typed where the book shows none.
     """
     near = (0.999 if "[" in shown_as else 0.5) * 10.0 ** int(printed.as_tuple().exponent)
     allowed = max(near * (1 + 1e-6), 1e-6 * abs(float(printed)))

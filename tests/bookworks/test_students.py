@@ -162,7 +162,9 @@ def test_what_a_kernel_shows_is_read():
     nested = pd.Series(
         [0.5, 1.25], index=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]), name="n"
     )
-    assert show(nested)[0] == [(("a x", ""), "0.50"), (("y", ""), "1.25")]
+    assert show(nested)[0] == [(("a", "x", ""), "0.50"), (("a", "y", ""), "1.25")]
+    assert not judge(show(nested), read({"a": {"y": 1.25, "x": 0.5}}))
+    assert judge(show(nested), read({"a": {"y": 0.5, "x": 1.25}}))
     assert show((np.float64(1.5), {"a": 2}))[0] == [((), "1.5"), (("a",), "2")]
     assert show(object()) == show("12 leaves and a sentence")[1:] == []
     spans = pd.DataFrame({("a", "x"): [1], ("a", "y"): [2]}, index=["row"])
