@@ -124,8 +124,11 @@ def _read_plain(text: str) -> Answer:
     if re.search(r"\bdtype: \w+$", text):  # a series: names, two blanks, value
         lines = [line for line in text.splitlines() if "dtype: " not in line]
         split = [found for line in lines if len(found := re.split(r"\s{2,}", line.strip())) > 1]
-        rows = [[(True, " ".join(names)), (False, value)] for *names, value in split]
-        return _table(["", ""], rows)
+        width = max(map(len, split), default=0)
+        whole: list[list[str]] = []
+        for row in split:  # the outer name stands in the first of its rows only
+            whole.append([*(whole[-1] if whole else [""] * width)[: width - len(row)], *row])
+        return _table([""] * width, [[(True, n) for n in row] + [(False, v)] for *row, v in whole])
     bare = re.sub(r"np\.(True|False)_", r"\1", text)
     bare = re.sub(r"np\.\w+\(([^()]*)\)|Decimal\('(.*?)'\)", r"\1\2", bare)
     try:
@@ -232,12 +235,13 @@ def _words(parts: Iterable[Part], named: bool = False) -> list[str]:
     return [" ".join(text.casefold().split()) for text in texts if text]
 
 
-Found = list[tuple[frozenset[str], Decimal, bool]]
+#: The names around a number, the number, and the print in which it stands.
+Found = list[tuple[frozenset[str], Decimal, str]]
 
 
 def _numbers(parts: Iterable[Part]) -> Found:
     return [
-        (frozenset(" ".join(re.findall(r"\w+", name.casefold())) for name in names), n, "%" in text)
+        (frozenset(" ".join(re.findall(r"\w+", name.casefold())) for name in names), n, text)
         for names, text in parts
         for n in numbers(text)
     ]
@@ -261,15 +265,15 @@ def _under_names(wanted: Found, found: Found) -> bool | None:
     return all(_in_order(group, named) for group, named in pairs)
 
 
-def _close(printed: Decimal, number: Decimal, percent: bool = False, typed: bool = False) -> bool:
+def _close(printed: Decimal, number: Decimal, shown_as: str = "", typed: str = "") -> bool:
     """Tell whether a number lies within half a unit of the last digit of a print.
 
-    A share may be given in percent where the book shows a percent sign, and a sign typed where
-    the book asks for percent and shows none.
+    Ends of intervals are printed rounded outwards: less than a unit off.  A share may be given in
+    percent where the book shows a percent sign, and a sign typed where the book shows none.
     """
-    half = 0.5 * 10.0 ** int(printed.as_tuple().exponent)
-    allowed = max(half * (1 + 1e-6), 1e-6 * abs(float(printed)))
-    scales = (1, 100) if percent else (1, 0.01) if typed else (1,)
+    near = (0.999 if "[" in shown_as else 0.5) * 10.0 ** int(printed.as_tuple().exponent)
+    allowed = max(near * (1 + 1e-6), 1e-6 * abs(float(printed)))
+    scales = (1, 100) if "%" in shown_as else (1, 0.01) if "%" in typed else (1,)
     return any(abs(float(number) / s - float(printed)) <= allowed for s in scales)
 
 
@@ -286,7 +290,7 @@ def kind(answer: Answer) -> str:
         return f"{count or 'no'} text{'s' * (count != 1)}"
     decimals = max(-int(number.as_tuple().exponent) for _, number, _ in found)
     digits = f" with up to {decimals} decimals" if decimals > 0 else ""
-    percent = " (percents as shares)" if any(percent for *_, percent in found) else ""
+    percent = " (percents as shares)" if any("%" in text for *_, text in found) else ""
     if count == 1:
         return "a number" + digits + percent
     names = [names for names, text in parts if numbers(text)]
@@ -313,12 +317,13 @@ def judge(expected: Answer, given: Answer) -> str:
     if not fitting:
         return f"{kind(given)}; {asked}"
     for w in fitting:
-        pairs = [(one[1], other[1]) for one, other in zip(w, found, strict=True)]
-        if all(_close(g, e) for e, g in pairs):
+        pairs = list(zip(w, found, strict=True))
+        if all(_close(g[1], e[1]) for e, g in pairs):
             return f"right as far as it goes, but rounded too far; {asked}"
-        if any(all(_close(e, g * factor) for e, g in pairs) for factor in (100, Decimal("0.01"))):
+        scales = (100, Decimal("0.01"))
+        if any(all(_close(e[1], g[1] * s, e[2]) for e, g in pairs) for s in scales):
             return f"off by a factor of 100, as a share is from percent; {asked}"
-        right = sum(_close(e, g) for e, g in pairs)
+        right = sum(_in_order([e], [g]) for e, g in pairs)
         if 0 < right < len(pairs):
             return f"{right} of {len(pairs)} numbers are right, in the book's order"
     return f"the right kind of value, but not this one; {asked}"

@@ -90,6 +90,7 @@ RIGHT = [
     (RULES, [("boil", "hot"), ("stir", "cold")]),
     (RULES, ["Hot", "cold"]),
     (INTERVALS, [(0.1, 0.2), (1234, 1235)]),
+    (INTERVALS, [(0.19, 0.11), (1234.9, 1234.1)]),
     (IN_PERCENT, "2.4 %"),
     (IN_PERCENT, 2.43),
 ]
@@ -116,6 +117,7 @@ WRONG = [
     (WORDS, ["Assam"], "not this one"),
     (RULES, ["cold", "hot"], "not this one"),
     (INTERVALS, [0.1, 1234], "2 numbers"),
+    (INTERVALS, [(0.1, 0.2), (1233, 1237)], "2 of 4"),
     (IN_PERCENT, 0.024, "off by a factor of 100"),
     (IN_PERCENT, "24%", "not this one"),
 ]
@@ -160,7 +162,9 @@ def test_what_a_kernel_shows_is_read():
     nested = pd.Series(
         [0.5, 1.25], index=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]), name="n"
     )
-    assert show(nested)[0] == [(("a x", ""), "0.50"), (("y", ""), "1.25")]
+    assert show(nested)[0] == [(("a", "x", ""), "0.50"), (("a", "y", ""), "1.25")]
+    assert not judge(show(nested), read({"a": {"y": 1.25, "x": 0.5}}))
+    assert judge(show(nested), read({"a": {"y": 0.5, "x": 1.25}}))
     assert show((np.float64(1.5), {"a": 2}))[0] == [((), "1.5"), (("a",), "2")]
     assert show(object()) == show("12 leaves and a sentence")[1:] == []
     spans = pd.DataFrame({("a", "x"): [1], ("a", "y"): [2]}, index=["row"])
