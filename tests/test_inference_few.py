@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
+from ftz.inference.multiple import _step_down
 from test_inference import CONTROLS, panel
 
 # ------------------------------------------------------------ the interval of a placebo
@@ -236,7 +237,7 @@ def test_step_down_is_the_definition(exact):
     draws = rng.normal(size=(500, 5)) @ rng.normal(size=(5, 5))
     observed = rng.normal(size=5) * 2
     wanted = step_down_by_definition(observed, draws, exact)
-    assert inference._step_down(observed, draws, exact=exact) == pytest.approx(wanted)
+    assert _step_down(observed, draws, exact=exact) == pytest.approx(wanted)
 
 
 def test_holm_is_the_textbook():
@@ -273,7 +274,7 @@ def test_romano_wolf_refusals():
         with pytest.raises(EstimationError, match=message):
             inference.romano_wolf(frame, outcomes, "d", seed=1, method=method)
     with pytest.raises(EstimationError, match="3 columns"):
-        inference._step_down(np.ones(3), np.ones((5, 2)))
+        _step_down(np.ones(3), np.ones((5, 2)))
 
 
 def test_a_generator_serves_as_seed():

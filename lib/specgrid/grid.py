@@ -63,7 +63,7 @@ CHOICES = (
     "error_type",
 )
 
-#: Choices that are sets: what stands before their text, and between the members.
+#: Choices that are sets, with what stands before their text and between the members.
 SETS = {"controls": ("", " + "), "sample": ("without ", ", ")}
 _NEIGHBOURS = ("k_nearest", "k_nearest_in_caliper")
 _CALIPERS = ("caliper", "k_nearest_in_caliper", "kernel")
