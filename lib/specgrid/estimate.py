@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ftz.errors import EstimationError
-from ftz.inference.projection import regress_each
+from ftz.inference.projection import regress_each, residual
 from ftz.kernel import Span
 from specgrid.batched import Projected, Regressions, projected
 from specgrid.cells import COHORT, REFUSALS, TREATMENT, Cell, cell_of, matches_of
@@ -432,18 +432,25 @@ def _reassigned(
         pd.factorize(cell.frame[c], sort=True)[0]
         for c in (study.unit, study.time, study.cluster or study.unit)
     )
-    bases: dict[tuple[str, ...], Floats | None] = {}
+    n, basis = len(cell.frame), Span.of(units, periods).dense()
+    left = residual(treatments, basis)  # once a cell; controls are a few directions more
+    flat = np.square(left).sum(axis=0) < 1e-12 * np.square(treatments).sum(axis=0)
+    left[:, flat] = 0.0
+    spans: dict[tuple[str, ...], Span | None] = {}
     for place in places:
         names = specifications[place].controls
-        if names not in bases:
+        if names not in spans:
             try:
                 controls = cell.frame[list(names)].to_numpy(float)
-                bases[names] = Span.of(units, periods, controls, names).dense()
+                spans[names] = Span.of(units, periods, controls, names)
             except EstimationError:
-                bases[names] = None
-        basis, outcome = bases[names], cell.frame[[specifications[place].outcome]].to_numpy(float)
-        if basis is None or len(outcome) <= basis.shape[1] + 1:
+                spans[names] = None
+        span = spans[names]
+        if span is None or n <= span.rank + 1:
             continue  # not identified under any treatment: NaN
-        slopes, errors, _ = regress_each(outcome, treatments, basis, codes)
+        outcome = residual(cell.frame[[specifications[place].outcome]].to_numpy(float), basis)
+        slopes, errors, _ = regress_each(outcome, left, span.extra, codes)
+        # The effects are parameters, too.
+        errors *= np.sqrt((n - span.extra.shape[1] - 1) / (n - span.rank - 1))
         # Residuals of rounding errors alone give no statistic.
         found[:, place] = slopes, slopes / np.where(errors > 0, errors, np.nan)
