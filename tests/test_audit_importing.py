@@ -524,6 +524,14 @@ def test_pasted_text_with_one_space_or_pipes_between_cells():
     assert found["(1)"]["zone"] == ["0.16***", "(0.03)"]
 
 
+def test_intervals_of_pasted_text_are_one_cell():
+    lines = ["Table 3 Posterior means", "                 All           Some", ""]
+    lines += ["RF             0.426          0.417", "           (0.395, 0.455)  (-0.387, 0.448)"]
+    found = table("\n".join(lines), "a.txt")
+    assert found["All"] == {"RF": ["0.426", "[0.395, 0.455]"]}
+    assert found["Some"]["RF"] == ["0.417", "[-0.387, 0.448]"]
+
+
 def workbook(rows, formats=(), merge=()):
     book = openpyxl.Workbook()
     page = book.active

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from ftz.errors import RecordError
-from printproof.importing.sheet import RAISED, Piece, Sheet, lay_out, tidy
+from printproof.importing.sheet import RAISED, TIED, Piece, Sheet, lay_out, tidy
 
 _RULE = re.compile(r"[\s|+:=\-–—─━═┼┃│]*[-=─━═]{3}[\s|+:=\-–—─━═┼┃│]*")
 _TABLE = re.compile(r"(table|表)\s*[\dA-Z]", re.I)
@@ -144,6 +144,7 @@ def _delimited(text: str, mark: str, file: str) -> list[list[Piece]]:
 
 def read_text(text: str, file: str) -> list[Sheet]:
     """Read pasted text: cells between pipes, tabs, or runs of spaces."""
+    text = re.sub(rf"(?<=[(\[])({_NUMBER}[,;]) (?={_NUMBER}[)\]])", rf"\1{TIED}", text)
     lines = [(n, line.rstrip()) for n, line in enumerate(text.split("\n"), start=1)]
     marks = next(
         (
@@ -179,7 +180,8 @@ def _cells(line: int, at: int, texts: list[str]) -> list[tuple[Piece, int, int]]
 
 
 Token = tuple[int, int, str]
-_FIGURE = re.compile(r"(?!.{61})[(\[{<]?[-−–+]?[\d.,]*\d[\d.,]*(?:e-?\d+)?[%*†‡)\]}]*")
+_NUMBER = r"[-−–+]?[\d.,]*\d[\d.,]*"
+_FIGURE = re.compile(rf"(?!.{{61}})[(\[{{<]?{_NUMBER}(?:{TIED}{_NUMBER})?(?:e-?\d+)?[%*†‡)\]}}]*")
 
 _CELL = re.compile(rf"{_FIGURE.pattern}|yes|no|是|否|y|n|x|✓|✗|[-–—]", re.I)
 

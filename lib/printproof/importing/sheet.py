@@ -12,6 +12,8 @@ from ftz.errors import RecordError
 
 #: Superscripts, as they are kept after a number so that no digit joins it.
 RAISED = str.maketrans("0123456789-+abcdi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵃᵇᶜᵈⁱ")
+#: The space inside an interval of pasted text, where it parts no columns.
+TIED = "\ue000"
 _WIDE = str.maketrans("（）［］｛｝＜＞％", "()[]{}<>%")
 
 
@@ -96,7 +98,7 @@ def tidy(text: str) -> str:
     text = re.sub(
         r"\s*×\s*10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)",
         lambda m: "e" + m[1].translate({v: k for k, v in RAISED.items()}),
-        text.translate(_WIDE),
+        text.replace(TIED, " ").translate(_WIDE),
     )
     return re.sub(r"[ \t\r\n\u3000]+", " ", text).strip()
 
@@ -130,4 +132,4 @@ def decode(data: bytes, file: str, encoding: str | None = None) -> str:
     raise RecordError(f"{file}: cannot be read as text; say its encoding with --encoding")
 
 
-__all__ = ["RAISED", "Piece", "Sheet", "decode", "distinct", "lay_out", "tidy"]
+__all__ = ["RAISED", "TIED", "Piece", "Sheet", "decode", "distinct", "lay_out", "tidy"]
