@@ -724,6 +724,7 @@ def _two_groups(pooled: bool) -> Shape:
             df=None,
             variances="pooled" if pooled else "welch",
             differences=[places],
+            tables={f"table1 {word}": {"sample": word} for word in words},
         )
         grid = _grid(rows, [*columns, "difference", "se", "t", "p"])
         return {"table1": {"declare": {"groups": list(words)}, **grid}}, header
