@@ -10,7 +10,7 @@ from ftz.figures.style import BLUE, GREY, ORANGE, sheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ftz.did import DidResult
+    from ftz.results import CoefficientResult
     from study.printed_parts import IdentityCheck
 
 
@@ -35,22 +35,22 @@ def identity_gap(check: IdentityCheck) -> Figure:
 
 
 def outcome_effects(
-    results: Mapping[str, DidResult], printed: Mapping[str, tuple[float, float]]
+    results: Mapping[str, CoefficientResult], printed: Mapping[str, tuple[float, float]]
 ) -> Figure:
     """Draw the treatment's coefficient for several outcomes, with the printed ones.
 
     Parameters
     ----------
     results : mapping
-        Outcome to its regression.
+        Outcome to its regression, in which the treatment comes first.
     printed : mapping
         Outcome to the bounds of the printed coefficient.
     """
     figure, axes = sheet(figsize=(7.0, 3.4))
     for place, (outcome, result) in enumerate(results.items()):
-        bounds = result.conf_int().loc[result.treatment]
+        bounds = result.conf_int().iloc[0]
         axes.hlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)
-        axes.plot(result.att, place, "o", color=BLUE)
+        axes.plot(result.params.iloc[0], place, "o", color=BLUE)
         middle = sum(printed[outcome]) / 2
         axes.plot(middle, place, "|", color=ORANGE, ms=24, mew=2)
     axes.plot([], [], "o-", color=BLUE, lw=2, label="here, 95% interval")
