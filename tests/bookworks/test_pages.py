@@ -304,9 +304,12 @@ def test_a_number_of_jobs_that_is_none_is_refused(tea, monkeypatch):
 
 def test_it_builds_without_a_home_that_can_be_written(tea, monkeypatch):
     monkeypatch.setenv("HOME", "/proc/nobody")
-    tea.edit("taste.md", "1 + 1", "import matplotlib.pyplot as plt; plt.figure().number")
+    slow = "Matplotlib is building the font cache; this may take a moment."  # after five seconds
+    cell = f"import logging; logging.getLogger('matplotlib.font_manager').warning('{slow}')\n"
+    tea.edit("taste.md", "1 + 1", cell + "import matplotlib.pyplot as plt; plt.figure().number")
     built = tea.build()
     assert built.result == 0, built.log
+    assert {"ipython", "matplotlib"} <= {p.name for p in (tea.root / "_build/home").iterdir()}
 
 
 def test_it_builds_where_a_loop_runs_already(tea):
