@@ -8,6 +8,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,13 @@ def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[st
     }
 
 
-def _owns(package: Distribution, digests: set[str]) -> bool:
-    named = (file.hash.value for file in package.files or () if file.hash and file.size)
-    return any(digest in digests for digest in named)
+@cache
+def _installed() -> tuple[tuple[Distribution, frozenset[str]], ...]:
+    """Return the installed packages by name, with the digests of their files: read once."""
+    return tuple(
+        (package, frozenset(f.hash.value for f in package.files or () if f.hash and f.size))
+        for package in sorted(distributions(), key=lambda one: canonical(one.name))
+    )
 
 
 def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
@@ -85,9 +90,9 @@ def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> d
     digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
     found: dict[str, bytes] = {}
     lines = ["The site holds files of these packages; beside each, where its licence was found.\n"]
-    for package in sorted(distributions(), key=lambda one: canonical(one.name)):
+    for package, files in _installed():
         name = canonical(package.name)
-        if name not in own and not _owns(package, digests):
+        if name not in own and digests.isdisjoint(files):
             continue
         texts = [file for file in package.files or () if _LICENCE.search(file.name)]
         sources = {str(file): Path(str(package.locate_file(file))) for file in texts}

@@ -207,8 +207,11 @@ def unpacked(target: Path, where: Path) -> Path:
 
 
 def test_a_release_holds_what_its_checksums_say(repository, monkeypatch):
-    monkeypatch.setattr(release, "build", _fake_build(["<p>a</p>"] * 3))
+    monkeypatch.setattr(release, "build", _fake_build(["<p>a</p>"] * 6))
     target = release.release(Book.read(repository), "1.2.0")
+    sums = (target / "SHA256SUMS").read_bytes()
+    assert target == release.release(Book.read(repository), "1.2.0")
+    assert (target / "SHA256SUMS").read_bytes() == sums, "twice the same bytes"
     assert target == repository / "_build/release/1.2.0"
     assert [path.name for path in target.parent.iterdir()] == ["1.2.0"], "checkouts are gone"
     archives = {f"bread-1.2.0-{part}.zip" for part in ("source", "site", "notebooks", "grain")}
