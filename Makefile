@@ -120,7 +120,7 @@ serve: book  ## build the book and serve it on localhost (PORT=8000)
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 .PHONY: witness
-witness: $(READY)  ## make the witness panel again; N=200 SEED=1 draws an ensemble
+witness: $(READY)  ## make the witness panel again; N=100 SEED=1 draws an ensemble
 	$(BIN)/python -m study.witness $(if $(N),--ensemble $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: audit

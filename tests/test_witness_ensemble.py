@@ -32,24 +32,18 @@ def test_the_file_is_the_one_that_the_manifest_describes(stored):
     about = json.loads((FOLDER / "ensemble.json").read_text("utf-8"))
     digest = hashlib.sha256((FOLDER / "ensemble.csv").read_bytes()).hexdigest()
     assert about["sha256"]["ensemble.csv"] == digest
-    assert about["members"] == len(stored) >= 200
+    assert about["members"] == len(stored)
     assert stored["member"].tolist() == list(range(len(stored)))
 
 
-def test_members_differ_and_come_from_several_parents(stored):
-    assert stored["parent"].nunique() == 8
+def test_members_differ(stored):
     assert stored["event study: 2013"].nunique() == len(stored)
     assert stored.filter(like="correlation: ").std().min() > 0.005
 
 
 def test_every_quantity_belongs_to_a_group(stored):
-    names = [c for c in stored.columns if c not in {"member", "parent"}]
+    names = [c for c in stored.columns if c != "member"]
     assert {n.split(": ")[0] for n in names} == set(quantities.GROUPS)
-
-
-def test_a_larger_ensemble_continues_a_smaller_one():
-    assert [ensemble.parent_of(i) for i in (0, 7, 8, 199, 200, 399)] == [0, 7, 0, 7, 8, 15]
-    assert ensemble.parents_for(3) == [0, 1, 2]
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +78,15 @@ def test_two_workers_and_a_kill_give_the_same_bytes(tmp_path):
     command = [sys.executable, "-m", "study.witness", *both, "--out", str(folder), "--workers", "2"]
     process = subprocess.Popen(command, start_new_session=True)
     deadline = time.monotonic() + 240
-    while not list((folder / "parents").glob("[0-9]*.npz")) and time.monotonic() < deadline:
+    while not list((folder / "panels").glob("[0-9]*.csv")) and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {p.name: p.stat().st_mtime_ns for p in (folder / "parents").glob("[0-9]*.npz")}
+    kept = {p.name: p.stat().st_mtime_ns for p in (folder / "panels").glob("[0-9]*.csv")}
     assert kept
     subprocess.run(command, check=True, timeout=400)
     for name, when in kept.items():  # nothing was done twice
-        assert (folder / "parents" / name).stat().st_mtime_ns == when
+        assert (folder / "panels" / name).stat().st_mtime_ns == when
     for name in ("ensemble.csv", "panels.csv.gz", "manifest.json"):
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()
 

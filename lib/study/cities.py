@@ -6,6 +6,8 @@ import pandas as pd
 
 import printproof
 from ftz import register
+from ftz.paths import data_dir
+from printproof.exact import cell
 from printproof.rules import official
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -32,12 +34,20 @@ def areas(city: str) -> pd.DataFrame:
 
 
 def sample() -> pd.DataFrame:
-    """Return each city-year with the slack that the sample of Yan, Ye and Wang needs to hold it.
+    """Return each city-year with what official figures say of it as a row of Yan, Ye and Wang.
 
-    The columns are those of :func:`printproof.rules.official.city_years`.
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`printproof.rules.official.city_years`, and ``admitted``: the row
+        needs no slack, and no published urban share of its city is above the printed maximum.
     """
     (study,) = (study for study in printproof.load_studies() if study.paper == "yan_ye_wang")
-    return official.city_years(study)
+    rows = official.city_years(study)
+    shares = pd.read_csv(data_dir() / "official" / "urban_share.csv").groupby("place")["share"]
+    printed = cell(study.where("table2", "urba", "max")["value"]).span(study.record).high
+    urban = rows["city"].map(shares.min() > float(printed or 1)).eq(True)
+    return rows.assign(admitted=(rows["slack"] == 0) & ~urban)
 
 
 def carriers(rows: pd.DataFrame) -> list[str]:

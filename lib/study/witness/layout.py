@@ -1,7 +1,7 @@
 """Which city-years make up the witness, and between which bounds its cells lie.
 
 The matched sample's printed ranges, held against official statistics, leave no room
-for Beijing, for Tianjin after 2013 or for Tangshan after 2016, so the 85 rows are
+for Beijing, for Tianjin or for Tangshan after 2016 (:func:`admitted`), so the 85 rows are
 cities of Hebei and the 11 treated ones come from Shijiazhuang, Langfang and Baoding
 in 2019-2022.  Which 85 of the 104 remaining rows they are is not printed: the choice
 in :data:`LEFT_OUT` is ours, the early years of the region's least open cities and one
@@ -11,6 +11,7 @@ treated row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from ftz import register
 from ftz.paths import data_dir
 from printproof.rules import official
+from study import cities
 
 YEARS = tuple(range(2013, 2023))
 #: Controls whose official ranges are known.
@@ -26,8 +28,6 @@ OFFICIAL = ("fe", "pgdp", "lnstru")
 #: Slack around official figures; a share of the largest figure for ``fe`` and
 #: ``pgdp``, an absolute amount for ``lnstru``, which crosses zero; the audit's.
 SLACK = {variable: float(slack) for variable, slack in official.SLACK.items()}
-#: Cities whose covariates can lie on the printed support, with the last year that can.
-_LAST_YEAR = {"Beijing": 2012, "Tianjin": 2012, "Tangshan": 2016}
 #: Rows left out although official ranges would admit them; our choice, not printed.
 LEFT_OUT = (
     {("Langfang", 2022)}
@@ -77,15 +77,23 @@ class Layout:
         """The rows that hold the printed minimum and maximum of a control."""
         return EXTREMES | {"fdi": (self.lowest_treated, self.highest_control)}
 
-    @property
+    @cached_property  # asked for in every step of a search
     def on(self) -> pd.DataFrame:
         """The matched rows, renumbered."""
         return self.rows[self.rows["matched"] == 1].reset_index(drop=True)
 
-    @property
+    @cached_property
     def off(self) -> pd.DataFrame:
         """The other rows, renumbered."""
         return self.rows[self.rows["matched"] == 0].reset_index(drop=True)
+
+
+@cache
+def admitted() -> frozenset[Row]:
+    """Return the city-years that the printed ranges admit: see :func:`study.cities.sample`."""
+    rows = cities.sample()
+    rows = rows[rows["admitted"]]
+    return frozenset(zip(rows["city"], rows["year"].astype(int), strict=True))
 
 
 def layout() -> Layout:
@@ -96,39 +104,28 @@ def layout() -> Layout:
     )
     frame["FTZ"] = np.asarray(register.treatment(frame), dtype=int)
     frame["matched"] = [
-        int(year <= _LAST_YEAR.get(city, YEARS[-1]) and (city, year) not in LEFT_OUT)
-        for city, year in zip(frame["city"], frame["year"], strict=True)
+        int(row in admitted() and row not in LEFT_OUT)
+        for row in zip(frame["city"], frame["year"], strict=True)
     ]
     return Layout(frame)
 
 
-#: City-years that official figures admit with the stated slack only (see
-#: :mod:`printproof.rules.official`), and how often a random sample holds each.
-_SLACK_ROWS = {
-    ("Tianjin", 2013): 0.5,
-    ("Tianjin", 2014): 0.3,
-    ("Tianjin", 2015): 0.1,
-    ("Tangshan", 2017): 0.2,
-}
 _MATCHED, _TREATED_MATCHED = 85, 11
 
 
 def random_layout(rng: np.random.Generator) -> Layout:
     """Draw another sample that the printed ranges admit, and other ends of the support.
 
-    Eleven treated rows and seventy-four controls are drawn from the city-years that
-    official figures admit; which control is the most like a zone city, and which
-    treated row the least, is drawn too.
+    Eleven treated rows and seventy-four controls are drawn from :func:`admitted`; which
+    control is the most like a zone city, and which treated row the least, is drawn too.
     """
     rows = layout().rows.drop(columns="matched")
     place = list(zip(rows["city"], rows["year"], strict=True))
     weight = {r: rng.random() + 1e-9 for r in place}
-    for row, chance in _SLACK_ROWS.items():
-        weight[row] = 2.0 if rng.random() < chance else 0.0
     held = {row for ends in EXTREMES.values() for row in ends}
-    admitted = [r for r in place if r[1] <= _LAST_YEAR.get(r[0], YEARS[-1]) or weight[r] == 2.0]
     treated = dict(zip(place, rows["FTZ"], strict=True))
-    ranked = sorted(admitted, key=lambda r: -(weight[r] + 9 * (r in held)))
+    inside = [r for r in place if r in admitted()]
+    ranked = sorted(inside, key=lambda r: -(weight[r] + 9 * (r in held)))
     chosen = set(
         [r for r in ranked if treated[r]][:_TREATED_MATCHED]
         + [r for r in ranked if not treated[r]][: _MATCHED - _TREATED_MATCHED]

@@ -602,9 +602,8 @@ def _linkage(
     values: Values,
     rng: np.random.Generator,
     patience: int | None = None,
-    near: Array | None = None,
 ) -> Solution:
-    """Solve for linkage, from ``near`` first where another witness's is given."""
+    """Solve for linkage: its line of Table 2, columns (7) and (8) of Table 5."""
     rows = plan.on
     treated = rows["FTZ"].to_numpy(float)
     design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
@@ -628,10 +627,9 @@ def _linkage(
             targets, "table5", "(8)", OUTCOME, both, values[OUTCOME], design, [TREATMENT]
         )
 
-    for attempt in range(_LINKAGE_STARTS):
-        first = start() if near is None or attempt else near
+    for _ in range(_LINKAGE_STARTS):
         found = _single(
-            targets, MEDIATOR, first, rows, equations, max_iterations=400, patience=patience
+            targets, MEDIATOR, start(), rows, equations, max_iterations=400, patience=patience
         )
         if found.converged:
             break

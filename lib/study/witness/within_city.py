@@ -46,7 +46,7 @@ from printproof.witness.workers import one_thread, spread
 from study import published
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, cell
 from study.witness import ensemble, study
-from study.witness.layout import _LAST_YEAR, YEARS, Layout, layout
+from study.witness.layout import YEARS, Layout, admitted, layout
 from study.witness.readings import random_effects
 
 READINGS = ("pooled", "one command")
@@ -95,8 +95,9 @@ class Grown:
 
 
 def admissible(rows: pd.DataFrame) -> pd.Series:
-    """Say which city-years the printed ranges admit: no Beijing, no Tianjin, Tangshan to 2016."""
-    return rows["year"] <= rows["city"].map(_LAST_YEAR).fillna(YEARS[-1])
+    """Say which city-years are :func:`~study.witness.layout.admitted`."""
+    inside = pd.MultiIndex.from_frame(rows[["city", "year"]]).isin(admitted())
+    return pd.Series(inside, rows.index)
 
 
 def draw_rows(rng: np.random.Generator, *, trapped: bool = False) -> Layout:
@@ -376,9 +377,9 @@ class Job:
 
 
 def jobs(members: int, starts: int) -> list[Job]:
-    """Return the members (a tenth as many of *one command*), then the pushes of the first ones."""
+    """Return the members (half as many of *one command*), then the pushes of the first ones."""
     found = [Job("pooled", i) for i in range(members)]
-    found += [Job("one command", i) for i in range(members // 10)]
+    found += [Job("one command", i) for i in range(members // 2)]
     found += [
         Job("pooled", i, end, tolerance)
         for i in range(min(starts, members))
