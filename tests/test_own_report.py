@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from ftz import Panel, did, own
+from ftz.figures import did as did_figures
 from ftz.own import estimates
 from ftz.own import report as reports
-from ftz.own.how import HOW, WITH_ERRORS, caution
+from ftz.own.how import ENTERS, HOW, WITH_ERRORS, caution, outside
+from ftz.own.periods import described, frequency
 from ftz.own.writing import Exhibit, latex, tex
 from study import cli
 
@@ -79,7 +81,7 @@ def test_a_report_says_what_it_rests_on(made):
     page = (made / "summary.html").read_text("utf-8")
     assert "calls this panel simulated" in page and "How to cite" in page and "seed 2024" in page
     assert page.count("How to read this") == page.count("<section")
-    assert "9 of 24 clusters are ever treated" in page
+    assert "9 of 24 clusters are treated" in page and "treated from 2015" in page
     assert "src=&quot;http" not in page and "<script" not in page
     assert "callaway_santanna_2021" in (made / "references.bib").read_text("utf-8")
 
@@ -186,7 +188,7 @@ def test_all_treated_in_the_end_is_said():
     frame = own.simulate().dropna(subset="zone_year")
     sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
     problems, _ = own.check_sheet(sheet, own.parse_spec(SPEC))
-    assert "controls are those not treated yet" in str(problems[0])
+    assert "controls are those not treated yet" in str(problems)
     found, _ = exhibits(study_of(frame), "estimators")
     assert any("not treated yet" in note for note in found["estimators"].notes)
     assert "nobody" in found["estimators"].table.set_index("estimator").loc["sun abraham", "reason"]
@@ -347,6 +349,93 @@ def test_weights_of_a_spec_reach_the_table():
     assert both[0] != both[1] and did.twfe(study.unweighted).att == both[1]
 
 
+#: A path through the choices on which R's `lm(..., weights=)` and `sandwich::vcovCL(type = "HC1")`
+#: gave the numbers below, on the simulated panel: weights, clusters, anticipation, window, level.
+CHOSEN = (
+    SPEC.replace(", openness]", "]")
+    + "weights: w\ncluster: st\nanticipation: 1\nevent_window: [-3, 2]\nlevel: 0.9\ndraws: 99\n"
+    + "sub_outcomes: [innovation]\nmatching: {scheme: by_year, k: 2}\ncontrol_group: not_yet\n"
+)
+
+
+@pytest.fixture(scope="module")
+def chosen() -> own.Study:
+    number = own.simulate()["city"].str[-2:].astype(int)
+    return study_of(own.simulate().assign(w=1 + number % 3, st=(number - 1) // 2), CHOSEN)
+
+
+def test_chosen_paths_give_the_numbers_of_r(chosen):
+    stata = [1, np.sqrt(12 / 11 * 230 / 231)]  # from the book's CR1 to that of R and Stata
+    found = exhibits(chosen, "two-way fixed effects")[0]["two-way"].table
+    line = found.set_index(["column", "term"]).loc[("(2)", "treated")]
+    assert (line[["estimate", "std_error"]] * stata).tolist() == pytest.approx(
+        [0.176571838511, 0.0119262563861], rel=1e-9
+    )
+    assert line["nobs"] == 231 and "lower 90%" in line.index
+    part = exhibits(chosen, "channels")[0]["parts"].table
+    assert (part.iloc[0][["estimate", "std_error"]] * stata).tolist() == pytest.approx(
+        [0.159644310517, 0.0413044867388], rel=1e-9
+    )
+    event = estimates.event_study(chosen)
+    steps = [-3, -1, 0, 1, 2]
+    assert event.params[steps].tolist() == pytest.approx(
+        [-0.012332398070, 0.007513291584, 0.161717669819, 0.178021934511, 0.166298834574], rel=1e-8
+    )
+    whole = np.sqrt(12 / 11 * 239 / 240)
+    assert (whole * event.std_errors[steps]).tolist() == pytest.approx(
+        [0.01869744932, 0.01697344124, 0.01783190003, 0.02456639609, 0.01725964006], rel=1e-8
+    )
+
+
+@pytest.mark.parametrize(
+    ("estimand", "control_group", "att", "error"),
+    [  # csdid 0.4.3 on the same panel: est_method="reg", xformla="quality~income"
+        ("simple", "never", 0.12570903816110, 0.02628422422210),
+        ("simple", "not_yet", 0.12228399983717, 0.02676620635075),
+        ("dynamic", "not_yet", 0.11930605710112, 0.02812682567430),
+    ],
+)
+def test_chosen_paths_give_the_numbers_of_csdid(estimand, control_group, att, error):
+    more = f"method: reg\nestimand: {estimand}\ncontrol_group: {control_group}\n"
+    side = estimates.staggered(study_of(None, SPEC + "staggered_covariates: [income]\n" + more))
+    found = side.results["callaway_santanna"]
+    assert (found.att, found.std_error) == pytest.approx((att, error), rel=1e-10)
+
+
+def test_what_a_choice_does_not_enter_is_said(chosen):
+    for key, (_, silent) in ENTERS.items():
+        assert all(part in own.KEYS for part in key.split(", ")) and silent.keys() <= HOW.keys()
+    for name in ("standard-errors", "diagnostics", "matching", "multiverse"):
+        assert any("weights" in text for text in outside(chosen, name)), name
+    assert any("Sun-Abraham" in text for text in outside(chosen, "estimators"))
+    assert not any(outside(study_of(), name) for name in HOW)
+    found = exhibits(chosen, "matching")[0]
+    assert {"lower", "upper"} <= set(found["matching"].table.columns)
+    assert any("enter matching" in note for note in found["matching"].notes)
+    early = chosen.frame["year"] - chosen.frame[chosen.cohort] == -1
+    served = estimates.matches(chosen)["2 nearest"].weights
+    assert not set(served.index) & set(chosen.frame.index[early])
+    with pytest.raises(own.EstimationError, match="anticipation"):
+        estimates.bacon(chosen)
+
+
+def test_figures_show_the_level_and_the_cells(chosen):
+    one = estimates.event_study(chosen)
+    bars = did_figures.event_studies_plot({"one": one}, 0.9).axes[0].collections[0].get_segments()
+    lower = one.conf_int(0.9)["lower"].drop(one.reference)
+    assert [bar[0][1] for bar in bars] == pytest.approx(lower.tolist())
+    assert did_figures.event_studies_plot({}).axes[0].get_legend() is None
+    cells = own.cells(chosen)
+    axes = did_figures.cells_plot(cells).axes[0]
+    drawn = axes.images[0].get_array()
+    assert drawn.shape == (3, 10) and drawn.count() == len(cells)
+    wide = reports._laid_out(cells)
+    assert list(wide["period"]) == [str(y) for y in range(2012, 2022)]
+    assert list(wide.columns[1:]) == [f"treated from {y}" for y in (2015, 2017, 2019)]
+    assert (wide == "base").to_numpy().sum() == 3
+    assert reports._laid_out(cells.assign(cohort=range(len(cells)))) is None
+
+
 # --- panels of other shapes -----------------------------------------------------------------------
 
 
@@ -378,12 +467,12 @@ def test_a_gap_before_the_first_treated_row_is_remarked_and_explains_a_refusal()
 def test_a_caution_names_the_side_that_is_small():
     frame = own.simulate()
     few = study_of(frame)
-    assert "9 of 24 clusters are ever treated" in caution(few)[0]
+    assert "9 of 24 clusters are treated" in caution(few)[0]
     start = frame["zone_year"].astype(float)
     some = frame["city"].isin(sorted(frame.loc[start.isna(), "city"].unique())[:11])
     many = study_of(frame.assign(zone_year=start.mask(some, 2019.0)))
-    assert "4 of 24 clusters are never treated" in caution(many)[0]
-    assert "9 of 9 clusters are ever treated" in caution(study_of(frame[start.notna()]))[0]
+    assert "4 of 24 clusters are untreated" in caution(many)[0]
+    assert "9 of 9 clusters are treated" in caution(study_of(frame[start.notna()]))[0]
     found, _ = exhibits(few, "two-way fixed effects")
     assert set(found) <= set(HOW)
     assert all(caution(few)[0] in e.notes for n, e in found.items() if n in WITH_ERRORS)
@@ -457,6 +546,61 @@ def test_parts_are_proposed_as_a_person_would_give_them(shape, tmp_path):
     spec = own.parse_spec(own.propose(tmp_path / "p.csv"))
     assert (spec.unit, spec.time, spec.outcome) == ("city", "year", "quality")
     assert {key: getattr(spec, key) for key in wanted} == wanted
+
+
+def _dated(kind: str) -> tuple[pd.DataFrame, str]:
+    frame = own.simulate().drop(columns=["innovation", "vitality", "openness"])
+    when = {2012 + i: p for i, p in enumerate(pd.period_range("2010-01", periods=10, freq=kind))}
+    at_end = {year: period.end_time.normalize() for year, period in when.items()}
+    at_start = {year: period.start_time for year, period in when.items()}
+    day = at_end if kind == "M" else at_start
+    frame["year"], frame["zone_year"] = frame["year"].map(day), frame["zone_year"].map(day)
+    return frame, str(when[2015])
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "words"),
+    [
+        ("Q", ".dta", "10 quarters, from 2010Q1 to 2012Q2"),
+        ("M", ".dta", "10 months, from 2010-01 to 2010-10"),
+        ("M", ".xlsx", "10 months, from 2010-01 to 2010-10"),
+        ("2Y", ".csv", "10 years (one in 2), from 2010 to 2028"),
+    ],
+)
+def test_dates_are_periods_of_the_right_kind(kind, ending, words, tmp_path):
+    frame, third = _dated(kind)
+    path = tmp_path / f"p{ending}"
+    if ending == ".dta":
+        stata = {"Q": "tq", "M": "tm"}[kind]
+        frame.to_stata(path, convert_dates={"year": stata, "zone_year": stata}, write_index=False)
+    else:
+        getattr(frame, {".xlsx": "to_excel", ".csv": "to_csv"}[ending])(path, index=False)
+    text = own.propose(path)
+    assert f"because it holds {words}" in text and 'cohort: "zone_year"' in text
+    _, study = own.check_sheet(own.read_sheet(path), own.parse_spec(text))
+    assert study is not None and list(study.cohorts.values()) == [3, 3, 3]
+    assert study.period(min(study.cohorts)) == third
+    plain = did.twfe(study_of(spec=SPEC[: SPEC.index("covariates")]).panel)
+    assert did.twfe(study.panel).att == pytest.approx(plain.att)
+
+
+def test_kinds_of_periods():
+    assert described(np.array([1.0, 2, 3])) == "3 numbers, from 1 to 3, of which the order counts"
+    days = np.array([2010.0, 2010.01, 2010.5])
+    assert described(days) == "3 dates, from 2010-01 to 2010-07" and frequency(days) == ("", 0)
+
+
+def test_a_spec_stands_after_the_panel_or_behind_its_option(tmp_path, capsys):
+    own.write_template(tmp_path)
+    panel, spec = str(tmp_path / "panel.csv"), str(tmp_path / "spec.yml")
+    for command in (["check"], ["report", "--out", str(tmp_path / "out")]):
+        told = []
+        for more in ([panel, spec], [panel, "--spec", spec], ["--spec", spec, panel]):
+            assert cli.main([*command, *more]) == 2
+            told.append(capsys.readouterr().err)
+        assert "1 units" in told[0] and len(set(told)) == 1
+        assert cli.main([*command, panel]) == 2
+        assert f"no spec: write `ftz {command[0]} {panel} SPEC.yml`" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_panel_gets_no_proposal(tmp_path):

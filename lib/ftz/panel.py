@@ -303,6 +303,14 @@ class Panel:
             f"{gone} {self.unit} treated from the first {self.time} on left out: no before",
         )
 
+    def without_anticipation(self, periods: int) -> Panel:
+        """Leave out the last periods before adoption, in which the treated may react already."""
+        early = (self.since < 0) & (self.since >= -periods) if periods else np.array(False)
+        if not early.any():
+            return self
+        why = f"{early.sum()} rows of treated {self.unit} left out: up to {periods} "
+        return self.keep(~early, f"{why}{self.time} before treatment")
+
     def plain(self) -> pd.DataFrame:
         """Return the panel under the library's own column names, free of the frame's.
 

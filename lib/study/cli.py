@@ -76,10 +76,30 @@ def _witness_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _panel_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
+    """Add a panel and its spec, which may stand after it or behind ``--spec``."""
     parser.add_argument(
-        "--spec", type=Path, required=True, metavar="SPEC.yml", help="which column plays which part"
+        "panel", type=Path, metavar="PANEL", help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file"
     )
+    parser.add_argument(
+        "spec",
+        type=Path,
+        nargs="?",
+        default=argparse.SUPPRESS,
+        metavar="SPEC.yml",
+        help="which column plays which part; `--spec SPEC.yml` means the same",
+    )
+    parser.add_argument("--spec", type=Path, help=argparse.SUPPRESS)
+
+
+def _spec(options: argparse.Namespace) -> Path:
+    spec: Path | None = options.spec
+    if spec is None:
+        panel = options.panel
+        raise FtzError(
+            f"no spec: write `ftz {options.command} {panel} SPEC.yml`, and `ftz new-panel {panel}` "
+            "for a proposal"
+        )
+    return spec
 
 
 def _check_parser(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +114,7 @@ def _check_parser(parser: argparse.ArgumentParser) -> None:
 def _check(options: argparse.Namespace) -> int:
     from ftz import own
 
-    problems, study = own.check(options.panel, options.spec)
+    problems, study = own.check(options.panel, _spec(options))
     for problem in problems:
         stream = sys.stderr if problem.fatal else sys.stdout
         print(f"{'wrong' if problem.fatal else 'note'}  {problem}", file=stream)
@@ -118,8 +138,7 @@ def _report_parser(parser: argparse.ArgumentParser) -> None:
         "Write tables (Word, LaTeX, CSV), figures (SVG, PDF, PNG) and one summary page (HTML, "
         "PDF) of your panel.  What cannot be computed is a line with its reason."
     )
-    parser.add_argument("panel", type=Path, help="CSV, Parquet, Excel (.xlsx) or Stata (.dta) file")
-    parser.add_argument("spec", type=Path, help="SPEC.yml: which column plays which part")
+    _panel_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="of the report")
     parser.set_defaults(run=_report)
 
@@ -127,7 +146,7 @@ def _report_parser(parser: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace) -> int:
     from ftz.own.report import report
 
-    page = report(options.panel, options.spec, options.out, progress=sys.stderr.isatty())
+    page = report(options.panel, _spec(options), options.out, progress=sys.stderr.isatty())
     print(f"the report of your panel: {page}")
     return OK
 
@@ -183,7 +202,7 @@ def _book_parser(parser: argparse.ArgumentParser) -> None:
 def _book(options: argparse.Namespace) -> int:
     from ftz.own.book import build
 
-    page = build(options.panel, options.spec, options.out)
+    page = build(options.panel, _spec(options), options.out)
     print(f"the book of your panel: {page}")
     return OK
 

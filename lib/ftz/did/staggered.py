@@ -127,15 +127,6 @@ class _Sample:
         options = {"first_treat": "first", "covariates": covariates, **self.survey}
         return _fit(name, lambda: model.fit(self.frame, **self.keys, **options))
 
-    def before(self, anticipation: int) -> Panel:
-        """Return the panel without the periods in which the treated may anticipate."""
-        since = self.panel.since
-        early = (since < 0) & (since >= -anticipation)
-        if not early.any():
-            return self.panel
-        why = f"{early.sum()} rows of treated {self.panel.unit} left out: up to {anticipation} "
-        return self.panel.keep(~early, f"{why}{self.panel.time} before treatment")
-
     def result(self, estimator: str, att: float, std_error: float, **more: Any) -> AttResult:
         if not np.isfinite(att):
             raise EstimationError(f"{estimator}: no effect is identified on this sample")
@@ -240,7 +231,7 @@ def two_way(
         As :func:`ftz.did.twfe`; no unit treated within the panel, or all at once.
     """
     sample = _sample(frame, outcome, cohort, controls, roles)
-    fit = twfe(sample.before(anticipation))
+    fit = twfe(sample.panel.without_anticipation(anticipation))
     try:
         events = event_study(sample.panel, reference=-1 - anticipation)
     except EstimationError:  # everyone is treated at last, or nobody is seen a year before

@@ -185,7 +185,7 @@ def interval_plot(
     return figure
 
 
-def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
+def event_studies_plot(results: Mapping[str, EventStudyResult], level: float = 0.95) -> Figure:
     """Draw several event studies side by side, one colour and mark each.
 
     The reference period of an estimator is a hollow mark at zero; one that has no
@@ -196,8 +196,10 @@ def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
     marks = ("o", "s", "^", "D", "v", "P", "X")
     for number, (name, result) in enumerate(results.items()):
         shift = (number - (len(results) - 1) / 2) * width
-        interval = result.conf_int()
+        interval = result.conf_int(level)
         steps = [k for k in result.event_times if k != result.reference]
+        if not steps:
+            continue
         places = [k + shift for k in steps]
         colour, mark = PALETTE[number % len(PALETTE)], marks[number % len(marks)]
         ends = interval.loc[steps]
@@ -208,7 +210,40 @@ def event_studies_plot(results: Mapping[str, EventStudyResult]) -> Figure:
     axes.axhline(0, color=GREY, lw=1)
     axes.axvline(-0.5, color=GREY, lw=1, ls=":")
     axes.set(xlabel="Years since adoption", ylabel="Coefficient")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    if axes.lines[:-2]:  # beside the two lines of reference
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    return figure
+
+
+def cells_plot(cells: pd.DataFrame) -> Figure:
+    """Draw the effect on each cohort in each period: one line of squares a cohort.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        ``cohort``, ``period``, ``estimate``, ``std_error``; periods in the order of time.  An
+        effect more than 1.96 errors from zero has a dot; the base, without error, is a dash.
+    """
+    import numpy as np
+
+    cohorts, periods = (list(cells[c].sort_values().unique()) for c in ("cohort", "period"))
+    wide = np.full((len(cohorts), len(periods)), np.nan)
+    reach = float(cells["estimate"].abs().max()) or 1.0
+    figure, axes = sheet(figsize=(7.0, 1.4 + 0.3 * len(cohorts)))
+    for cohort, period, estimate, error in cells.itertuples(index=False):
+        row, column = cohorts.index(cohort), periods.index(period)
+        wide[row, column] = estimate
+        sure = abs(estimate) > 1.96 * error
+        mark = "_" if not np.isfinite(error) else "o" if sure else None
+        if mark:
+            axes.plot(column, row, mark, color=INK, ms=4 if sure else 8)
+    shown = axes.imshow(wide, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
+    figure.colorbar(shown, ax=axes, label="Effect")
+    step = max(1, len(periods) // 8)
+    axes.set_xticks(range(0, len(periods), step), [str(p) for p in periods[::step]])
+    axes.set_yticks(range(len(cohorts)), [str(c) for c in cohorts])
+    axes.set(xlabel="Period", ylabel="First treated")
+    axes.grid(False)
     return figure
 
 

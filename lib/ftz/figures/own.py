@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ftz.figures.style import BLUE, GREY, INK, ORANGE, PALETTE, sheet
+from ftz.figures.style import GREY, INK, ORANGE, PALETTE, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from ftz.did import DidResult
 
 #: More units than this are drawn as counts.
 _MOST_LINES = 60
@@ -96,17 +94,4 @@ def outcome_paths(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     columns = min(len(dates) + 1, 6)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=columns, title="Adoption")
-    return figure
-
-
-def effects(results: dict[str, DidResult], label: str = "Coefficient of the treatment") -> Figure:
-    """Draw the treatment's coefficient for several outcomes with 95% intervals."""
-    figure, axes = sheet(figsize=(7.0, 1.0 + 0.5 * len(results)))
-    for place, result in enumerate(results.values()):
-        bounds = result.conf_int().loc[result.treatment]
-        axes.hlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)
-        axes.plot(result.att, place, "o", color=BLUE)
-    axes.axvline(0, color=GREY, lw=1)
-    axes.set_yticks(range(len(results)), list(results))
-    axes.set(ylim=(len(results) - 0.5, -0.5), xlabel=label)
     return figure

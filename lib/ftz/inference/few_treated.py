@@ -22,8 +22,14 @@ from ftz.results import Result, checked_level
 _HOPELESS, _FEW = 2, 5
 
 
-def caution(n_clusters: int, n_treated: int) -> str:
+def caution(n_clusters: int, n_treated: int, few: int = _FEW) -> str:
     """Say in words what the number of treated clusters does to cluster-robust methods.
+
+    Parameters
+    ----------
+    n_clusters, n_treated : int
+    few : int
+        Most clusters on one side that are worth a word.
 
     Returns
     -------
@@ -36,11 +42,12 @@ def caution(n_clusters: int, n_treated: int) -> str:
     clustered t test and the unrestricted wild bootstrap reject too often, the restricted
     one too seldom, and the more so the fewer there are.
     """
-    few, kind = min((n_treated, "treated"), (n_clusters - n_treated, "untreated"))
-    if few > _FEW or few <= 0:
+    sides = ((n_treated, "treated"), (n_clusters - n_treated, "untreated"))
+    least, kind = min((side for side in sides if side[0] > 0), default=(0, ""))
+    if not 0 < least <= few:
         return ""
-    have = f"Caution: only {few} of {n_clusters} clusters {'is' if few == 1 else 'are'} {kind}."
-    if few <= _HOPELESS:
+    have = f"Caution: only {least} of {n_clusters} clusters {'is' if least == 1 else 'are'} {kind}."
+    if least <= _HOPELESS:
         return (
             f"{have} No method that relies on clustered standard errors is reliable here: the "
             "t test and the bootstrap without the null reject far too often, the bootstrap "

@@ -9,6 +9,7 @@ from ftz.own.checking import check, check_sheet, read_study
 from ftz.own.estimates import (
     assignments,
     bacon,
+    cells,
     columns,
     design,
     event_study,
@@ -57,6 +58,7 @@ __all__ = [
     "Study",
     "assignments",
     "bacon",
+    "cells",
     "check",
     "check_sheet",
     "columns",

@@ -11,6 +11,7 @@ ever read as Markdown, HTML or code.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ import yaml
 
 from ftz.errors import FtzError
 from ftz.own.checking import check
-from ftz.own.how import HOW, WITH_ERRORS, caution
+from ftz.own.how import HOW, said
 from ftz.own.sections import missing
 from ftz.own.spec import PanelProblem, ProblemsError
 from ftz.own.study import Study
@@ -99,6 +100,7 @@ def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping
     import jupytext
     from papermill.parameterize import parameterize_notebook
 
+    chapter = chapter.replace("@@LEVEL@@", f"{100 * study.choices.level:g}%")
     notebook = jupytext.reads(chapter, fmt="md:myst")
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])  # papermill asks each cell for them
@@ -119,6 +121,8 @@ def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping
         cell.metadata.pop("tags", None)
         if shown:
             cell.metadata["tags"] = shown
+        if "parameters" in shown:
+            cell.source = _chosen(cell.source, study)
         if cell.cell_type == "markdown":
             cell.source = _written(cell.source, study, lacking)
         kept.append(cell)
@@ -137,10 +141,22 @@ def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
     return fill(chapter, study, missing(study), {})
 
 
+def _chosen(text: str, study: Study) -> str:
+    """Put what the spec chooses in the place of a chapter's default parameters."""
+    chosen = study.choices
+    low, high = chosen.event_window
+    values = {"leads": -low, "lags": high, "neighbours": chosen.k} | {
+        name: getattr(chosen, name) for name in ("caliper", "support", "draws", "seed")
+    }
+    for name, value in values.items():
+        text = re.sub(rf"(?m)^({name}: \w+ = )\S+", rf"\g<1>{json.dumps(value)}", text)
+    return text
+
+
 def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
     def read(match: re.Match[str]) -> str:
-        cautions = caution(study) if match[1] in WITH_ERRORS else ()
-        words = [HOW[match[1]], *(f"{said[0].upper()}{said[1:]}." for said in cautions)]
+        beside = said(study, match[1])
+        words = [HOW[match[1]], *(f"{text[0].upper()}{text[1:]}." for text in beside)]
         return "*How to read this.* " + plain_markdown(" ".join(words))
 
     text = _HOW.sub(read, text.replace(_TITLE, plain_markdown(study.title)))

@@ -9,6 +9,7 @@ problems are collected; a stage that fails is the last one.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
+from ftz.own.how import caution
+from ftz.own.periods import frequency, written
 from ftz.own.reading import Sheet, read_sheet
 from ftz.own.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 from ftz.own.study import Study
@@ -100,7 +103,7 @@ def check_sheet(sheet: Sheet, spec: Spec) -> tuple[list[PanelProblem], Study | N
         if checker.failed:
             return sorted(checker.problems, key=lambda p: not p.fatal), None
     study = checker.study()
-    for said in study.silent_pooling:
+    for said in (*caution(study), *study.silent_pooling):
         checker.wrong(said, fatal=False)
     return checker.problems, study
 
@@ -427,9 +430,11 @@ class _Checker:
             first = np.searchsorted(places, start - 1e-9) + 1.0
             frame[name] = np.where(np.isnan(start), np.nan, first)
         frame[spec.time] = ranks.astype("int64") + 1
-        self.labels = {
-            i + 1: plain(self.written.get(p, f"{p:g}"), 40) for i, p in enumerate(places)
-        }
+        kind, _ = frequency(places)
+        for i, place in enumerate(places):
+            text = self.written.get(place, f"{place:g}")
+            whole = kind and re.match(r"\d{4}-\d\d-\d\d", text)  # a quarter kept as its first day
+            self.labels[i + 1] = written(place, kind) if whole else plain(text, 40)
         self.wrong(
             f"periods are numbered 1 to {len(places)}: 1 is {self.labels[1]}, {len(places)} is "
             f"{self.labels[len(places)]}",
@@ -474,11 +479,6 @@ class _Checker:
         remarks = []
         if ever.all():
             remarks.append("every unit is treated in the end: controls are those not treated yet")
-        elif int(ever.sum()) < 5 or int((1 - ever).sum()) < 5:
-            remarks.append(
-                f"{int(ever.sum())} of {len(ever)} units are ever treated: with so few on one "
-                "side, clustered standard errors are too small"
-            )
         if always.any():
             some = ", ".join(always.index[always][:5])
             remarks.append(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ftz import did, inference, matching, size_and_power
 from ftz.errors import EstimationError
@@ -49,7 +50,7 @@ TESTS = (
 
 def columns(study: Study) -> tuple[did.DidResult, ...]:
     """Estimate without controls, then with one more at a time."""
-    controls, panel = study.varying_controls, study.panel
+    controls, panel = study.varying_controls, study.settled
     return tuple(did.twfe(panel.with_(controls=controls[:j])) for j in range(len(controls) + 1))
 
 
@@ -75,7 +76,7 @@ def score(study: Study) -> matching.ScoreResult:
     if not study.match_on:
         raise EstimationError("the spec names no covariates to match on")
     within_size(study, "matching")
-    return matching.propensity_score(study.frame, study.treatment, study.match_on)
+    return matching.propensity_score(study.settled.frame, study.treatment, study.match_on)
 
 
 def matches(
@@ -112,7 +113,7 @@ def matches(
         ways[f"{chosen.kernel} kernel"] = {"kernel": chosen.kernel, "bandwidth": width}
     return {
         name: matching.match_panel(
-            study.frame,
+            study.settled.frame,
             study.treatment,
             list(study.match_on),
             scheme=chosen.scheme if scheme is None else scheme,
@@ -132,26 +133,31 @@ def matching_effects(study: Study, found: Mapping[str, matching.PanelMatches]) -
     Returns
     -------
     pandas.DataFrame
-        One row a way: ``estimate``, ``std_error``, ``treated``.  Where units were matched
-        by their baseline, rows of two periods are no effect, and there is none.
+        One row a way: ``estimate``, ``std_error``, ``treated``, and the ends of the interval
+        ``lower`` and ``upper`` at the study's level.  Where units were matched by their
+        baseline, rows of two periods are no effect, and there is none.
     """
-    outcome, clusters = study.frame[study.outcome], study.frame[study.cluster]
+    frame = study.settled.frame
+    outcome, clusters = frame[study.outcome], frame[study.cluster]
     if any(one.scheme == "baseline" for one in found.values()):
         raise EstimationError("units are matched at their baseline: see the regression on them")
     rows = {
         name: one.effects(outcome, se="cluster", cluster=clusters).loc["all"]
         for name, one in found.items()
     }
-    return pd.DataFrame(rows).T
+    table = pd.DataFrame(rows).T
+    half = float(stats.norm.ppf(0.5 + study.choices.level / 2)) * table["std_error"]
+    return table.assign(lower=table["estimate"] - half, upper=table["estimate"] + half)
 
 
 def on_matches(study: Study, found: matching.PanelMatches) -> did.DidResult:
     """Estimate the two-way coefficient on matched rows, each weighted by how often it serves."""
-    rows = (found.weights > 0).to_numpy()
-    share = study.frame[study.weights] if study.weights else 1.0
-    frame = study.frame.assign(matched_weight=found.weights * share)[rows]
+    panel, rows = study.settled, (found.weights > 0).to_numpy()
+    share = panel.frame[study.weights] if study.weights else 1.0
+    frame = panel.frame.assign(matched_weight=found.weights * share)[rows]
     why = f"{(~rows).sum()} rows without a match left out"
-    return did.twfe(study.panel.with_(frame=frame, weights="matched_weight", dropped=(why,)))
+    dropped = (*panel.dropped, why)
+    return did.twfe(panel.with_(frame=frame, weights="matched_weight", dropped=dropped))
 
 
 # --- difference-in-differences --------------------------------------------------------------
@@ -197,6 +203,8 @@ def bacon(study: Study) -> did.BaconDecomposition:
             "treated later, and the coefficient is one comparison"
         )
     panel = study.unweighted
+    if panel.dropped:
+        raise EstimationError("it is of all rows, and the spec leaves those of anticipation out")
     return did.bacon(panel.frame, panel.outcome, study.cohort, unit=panel.unit, time=panel.time)
 
 
@@ -208,24 +216,21 @@ def staggered(study: Study) -> did.Comparison:
     """
     chosen, results, refusals = study.choices, dict[str, did.AttResult](), dict[str, str]()
     panel = study.panel.with_(controls=study.staggered_covariates)
-    own: dict[str, dict[str, Any]] = {
-        "callaway_santanna": {
-            "control_group": study.control_group,
-            "method": chosen.method,
-            "aggregate": chosen.estimand,
-        }
-    }
-    if all(start is not None for start in study.starts.values()):
-        # the controls of a stack are then units that adopt after its window
-        own["stacked"] = {"window": chosen.event_window}
+    early = {"anticipation": chosen.anticipation} if chosen.anticipation else {}
     for name in STAGGERED:
-        options = {"anticipation": chosen.anticipation} if chosen.anticipation else {}
+        options: dict[str, Any] = dict(early)
+        if name == "stacked" and all(start is not None for start in study.starts.values()):
+            # the controls of a stack are then units that adopt after its window
+            options["window"] = chosen.event_window
         try:
+            if name == "callaway_santanna":
+                results[name] = _callaway_santanna(study)
+                continue
             if name in MOST_ROWS:
                 within_size(study, name)
-            if options and name == "dechaisemartin_dhaultfoeuille":
+            if early and name == "dechaisemartin_dhaultfoeuille":
                 raise EstimationError("it is offered without anticipation here")
-            results[name] = did.ESTIMATORS[name](panel, **options, **own.get(name, {}))
+            results[name] = did.ESTIMATORS[name](panel, **options)
         except EstimationError as error:
             refusals[name] = str(error)
     if not results:
@@ -234,9 +239,46 @@ def staggered(study: Study) -> did.Comparison:
     return did.Comparison(results=results, refusals=refusals, title=title)
 
 
-def honest(study: Study, leads: int = 4, lags: int = 3) -> did.HonestBounds:
-    """Return confidence sets that allow trends to diverge after adoption as before it."""
-    event = event_study(study, leads, lags)
+def _callaway_santanna(study: Study) -> did.AttResult:
+    """Estimate by Callaway and Sant'Anna with all that the spec chooses of it."""
+    within_size(study, "callaway_santanna")
+    return did.callaway_santanna(
+        study.panel.with_(controls=study.staggered_covariates),
+        control_group=study.control_group,
+        method=study.choices.method,
+        aggregate=study.choices.estimand,
+        anticipation=study.choices.anticipation,
+    )
+
+
+def cells(study: Study) -> pd.DataFrame:
+    """Return the effect on each cohort in each period by Callaway-Sant'Anna, in the file's words.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cohort``, ``period``, ``estimate``, ``std_error`` (none in the period of reference).
+    """
+    return by_cell(study, _callaway_santanna(study))
+
+
+def by_cell(study: Study, result: did.AttResult) -> pd.DataFrame:
+    """Return the effects by cohort and period that a result holds; see :func:`cells`."""
+    table = result.by_cell
+    assert table is not None
+    order = list(dict.fromkeys(map(study.period, study.periods)))
+    words = {c: [study.period(v) for v in table[c]] for c in ("cohort", "period")}
+    return table.assign(**{c: pd.Categorical(w, order, ordered=True) for c, w in words.items()})
+
+
+def honest(study: Study) -> did.HonestBounds:
+    """Return confidence sets that allow trends to diverge after adoption as before it.
+
+    They rest on the event study of the spec's window, with at most four leads and three lags of
+    their own: the sets take minutes with more.
+    """
+    low, high = study.choices.event_window
+    event = event_study(study, min(-low, 4), min(high, 3))
     return did.relative_magnitudes(event, (0.5, 1.0, 1.5), level=study.choices.level)
 
 
@@ -259,14 +301,15 @@ def design(study: Study, panels: int, seed: int) -> tuple[size_and_power.StudyRe
     result, correlation
     """
     within_size(study, "design")
-    fit = did.twfe(study.unweighted)
-    residual = fit.residuals.groupby(study.frame[study.unit])
+    panel = study.unweighted
+    fit = did.twfe(panel)
+    residual = fit.residuals.groupby(panel.frame[study.unit])
     before = residual.shift(1)
     both = before.notna()
     correlation = float(np.corrcoef(fit.residuals[both], before[both])[0, 1])
     rho = float(np.clip(correlation, 0.0, 0.9))
     shape = size_and_power.PanelDesign.of(
-        study.frame,
+        panel.frame,
         study.treatment,
         study.varying_controls,
         draws=199,
@@ -286,20 +329,14 @@ def parts(study: Study) -> dict[str, did.DidResult]:
     """Estimate the coefficient for each part of the outcome."""
     if not study.sub_outcomes:
         raise EstimationError("the spec names no sub_outcomes")
-    return {name: did.twfe(study.panel, name) for name in study.sub_outcomes}
+    return {name: did.twfe(study.settled, name) for name in study.sub_outcomes}
 
 
 def several(study: Study, draws: int, seed: int) -> inference.MultipleTestingResult:
     """Adjust the parts' p values for their number by Romano and Wolf's step-down."""
     if len(study.sub_outcomes) < 2:
         raise EstimationError("the spec names fewer than two sub_outcomes")
+    panel = study.unweighted
     return inference.romano_wolf(
-        study.frame,
-        list(study.sub_outcomes),
-        study.treatment,
-        study.varying_controls,
-        seed=seed,
-        draws=draws,
-        unit=study.unit,
-        time=study.time,
+        panel, list(study.sub_outcomes), study.treatment, seed=seed, draws=draws
     )

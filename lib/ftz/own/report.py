@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -33,7 +33,7 @@ from ftz.figures import own as own_figures
 from ftz.figures import style
 from ftz.own import estimates
 from ftz.own.checking import check
-from ftz.own.how import HOW, WITH_ERRORS, caution
+from ftz.own.how import HOW, said
 from ftz.own.spec import PanelProblem, ProblemsError
 from ftz.own.study import Study
 from ftz.own.writing import (
@@ -46,9 +46,6 @@ from ftz.own.writing import (
     write_word,
 )
 from ftz.results import CoefficientResult, stars
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _PACKAGES = ("ftz-monograph", "numpy", "pandas", "scipy", "diff-diff", "linearmodels")
 
@@ -83,15 +80,8 @@ class _Run:
         return None
 
     def exhibit(self, name: str, title: str, **parts: Any) -> Exhibit:
-        notes = (*parts.pop("notes", ()), *(caution(self.study) if name in WITH_ERRORS else ()))
+        notes = (*parts.pop("notes", ()), *said(self.study, name))
         return Exhibit(name, title, HOW[name], notes=notes, **parts)
-
-    def dated(self, figure: Figure) -> Figure:
-        """Write periods under an axis of time as the file does."""
-        if self.study.period_labels:
-            for axes in figure.axes:
-                axes.xaxis.set_major_formatter(lambda x, _: self.study.period(round(x)))
-        return figure
 
 
 # --- the steps --------------------------------------------------------------------------------
@@ -128,7 +118,7 @@ def _sample(run: _Run) -> Iterator[Exhibit]:
     table["share of units"] = table["units"] / len(starts)
     yield run.exhibit("cohorts", "Units by the period of adoption", table=table)
     figure = own_figures.adoption(study.starts, study.periods)
-    yield run.exhibit("adoption", "Adoption", figure=run.dated(figure))
+    yield run.exhibit("adoption", "Adoption", figure=study.dated(figure))
     numbers = study.frame.select_dtypes("number").drop(columns=[study.time, study.cohort])
     summary = numbers.agg(["count", "mean", "std", "min", "max"]).T.rename(index=study.label)
     summary["count"] = summary["count"].astype(int)
@@ -137,7 +127,7 @@ def _sample(run: _Run) -> Iterator[Exhibit]:
     figure = own_figures.outcome_paths(
         study.frame, study.outcome, study.cohort, study.time, study.label(study.outcome)
     )
-    yield run.exhibit("paths", "Mean outcome by date of adoption", figure=run.dated(figure))
+    yield run.exhibit("paths", "Mean outcome by date of adoption", figure=study.dated(figure))
 
 
 def _two_way(run: _Run) -> Iterator[Exhibit]:
@@ -176,12 +166,10 @@ def _two_way(run: _Run) -> Iterator[Exhibit]:
     if family:
         table = family.table.drop(columns="allows").reset_index()
         allows = family.table["allows"].to_numpy()
-        notes = ("weights do not enter here",) if study.weights else ()
         yield run.exhibit(
             "standard-errors",
             "One coefficient, a family of standard errors",
             table=table.assign(**{"allows for": allows}),
-            notes=notes,
         )
 
 
@@ -226,12 +214,29 @@ def _estimators(run: _Run) -> Iterator[Exhibit]:
         figure = did_figures.interval_plot(known, f"Effect on the treated, {level:.0%} intervals")
         yield run.exhibit("estimators-side-by-side", "Every estimator", figure=figure)
     yield from _events(run, side)
-    cells = (
-        side.results["callaway_santanna"].by_cell if "callaway_santanna" in side.results else None
-    )
-    if isinstance(cells, pd.DataFrame):
-        words = {c: [study.period(v) for v in cells[c]] for c in ("cohort", "period")}
-        yield run.exhibit("att-gt", "ATT(g, t), Callaway-Sant'Anna", table=cells.assign(**words))
+    if "callaway_santanna" in side.results:
+        cells = estimates.by_cell(study, side.results["callaway_santanna"])
+        title = "ATT(g, t), Callaway-Sant'Anna"
+        figure = did_figures.cells_plot(cells)
+        yield run.exhibit("att-gt", title, table=cells, shown=_laid_out(cells), figure=figure)
+
+
+def _with_errors(estimates: pd.Series, errors: pd.Series) -> list[str]:
+    """Return estimates with their errors in parentheses; what has none is the base at zero."""
+    return [
+        f"{cell(e)} ({cell(s)})" if np.isfinite(s) else "base" if e == 0 else cell(e)
+        for e, s in zip(estimates, errors, strict=True)
+    ]
+
+
+def _laid_out(cells: pd.DataFrame) -> pd.DataFrame | None:
+    """Return effects by period and cohort as a reader looks at them; None where it is too wide."""
+    if cells["cohort"].nunique() > 6:
+        return None
+    words = _with_errors(cells["estimate"], cells["std_error"])
+    wide = cells.assign(words=words).pivot(index="period", columns="cohort", values="words")
+    wide.columns = pd.Index([f"treated from {c}" for c in wide.columns])
+    return wide.astype(str).replace("nan", "").reset_index()
 
 
 def _events(run: _Run, side: did.Comparison) -> Iterator[Exhibit]:
@@ -245,7 +250,9 @@ def _events(run: _Run, side: did.Comparison) -> Iterator[Exhibit]:
     for name, one in studies.items():
         table[name] = one.params.reindex(times).to_numpy()
         table[f"{name}, error"] = one.std_errors.reindex(times).to_numpy()
-    inside = table["periods since adoption"].between(low, high)
+    shown = table[["periods since adoption"]].assign(
+        **{n: _with_errors(table[n], table[f"{n}, error"]) for n in studies}
+    )[table["periods since adoption"].between(low, high)]
     notes = [
         f"{name}: coefficients before adoption are jointly zero with p = {one.pretrend_pvalue:.3f}"
         for name, one in studies.items()
@@ -255,10 +262,10 @@ def _events(run: _Run, side: did.Comparison) -> Iterator[Exhibit]:
         "event-studies",
         "Event studies of every estimator",
         table=table,
-        shown=table[inside],
+        shown=shown,
         notes=tuple(notes),
     )
-    figure = did_figures.event_studies_plot(studies)
+    figure = did_figures.event_studies_plot(studies, run.study.choices.level)
     figure.axes[0].set(xlabel="Periods since adoption", xlim=(low - 0.6, high + 0.6))
     yield run.exhibit("event-study-side-by-side", "Event studies of every estimator", figure=figure)
 
@@ -269,7 +276,7 @@ def _diagnostics(run: _Run) -> Iterator[Exhibit]:
     event = run.ask("event-study", lambda: run.event)
     if event is not None:
         rows.append(("pre-trends", "joint p value before adoption", event.pretrend_pvalue))
-        slope = run.ask("detectable trend", lambda: event.detectable_slope(0.8))
+        slope = run.ask("detectable trend", lambda: event.detectable_slope(0.8, chosen.level))
         if slope is not None:
             rows.append(("pre-trends", "trend found with 80% power", slope))
         band = run.ask("simultaneous band", lambda: event.simultaneous_band(chosen.level))
@@ -284,12 +291,11 @@ def _diagnostics(run: _Run) -> Iterator[Exhibit]:
         figure = did_figures.honest_plot(honest, "Largest step after, as a multiple of before")
         yield run.exhibit("honest", "Robust to diverging trends", figure=figure)
     table = pd.DataFrame(rows, columns=["question", "statistic", "value"])
-    notes = ("weights do not enter weights of cells, decomposition and placebos",)
     yield run.exhibit(
         "diagnostics",
         "Diagnostics of the two-way coefficient",
         table=table,
-        notes=(*(notes if study.weights else ()), *study.silent_pooling),
+        notes=(*study.unweighted.dropped, *study.silent_pooling),
     )
 
 
@@ -309,7 +315,9 @@ def _chance(run: _Run, rows: list[tuple[str, str, object]]) -> Iterator[Exhibit]
     if not run.ask("placebos and bootstrap", partial(estimates.within_size, study, "trials")):
         return
     for scheme in ("units", "observations"):
-        ask = partial(inference.placebo, study.unweighted, scheme=scheme, draws=draws, seed=seed)
+        starts = study.starts if scheme == "units" else None
+        how: dict[str, Any] = {"adoption": starts, "draws": draws, "seed": seed}
+        ask = partial(inference.placebo, study.unweighted, scheme=scheme, **how)
         trial = run.ask(f"placebo over {scheme}", ask)
         if trial is not None:
             rows.append(
@@ -359,8 +367,9 @@ def _matching(run: _Run) -> Iterator[Exhibit]:
         run.refused["balance"] = f"tabled for pooled matching; the spec matches {scheme}"
         return
     pairs, fit = nearest.matches["all"], nearest.fits["all"]
-    treated = study.frame[study.treatment]
-    balance = matching.balance(study.frame, covariates, treated, pairs)
+    frame = study.settled.frame
+    treated = frame[study.treatment]
+    balance = matching.balance(frame, covariates, treated, pairs)
     flat = balance.set_axis([" ".join(map(str, c)) for c in balance.columns], axis=1)
     flat = flat.rename(index=study.label).rename_axis("covariate").reset_index()
     yield run.exhibit("balance", f"Balance, {name}", table=flat)
@@ -379,7 +388,7 @@ def _channels(run: _Run) -> Iterator[Exhibit]:
             table = pd.concat(lines).rename(columns={"term": "part"})
             yield run.exhibit("parts", "Parts of the outcome", table=table)
     if study.mediator:
-        split = run.ask("mediation", lambda: mediation.mediate(study.unweighted, *study.channel))
+        split = run.ask("mediation", lambda: mediation.mediate(study.settled, *study.channel))
         if split is not None:
             table = split.summary.rename_axis("part").reset_index()
             yield run.exhibit("mediation", f"Through {study.label(study.mediator)}", table=table)

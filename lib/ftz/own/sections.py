@@ -40,7 +40,7 @@ def _matching(study: Study) -> None:
 def _placebo_paths(study: Study) -> None:
     if not any(start is None for start in study.starts.values()) and len(study.cohorts) < 2:
         raise EstimationError("all units adopt at once: there is no other assignment")
-    inference.placebo(study.unweighted, scheme="units", draws=_FEW, seed=0)
+    inference.placebo(study.unweighted, scheme="units", adoption=study.starts, draws=_FEW, seed=0)
 
 
 def _weights(study: Study) -> None:
@@ -85,6 +85,7 @@ SECTIONS: Mapping[str, Callable[[Study], object]] = {
     "weights-of-cells": lambda study: did.twfe_weights(study.unweighted),
     "bacon": estimates.bacon,
     "staggered": estimates.staggered,
+    "att-gt": estimates.cells,
     "paths": _placebo_paths,
     "enumerated": _enumerated,
     "bootstrap": lambda study: inference.wild_cluster_bootstrap(
@@ -94,7 +95,7 @@ SECTIONS: Mapping[str, Callable[[Study], object]] = {
     "design": lambda study: estimates.design(study, 10, 0),
     "parts": estimates.parts,
     "several": lambda study: estimates.several(study, _FEW, 0),
-    "mediator": lambda study: mediation.mediate(study.unweighted, *study.channel),
+    "mediator": lambda study: mediation.mediate(study.settled, *study.channel),
     "indirect": lambda study: mediation.bootstrap_indirect(
         study.unweighted, *study.channel, draws=_FEW, seed=0
     ),

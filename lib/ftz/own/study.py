@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from ftz.errors import EstimationError
 from ftz.own.spec import Choices
 from ftz.panel import Panel
 from ftz.random_effects import trap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,21 @@ class Study:
     source: str = ""
     kind: str = "own"
 
-    @property
+    @cached_property
     def panel(self) -> Panel:
         """The panel as the estimators take it, with controls that vary, clusters and weights."""
         cluster = self.cluster if self.cluster != self.unit else None
         return Panel.from_spec(self.frame, self, controls=self.varying_controls, cluster=cluster)
 
-    @property
+    @cached_property
+    def settled(self) -> Panel:
+        """The panel for what knows before and after only: who may anticipate is in neither."""
+        return self.panel.without_anticipation(self.choices.anticipation)
+
+    @cached_property
     def unweighted(self) -> Panel:
-        """The panel for what knows no weights, such as tests by chance and decompositions."""
-        return self.panel.with_(weights=None)
+        """The settled panel for what knows no weights: tests by chance, decompositions."""
+        return self.settled.with_(weights=None)
 
     @property
     def channel(self) -> tuple[str, str, str, tuple[str, ...]]:
@@ -105,6 +114,13 @@ class Study:
     def period(self, number: float) -> str:
         """Return what the file writes for a period."""
         return self.period_labels.get(int(number), f"{number:g}")
+
+    def dated(self, figure: Figure) -> Figure:
+        """Write periods under an axis of time as the file does."""
+        if self.period_labels:
+            for axes in figure.axes:
+                axes.xaxis.set_major_formatter(lambda x, _: self.period(round(x)))
+        return figure
 
     @property
     def periods(self) -> list[int]:

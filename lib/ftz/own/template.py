@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
+from ftz.own.periods import described
 from ftz.own.reading import read_sheet
 from ftz.own.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
 from ftz.panel import moments
@@ -178,7 +179,7 @@ def _roles(frame: pd.DataFrame) -> dict[str, tuple[Any, str]]:
 
     unit, time = min(pairs, key=odd)
     found["unit"] = unit, f"it has {counts[unit]} values, and with {time} it names each row once"
-    found["time"] = time, f"it holds {counts[time]} periods"
+    found["time"] = time, f"it holds {described(_places(frame[time]).to_numpy())}"
     cells = frame.fillna("").astype(str)
     fixed = cells.groupby(frame[unit].to_numpy()).nunique().max() == 1
     found |= _adoption(frame, unit, time, fixed)
@@ -228,7 +229,8 @@ def _placed(column: pd.Series) -> bool:
         places = moments(values)
     except EstimationError:
         return False
-    return bool(np.isfinite(places).all() and (places % 0.25 == 0).mean() > 0.2)
+    dates = pd.to_numeric(values.astype("string"), errors="coerce").isna().all()
+    return bool(np.isfinite(places).all() and (dates or (places % 0.25 == 0).mean() > 0.2))
 
 
 def _places(column: pd.Series) -> pd.Series:

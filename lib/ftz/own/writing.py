@@ -107,7 +107,8 @@ def cell(value: object) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return not text or bool(re.fullmatch(r"\(?[<-]?[\d,.]+(e[+-]?\d+)?%?\)?\*{0,3}", text))
+    number = r"\(?[<-]?[\d,.]+(e[+-]?\d+)?%?\)?\*{0,3}"
+    return text in ("", "infinite") or bool(re.fullmatch(number, text))
 
 
 def _numeric(cells: pd.DataFrame) -> list[bool]:
@@ -159,13 +160,14 @@ def latex(exhibit: Exhibit) -> str:
         [
             r"\begin{table}[htbp]\centering\small",
             rf"\caption{{{tex(exhibit.title)}}}\label{{tab:{exhibit.name}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{% needs graphicx",
             rf"\begin{{tabular}}{{{layout}}}",
             r"\toprule",
             head,
             r"\midrule",
             *rows,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             *notes,
             r"\end{table}",
             "",
@@ -180,7 +182,7 @@ def write_latex(exhibits: Sequence[Exhibit], title: str, path: Path) -> None:
     lines = [
         "% compile with xelatex" if chinese else "% compile with pdflatex or xelatex",
         r"\documentclass{article}",
-        r"\usepackage{booktabs}",
+        r"\usepackage{booktabs,graphicx}",
         r"\usepackage[margin=2cm]{geometry}",
         r"\usepackage{ctex}" if chinese else r"\usepackage[T1]{fontenc}",
         rf"\title{{{tex(title)}}}\date{{}}",
@@ -219,11 +221,15 @@ def write_word(exhibits: Sequence[Exhibit], title: str, path: Path) -> None:
         caption.paragraph_format.keep_with_next = True
         caption.paragraph_format.space_before = Pt(12)
         caption.add_run(f"Table {number}. {exhibit.title}").bold = True
+        lines = [list(cells.columns), *map(list, cells.itertuples(index=False))]
         grid = document.add_table(rows=0, cols=cells.shape[1])
-        numbers = _numeric(cells)
-        for row in [list(cells.columns), *cells.itertuples(index=False)]:
-            for place, text, right in zip(grid.add_row().cells, row, numbers, strict=True):
-                place.text = text
+        grid.autofit = False
+        room = section.page_width - section.left_margin - section.right_margin
+        widths = [int(room * share) for share in _longest(lines) / _longest(lines).sum()]
+        for row in lines:
+            kinds = zip(grid.add_row().cells, row, _numeric(cells), widths, strict=True)
+            for place, text, right, width in kinds:
+                place.text, place.width = text, width
                 if right:
                     place.paragraphs[0].alignment = WD_ALIGN_PARAGRAPH.RIGHT
         _three_rules(grid)
@@ -298,6 +304,11 @@ def _wide(text: str) -> int:
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
+def _longest(grid: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return how wide each column wants to be, in letters; long texts are wrapped."""
+    return np.array([min(max(map(_wide, c)), 60) + 2 for c in zip(*grid, strict=True)], float)
+
+
 def _wrapped(text: str, width: int) -> list[str]:
     share = len(text) / max(_wide(text), 1)
     return textwrap.wrap(text, max(int(width * share), 4)) or [""]
@@ -350,7 +361,7 @@ class _Pages:
     def table(self, cells: pd.DataFrame, size: float = 6.5) -> None:
         """Draw a three-line table, long texts wrapped, columns as wide as their texts."""
         grid = [list(cells.columns), *map(list, cells.itertuples(index=False))]
-        longest = np.array([min(max(map(_wide, column)), 60) + 2 for column in zip(*grid)], float)  # noqa: B905
+        longest = _longest(grid)
         room = (self.WIDTH - 2 * self.MARGIN) / (size * 0.55 / 72)
         longest *= min(room / longest.sum(), 2.0)
         places = self.MARGIN + np.r_[0, np.cumsum(longest)[:-1]] * size * 0.55 / 72
@@ -369,9 +380,9 @@ class _Pages:
 
     def picture(self, drawn: Path) -> None:
         """Place a picture of 300 dots an inch."""
-        from matplotlib import image
+        from PIL import Image
 
-        pixels = (image.imread(drawn) * 255).astype(np.uint8)
+        pixels = np.asarray(Image.open(drawn).convert("RGB"))  # drawn on white
         height, width = (side / 300 for side in pixels.shape[:2])
         scale = min(1.0, (self.WIDTH - 2 * self.MARGIN) / width, 9.0 / height)
         self.space(scale * height + 0.1)
