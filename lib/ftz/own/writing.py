@@ -206,7 +206,7 @@ def write_word(exhibits: Sequence[Exhibit], title: str, path: Path) -> None:
     from docx.shared import Pt
 
     document = Document()
-    section = document.sections[0]
+    section: Any = document.sections[0]
     section.orientation = WD_ORIENT.LANDSCAPE
     section.page_width, section.page_height = section.page_height, section.page_width
     font = document.styles["Normal"].font
