@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ftz import did, inference, mediation
 from ftz.errors import EstimationError, FtzError
@@ -40,7 +41,8 @@ def _matching(study: Study) -> None:
 def _placebo_paths(study: Study) -> None:
     if not any(start is None for start in study.starts.values()) and len(study.cohorts) < 2:
         raise EstimationError("all units adopt at once: there is no other assignment")
-    inference.placebo(study.unweighted, scheme="units", adoption=study.starts, draws=_FEW, seed=0)
+    starts: dict[str, Any] = {"adoption": study.starts}
+    inference.placebo(study.unweighted, scheme="units", draws=_FEW, seed=0, **starts)
 
 
 def _weights(study: Study) -> None:
