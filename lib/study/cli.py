@@ -82,7 +82,6 @@ def _panel_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "spec",
-        type=Path,
         nargs="?",
         default=argparse.SUPPRESS,
         metavar="SPEC.yml",
@@ -92,14 +91,13 @@ def _panel_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _spec(options: argparse.Namespace) -> Path:
-    spec: Path | None = options.spec
-    if spec is None:
+    if options.spec is None:
         panel = options.panel
         raise FtzError(
             f"no spec: write `ftz {options.command} {panel} SPEC.yml`, and `ftz new-panel {panel}` "
             "for a proposal"
         )
-    return spec
+    return Path(options.spec)
 
 
 def _check_parser(parser: argparse.ArgumentParser) -> None:

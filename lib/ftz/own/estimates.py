@@ -202,9 +202,7 @@ def bacon(study: Study) -> did.BaconDecomposition:
             f"all treated units adopt in {only}: no unit serves as a control for one that is "
             "treated later, and the coefficient is one comparison"
         )
-    panel = study.unweighted
-    if panel.dropped:
-        raise EstimationError("it is of all rows, and the spec leaves those of anticipation out")
+    panel = study.panel  # of all rows: without some of them nothing would be balanced
     return did.bacon(panel.frame, panel.outcome, study.cohort, unit=panel.unit, time=panel.time)
 
 

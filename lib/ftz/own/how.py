@@ -113,8 +113,12 @@ ENTERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "anticipation": (
         "every estimate: rows in which the treated may react are left out of what knows before "
         "and after only, and the base of event studies and Callaway-Sant'Anna moves before them; "
-        "de Chaisemartin-D'Haultfoeuille and the decomposition refuse",
-        {"multiverse": "anticipation does not enter the grid"},
+        "de Chaisemartin-D'Haultfoeuille refuse",
+        {
+            "diagnostics": "the decomposition keeps the rows of anticipation",
+            "bacon": "the decomposition keeps the rows of anticipation",
+            "multiverse": "anticipation does not enter the grid",
+        },
     ),
     "control_group": (
         "Callaway-Sant'Anna",
