@@ -126,7 +126,7 @@ def test_the_table_says_what_the_panel_holds_and_the_bound_stands(number):
 
 def test_parents_are_many_and_each_has_its_own_rows():
     members = STORED[STORED["end"] == "member"]
-    for reading, least in {"pooled": 100, "one command": 50}.items():
+    for reading, least in {"pooled": 100, "one command": 100}.items():
         own = members[members["reading"] == reading]
         assert len(own) >= least and own["parent"].is_unique
         rows = {tuple(zip(PANELS[i]["city"], PANELS[i]["year"], strict=True)) for i in own.index}

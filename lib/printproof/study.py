@@ -123,7 +123,7 @@ class Study:
         return str(found.get("kind", ""))
 
     def decide(self, rule: str, title: str, branches: Sequence[Branch], **more: Any) -> Check:
-        """Evaluate all readings of a rule; see :func:`printproof.statement.decide`."""
+        """Evaluate all readings of a rule; see ``printproof.statement``."""
         return decide(self.record, self.paper, rule, title, branches, **more)
 
     def says(self, key: str, *wanted: Any, at: Sequence[tuple[str, str | None]]) -> Premise:

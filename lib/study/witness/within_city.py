@@ -377,9 +377,9 @@ class Job:
 
 
 def jobs(members: int, starts: int) -> list[Job]:
-    """Return the members (half as many of *one command*), then the pushes of the first ones."""
+    """Return the members of each reading, then the pushes of the first ones."""
     found = [Job("pooled", i) for i in range(members)]
-    found += [Job("one command", i) for i in range(members // 2)]
+    found += [Job("one command", i) for i in range(members)]
     found += [
         Job("pooled", i, end, tolerance)
         for i in range(min(starts, members))
