@@ -17,6 +17,7 @@ from ftz.errors import EstimationError, PanelError, RecordError
 from ftz.paths import data_dir
 from study import published, replication
 from study import simulated as command
+from study.witness.layout import layout
 
 PATH = data_dir() / "index" / "simulated.csv"
 
@@ -82,7 +83,7 @@ def test_treatment_is_the_register_s_and_as_many_rows_match_as_are_printed():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_another_seed_meets_the_same_moments(seed):
-    frame, wanted = command.design(seed), command._printed_moments()
+    frame, wanted = layout().rows, command._printed_moments()
     tree = index.load_tree()
     drawn = command.simulate_like(tree, frame, wanted, {}, seed)
     logs = np.log(index.build(drawn, tree, command.FLAT_MEANS).scores)
@@ -98,7 +99,7 @@ def test_a_draw_that_cannot_have_the_moments_is_refused():
         command._with_moments(np.linspace(0, 1, 50), command.Moments(0.5, 0.9, 0.0, 1.0))
     crowded = {n: command.Moments(4.55, 0.01, 4.5, 4.59) for n in ("vitality", "innovation")}
     crowded["index"] = command.Moments(2.0, 0.1, 1.8, 2.2)
-    frame = command.design(0)
+    frame = layout().rows
     with pytest.raises(EstimationError, match="no room"):
         command.simulate_like(index.load_tree(), frame, crowded, {}, 0)
 
@@ -185,7 +186,7 @@ def test_more_refusals(tmp_path):
 
 
 def test_the_shipped_file_is_read_as_it_was_drawn():
-    shipped, frame = index.load_indicators(), command.design(command.SEED)
+    shipped, frame = index.load_indicators(), layout().rows
     drawn = command.simulate_like(
         index.load_tree(),
         frame,

@@ -15,19 +15,18 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from ftz import register
 from ftz.errors import EstimationError
 from ftz.index import IndexTree, Recipe, build, load_tree
 from ftz.index.files import indicator_bytes
 from ftz.paths import data_dir
 from study import published, replication
 from study.commands import run_command
+from study.witness.layout import layout
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"simulate_*": {"panel": "simulated"}}
 
 SEED = 2013
-YEARS = range(2013, 2023)
 LABEL = (
     "by `python -m study.simulated --seed {seed}`: drawn by a random-number generator so that the "
     "index and four sub-indices have the moments of the printed Table 2 on the rows marked "
@@ -275,29 +274,6 @@ def _printed_effects() -> dict[str, float]:
     }
 
 
-def design(seed: int) -> pd.DataFrame:
-    """Return cities, years and treatment, with as many matched rows as Table 2 prints.
-
-    Which rows are matched is drawn; how many of them are treated follows from the printed
-    mean of the treatment.
-    """
-    record = published.load(replication.PAPER)
-    rows = [(c, y) for c in register.study_cities() for y in YEARS]
-    frame = pd.DataFrame(rows, columns=["city", "year"])
-    frame["FTZ"] = np.asarray(register.treatment(frame))
-    count, share = (
-        float(record.get(replication.cell("table2", v, c, "value")).value)
-        for v, c in ((replication.OUTCOME, "n"), (replication.TREATMENT, "mean"))
-    )
-    treated = round(count * share)
-    rng = np.random.default_rng(seed)
-    frame["matched"] = 0
-    for status, wanted in ((1, treated), (0, int(count) - treated)):
-        drawn = rng.choice(frame.index[frame["FTZ"] == status], wanted, replace=False)
-        frame.loc[drawn, "matched"] = 1
-    return frame
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     description = "Draw simulated indicators whose index has the printed moments."
@@ -320,7 +296,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw, report and write; return the exit code."""
     path = options.out or data_dir() / "index" / "simulated.csv"
-    frame, tree, wanted = design(options.seed), load_tree(), _printed_moments()
+    frame, tree, wanted = layout().rows, load_tree(), _printed_moments()
     drawn = simulate_like(tree, frame, wanted, _printed_effects(), options.seed)
     matched = frame["matched"].to_numpy() == 1
     logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(wanted)][matched])
