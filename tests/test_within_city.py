@@ -91,7 +91,7 @@ def test_a_stranger_reads_every_printed_digit(number):
     if about["reading"] == "one command":
         ratios, left = zip(*(components(frame, k) for k in range(1, 6)), strict=True)
         assert ratios[0] > 0 and not any(ratios[1:]) and left[2:] == (0, 0, 0)
-        np.testing.assert_allclose(ratios[0], about["ratio"], rtol=1e-4)
+        np.testing.assert_allclose(ratios[0], about["ratio"], rtol=1e-3)  # of rounded rows
     for k, ratio in enumerate(ratios, start=1):
         x, y = design(frame, k), frame["lnHQD"].to_numpy()
         b, z = ols(demeaned(frame, x, ratio), demeaned(frame, y, ratio))
@@ -193,11 +193,15 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
     options = {"starts": 0, "workers": 1, "progress": False}
     first = within_city.run(2, 1, tmp_path / "work", tmp_path, **options)
     member = tmp_path / "work" / within_city.Job("pooled", 0).path
-    before, when = first.read_bytes(), member.stat().st_mtime_ns
+    before, when = pd.read_csv(first), member.stat().st_mtime_ns
     (tmp_path / "work" / within_city.Job("pooled", 1).path).write_bytes(b"")  # as not found
     again = within_city.run(2, 1, tmp_path / "work", tmp_path, **options)
     assert member.stat().st_mtime_ns == when
-    assert len(pd.read_csv(again)) == 1 and again.read_bytes() in before
+    found = before[(before["reading"] != "pooled") | (before["parent"] != 1)]
+    pd.testing.assert_frame_equal(
+        pd.read_csv(again).drop(columns="panel"),
+        found.drop(columns="panel").reset_index(drop=True),
+    )
     with pytest.raises(EstimationError, match="another ensemble"):
         within_city.run(2, 2, tmp_path / "work", tmp_path, **options)
 
