@@ -62,6 +62,10 @@ def dangers(text: str) -> list[str]:
     return found
 
 
+#: The check of a student's answer runs the book's solution, in the student's own kernel.
+RUN_ON_PURPOSE = {"lib/bookworks/checker.py": ["exec", "eval", "compile", "compile"]}
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -90,4 +94,5 @@ def test_a_loader_that_adds_rules_to_the_safe_one_is_safe():
     ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_a_file_is_data_and_never_code(path):
-    assert dangers(path.read_text(encoding="utf-8")) == []
+    words = [word.partition(": ")[2] for word in dangers(path.read_text(encoding="utf-8"))]
+    assert words == RUN_ON_PURPOSE.get(path.relative_to(ROOT).as_posix(), [])

@@ -29,9 +29,9 @@ _IMPORTED = re.compile(r"(?:^\s*(?:from|import) |resources\.files\(\")(\w+)", re
 
 
 def name(book: Book) -> str:
-    """Return the wheel's file name; nothing for a book without packages or ``pyproject.toml``."""
+    """Return the wheel's file name; nothing for a book without packages or project."""
     project = _project(book)
-    if not (project and book.setting("packages")):
+    if not ({"name", "version"} <= project.keys() and book.setting("packages")):
         return ""
     return f"{project['name'].replace('-', '_')}-{project['version']}-py3-none-any.whl"
 

@@ -52,7 +52,7 @@ def demand(holds: object, otherwise: str) -> None:
 # --- reading, with budgets --------------------------------------------------------------------
 
 MOST_BYTES, MOST_DEPTH, MOST_DIGITS, MOST_CASES = 400_000, 12, 30, 2000
-#: Steps of a proof: about a second of work, and the same verdict on every machine.
+#: Steps of a proof, about a second of work, so that every machine gives the same verdict.
 MOST_STEPS = 20_000
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -12,6 +15,16 @@ import yaml
 from jupyter_book.config import get_final_config
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
+from sphinx_external_toc import collectors
+
+
+def _living() -> list[Any]:
+    return [one for one in gc.get_objects() if type(one) not in weakref.ProxyTypes]
+
+
+# The extension asks every object in memory for its class.  A weak proxy whose object is gone
+# raises then; a build in a process of its own has none, other tests leave some.
+collectors.gc = SimpleNamespace(get_objects=_living)
 
 PAGES = {
     "index.md": "# Bread\n\nFlour, water, salt and time.\n",

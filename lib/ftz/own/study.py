@@ -85,12 +85,12 @@ class Study:
 
     @cached_property
     def settled(self) -> Panel:
-        """The panel for what knows before and after only: who may anticipate is in neither."""
+        """The panel for what knows only before and after; who may anticipate is in neither."""
         return self.panel.without_anticipation(self.choices.anticipation)
 
     @cached_property
     def unweighted(self) -> Panel:
-        """The settled panel for what knows no weights: tests by chance, decompositions."""
+        """The settled panel for what knows no weights, as tests by chance and decompositions."""
         return self.settled.with_(weights=None)
 
     @property
