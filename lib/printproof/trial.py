@@ -147,6 +147,7 @@ class _Paper:
             "estimator": "ols",
             "counts": ["n", "N"],
             "moments": "same rows",
+            "p_column": "p values",
         }
         return {k: v for k, v in {**lines, **more}.items() if v is not None}
 
@@ -762,7 +763,7 @@ def _headed_p(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
         b, se = rng.normal(0, 0.3), rng.uniform(0.02, 0.2)
         price = rng.normal(2, 6) if name != "a" else -3.5
         rows[name] = [*(paper.show(v) for v in (b, se)), paper.show(b / se, 2), paper.show(price)]
-    return {"table1": _grid(rows, ["coef", "se", "t", "p"])}, paper.header()
+    return {"table1": _grid(rows, ["coef", "se", "t", "p"])}, paper.header(p_column=None)
 
 
 def honest_study(shape: str, seed: int, *, declared: bool = False) -> Study:
