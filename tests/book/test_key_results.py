@@ -25,10 +25,10 @@ BOOK = Book.read(ROOT)
 PSM, DID, TOOLS = "propensity-score-matching", "difference-in-differences", "do-the-tools-work"
 
 
-def _witness() -> Any:
+def _witness(reading: str = "two-way") -> Any:
     from study import panel
 
-    return panel.load_witness()
+    return panel.load_witness(reading)
 
 
 def _matching(values: Values) -> Numbers:
@@ -86,14 +86,15 @@ def _dated() -> tuple[Any, dict[str, int | None], tuple[Any, ...]]:
     from ftz import register
     from study import replication
 
-    study = _witness()
+    study = _witness("one command")
     start = register.cohorts(list(study.frame["city"].unique()))
-    matched = study.matched.assign(cohort=lambda f: f["city"].map(start).astype(float))
+    matched = study.matched
     outcome, treatment = replication.OUTCOME, replication.TREATMENT
     controls = list(replication.CONTROLS)
     treated = set(matched.loc[matched[treatment] == 1, "city"])
     cities = matched["city"].unique()
     adoption = {city: start[city] if city in treated else None for city in cities}
+    matched = matched.assign(cohort=matched["city"].map(adoption).astype(float))
     return matched, adoption, (matched, outcome, treatment, controls)
 
 
