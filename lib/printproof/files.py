@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from printproof.certificate import certificate
+from printproof.certificate import certificate, plain
 from printproof.ledger import Ledger
 from printproof.statement import IMPOSSIBLE
 
@@ -43,8 +43,10 @@ def _csv(ledger: Ledger) -> str:
 
 
 def _certificates(ledger: Ledger) -> Iterator[tuple[str, str]]:
-    for number, check in enumerate(ledger.select(verdict=IMPOSSIBLE), start=1):
-        proof = certificate(check, ledger.study(check.paper))
+    checks = ledger.select(verdict=IMPOSSIBLE)
+    records = {paper: plain(ledger.study(paper)) for paper in {c.paper for c in checks}}
+    for number, check in enumerate(checks, start=1):
+        proof = certificate(check, ledger.study(check.paper), records[check.paper])
         slug = re.sub(r"[^a-z0-9]+", "-", f"{check.rule} {check.title}".lower()).strip("-")[:60]
         text = json.dumps(proof, indent=1, ensure_ascii=False) + "\n"
         yield f"certificates/{number:02d}-{slug}.json", text

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ftz.errors import FtzError
-from printproof import __main__ as printproof
 from study.commands import BAD_INPUT
 
 OK = 0
@@ -52,12 +51,15 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
 
 
 def _printed_parser(name: str) -> Callable[[argparse.ArgumentParser], None]:
-    """Return what fills a parser with a command of the audit that follows ``ftz audit``."""
+    """Return what fills a parser with a command of the audit, which is imported only then."""
 
     def fill(parser: argparse.ArgumentParser) -> None:
-        printproof.COMMANDS[name][1](parser)
-        parser.prog = f"ftz audit {name}"
-        parser.set_defaults(command=f"audit {name}")
+        from printproof.__main__ import COMMANDS as PRINTED
+
+        PRINTED[name][1](parser)
+        if [name] in SUBCOMMANDS:
+            parser.prog = f"ftz audit {name}"
+            parser.set_defaults(command=f"audit {name}")
 
     return fill
 
@@ -224,10 +226,16 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "report": ("write tables, figures and a summary of your own panel", _report_parser),
     "book": ("make the book of your own panel", _book_parser),
     "multiverse": ("estimate every defensible specification at once", _multiverse_parser),
-    "audit": printproof.COMMANDS["check"],
+    "audit": (
+        "decide which printed numbers can all be true together",
+        _printed_parser("check"),
+    ),
     "import": ("write the record of printed tables, for `ftz audit`", _printed_parser("import")),
-    "explain": (printproof.COMMANDS["explain"][0], _printed_parser("explain")),
-    "verify": printproof.COMMANDS["verify"],
+    "explain": ("tell everything about one printed cell", _printed_parser("explain")),
+    "verify": (
+        "check certificates of impossibility by a program of their own",
+        _printed_parser("verify"),
+    ),
     "witness": ("build panels that reproduce printed tables", _witness_parser),
 }
 
