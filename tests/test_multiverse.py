@@ -210,7 +210,7 @@ def reference(study, specification):
     arguments = (frame, specification.outcome, TREATMENT, list(specification.controls))
     keys = {"unit": study.unit, "time": study.time}
     fit = did.twfe(*arguments, **keys)
-    family = did.standard_errors(*arguments, clusters=study.cluster, **keys)
+    family = did.standard_errors(*arguments, cluster=study.cluster, **keys)
     return fit, family.table
 
 

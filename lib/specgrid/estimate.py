@@ -158,7 +158,7 @@ class _Shared:
                 specification.outcome,
                 TREATMENT,
                 specification.controls,
-                clusters=self.cluster,
+                cluster=self.cluster,
                 unit=self.study.unit,
                 time=self.study.time,
             )
@@ -293,7 +293,7 @@ def _wild(shared: _Shared, specification: Specification, estimate: float, std_er
         specification.outcome,
         TREATMENT,
         specification.controls,
-        clusters=shared.cluster,
+        cluster=shared.cluster,
         draws=DRAWS,
         seed=SEED,
         unit=shared.study.unit,

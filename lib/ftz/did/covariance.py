@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +10,7 @@ from scipy import stats
 
 from ftz.did.projection import slope_of
 from ftz.kernel import variance
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level, stars
 
 #: What each standard error allows for, in the order of the table.
@@ -69,31 +67,20 @@ class StandardErrors(Result):
         return f"{self.title}: {self.estimate:.4f} (N = {self.nobs})"
 
 
+@on_panel("outcome", "treatment", "controls")
 def standard_errors(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
-    *,
-    clusters: str | None = None,
-    bandwidth: int | None = None,
-    level: float = 0.95,
-    **roles: Any,
+    panel: Panel, *, bandwidth: int | None = None, level: float = 0.95
 ) -> StandardErrors:
     """Estimate the effect once and its standard error in every way of :data:`FAMILY`.
 
     Parameters
     ----------
-    frame, outcome, treatment, controls
+    panel : Panel
         As in :func:`ftz.did.twfe`.
-    clusters : str, optional
-        Column of the clusters; the units, if not given.
     bandwidth : int, optional
         Lags of Driscoll-Kraay; ``floor(4 (T / 100)^(2/9))`` if not given.
     level : float
         Of the intervals.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -112,7 +99,6 @@ def standard_errors(
     variance sees them, and every one of them is far too small.
     """
     level = checked_level(level)
-    panel = Panel.of(frame, outcome, treatment, controls, cluster=clusters, **roles)
     panel.need("outcome", "treatment")
     panel = panel.without_singletons()
     fit = slope_of(panel, bandwidth)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from scipy import optimize, stats
 from ftz.did.projection import check_slopes
 from ftz.errors import EstimationError
 from ftz.kernel import Span, regress
-from ftz.panel import Panel, adopted, moments
+from ftz.panel import Panel, adopted, moments, on_panel
 from ftz.results import CoefficientResult, checked_level
 
 
@@ -186,23 +185,20 @@ def event_time(frame: pd.DataFrame, cohort: str, time: str = "year") -> pd.Serie
     return pd.Series(np.where(first > 0, ranks + 1 - first, np.nan), frame.index)
 
 
+@on_panel("outcome", "cohort", "controls")
 def event_study(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
     reference: int = -1,
     window: tuple[int, int] | None = None,
     errors: str = "CR1",
-    **roles: Any,
 ) -> EventStudyResult:
     """Estimate one coefficient for each period before and after adoption.
 
     Parameters
     ----------
-    cohort : str
-        Column with the first treated period, missing for never-treated units.
+    panel : Panel
+        Or a frame, outcome, cohort and controls: see :func:`ftz.panel.on_panel`.
     reference : int
         Omitted event time.
     window : (int, int), optional
@@ -210,8 +206,6 @@ def event_study(
         later ones are binned into the ends.  Default: all that are observed.
     errors : {"CR1", "CR1N", "CR1S"}
         As in :func:`ftz.did.twfe`.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -228,7 +222,6 @@ def event_study(
     Yan, Ye and Wang, figure 2, without naming the reference period; with several
     cohorts the coefficients can mix effects of other periods (Sun and Abraham 2021).
     """
-    panel = Panel.of(frame, outcome, controls=controls, cohort=cohort, **roles)
     if not (panel.first > 0).any():
         raise EstimationError(f"{panel.cohort} names no treated {panel.unit} within the panel")
     panel = panel.without_always().without_singletons()

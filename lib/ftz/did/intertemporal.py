@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, no_column
-from ftz.panel import Panel, numeric
+from ftz.panel import Panel, numeric, on_panel
 from ftz.results import Result
 
 
@@ -29,34 +28,31 @@ class SwitchersResult(Result):
     title: str
 
 
+@on_panel("outcome", "treatment")
 def switchers(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
+    panel: Panel,
     *,
+    outcome: str = "",
     horizons: int = 1,
     draws: int = 0,
     seed: int | np.random.Generator | None = None,
-    **roles: Any,
 ) -> SwitchersResult:
     """Compare units whose treatment changes with those of the same start that have not yet.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        One row a unit and period, balanced or not.
-    outcome, treatment : str
-        Numeric columns; the treatment may take any values and go up and down.  The
-        outcome may be missing where the treatment is known: that row still tells when
-        the treatment changed.
+    panel : Panel
+        Or a frame, outcome and treatment: see :func:`ftz.panel.on_panel`.  The treatment may
+        take any values and go up and down.
+    outcome : str, optional
+        In the place of the panel's; it may be missing where the treatment is known: that row
+        still tells when the treatment changed.
     horizons : int
         How many periods from the change on.
     draws : int
         Bootstrap draws of units for the standard errors; none by default.
     seed : int or numpy.random.Generator, optional
         Needed where units are drawn.
-    **roles
-        Of :class:`ftz.panel.Panel`.
 
     Returns
     -------
@@ -83,9 +79,8 @@ def switchers(
     >>> float(switchers(frame, "y", "d").table.loc[1, "effect"])
     2.5
     """
-    panel = Panel.of(frame, treatment=treatment, **roles)
-    outcome, treatment = outcome or panel.outcome, panel.treatment or treatment
     panel.need("treatment")
+    outcome, treatment = outcome or panel.outcome, panel.treatment or "treated"
     # The outcome may have holes, which Panel refuses in an outcome; so it is taken apart.
     values = numeric(panel.frame[outcome]) if outcome in panel.frame else None
     if values is None:
@@ -100,10 +95,10 @@ def switchers(
         raise EstimationError("units have to be drawn: pass a seed")
     plain = panel.with_(outcome="").plain().assign(y=values)
     y, d = (plain.pivot(index="u", columns="t", values=c).to_numpy(float) for c in ("y", "d"))
-    start, change, sign, end = _paths(d)
-    if not np.isfinite(change).any():
+    paths = _Paths.of(y, d)
+    if not np.isfinite(paths.change).any():
         raise EstimationError(f"{treatment} changes in no {panel.unit}")
-    pieces = [_pieces(y, start, change, sign, end, h) for h in range(1, horizons + 1)]
+    pieces = paths.effects(horizons)
     for h, effects in enumerate(pieces, start=1):
         if not np.isfinite(effects).any():
             raise EstimationError(f"no {panel.unit} whose {treatment} changed has a control {h} on")
@@ -111,8 +106,8 @@ def switchers(
     if draws:
         rng = np.random.default_rng(seed)
         drawn = [
-            _resampled(y, start, change, sign, end, horizons, rng.integers(len(y), size=len(y)))
-            for _ in range(draws)
+            [np.nanmean(e) if np.isfinite(e).any() else np.nan for e in again.effects(horizons)]
+            for again in (paths.drawn(rng.integers(len(y), size=len(y))) for _ in range(draws))
         ]
         errors = np.nanstd(drawn, axis=0, ddof=1)
     table = pd.DataFrame(
@@ -130,59 +125,50 @@ def switchers(
     )
 
 
-def _paths(d: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return each unit's first treatment, the column of its first change, the sign, its end."""
-    n, periods = d.shape
-    start = np.full(n, np.nan)
-    change, end = np.full(n, np.inf), np.full(n, float(periods))
-    sign = np.zeros(n)
-    for i, row in enumerate(d):
-        seen = np.flatnonzero(np.isfinite(row))
-        start[i] = row[seen[0]]
-        moved = seen[row[seen] != start[i]]
-        if len(moved):
-            change[i], sign[i] = moved[0], np.sign(row[moved[0]] - start[i])
-            crossed = moved[np.sign(row[moved] - start[i]) == -sign[i]]
-            if len(crossed):
-                end[i] = crossed[0]
-    return start, change, sign, end
+@dataclass(frozen=True)
+class _Paths:
+    """By unit: outcomes, first treatment, column and sign of its first change, its end."""
 
+    y: np.ndarray
+    start: np.ndarray
+    change: np.ndarray
+    sign: np.ndarray
+    end: np.ndarray
 
-def _pieces(
-    y: np.ndarray,
-    start: np.ndarray,
-    change: np.ndarray,
-    sign: np.ndarray,
-    end: np.ndarray,
-    horizon: int,
-) -> np.ndarray:
-    """Return each switcher's signed difference in differences, NaN where there is none."""
-    effects = np.full(len(y), np.nan)
-    keys = {(c, s) for c, s in zip(change, start, strict=True) if 1 <= c < np.inf}
-    for first, base in sorted(keys):
-        before, after = int(first) - 1, int(first) - 1 + horizon
-        if after >= y.shape[1]:
-            continue
-        moves = y[:, after] - y[:, before]
-        usable = np.isfinite(moves)
-        clean = usable & (start == base) & (change > after)
-        mine = usable & (start == base) & (change == first) & (after < end)
-        if clean.any():
-            effects[mine] = sign[mine] * (moves[mine] - moves[clean].mean())
-    return effects
+    @classmethod
+    def of(cls, y: np.ndarray, d: np.ndarray) -> _Paths:
+        n, periods = d.shape
+        start, sign = np.full(n, np.nan), np.zeros(n)
+        change, end = np.full(n, np.inf), np.full(n, float(periods))
+        for i, row in enumerate(d):
+            seen = np.flatnonzero(np.isfinite(row))
+            start[i] = row[seen[0]]
+            moved = seen[row[seen] != start[i]]
+            if len(moved):
+                change[i], sign[i] = moved[0], np.sign(row[moved[0]] - start[i])
+                crossed = moved[np.sign(row[moved] - start[i]) == -sign[i]]
+                if len(crossed):
+                    end[i] = crossed[0]
+        return cls(y, start, change, sign, end)
 
+    def drawn(self, rows: np.ndarray) -> _Paths:
+        return _Paths(*(values[rows] for values in vars(self).values()))
 
-def _resampled(
-    y: np.ndarray,
-    start: np.ndarray,
-    change: np.ndarray,
-    sign: np.ndarray,
-    end: np.ndarray,
-    horizons: int,
-    rows: np.ndarray,
-) -> list[float]:
-    found = []
-    for h in range(1, horizons + 1):
-        effects = _pieces(y[rows], start[rows], change[rows], sign[rows], end[rows], h)
-        found.append(float(np.nanmean(effects)) if np.isfinite(effects).any() else np.nan)
-    return found
+    def effects(self, horizons: int) -> list[np.ndarray]:
+        """Return each switcher's signed difference in differences by horizon, or NaN."""
+        return [self._effects(h) for h in range(1, horizons + 1)]
+
+    def _effects(self, horizon: int) -> np.ndarray:
+        effects = np.full(len(self.y), np.nan)
+        keys = {(c, s) for c, s in zip(self.change, self.start, strict=True) if 1 <= c < np.inf}
+        for first, base in sorted(keys):
+            before, after = int(first) - 1, int(first) - 1 + horizon
+            if after >= self.y.shape[1]:
+                continue
+            moves = self.y[:, after] - self.y[:, before]
+            alike = np.isfinite(moves) & (self.start == base)
+            clean = alike & (self.change > after)
+            mine = alike & (self.change == first) & (after < self.end)
+            if clean.any():
+                effects[mine] = self.sign[mine] * (moves[mine] - moves[clean].mean())
+        return effects

@@ -12,7 +12,7 @@ import pandas as pd
 from ftz.did.projection import check_design
 from ftz.errors import EstimationError
 from ftz.kernel import regress
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult
 
 
@@ -67,31 +67,18 @@ def cluster_factor(n: int, k: int, clusters: int) -> float:
     return float(np.sqrt(clusters / (clusters - 1) * (n - 1) / n))
 
 
-def twfe(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
-    *,
-    errors: str = "CR1",
-    **roles: Any,
-) -> DidResult:
-    """Estimate the effect of ``treatment`` with unit and period effects.
+@on_panel("outcome", "treatment", "controls")
+def twfe(panel: Panel, *, errors: str = "CR1") -> DidResult:
+    """Estimate the effect of the treatment with unit and period effects.
 
     Parameters
     ----------
-    frame : pandas.DataFrame or ftz.panel.Panel
-        One row a unit and period; n rows, balanced or not.  A panel names its columns
-        itself: ``twfe(panel)``, and its weights are those of least squares.
-    outcome, treatment : str
-        Numeric columns; the treatment is 0/1 in the study, any number is allowed.
-    controls : sequence of str
-        Further regressors.
+    panel : Panel
+        Or a frame, outcome, treatment and controls: see :func:`ftz.panel.on_panel`.  Balanced or
+        not; the treatment is 0/1 in the study, any number is allowed; weights are those of
+        least squares.
     errors : {"CR1", "CR1N", "CR1S"}
         How the clustered variance counts parameters: see ``ftz.did.FAMILY``.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
-        Clusters are the units, where no others are named.
 
     Returns
     -------
@@ -109,9 +96,8 @@ def twfe(
     -----
     Yan, Ye and Wang, equation (1) and Table 4.
     """
-    given = Panel.of(frame, outcome, treatment, controls, **roles)
-    given.need("outcome", "treatment")
-    panel = given.without_singletons()
+    panel.need("outcome", "treatment")
+    given, panel = panel, panel.without_singletons()
     span, slopes = check_design(panel)
     fit = regress(span, panel.y, slopes, panel.clusters[0], panel.ranks - 1, errors)
     names = [panel.treatment or "treated", *panel.controls]

@@ -1,10 +1,9 @@
 """Estimators for staggered adoption, in one vocabulary.
 
-Each takes a frame, an outcome and the column of first treated periods (missing for never
-treated) and returns an :class:`AttResult`: the average effect on the treated, the event
-study where there is one, and notes on what the estimator did to the sample.  Two-way fixed
-effects and the stacked regression are the book's own; the others are those of ``diff-diff``
-(its digits are held against published ones in ``tests/known_answers``).
+Each takes a panel with a cohort and returns an :class:`AttResult`: the average effect on the
+treated, the event study where there is one, and notes on what the estimator did to the sample.
+Two-way fixed effects and the stacked regression are the book's own; the others are those of
+``diff-diff`` (its digits are held against published ones in ``tests/known_answers``).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ftz.did.projection import check_slopes
 from ftz.did.regression import twfe
 from ftz.errors import EstimationError
 from ftz.kernel import Regression, Span, regress
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult, Result
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
@@ -127,6 +127,13 @@ class _Sample:
         options = {"first_treat": "first", "covariates": covariates, **self.survey}
         return _fit(name, lambda: model.fit(self.frame, **self.keys, **options))
 
+    def averaged(self, name: str, fit: Any) -> tuple[pd.DataFrame, Any]:
+        """Return another package's effects by cohort, and its event study."""
+        (cohorts, events), _ = _fit(
+            name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
+        )
+        return _by_cohort(cohorts.to_dataframe(), self), events
+
     def result(self, estimator: str, att: float, std_error: float, **more: Any) -> AttResult:
         if not np.isfinite(att):
             raise EstimationError(f"{estimator}: no effect is identified on this sample")
@@ -144,15 +151,8 @@ class _Sample:
         )
 
 
-def _sample(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    cohort: str,
-    controls: Sequence[str],
-    roles: Mapping[str, Any],
-) -> _Sample:
+def _sample(panel: Panel) -> _Sample:
     """Check a panel; drop units treated throughout, which have no before, and say so."""
-    panel = Panel.of(frame, outcome, controls=controls, cohort=cohort, **roles)
     panel = panel.with_(treatment=None).without_always()
     if not (panel.first > 0).any() or not (panel.on.any() and (~panel.on).any()):
         raise EstimationError(
@@ -174,11 +174,11 @@ def _fit(estimator: str, fit: Callable[[], Any]) -> tuple[Any, tuple[str, ...]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = fit()
+            fitted = fit()
         except (ValueError, KeyError, np.linalg.LinAlgError, RuntimeError) as error:
             raise EstimationError(f"{estimator}: {error}") from error
-    kept = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-    return found, tuple(dict.fromkeys(filter(None, map(_own_words, kept))))
+    said = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+    return fitted, tuple(dict.fromkeys(filter(None, map(_own_words, said))))
 
 
 #: What another package warns of, and what this library says of it; empty where it says so already.
@@ -197,40 +197,28 @@ def _own_words(message: str) -> str:
     # Sentences that advise a parameter have no meaning here; what was seen comes first.
     sentences = re.split(r"(?<=[.;])\s+", " ".join(message.split()))
     sentences = [re.sub(r"np\.\w+\(([^)]*)\)", r"\1", s) for s in sentences]
-    told = [s for s in sentences if not re.search(r"\w=|\w_\w|\w\(\)", s)]
-    return " ".join(told or sentences[:1]).rstrip(".")
+    plain = [s for s in sentences if not re.search(r"\w=|\w_\w|\w\(\)", s)]
+    return " ".join(plain or sentences[:1]).rstrip(".")
 
 
-def two_way(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
-    *,
-    anticipation: int = 0,
-    **roles: Any,
-) -> AttResult:
+@on_panel("outcome", "cohort", "controls")
+def two_way(panel: Panel, *, anticipation: int = 0) -> AttResult:
     """Estimate by :func:`ftz.did.twfe` and :func:`ftz.did.event_study`.
 
     Parameters
     ----------
-    frame, outcome, controls
-        As in :func:`ftz.did.twfe`.
-    cohort : str
-        Column with the first treated period, missing for never-treated units.
+    panel : Panel
+        Or a frame, outcome, cohort and controls: see :func:`ftz.panel.on_panel`.
     anticipation : int
         Periods before adoption in which the treated may react already.  Estimators that
         are our own leave these rows of theirs out, the others move their base.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``,
-        ``never``, ``cluster``, ``weights``.
 
     Raises
     ------
     EstimationError
         As :func:`ftz.did.twfe`; no unit treated within the panel, or all at once.
     """
-    sample = _sample(frame, outcome, cohort, controls, roles)
+    sample = _sample(panel)
     fit = twfe(sample.panel.without_anticipation(anticipation))
     try:
         events = event_study(sample.panel, reference=-1 - anticipation)
@@ -245,23 +233,20 @@ def two_way(
     )
 
 
+@on_panel("outcome", "cohort", "controls")
 def callaway_santanna(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
     control_group: str | None = None,
     aggregate: str = "simple",
     method: str = "dr",
     anticipation: int = 0,
-    **roles: Any,
 ) -> AttResult:
     """Estimate the effect of each cohort in each period, and average.
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, **roles
+    panel : Panel
         As in :func:`two_way`; controls enter by their value in the base period.
     control_group : {"never", "not_yet"}, optional
         Compare with never-treated units, or with those not treated yet.  If not given, with
@@ -291,34 +276,23 @@ def callaway_santanna(
         raise EstimationError(f"unknown control group {control_group!r}: use never or not_yet")
     if method not in METHODS:
         raise EstimationError(f"unknown method {method!r}: use {', '.join(METHODS)}")
-    sample = _sample(frame, outcome, cohort, controls, roles)
+    sample = _sample(panel)
     if control_group == "never" and not sample.has_never:
         raise EstimationError("no unit is never treated: use control_group='not_yet'")
-    not_yet = control_group == "not_yet" or not sample.has_never
-    unit = sample.panel.unit
-    said = (
-        ()
-        if sample.has_never
-        else (f"no {unit} is never treated: the comparison is with those not treated yet",)
-    )
+    said = [] if sample.has_never else [f"no {panel.unit} is never treated: {_NOT_YET}"]
     from diff_diff import CallawaySantAnna
 
-    name = "Callaway-Sant'Anna"
+    name, base = "Callaway-Sant'Anna", -1 - anticipation
     model = CallawaySantAnna(
-        control_group="not_yet_treated" if not_yet else "never_treated",
+        control_group="not_yet_treated" if said or control_group == "not_yet" else "never_treated",
         base_period="universal",
         cluster=sample.cluster,
         estimation_method=method,
         anticipation=anticipation,
     )
     fit, notes = sample.run(name, model)
-    (cohorts, events), _ = _fit(
-        name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
-    )
-    by_cohort = _by_cohort(cohorts.to_dataframe(), sample)
-    study = _events(
-        events.to_dataframe(), sample, name, events.vcov, events.vcov_index, -1 - anticipation
-    )
+    by_cohort, events = sample.averaged(name, fit)
+    study = _events(events.to_dataframe(), sample, name, events.vcov, events.vcov_index, base)
     att, error = fit.att, fit.se
     if aggregate == "dynamic":
         att, error = study.average()
@@ -337,15 +311,12 @@ def callaway_santanna(
     )
 
 
-def sun_abraham(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
-    *,
-    anticipation: int = 0,
-    **roles: Any,
-) -> AttResult:
+#: What a note says where no unit is never treated.
+_NOT_YET = "the comparison is with those not treated yet"
+
+
+@on_panel("outcome", "cohort", "controls")
+def sun_abraham(panel: Panel, *, anticipation: int = 0) -> AttResult:
     """Estimate an event study by cohort in one regression, and weight cohorts by their size.
 
     Parameters, returns and errors as :func:`two_way`; never-treated units are the controls.
@@ -356,42 +327,25 @@ def sun_abraham(
     """
     from diff_diff import SunAbraham
 
-    sample = _sample(frame, outcome, cohort, controls, roles)
+    sample = _sample(panel)
     if not sample.has_never:
         raise EstimationError("no unit is never treated: Sun-Abraham has nobody to compare with")
-    name = "Sun-Abraham"
+    name, base = "Sun-Abraham", -1 - anticipation
     fit, notes = sample.run(name, SunAbraham(cluster=sample.cluster, anticipation=anticipation))
-    effects = pd.DataFrame(fit.event_study_effects).T
-    table = pd.DataFrame(
-        {
-            "event_time": [int(k) for k in effects.index],
-            "att": effects["effect"].astype(float).to_numpy(),
-            "se": effects["se"].astype(float).to_numpy(),
-        }
-    )
-    study = _events(
-        table, sample, name, fit.event_study_vcov, fit.event_study_vcov_index, -1 - anticipation
-    )
+    table = _table(fit.event_study_effects)
+    study = _events(table, sample, name, fit.event_study_vcov, fit.event_study_vcov_index, base)
     if not np.isfinite(fit.att):
         since = (plain := sample.frame)["t"] - plain["first"].where(plain["first"] > 0)
-        there = plain.loc[since == -1 - anticipation, "first"].nunique()
-        if lost := len(sample.cohorts) - there:
+        if lost := len(sample.cohorts) - plain.loc[since == base, "first"].nunique():
             raise EstimationError(
-                f"{name}: {lost} cohort(s) have no row in the last {sample.panel.time} before "
+                f"{name}: {lost} cohort(s) have no row in the last {panel.time} before "
                 "adoption, with which the others are compared"
             )
     return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
 
 
-def imputation(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
-    *,
-    anticipation: int = 0,
-    **roles: Any,
-) -> AttResult:
+@on_panel("outcome", "cohort", "controls")
+def imputation(panel: Panel, *, anticipation: int = 0) -> AttResult:
     """Impute the untreated outcome of treated cells from all untreated ones; average the gap.
 
     Parameters, returns and errors as :func:`two_way`.  The comparison uses all periods
@@ -403,43 +357,32 @@ def imputation(
     """
     from diff_diff import ImputationDiD
 
-    sample = _sample(frame, outcome, cohort, controls, roles)
-    name = "imputation"
+    sample, name = _sample(panel), "imputation"
     fit, notes = sample.run(name, ImputationDiD(cluster=sample.cluster, anticipation=anticipation))
-    (cohorts, events), _ = _fit(
-        name, lambda: (fit.aggregate("group"), fit.aggregate("event_study"))
-    )
-    study = _events(events.to_dataframe(), sample, name)
+    by_cohort, events = sample.averaged(name, fit)
     return sample.result(
         name,
         fit.att,
         fit.se,
-        event_study=study,
-        by_cohort=_by_cohort(cohorts.to_dataframe(), sample),
+        event_study=_events(events.to_dataframe(), sample, name),
+        by_cohort=by_cohort,
         notes=(*notes, *_anticipated(anticipation)),
     )
 
 
-def dechaisemartin_dhaultfoeuille(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
-    **roles: Any,
-) -> AttResult:
+@on_panel("outcome", "cohort", "controls")
+def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     """Compare switchers with units whose treatment has not changed yet, horizon by horizon.
 
     Parameters
     ----------
-    frame, outcome, cohort, **roles
-        As in :func:`two_way`.
-    controls : sequence of str
-        Must be empty.
+    panel : Panel
+        As in :func:`two_way`, without controls and weights.
 
     Raises
     ------
     EstimationError
-        As :func:`two_way`; controls, or a unit that is not seen in the first period.
+        As :func:`two_way`; controls, weights, or a unit that is not seen in the first period.
 
     Notes
     -----
@@ -450,18 +393,14 @@ def dechaisemartin_dhaultfoeuille(
     """
     from diff_diff import ChaisemartinDHaultfoeuille
 
-    if controls or (isinstance(frame, Panel) and frame.controls):
-        raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without controls here")
-    if isinstance(frame, Panel) and frame.weights:
-        raise EstimationError("de Chaisemartin-D'Haultfoeuille is offered without weights here")
-    sample = _sample(frame, outcome, cohort, (), roles)
     name = "de Chaisemartin-D'Haultfoeuille"
+    _plain_only(panel, name)
+    sample = _sample(panel)
     plain = sample.frame
     late = sample.n_units - plain.loc[plain["t"] == 1, "u"].nunique()
     if late:
-        names = sample.panel
         raise EstimationError(
-            f"{name} needs every {names.unit} in the first {names.time} of the panel: {late} have "
+            f"{name} needs every {panel.unit} in the first {panel.time} of the panel: {late} have "
             "no row there"
         )
     horizon = int(plain["t"].max() - min(sample.cohorts) + 1)
@@ -478,18 +417,16 @@ def dechaisemartin_dhaultfoeuille(
     if not np.isclose(att, fit.att, rtol=1e-8, atol=1e-12):
         error, why = np.nan, "no standard error of the average: units have gaps in time"
         notes = (*notes, why)
-    found = {int(k) - 1: e for k, e in (fit.event_study_effects or {}).items()}
-    found |= {int(k) - 1: e for k, e in (fit.placebo_event_study or {}).items()}
-    found = {k: e for k, e in found.items() if np.isfinite(e["effect"])}
-    table = pd.DataFrame(
-        {
-            "event_time": list(found),
-            "att": [float(e["effect"]) for e in found.values()],
-            "se": [float(e["se"]) for e in found.values()],
-        }
-    )
-    study = _events(table, sample, name)
+    effects = (fit.event_study_effects or {}) | (fit.placebo_event_study or {})
+    seen = {k - 1: e for k, e in effects.items() if np.isfinite(e["effect"])}
+    study = _events(_table(seen), sample, name)
     return sample.result(name, fit.att, error, event_study=study, notes=notes)
+
+
+def _plain_only(panel: Panel, name: str) -> None:
+    for role in ("controls", "weights"):
+        if getattr(panel, role):
+            raise EstimationError(f"{name} is offered without {role} here")
 
 
 def _mean_of_switchers(plain: pd.DataFrame, clusters: np.ndarray) -> tuple[float, float]:
@@ -519,21 +456,15 @@ def _mean_of_switchers(plain: pd.DataFrame, clusters: np.ndarray) -> tuple[float
     return float(att), float(np.sqrt(by_cluster @ by_cluster))
 
 
+@on_panel("outcome", "cohort", "controls")
 def stacked(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
-    *,
-    window: tuple[int, int] | None = None,
-    anticipation: int = 0,
-    **roles: Any,
+    panel: Panel, *, window: tuple[int, int] | None = None, anticipation: int = 0
 ) -> AttResult:
     """Stack one clean experiment a cohort; regress with effects of their own for each.
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, **roles
+    panel : Panel
         As in :func:`two_way`.
     window : (int, int), optional
         First and last event time of an experiment.  Controls are the units that are not
@@ -552,7 +483,7 @@ def stacked(
     as in any regression.  Clusters are the units, where a panel names no others, across
     experiments.
     """
-    sample = _sample(frame, outcome, cohort, controls, roles)
+    sample = _sample(panel)
     pile = _pile(sample, window)
     late = pile[~pile["since"].between(-anticipation, -1)]
     fit = _stacked_fit(late, late[["d", *sample.controls]])
@@ -597,8 +528,7 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
             )
     if not parts:
         raise EstimationError("no cohort has a clean control: name a shorter window")
-    pile = pd.concat(parts, ignore_index=True)
-    return pile
+    return pd.concat(parts, ignore_index=True)
 
 
 def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
@@ -610,23 +540,15 @@ def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
     return regress(span, pile["y"].to_numpy(), values, clusters)
 
 
-def synthetic(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    *,
-    seed: int = 0,
-    draws: int = 200,
-    **roles: Any,
-) -> AttResult:
+@on_panel("outcome", "cohort")
+def synthetic(panel: Panel, *, seed: int = 0, draws: int = 200) -> AttResult:
     """Estimate by synthetic difference-in-differences: weighted controls, weighted periods.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        A balanced panel whose treated units all start at once.
-    outcome, cohort, **roles
-        As in :func:`two_way`.
+    panel : Panel
+        As in :func:`two_way`; balanced, its treated units start at once, and it has neither
+        controls nor weights.
     seed, draws : int
         Of the placebo standard error.
 
@@ -642,10 +564,9 @@ def synthetic(
     """
     from diff_diff import SyntheticDiD
 
-    if isinstance(frame, Panel) and frame.weights:
-        raise EstimationError("synthetic DID is offered without weights here")
-    sample = _sample(frame, outcome, cohort, (), roles)
     name = "synthetic DID"
+    _plain_only(panel, name)
+    sample = _sample(panel)
     if not sample.balanced:
         raise EstimationError(f"{name} needs a balanced panel: every unit in every period")
     if len(sample.cohorts) > 1 or not sample.has_never:
@@ -662,7 +583,7 @@ def synthetic(
     if donors <= sample.n_treated:
         error = np.nan
         said = (
-            f"no standard error: placebos need more untreated {sample.panel.unit} than the "
+            f"no standard error: placebos need more untreated {panel.unit} than the "
             f"{sample.n_treated} treated, and there are {donors}",
         )
     return sample.result(name, fit.att, error, notes=(*said, *notes))
@@ -693,6 +614,12 @@ def _by_cohort(table: pd.DataFrame, sample: _Sample) -> pd.DataFrame:
     )
 
 
+def _table(effects: Mapping[Any, Mapping[str, float]]) -> pd.DataFrame:
+    """Return effects by event time as :func:`_events` takes them."""
+    att, se = ([float(e[name]) for e in effects.values()] for name in ("effect", "se"))
+    return pd.DataFrame({"event_time": [int(k) for k in effects], "att": att, "se": se})
+
+
 def _events(
     table: pd.DataFrame,
     sample: _Sample,
@@ -702,17 +629,17 @@ def _events(
     reference: int = -1,
 ) -> EventStudyResult:
     """Turn another package's event study into ours; the reference is the period before."""
-    kept = table[(table["event_time"] != reference) & np.isfinite(table["att"].astype(float))]
-    times = [int(t) for t in kept["event_time"]]
+    rows = table[(table["event_time"] != reference) & np.isfinite(table["att"].astype(float))]
+    times = [int(t) for t in rows["event_time"]]
     known = pd.DataFrame(np.nan, index=times, columns=times)
     if covariance is not None and labels is not None:
         named = [int(k) for k in labels]
         full = pd.DataFrame(np.asarray(covariance, float), index=named, columns=named)
         known = full.reindex(index=times, columns=times)
     return assemble(
-        dict(zip(times, kept["att"].astype(float), strict=True)),
+        dict(zip(times, rows["att"].astype(float), strict=True)),
         known,
-        std_errors=dict(zip(times, kept["se"].astype(float), strict=True)),
+        std_errors=dict(zip(times, rows["se"].astype(float), strict=True)),
         reference=reference,
         treated_units=sample.treated_units,
         nobs=len(sample.frame),
@@ -773,25 +700,21 @@ class Comparison(Result):
         return [*(f"{name}: {why}" for name, why in self.refusals.items()), *super()._remarks]
 
 
+@on_panel("outcome", "cohort", "controls")
 def compare(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
-    estimators: Sequence[str] | None = None,
+    estimators: Sequence[str] | Mapping[str, Callable[[Panel], AttResult]] | None = None,
     control_group: str | None = None,
-    **roles: Any,
 ) -> Comparison:
     """Run several estimators on one sample; a refusal is kept with its reason.
 
     Parameters
     ----------
-    frame, outcome, cohort, controls, **roles
-        As in :func:`two_way`; estimators that know no controls are left out where there
-        are some.
-    estimators : sequence of str, optional
-        Names from :data:`ESTIMATORS`; all, if not given.
+    panel : Panel
+        As in :func:`two_way`; estimators that know no controls refuse where there are some.
+    estimators : sequence of str, or mapping, optional
+        Names from :data:`ESTIMATORS`, or what to run by name; all of them, if not given.
     control_group : {"never", "not_yet"}, optional
         Of :func:`callaway_santanna`.
 
@@ -800,22 +723,22 @@ def compare(
     EstimationError
         If a name is unknown, or no estimator has an answer.
     """
-    panel = Panel.of(frame, outcome, controls=controls, cohort=cohort, **roles)
     _ = panel.first  # a cohort that no estimator can read is refused once
-    names = list(ESTIMATORS) if estimators is None else list(estimators)
-    unknown = [n for n in names if n not in ESTIMATORS]
-    if unknown:
-        raise EstimationError(
-            f"unknown estimators {', '.join(unknown)}: use {', '.join(ESTIMATORS)}"
-        )
+    if not isinstance(estimators, Mapping):
+        names = list(ESTIMATORS) if estimators is None else list(estimators)
+        unknown = [n for n in names if n not in ESTIMATORS]
+        if unknown:
+            raise EstimationError(
+                f"unknown estimators {', '.join(unknown)}: use {', '.join(ESTIMATORS)}"
+            )
+        estimators = {n: ESTIMATORS[n] for n in names}
+        if "callaway_santanna" in estimators:
+            chosen = partial(callaway_santanna, control_group=control_group)
+            estimators["callaway_santanna"] = chosen
     results, refusals = {}, {}
-    for name in names:
-        more = {"control_group": control_group} if name == "callaway_santanna" else {}
-        if name == "synthetic" and panel.controls:
-            refusals[name] = "synthetic DID is offered without controls here"
-            continue
+    for name, run in estimators.items():
         try:
-            results[name] = ESTIMATORS[name](panel, **more)
+            results[name] = run(panel)
         except EstimationError as error:
             refusals[name] = str(error)
     if not results:

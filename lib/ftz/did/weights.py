@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ftz.did.projection import check_design, span_of
 from ftz.errors import EstimationError
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result
 
 
@@ -62,14 +61,8 @@ class TwfeWeights(Result):
         return pd.Series(entries, name="weights").to_frame()
 
 
-def twfe_weights(
-    frame: pd.DataFrame | Panel,
-    treatment: str = "",
-    controls: Sequence[str] = (),
-    *,
-    outcome: str | None = None,
-    **roles: Any,
-) -> TwfeWeights:
+@on_panel("treatment", "controls")
+def twfe_weights(panel: Panel) -> TwfeWeights:
     """Return the weights of treated cells in the coefficient of :func:`ftz.did.twfe`.
 
     If trends are parallel (and controls matter linearly), the coefficient's expectation is
@@ -78,12 +71,9 @@ def twfe_weights(
 
     Parameters
     ----------
-    frame, treatment, controls
-        As in :func:`ftz.did.twfe`; the treatment must not be negative.
-    outcome : str, optional
-        Adds the coefficient and ``sigma_fe``.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
+    panel : Panel
+        Or a frame, treatment and controls: see :func:`ftz.panel.on_panel`.  The treatment must
+        not be negative; an outcome adds the coefficient and ``sigma_fe``.
 
     Raises
     ------
@@ -95,11 +85,10 @@ def twfe_weights(
     De Chaisemartin and D'Haultfoeuille (2020), theorem 1 and corollary 1 (one observation
     a cell): weights proportional to the treatment after effects and controls.
     """
-    panel = Panel.of(frame, outcome or "", treatment, controls, **roles)
     check_design(panel)
     d = panel.d
     if (d < 0).any():
-        raise EstimationError(f"{treatment} is negative somewhere: its cells have no weights")
+        raise EstimationError(f"{panel.treatment} is negative somewhere: its cells have no weights")
     within = span_of(panel).residual(d)
     on = d > 0
     weights = (within * d)[on] / (within @ d)
@@ -165,23 +154,14 @@ LATER_EARLIER = "later against already treated"
 ALWAYS = "treated against always treated"
 
 
-def bacon(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    cohort: str = "",
-    **roles: Any,
-) -> BaconDecomposition:
+@on_panel("outcome", "cohort")
+def bacon(panel: Panel) -> BaconDecomposition:
     """Decompose the two-way fixed-effects coefficient into two-by-two comparisons.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        A balanced panel.
-    outcome : str
-    cohort : str
-        Column with the first treated period, missing for never-treated units.
-    **roles
-        Of :class:`ftz.panel.Panel`, such as ``never``.
+    panel : Panel
+        Balanced; or a frame, outcome and cohort: see :func:`ftz.panel.on_panel`.
 
     Raises
     ------
@@ -194,7 +174,6 @@ def bacon(
     Goodman-Bacon (2021), theorem 1.  Units treated from the first
     period on serve as controls only; they count as "always treated".
     """
-    panel = Panel.of(frame, outcome, cohort=cohort, **roles)
     panel.need("outcome", "cohort")
     plain = panel.plain()
     wide = plain.pivot(index="u", columns="t", values="y")

@@ -27,7 +27,7 @@ from ftz.errors import EstimationError
 from ftz.index.tree import IndexTree
 from ftz.index.weights import leaf_weights
 from ftz.kernel import Span
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 
 SCALES = ("level", "log_geometric")
 
@@ -315,13 +315,9 @@ def weigh_effects(
     )
 
 
+@on_panel("treatment", "controls")
 def linear_functional(
-    frame: pd.DataFrame,
-    treatment: str,
-    controls: Sequence[str] = (),
-    *,
-    unit: str = "city",
-    time: str = "year",
+    panel: Panel,
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray], int]:
     """Return what turns any outcome into its two-way fixed-effects coefficient.
 
@@ -340,11 +336,10 @@ def linear_functional(
         Missing columns or values, duplicate rows, a regressor without variation within
         units and periods, collinear regressors.
     """
-    panel = Panel.of(frame, treatment=treatment, controls=controls, unit=unit, time=time)
     check_design(panel)
     own = span_of(panel).residual(panel.d)
-    names = [treatment, *controls]
-    full = Span.of(panel.units[0], panel.ranks, np.column_stack([panel.d, panel.x]), names)
+    both, names = np.column_stack([panel.d, panel.x]), [panel.treatment or "", *panel.controls]
+    full = Span.of(panel.units[0], panel.ranks, both, names)
     return own / (own @ own), full.residual, full.rank
 
 

@@ -19,20 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, no_column
 from ftz.inference.few_treated import caution
-from ftz.inference.projection import (
-    Design,
-    membership,
-    prepare,
-)
+from ftz.inference.projection import Design, membership, prepare
 from ftz.inference.randomisation import ENUMERATE_UP_TO
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
 
 #: Distributions of the weights; mean zero, variance one.
@@ -261,32 +256,24 @@ class WildBootstrapResult(Result):
         return [self.caution] if self.caution else []
 
 
+@on_panel("outcome", "treatment", "controls")
 def wild_cluster_bootstrap(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
     null: float = 0.0,
     weights: str | np.ndarray = "rademacher",
     impose_null: bool = True,
     draws: int = 9_999,
     seed: int | np.random.Generator | None = None,
-    clusters: str | None = None,
     subclusters: str | Sequence[str] | None = None,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    **roles: Any,
 ) -> WildBootstrapResult:
     """Test a coefficient by the wild cluster bootstrap of its t statistic.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        One row a unit and period; n rows, balanced or not.
-    outcome, treatment : str
-        Numeric columns.
-    controls : sequence of str
-        Further regressors.
+    panel : Panel
+        As in :func:`ftz.did.twfe`.
     null : float
         The coefficient under test, in units of the outcome.
     weights : {"rademacher", "webb"} or array, shape (B, S)
@@ -299,15 +286,11 @@ def wild_cluster_bootstrap(
         Random weights, where they are not enumerated.
     seed : int or numpy.random.Generator, optional
         Needed where weights are drawn.
-    clusters : str, optional
-        Column of the clusters of the variance; the units, if not given.
     subclusters : str or sequence of str, optional
         Column or columns whose values, within each cluster, share a weight; ``time`` gives
         each row its own (the ordinary wild bootstrap).  The variance stays clustered.
     enumerate_up_to : int
         Take all 2^S sign vectors if there are no more.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -322,11 +305,8 @@ def wild_cluster_bootstrap(
     (2018) for few treated clusters, where WCR hardly ever rejects, WCU far too often, and
     subclusters can help.
     """
-    panel = Panel.of(
-        frame, outcome, treatment, controls, cluster=clusters, **roles
-    ).without_singletons()
     design = prepare(panel)
-    groups = _subclusters(panel.frame, design, subclusters)
+    groups = _subclusters(design, subclusters)
     n_groups = int(groups.max()) + 1
     parts = _scores_of(design, groups)
     chosen, exact, name = _weights(weights, n_groups, draws, seed, enumerate_up_to)
@@ -366,11 +346,10 @@ def _observed(design: Design) -> tuple[float, float]:
     return float(estimate), float(np.sqrt(meat) / power)
 
 
-def _subclusters(
-    frame: pd.DataFrame, design: Design, columns: str | Sequence[str] | None
-) -> np.ndarray:
+def _subclusters(design: Design, columns: str | Sequence[str] | None) -> np.ndarray:
     if columns is None:
         return design.codes
+    frame = design.panel.frame
     names = [columns] if isinstance(columns, str) else list(columns)
     missing = [c for c in names if c not in frame.columns]
     if missing:

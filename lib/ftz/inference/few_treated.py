@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,7 +14,7 @@ from ftz.errors import EstimationError, no_column
 from ftz.inference.assignments import adoption_starts
 from ftz.inference.projection import Design, prepare, residual
 from ftz.inference.randomisation import ENUMERATE_UP_TO
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
@@ -130,16 +130,13 @@ class FewTreatedResult(Result):
         return pd.Series(entries, name=self.method).to_frame()
 
 
+@on_panel("outcome", "treatment", "controls")
 def conley_taber(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
     seed: int | np.random.Generator | None = None,
     draws: int = 9_999,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    **roles: Any,
 ) -> FewTreatedResult:
     """Read the noise of few treated units off the untreated ones.
 
@@ -149,14 +146,12 @@ def conley_taber(
 
     Parameters
     ----------
-    frame, outcome, treatment, controls
-        As in :func:`ftz.inference.placebo`.
+    panel : Panel
+        As in :func:`ftz.did.twfe`.
     seed : int or numpy.random.Generator, optional
         Needed where combinations are drawn.
     draws, enumerate_up_to : int
         How many, and up to how many all are taken.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -178,23 +173,19 @@ def conley_taber(
     >>> round(result.estimate, 6), result.p_value
     (4.0, 0.25)
     """
-    found = _few_treated(frame, outcome, treatment, controls, roles)
-    return _combine(
-        found, np.ones(len(found.treated)), "Conley-Taber", seed, draws, enumerate_up_to
-    )
+    parts = _few_treated(panel)
+    alike = np.ones(len(parts.treated))
+    return _combine(parts, alike, "Conley-Taber", seed, draws, enumerate_up_to)
 
 
+@on_panel("outcome", "treatment", "controls")
 def ferman_pinto(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
     size: str,
     seed: int | np.random.Generator | None = None,
     draws: int = 9_999,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    **roles: Any,
 ) -> FewTreatedResult:
     """Do what :func:`conley_taber` does, with an error variance that depends on size.
 
@@ -203,7 +194,7 @@ def ferman_pinto(
     size : str
         Column with the number of observations (people, firms) behind a unit's outcome,
         positive and the same in all its rows.
-    frame, outcome, treatment, controls, seed, draws, enumerate_up_to, **roles
+    panel, seed, draws, enumerate_up_to
         As in :func:`conley_taber`.
 
     Raises
@@ -226,13 +217,13 @@ def ferman_pinto(
     >>> round(result.estimate, 6), result.p_value
     (4.0, 0.25)
     """
-    sizes = _sizes(Panel.of(frame, **roles), size)
-    found = _few_treated(frame, outcome, treatment, controls, roles)
-    donors, treated = sizes.loc[found.donor_names], sizes.loc[found.treated]
-    squares = np.square(found.swaps).mean(axis=0)
+    sizes = _sizes(panel, size)
+    parts = _few_treated(panel)
+    donors, treated = sizes.loc[parts.donor_names], sizes.loc[parts.treated]
+    squares = np.square(parts.swaps).mean(axis=0)
     spread = _variance_line(donors.to_numpy(float), squares)
     return _combine(
-        found,
+        parts,
         np.sqrt(spread(treated.to_numpy(float)) / squares.mean()),
         "Ferman-Pinto",
         seed,
@@ -271,14 +262,8 @@ class _FewTreated:
     title: str
 
 
-def _few_treated(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    treatment: str,
-    controls: Sequence[str],
-    roles: Mapping[str, Any],
-) -> _FewTreated:
-    design = prepare(frame, outcome, treatment, controls, **roles)
+def _few_treated(panel: Panel) -> _FewTreated:
+    design = prepare(panel)
     unit, time = design.panel.unit, design.panel.time
     starts = adoption_starts(design)
     treated = np.flatnonzero(np.isfinite(starts))
@@ -319,7 +304,7 @@ def _residual_paths(design: Design, estimate: float) -> np.ndarray:
 
 
 def _combine(
-    found: _FewTreated,
+    parts: _FewTreated,
     scales: np.ndarray,
     method: str,
     seed: int | np.random.Generator | None,
@@ -327,8 +312,8 @@ def _combine(
     enumerate_up_to: int,
     donor_scales: np.ndarray | None = None,
 ) -> FewTreatedResult:
-    n_treated, n_donors = found.swaps.shape
-    errors = found.swaps * scales[:, None]
+    n_treated, n_donors = parts.swaps.shape
+    errors = parts.swaps * scales[:, None]
     if donor_scales is not None:
         if (donor_scales <= 0).any():
             raise EstimationError("the fitted variance of an untreated unit is zero")
@@ -344,13 +329,13 @@ def _combine(
     else:
         picks = np.random.default_rng(seed).integers(n_donors, size=(draws, n_treated))
     return FewTreatedResult(
-        estimate=found.estimate,
+        estimate=parts.estimate,
         errors=errors[np.arange(n_treated), picks].sum(axis=1),
         exact=exact,
         method=method,
         n_treated=n_treated,
         n_donors=n_donors,
-        scales=pd.Series(scales, index=found.treated, name="scale"),
-        nobs=found.nobs,
-        title=f"{found.title}, {method}",
+        scales=pd.Series(scales, index=parts.treated, name="scale"),
+        nobs=parts.nobs,
+        title=f"{parts.title}, {method}",
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +11,7 @@ from scipy import stats
 from ftz.errors import EstimationError
 from ftz.inference.projection import Design, prepare
 from ftz.kernel import members
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
 
 
@@ -77,25 +75,14 @@ class LeaveOneOutResult(Result):
         return f"{self.title}: {self.estimate:.4f}, jackknife standard error {self.std_error:.4f}"
 
 
-def leave_one_cluster_out(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
-    *,
-    clusters: str | None = None,
-    **roles: Any,
-) -> LeaveOneOutResult:
+@on_panel("outcome", "treatment", "controls")
+def leave_one_cluster_out(panel: Panel) -> LeaveOneOutResult:
     """Estimate again without each cluster in turn.
 
     Parameters
     ----------
-    frame, outcome, treatment, controls
-        As in :func:`ftz.inference.placebo`.
-    clusters : str, optional
-        Column of the clusters; the units, if not given.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
+    panel : Panel
+        As in :func:`ftz.did.twfe`.
 
     Raises
     ------
@@ -108,7 +95,7 @@ def leave_one_cluster_out(
     clustered regression models".  A cluster whose own effects are nuisance terms is left
     out with them.
     """
-    design = prepare(frame, outcome, treatment, controls, clusters=clusters, **roles)
+    design = prepare(panel)
     whole = design.panel.cluster or design.panel.unit
     x, y = design.d_within, design.y_within
     estimate = float((x @ y) / (x @ x))

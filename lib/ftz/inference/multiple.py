@@ -12,7 +12,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.inference.bootstrap import wild_cluster_bootstrap
 from ftz.inference.randomisation import placebo
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result
 
 
@@ -70,24 +70,22 @@ def holm(pvalues: np.ndarray) -> np.ndarray:
     return adjusted
 
 
+@on_panel("outcomes", "treatment", "controls")
 def romano_wolf(
-    frame: pd.DataFrame | Panel,
-    outcomes: Sequence[str],
-    treatment: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
+    outcomes: Sequence[str],
     seed: int | np.random.Generator,
     method: str = "bootstrap",
     draws: int = 9_999,
     adoption: Mapping[Hashable, float | None] | None = None,
-    **roles: Any,
 ) -> MultipleTestingResult:
     """Test the effect on several outcomes at once.
 
     Parameters
     ----------
-    frame, treatment, controls
-        As in :func:`ftz.inference.placebo`.
+    panel : Panel
+        Or a frame, outcomes, treatment and controls: see :func:`ftz.panel.on_panel`.
     outcomes : sequence of str
         Numeric columns, two or more.
     seed : int or numpy.random.Generator
@@ -99,8 +97,6 @@ def romano_wolf(
         Where they are not enumerated.
     adoption : mapping, optional
         As in :func:`ftz.inference.placebo`.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Returns
     -------
@@ -119,15 +115,15 @@ def romano_wolf(
     if method not in ("bootstrap", "units"):
         raise EstimationError(f"unknown method {method!r}: use bootstrap or units")
     start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
-    keys: dict[str, Any] = {"seed": start, "draws": draws, **roles}
+    keys: dict[str, Any] = {"seed": start, "draws": draws}
     if method == "bootstrap":
-        wild = [wild_cluster_bootstrap(frame, o, treatment, controls, **keys) for o in outcomes]
+        wild = [wild_cluster_bootstrap(panel, o, **keys) for o in outcomes]
         observed, alone = [r.tstat for r in wild], [r.p_value for r in wild]
         drawn = np.column_stack([r.tstats for r in wild])
         estimates, exact = [r.estimate for r in wild], wild[0].exact
     else:
         keys |= {"scheme": "units", "adoption": adoption}
-        paths = [placebo(frame, o, treatment, controls, **keys) for o in outcomes]
+        paths = [placebo(panel, o, **keys) for o in outcomes]
         observed, alone = [r.observed_tstat for r in paths], [r.p_value_t for r in paths]
         drawn = np.column_stack([r.tstats[r.valid] for r in paths])
         estimates, exact = [r.observed_estimate for r in paths], paths[0].exact
@@ -146,5 +142,5 @@ def romano_wolf(
         table=table,
         method=method,
         n_draws=len(drawn),
-        title=f"{len(outcomes)} outcomes on {treatment}, by {method}",
+        title=f"{len(outcomes)} outcomes on {panel.treatment}, by {method}",
     )

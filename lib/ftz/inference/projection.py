@@ -6,13 +6,11 @@ so that it is found once and any number of either costs one product of matrices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ftz.did.projection import check_size, span_of
 from ftz.errors import EstimationError
@@ -195,15 +193,7 @@ def numbered_periods(places: np.ndarray) -> np.ndarray:
     return places if follow else np.arange(1.0, len(places) + 1)
 
 
-def prepare(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
-    *,
-    clusters: str | None = None,
-    **roles: Any,
-) -> Design:
+def prepare(panel: Panel) -> Design:
     """Check a panel and turn it into arrays.
 
     Raises
@@ -212,9 +202,7 @@ def prepare(
         As :class:`ftz.panel.Panel`; a constant treatment, a control without variation once
         effects are removed, collinear controls.
     """
-    panel = Panel.of(
-        frame, outcome, treatment, controls, cluster=clusters, **roles
-    ).without_singletons()
+    panel = panel.without_singletons()
     units, names = panel.units
     if np.ptp(panel.d) == 0:
         raise EstimationError(f"{panel.treatment} is constant: there is nothing to reassign")

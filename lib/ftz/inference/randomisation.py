@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from scipy import special
 from ftz.errors import EstimationError
 from ftz.inference.assignments import counted, scheme_of
 from ftz.inference.projection import prepare, regress_each
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
@@ -189,11 +188,9 @@ class PlaceboResult(Result):
         return f"{self.title}: {how} {counted(self.n_assignments)} assignments"
 
 
+@on_panel("outcome", "treatment", "controls")
 def placebo(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
     seed: int | np.random.Generator,
     draws: int = 500,
@@ -201,18 +198,13 @@ def placebo(
     adoption: Mapping[Hashable, float | None] | None = None,
     dates: Sequence[float] | None = None,
     enumerate_up_to: int = ENUMERATE_UP_TO,
-    **roles: Any,
 ) -> PlaceboResult:
     """Estimate the equation again under reassigned treatment.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        One row a unit and period; n rows, balanced or not.
-    outcome, treatment : str
-        Numeric columns.
-    controls : sequence of str
-        Columns that keep their values.
+    panel : Panel
+        As in :func:`ftz.did.twfe`; controls keep their values.
     seed : int or numpy.random.Generator
         The same seed gives the same draws.
     draws : int
@@ -230,8 +222,6 @@ def placebo(
         dates that were observed are always among them.
     enumerate_up_to : int
         Enumerate all assignments, instead of drawing, if there are no more.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
 
     Raises
     ------
@@ -251,18 +241,18 @@ def placebo(
     """
     if draws < 1:
         raise EstimationError(f"draws must be at least 1, not {draws}")
-    design = prepare(frame, outcome, treatment, controls, **roles)
+    design = prepare(panel)
     chosen = scheme_of(scheme, design, adoption, dates)
     observed = design.d_within  # refuses a treatment that the effects explain
     exact = chosen.count <= enumerate_up_to
     assigned = chosen.enumerate() if exact else chosen.draw(draws, np.random.default_rng(seed))
     # A few assignments at a time, so that memory does not grow with their number.
     outcomes, most = np.column_stack([design.y, observed]), max(1, _CELLS // len(design.y))
-    found = [regress_each(outcomes, design.d[:, None], design.projector, design.codes)]
+    fits = [regress_each(outcomes, design.d[:, None], design.projector, design.codes)]
     for start in range(0, len(assigned), most):
         designs = chosen.treatment(assigned[start : start + most])
-        found.append(regress_each(outcomes, designs, design.projector, design.codes))
-    estimates, errors, carried = np.hstack(found)
+        fits.append(regress_each(outcomes, designs, design.projector, design.codes))
+    estimates, errors, carried = np.hstack(fits)
     return PlaceboResult(
         estimates=estimates[1:],
         std_errors=errors[1:],
