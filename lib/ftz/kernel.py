@@ -15,7 +15,7 @@ so that memory grows with the rows and not with rows times units.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -65,18 +65,24 @@ class Span:
         codes = pd.factorize(periods, sort=True)[0]
         root = None if weights is None else np.sqrt(weights / weights.mean())
         effects = cls(units, np.empty((len(units), 0)), codes, root)
-        if controls is None or not controls.shape[1]:
-            return effects
-        within = effects.residual(controls)
+        return effects if controls is None else effects.beside(controls, names)
+
+    def beside(self, controls: np.ndarray, names: Sequence[str]) -> Span:
+        """Return the span of these effects and controls; see :meth:`of`."""
+        if not controls.shape[1]:
+            return self
+        within = self.residual(controls)
         size = np.linalg.norm(within, axis=0)
-        flat = size < 1e-9 * np.linalg.norm(controls, axis=0)
-        if flat.any() or not size.all():
-            which = ", ".join(n for n, f in zip(names, flat | (size == 0), strict=True) if f)
+        flat = (size < 1e-9 * np.linalg.norm(controls, axis=0)) | (size == 0)
+        if flat.any():
+            which = ", ".join(n for n, f in zip(names, flat, strict=True) if f)
             raise EstimationError(f"a control does not vary once the effects are removed: {which}")
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, left, codes, root)
+        both = replace(self, extra=left)
+        both.__dict__.update({n: v for n, v in vars(self).items() if n in ("size", "_root")})
+        return both
 
     @cached_property
     def size(self) -> np.ndarray:

@@ -6,7 +6,8 @@ import math
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,11 @@ from scipy import special
 
 from ftz.errors import EstimationError
 from ftz.inference.projection import regress_each, residual
-from ftz.kernel import Span
-from specgrid.batched import Projected, Regressions, projected
+from ftz.kernel import Slope, Span, variance
+from ftz.panel import Panel
 from specgrid.cells import COHORT, REFUSALS, TREATMENT, Cell, cell_of, matches_of
 from specgrid.cells import with_indices as _with_indices
-from specgrid.grid import Specification
+from specgrid.grid import Specification, outcome_levels
 
 if TYPE_CHECKING:
     from ftz.own.study import Study
@@ -47,6 +48,8 @@ RESULTS = (
 DRAWS, SEED = 999, 1
 _LEVEL = 0.95
 _NORMAL = float(special.ndtri(0.5 + _LEVEL / 2))
+#: Below this a treatment counts as explained by effects and controls, and the reference decides.
+_FLAT = 1e-6
 # Threads of one worker take turns: warnings filters and thread limits belong to the process.
 _TURN = threading.Lock()
 
@@ -114,16 +117,43 @@ def estimate_batch(study: Study, specifications: Sequence[Specification]) -> lis
     return rows
 
 
+@dataclass(frozen=True)
+class _Projected:
+    """Columns of a cell, treatment and outcomes first, and those two after the effects."""
+
+    span: Span
+    values: Floats
+    within: Floats
+    places: dict[str, int]
+    codes: NDArray[np.int64]
+    periods: NDArray[np.int64]
+
+    def beside(self, controls: tuple[str, ...]) -> tuple[Slope, NDArray[np.bool_]] | None:
+        """Regress every outcome on the treatment beside controls; None if that is ill posed.
+
+        Beside the regression: of which outcomes more than rounding errors is left.
+        """
+        span = self.span.beside(self.values[:, [self.places[c] for c in controls]], controls)
+        within = self.within - span.extra @ (span.extra.T @ self.within)
+        if np.linalg.norm(within[:, 0]) < _FLAT * np.linalg.norm(self.values[:, 0]):
+            return None
+        fit = Slope(within[:, 1:], within[:, 0], span, self.codes, self.periods)
+        outcomes = slice(1, self.within.shape[1])
+        size = np.linalg.norm(self.within[:, outcomes], axis=0)
+        spread = self.values[:, outcomes].std(axis=0) * len(self.values) ** 0.5
+        left = np.linalg.norm(fit.residuals, axis=0)
+        return fit, (left > 1e-9 * size) & (size > 1e-8 * spread)
+
+
 class _Shared:
     """A cell and what was already computed in it."""
 
     def __init__(self, study: Study, cell: Cell) -> None:
         self.study, self.cell = study, cell
         self.columns = set(cell.frame.columns)
-        self._projected: Projected | None = None
-        self._tried = False
-        self._regressions: dict[tuple[str, ...], Regressions | None] = {}
-        self._families: dict[tuple[object, ...], pd.DataFrame] = {}
+        self.outcomes = [c for c in outcome_levels(study) if c in self.columns]
+        self._fits: dict[tuple[str, ...], tuple[Slope, NDArray[np.bool_]] | None] = {}
+        self._errors: dict[tuple[object, ...], tuple[Floats, float]] = {}
         self._matches: dict[tuple[str, ...], Any] = {}
         self.blank = dict.fromkeys(RESULTS, math.nan) | {"status": "ok"}
         self.blank |= _sizes(self.count(cell.frame))
@@ -132,44 +162,64 @@ class _Shared:
     def cluster(self) -> str:
         return self.study.cluster or self.study.unit
 
+    def panel(self, specification: Specification) -> Panel:
+        return Panel.from_spec(
+            self.cell.frame,
+            self.study,
+            outcome=specification.outcome,
+            treatment=TREATMENT,
+            controls=specification.controls,
+            cohort=None,
+            weights=None,
+            cluster=self.cluster,
+        )
+
     def count(self, frame: pd.DataFrame) -> tuple[int, int, int, int]:
         on = frame[TREATMENT] == 1
         units = frame[self.study.unit]
         return len(frame), units.nunique(), units[on].nunique(), frame[self.cluster].nunique()
 
-    def regressions(self, controls: tuple[str, ...]) -> tuple[Projected, Regressions] | None:
-        if not self._tried:
-            self._projected, self._tried = projected(self.study, self.cell), True
-        if self._projected is None:
+    @cached_property
+    def _projected(self) -> _Projected | None:
+        """The cell after its effects; None where :mod:`ftz.did` must say what is wrong."""
+        study, frame = self.study, self.cell.frame
+        keys = (study.unit, study.time, self.cluster)
+        units, periods, codes = (pd.factorize(frame[c], sort=True)[0] for c in keys)
+        twice = frame.duplicated([study.unit, study.time]).any()
+        if len(frame) < 3 or min(units.max(), codes.max()) < 1 or twice:
             return None
-        if controls not in self._regressions:
-            self._regressions[controls] = self._projected.regressions(controls)
-        found = self._regressions[controls]
-        return None if found is None else (self._projected, found)
+        names = [TREATMENT, *self.outcomes, *dict.fromkeys((*study.controls, *study.match_on))]
+        values = frame[names].to_numpy(float)
+        values = np.where(np.isfinite(values).all(axis=0), values, np.nan)
+        span = Span.of(units, periods)
+        within = span.residual(np.nan_to_num(values[:, : 1 + len(self.outcomes)]))
+        places = {name: place for place, name in enumerate(names)}
+        return _Projected(span, values, within, places, codes, periods)
 
-    def family(self, specification: Specification) -> pd.DataFrame:
-        """Return the table of :func:`ftz.did.standard_errors`, once a regression."""
-        from ftz import did
+    def fit(self, specification: Specification) -> tuple[Slope, int] | None:
+        """Return the regression of all outcomes beside some controls, and the outcome's place.
 
-        key = (specification.outcome, specification.controls)
-        if key not in self._families:
-            found = did.standard_errors(
-                self.cell.frame,
-                specification.outcome,
-                TREATMENT,
-                specification.controls,
-                cluster=self.cluster,
-                unit=self.study.unit,
-                time=self.study.time,
-            )
-            self._families[key] = found.table
-        return self._families[key]
+        None where :mod:`ftz.did` must decide.  Every product has a shape that depends on the
+        cell and on the controls alone: a row has the same bits in every batch.
+        """
+        whole, controls = self._projected, specification.controls
+        if whole is None:
+            return None
+        if controls not in self._fits:
+            try:
+                self._fits[controls] = whole.beside(controls)
+            except (EstimationError, np.linalg.LinAlgError):
+                self._fits[controls] = None
+        found, place = self._fits[controls], self.outcomes.index(specification.outcome)
+        return (found[0], place) if found and found[1][place] else None
 
-    def error(self, specification: Specification) -> tuple[float, float]:
-        """Return a standard error of the family and its degrees of freedom."""
-        table, kind = self.family(specification), specification.error_type
-        place = table.index.get_loc(kind)
-        return float(table["std_error"].to_numpy()[place]), float(table["df"].to_numpy()[place])
+    def error(self, specification: Specification, fit: Slope, place: int) -> tuple[float, float]:
+        """Return a standard error of :data:`ftz.kernel.MEATS` and its degrees of freedom."""
+        key = (specification.controls, specification.error_type)
+        if key not in self._errors:
+            self._errors[key] = variance(fit, specification.error_type)
+        squared, df = self._errors[key]
+        return math.sqrt(squared[place]), df
 
     def matches(self, specification: Specification) -> Any:
         covariates = specification.controls
@@ -246,64 +296,33 @@ def _inference(estimate: float, std_error: float, df: float = math.nan) -> Row:
 
 
 def _two_way(shared: _Shared, specification: Specification) -> Row:
-    found = shared.regressions(specification.controls)
+    found = shared.fit(specification)
     if found is None:
         return _reference(shared, specification)
-    columns, fits = found
-    place = columns.outcomes.index(specification.outcome)
-    if not fits.sound[place]:
-        return _reference(shared, specification)
-    estimate, kind = float(fits.estimates[place]), specification.error_type
-    if kind == "CR1":
-        return _inference(estimate, float(fits.clustered[place]))
-    if kind == "classical":
-        return _inference(estimate, float(fits.classical[place]), fits.residual_df)
-    if kind == "HC1":
-        return _inference(estimate, float(fits.robust[place]), fits.residual_df)
-    if kind == "wild":
-        return _wild(shared, specification, estimate, float(fits.clustered[place]))
-    return _inference(estimate, *shared.error(specification))
+    estimate = float(found[0].estimate[found[1]])
+    if specification.error_type == "wild":
+        return _wild(shared, specification, estimate)
+    return _inference(estimate, *shared.error(specification, *found))
 
 
 def _reference(shared: _Shared, specification: Specification) -> Row:
-    """Let :func:`ftz.did.twfe` say what is wrong, or estimate what is merely ill-conditioned."""
+    """Let :mod:`ftz.did` say what is wrong, or estimate what is merely ill-conditioned."""
     from ftz import did
 
-    fit = did.twfe(
-        shared.cell.frame,
-        specification.outcome,
-        TREATMENT,
-        specification.controls,
-        unit=shared.study.unit,
-        time=shared.study.time,
-    )
-    if specification.error_type == "CR1" and shared.cluster == shared.study.unit:
-        return _inference(fit.att, float(fit.std_errors[TREATMENT]))
+    family = did.standard_errors(shared.panel(specification))
     if specification.error_type == "wild":
-        return _wild(shared, specification, fit.att, float(fit.std_errors[TREATMENT]))
-    return _inference(fit.att, *shared.error(specification))
+        return _wild(shared, specification, family.estimate)
+    error, df = family.table.loc[specification.error_type, ["std_error", "df"]].astype(float)
+    return _inference(family.estimate, error, df)
 
 
-def _wild(shared: _Shared, specification: Specification, estimate: float, std_error: float) -> Row:
+def _wild(shared: _Shared, specification: Specification, estimate: float) -> Row:
     """Return a row whose p value is that of the wild cluster bootstrap; it has no interval."""
     from ftz import inference
 
-    found = inference.wild_cluster_bootstrap(
-        shared.cell.frame,
-        specification.outcome,
-        TREATMENT,
-        specification.controls,
-        cluster=shared.cluster,
-        draws=DRAWS,
-        seed=SEED,
-        unit=shared.study.unit,
-        time=shared.study.time,
-    )
-    return _inference(estimate, std_error) | {
-        "p_value": float(found.p_value),
-        "lower": math.nan,
-        "upper": math.nan,
-    }
+    drawn = inference.wild_cluster_bootstrap(shared.panel(specification), draws=DRAWS, seed=SEED)
+    blank = {"p_value": float(drawn.p_value), "lower": math.nan, "upper": math.nan}
+    return _inference(estimate, drawn.std_error) | blank
 
 
 # ---------------------------------------------------------------- other estimators
