@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
-from ftz.inference.multiple import _step_down
+from ftz.inference._multiple import _step_down
 from test_inference import CONTROLS, panel
 
 # ------------------------------------------------------------ the interval of a placebo

@@ -27,8 +27,6 @@ from ftz.kernel import by_group
 from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult
 
-__all__ = ["RandomEffectsResult", "random_effects", "trap"]
-
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RandomEffectsResult(CoefficientResult):

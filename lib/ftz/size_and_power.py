@@ -30,9 +30,10 @@ from scipy import linalg, stats
 
 from ftz import did, kernel
 from ftz.errors import EstimationError
-from ftz.inference.assignments import adoption_starts, scheme_of
-from ftz.inference.bootstrap import sign_vectors
-from ftz.inference.projection import Design, membership, prepare, residual
+from ftz.inference._assignments import adoption_starts, scheme_of
+from ftz.inference._bootstrap import sign_vectors
+from ftz.inference._projection import Design, prepare
+from ftz.kernel import membership, residual
 from ftz.panel import Panel
 from ftz.results import Result, checked_level
 
