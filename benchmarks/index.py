@@ -11,9 +11,10 @@ from __future__ import annotations
 import pytest
 
 from ftz import index
+from study import indicators
 
 DRAWS = 10_000
-BASE = index.Recipe(lift=0.01)
+BASE = index.IndexSpec(lift=0.01)
 FACTORS = (
     index.Factor.of("outliers", "none", "winsorise_log"),
     index.Factor.of("normalisation", "minmax", "rank", "distance"),
@@ -27,7 +28,7 @@ FACTORS = (
 
 @pytest.fixture(scope="module")
 def panel():
-    return index.load_indicators()
+    return indicators.load_indicators()
 
 
 @pytest.fixture(scope="module")

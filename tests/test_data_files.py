@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import index, register, tables
+from ftz import register, tables
 from ftz.errors import FtzError, RecordError
 from ftz.paths import data_dir
-from study import findings, panel, published, replication, witness
+from study import findings, indicators, panel, published, replication, witness
 
 
 def test_every_file_has_an_entry_in_the_datasheet():
@@ -44,7 +44,7 @@ def test_official_ranges_are_ordered_and_hold_the_yearly_values():
 
 
 def test_the_index_tree_has_three_levels_and_says_what_is_our_reading():
-    tree = index.load_tree()
+    tree = indicators.load_tree()
     assert tree.counts == {1: 6, 2: 12, 3: 61}
     printed = {
         row: published.load().get(f"yan_ye_wang/text/index/{row}/value").value

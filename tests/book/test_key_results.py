@@ -16,7 +16,7 @@ from bookworks.reruns import declared, runner
 from bookworks.reruns.records import read_records
 from conftest import ROOT
 from ftz import matching
-from study import published, replication
+from study import indicators, published, replication
 
 Values = Mapping[str, Any]
 Numbers = dict[str, int | float]
@@ -149,15 +149,15 @@ def _index(values: Values) -> Numbers:
 
     from ftz import index
 
-    panel = index.load_indicators(values["indicator_path"] or None)
-    recipe = index.Recipe(imputation="linear", partial="siblings")
-    recipe = recipe.but(weights="flat", level_weights={1: "equal"})
-    built = index.Pipeline(panel.indicators, panel.tree).run(recipe).scores["index"]
+    panel = indicators.load_indicators(values["indicator_path"] or None)
+    spec = index.IndexSpec(imputation="linear", partial="siblings")
+    spec = spec.but(weights="flat", level_weights={1: "equal"})
+    built = index.Pipeline(panel.indicators, panel.tree).run(spec).scores["index"]
     holes = np.random.default_rng(values["seed"]).random(panel.indicators.shape) < 0.05
     gappy = index.Pipeline(panel.indicators.mask(holes), panel.tree)
 
     def missed(how: str) -> float:
-        filled = gappy.run(recipe.but(imputation=how)).scores["index"]
+        filled = gappy.run(spec.but(imputation=how)).scores["index"]
         return float(np.sqrt(((filled - built) ** 2).mean()))
 
     return {"index-gap-line": missed("linear"), "index-gap-mean": missed("period_mean")}
@@ -167,10 +167,10 @@ def _index_effects(values: Values) -> Numbers:
     from ftz import index
 
     controls = values["controls"]
-    panel = index.load_indicators(values["indicator_path"] or None, controls=controls)
-    recipe = index.Recipe(imputation="linear", lift=0.01, partial="siblings")
-    recipe = recipe.but(weights="flat", level_weights={1: "equal"})
-    built = index.Pipeline(panel.indicators, panel.tree).run(recipe)
+    panel = indicators.load_indicators(values["indicator_path"] or None, controls=controls)
+    spec = index.IndexSpec(imputation="linear", lift=0.01, partial="siblings")
+    spec = spec.but(weights="flat", level_weights={1: "equal"})
+    built = index.Pipeline(panel.indicators, panel.tree).run(spec)
     weighed = index.weigh_effects(built.normalised, panel.matched, "FTZ", controls)
     extreme = weighed.all_weights()
     return {

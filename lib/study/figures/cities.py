@@ -30,7 +30,7 @@ def city_map(
     Parameters
     ----------
     tiles : pandas.DataFrame
-        From :func:`ftz.index.load_tiles`.
+        From :func:`study.indicators.load_tiles`.
     chinese : mapping
         From :func:`ftz.register.chinese_names`.
     first : mapping
