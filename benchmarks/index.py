@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 
 from ftz import index
+from study import indicators
 
 DRAWS = 10_000
 BASE = index.Recipe(lift=0.01)
@@ -27,7 +28,7 @@ FACTORS = (
 
 @pytest.fixture(scope="module")
 def panel():
-    return index.load_indicators()
+    return indicators.load_indicators()
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import index, register, tables
-from ftz.errors import FtzError, RecordError
-from ftz.paths import data_dir
-from study import findings, panel, published, replication, witness
+from ftz import tables
+from printproof.errors import RecordError
+from study import findings, indicators, panel, published, register, replication, witness
+from study.paths import data_dir
 
 
 def test_every_file_has_an_entry_in_the_datasheet():
@@ -44,7 +44,7 @@ def test_official_ranges_are_ordered_and_hold_the_yearly_values():
 
 
 def test_the_index_tree_has_three_levels_and_says_what_is_our_reading():
-    tree = index.load_tree()
+    tree = indicators.load_tree()
     assert tree.counts == {1: 6, 2: 12, 3: 61}
     printed = {
         row: published.load().get(f"yan_ye_wang/text/index/{row}/value").value
@@ -70,7 +70,7 @@ def test_manifest_is_json_and_calls_the_panel_what_it_is():
 
 def test_a_missing_data_folder_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("FTZ_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(FtzError, match="set FTZ_DATA"):
+    with pytest.raises(RecordError, match="set FTZ_DATA"):
         data_dir()
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import index
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError, PanelError
+from study.indicators import load_tree
 
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
 
@@ -32,12 +33,12 @@ SMALL = (
 def tree(tmp_path):
     path = tmp_path / "tree.csv"
     path.write_text(SMALL, "utf-8")
-    return index.load_tree(path)
+    return index.read_tree(path)
 
 
 @pytest.fixture(scope="module")
 def paper_tree():
-    return index.load_tree()
+    return load_tree()
 
 
 def indicators(seed=0, n=12):
@@ -69,8 +70,8 @@ def test_the_papers_tree(paper_tree):
 def test_trees_that_are_refused(tmp_path, damage, message):
     path = tmp_path / "tree.csv"
     path.write_text(damage(SMALL), "utf-8")
-    with pytest.raises(RecordError, match=message):
-        index.load_tree(path)
+    with pytest.raises(PanelError, match=message):
+        index.read_tree(path)
 
 
 # --- normalisation ---

@@ -9,12 +9,12 @@ from scipy import optimize
 
 from ftz import did, index
 from ftz.errors import EstimationError
-from study import simulated
+from study import indicators, simulated
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    return index.load_indicators()
+    return indicators.load_indicators()
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def test_a_weighting_that_turns_the_sign_of_a_known_effect():
     values = pd.DataFrame(
         {"up": plain + frame["D"], "down": plain - 2 * frame["D"]}
     ).set_axis(rows) / 100  # fmt: skip
-    tree = index.load_tree().prune(["attraction_of_capital", "outward_radiation_of_capital"])
+    tree = indicators.load_tree().prune(["attraction_of_capital", "outward_radiation_of_capital"])
     values.columns = tree.leaves()
     weighed = index.weigh_effects(values, frame, "D")
     assert weighed.effects.tolist() == pytest.approx([1.0, -2.0])

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from ftz import index, register
-from ftz.errors import EstimationError, PanelError, RecordError
-from ftz.paths import data_dir
-from study import published, replication
+from ftz import index
+from ftz.errors import EstimationError, PanelError
+from printproof.errors import RecordError
+from study import indicators, published, register, replication
 from study import simulated as command
+from study.paths import data_dir
 from study.witness.layout import layout
 
 PATH = data_dir() / "index" / "simulated.csv"
@@ -28,7 +29,7 @@ PATH = data_dir() / "index" / "simulated.csv"
 def test_the_file_says_first_of_all_that_it_is_simulated():
     first = PATH.read_text("utf-8").splitlines()[0]
     assert first.startswith("# SIMULATED") and "No number below was measured" in first
-    shipped = index.load_indicators()
+    shipped = indicators.load_indicators()
     assert shipped.simulated and "SIMULATED" in repr(shipped)
     assert shipped.indicators.shape == (130, 61) and len(shipped.matched) == 85
 
@@ -46,7 +47,7 @@ def test_the_command_writes_the_file_that_is_shipped(capsys, tmp_path):
 @pytest.mark.parametrize("variable", ["lnHQD", *replication.SUB_INDICES.values()])
 def test_the_simulated_panel_has_the_printed_moments(variable):
     """Mean, standard deviation, least and greatest value, digit by digit, from the file."""
-    shipped, record = index.load_indicators(), published.load("yan_ye_wang")
+    shipped, record = indicators.load_indicators(), published.load("yan_ye_wang")
     built = index.build(shipped.indicators, shipped.tree, command.FLAT_MEANS)
     name = "index" if variable == "lnHQD" else variable
     logs = np.log(built.scores[name])[(shipped.frame["matched"] == 1).to_numpy()]
@@ -62,7 +63,7 @@ def test_the_simulated_panel_has_the_printed_moments(variable):
 
 
 def test_every_simulated_indicator_reaches_both_ends_once_and_has_its_sign():
-    shipped = index.load_indicators()
+    shipped = indicators.load_indicators()
     scaled = index.build(shipped.indicators, shipped.tree, command.FLAT_MEANS).normalised
     assert (scaled == 0).sum().eq(1).all() and (scaled == 1).sum().eq(1).all()
     assert (shipped.indicators > 0).all(axis=None)
@@ -74,7 +75,7 @@ def test_every_simulated_indicator_reaches_both_ends_once_and_has_its_sign():
 
 
 def test_treatment_is_the_register_s_and_as_many_rows_match_as_are_printed():
-    frame = index.load_indicators().frame
+    frame = indicators.load_indicators().frame
     assert (frame["FTZ"] == register.treatment(frame)).all()
     record = published.load("yan_ye_wang")
     mean = record.get(replication.cell("table2", "FTZ", "mean", "value"))
@@ -84,7 +85,7 @@ def test_treatment_is_the_register_s_and_as_many_rows_match_as_are_printed():
 @pytest.mark.parametrize("seed", range(4))
 def test_another_seed_meets_the_same_moments(seed):
     frame, wanted = layout().rows, command._printed_moments()
-    tree = index.load_tree()
+    tree = indicators.load_tree()
     drawn = command.simulate_like(tree, frame, wanted, {}, seed)
     logs = np.log(index.build(drawn, tree, command.FLAT_MEANS).scores)
     logs = logs[(frame["matched"] == 1).to_numpy()]
@@ -101,7 +102,7 @@ def test_a_draw_that_cannot_have_the_moments_is_refused():
     crowded["index"] = command.Moments(2.0, 0.1, 1.8, 2.2)
     frame = layout().rows
     with pytest.raises(EstimationError, match="no room"):
-        command.simulate_like(index.load_tree(), frame, crowded, {}, 0)
+        command.simulate_like(indicators.load_tree(), frame, crowded, {}, 0)
 
 
 # --- the reader's own ---
@@ -123,7 +124,7 @@ SMALL = (
 
 
 def test_a_reader_s_file_runs_with_gaps_and_a_partial_tree(tmp_path):
-    mine = index.read_indicators(write(tmp_path, SMALL), controls=["rain"])
+    mine = indicators.read_indicators(write(tmp_path, SMALL), controls=["rain"])
     assert not mine.simulated and mine.indicators.isna().sum().sum() == 1
     assert mine.frame["FTZ"].tolist() == [0, 1, 1, 1]  # from the register
     assert mine.frame["matched"].eq(1).all() and mine.frame["rain"].tolist() == [3, 4, 5, 6]
@@ -137,15 +138,15 @@ def test_a_reader_s_file_runs_with_gaps_and_a_partial_tree(tmp_path):
 
 def test_a_variable_of_the_environment_names_the_reader_s_file(tmp_path, monkeypatch):
     monkeypatch.setenv("FTZ_INDICATORS", str(write(tmp_path, SMALL)))
-    assert index.load_indicators(controls=["rain"]).source == "mine.csv"
+    assert indicators.load_indicators(controls=["rain"]).source == "mine.csv"
     monkeypatch.delenv("FTZ_INDICATORS")
-    assert index.load_indicators().source == "simulated.csv"
+    assert indicators.load_indicators().source == "simulated.csv"
 
 
 def test_a_comment_above_the_header_is_counted_in_the_rows(tmp_path):
     text = "# mine\n# two lines\n" + SMALL.replace("30", "many")
     with pytest.raises(PanelError, match=r"column industry_concentration, row 6: 'many' is not"):
-        index.read_indicators(write(tmp_path, text), controls=["rain"])
+        indicators.read_indicators(write(tmp_path, text), controls=["rain"])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_a_comment_above_the_header_is_counted_in_the_rows(tmp_path):
 def test_files_that_are_refused(tmp_path, old, new, message):
     controls = ["rain"] if "rain" not in old else []
     with pytest.raises(PanelError, match=message):
-        index.read_indicators(write(tmp_path, SMALL.replace(old, new, 1)), controls=controls)
+        indicators.read_indicators(write(tmp_path, SMALL.replace(old, new, 1)), controls=controls)
 
 
 def test_more_refusals(tmp_path):
@@ -174,21 +175,21 @@ def test_more_refusals(tmp_path):
         ("", "cannot be read"),
     ):
         with pytest.raises(PanelError, match=message):
-            index.read_indicators(write(tmp_path, text))
+            indicators.read_indicators(write(tmp_path, text))
     with pytest.raises(PanelError, match="cannot be read"):
-        index.read_indicators(tmp_path / "nowhere.csv")
+        indicators.read_indicators(tmp_path / "nowhere.csv")
     with pytest.raises(PanelError, match="column snow: missing"):
-        index.read_indicators(write(tmp_path, SMALL), controls=["snow", "rain"])
+        indicators.read_indicators(write(tmp_path, SMALL), controls=["snow", "rain"])
     with pytest.raises(RecordError, match="Atlantis"):
-        index.read_indicators(
+        indicators.read_indicators(
             write(tmp_path, SMALL.replace("Beijing", "Atlantis")), controls=["rain"]
         )
 
 
 def test_the_shipped_file_is_read_as_it_was_drawn():
-    shipped, frame = index.load_indicators(), layout().rows
+    shipped, frame = indicators.load_indicators(), layout().rows
     drawn = command.simulate_like(
-        index.load_tree(),
+        indicators.load_tree(),
         frame,
         command._printed_moments(),
         command._printed_effects(),
@@ -201,7 +202,7 @@ def test_the_shipped_file_is_read_as_it_was_drawn():
 @pytest.mark.parametrize("chapter", ["hqd-index", "index-and-estimate"])
 def test_the_chapters_run_on_a_reader_s_partial_file_with_gaps(chapter, tmp_path):
     """Fourteen indicators of four dimensions, some fields empty, no FTZ and no matched."""
-    shipped = index.load_indicators()
+    shipped = indicators.load_indicators()
     leaves = shipped.tree.leaves
     names = [*leaves("synergism"), "3_year_firm_survival", *leaves("innovation")[:6]]
     names += leaves("economic_density")
@@ -221,14 +222,15 @@ def test_the_chapters_run_on_a_reader_s_partial_file_with_gaps(chapter, tmp_path
 
 def test_another_process_replays_the_log_to_the_bit(tmp_path):
     """With another order of hashes, the log of a recipe with many steps still holds."""
-    shipped = index.load_indicators()
+    shipped = indicators.load_indicators()
     recipe = index.Recipe(
         outliers="winsorise_log", weights="pca", level_weights={1: "entropy"}, aggregation="topsis"
     )
     log = tmp_path / "log.json"
     log.write_text(index.build(shipped.indicators, shipped.tree, recipe).to_json(), "utf-8")
     code = (
-        "from pathlib import Path; from ftz import index; p = index.load_indicators(); "
+        "from pathlib import Path; from ftz import index; from study import indicators; "
+        "p = indicators.load_indicators(); "
         f"index.replay(Path({str(log)!r}).read_text('utf-8'), p.indicators, p.tree)"
     )
     for seed in ("1", "2"):

@@ -23,7 +23,7 @@ def make_tree(tmp_path, *rows):
         text += f"{name},{parent},{level},{name},,%,level,{rest[0] if rest else 1},0,\n"
     path = tmp_path / "tree.csv"
     path.write_text(text, "utf-8")
-    return index.load_tree(path)
+    return index.read_tree(path)
 
 
 # --- the human development index ---

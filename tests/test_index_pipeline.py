@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import index
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError, PanelError
+from study import indicators
 
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
 ROWS = (
@@ -48,7 +49,7 @@ def panel(seed=0, units=6, periods=4):
 
 
 def test_a_node_carries_its_fields(tree):
-    node = index.load_tree().node("credit_events_concentration")
+    node = indicators.load_tree().node("credit_events_concentration")
     assert (node["level"], node.direction, node.type, node.direction_is_our_reading) == (
         3,
         -1,
@@ -73,8 +74,8 @@ def test_a_node_carries_its_fields(tree):
 def test_trees_that_are_refused(tmp_path, old, new, message):
     path = tmp_path / "tree.csv"
     path.write_text(text_of(ROWS).replace(old, new, 1), "utf-8")
-    with pytest.raises(RecordError, match=message):
-        index.load_tree(path)
+    with pytest.raises(PanelError, match=message):
+        index.read_tree(path)
 
 
 def test_pruning_takes_nodes_left_without_indicators(tree):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ftz import did, index
 from ftz.errors import EstimationError
+from study import indicators
 
 FACTORS = (
     index.Factor(
@@ -28,7 +29,7 @@ FACTORS = (
 
 @pytest.fixture(scope="module")
 def shipped():
-    return index.load_indicators()
+    return indicators.load_indicators()
 
 
 @pytest.fixture(scope="module")

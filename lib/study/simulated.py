@@ -16,11 +16,11 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from ftz.errors import EstimationError
-from ftz.index import IndexTree, Recipe, build, load_tree
-from ftz.index.files import indicator_bytes
-from ftz.paths import data_dir
+from ftz.index import IndexTree, Recipe, build
 from study import published, replication
 from study.commands import run_command
+from study.indicators import indicator_bytes, load_tree
+from study.paths import data_dir
 from study.witness.layout import layout
 
 #: What pages say of these functions (see ``bookworks.lineage``).

@@ -9,8 +9,7 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from ftz import index, register
-from study import cities
+from study import cities, indicators, register
 from study.figures import cities as draw
 
 THREE = ["Shijiazhuang", "Baoding", "Langfang"]
@@ -55,7 +54,7 @@ def texts(figure):
 
 def test_the_map_shows_each_city_with_both_names_and_its_year():
     first, names = register.cohorts(register.study_cities()), register.chinese_names()
-    figure = draw.city_map(index.load_tiles(), names, first, THREE, ("a", "b", "c"))
+    figure = draw.city_map(indicators.load_tiles(), names, first, THREE, ("a", "b", "c"))
     assert "Baoding\n保定 2019" in texts(figure) and "Handan\n邯郸" in texts(figure)
     assert len(texts(figure)) == 13
     dark = [

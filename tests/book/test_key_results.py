@@ -83,8 +83,7 @@ def _simulated(seed: int, effect: float, trend: float) -> Any:
 
 def _dated() -> tuple[Any, dict[str, int | None], tuple[Any, ...]]:
     """Return the matched rows with cohorts, the paths of their cities, and a regression of them."""
-    from ftz import register
-    from study import replication
+    from study import register, replication
 
     study = _witness("one command")
     start = register.cohorts(list(study.frame["city"].unique()))
@@ -148,8 +147,9 @@ def _index(values: Values) -> Numbers:
     import numpy as np
 
     from ftz import index
+    from study import indicators
 
-    panel = index.load_indicators(values["indicator_path"] or None)
+    panel = indicators.load_indicators(values["indicator_path"] or None)
     recipe = index.Recipe(imputation="linear", partial="siblings")
     recipe = recipe.but(weights="flat", level_weights={1: "equal"})
     built = index.Pipeline(panel.indicators, panel.tree).run(recipe).scores["index"]
@@ -165,9 +165,10 @@ def _index(values: Values) -> Numbers:
 
 def _index_effects(values: Values) -> Numbers:
     from ftz import index
+    from study import indicators
 
     controls = values["controls"]
-    panel = index.load_indicators(values["indicator_path"] or None, controls=controls)
+    panel = indicators.load_indicators(values["indicator_path"] or None, controls=controls)
     recipe = index.Recipe(imputation="linear", lift=0.01, partial="siblings")
     recipe = recipe.but(weights="flat", level_weights={1: "equal"})
     built = index.Pipeline(panel.indicators, panel.tree).run(recipe)
@@ -181,7 +182,8 @@ def _index_effects(values: Values) -> Numbers:
 
 
 def _tools(values: Values) -> Numbers:
-    from ftz import register, size_and_power
+    from ftz import size_and_power
+    from study import register
 
     study = _witness()
     start = register.cohorts(list(study.frame["city"].unique()))

@@ -4,7 +4,7 @@ The index of Yan, Ye and Wang has six first-level, twelve second-level and sixty
 third-level indicators (Table 3).  Weights, signs, normalisation and aggregation are not
 printed, so each is an argument here.  The steps follow the handbook of OECD and JRC (2008):
 
-* the **tree** (:func:`ftz.index.load_tree`);
+* the **tree** (:func:`ftz.index.read_tree`);
 * **denomination, imputation, outliers** (:func:`ftz.index.denominate`,
   :func:`ftz.index.impute`, :func:`ftz.index.treat_outliers`);
 * **direction and normalisation** (:func:`ftz.index.normalise`);
@@ -29,7 +29,6 @@ from ftz.index.effects import (
     linear_functional,
     weigh_effects,
 )
-from ftz.index.files import IndicatorPanel, load_indicators, load_tiles, read_indicators
 from ftz.index.normalisation import normalise
 from ftz.index.pipeline import IndexResult, Pipeline, Recipe, build, replay
 from ftz.index.preparation import denominate, impute, is_outlying, treat_outliers
@@ -46,7 +45,7 @@ from ftz.index.sensitivity import (
     sobol_of_choices,
     uncertainty,
 )
-from ftz.index.tree import IndexTree, load_tree
+from ftz.index.tree import IndexTree, read_tree
 from ftz.index.weights import (
     data_weights,
     entropy_weights,

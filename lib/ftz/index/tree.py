@@ -10,11 +10,7 @@ from typing import cast
 
 import pandas as pd
 
-from ftz.errors import EstimationError, RecordError
-from ftz.paths import data_dir
-
-#: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {"load_tree": {"files": ["data/index/tree.csv"]}}
+from ftz.errors import EstimationError, PanelError
 
 #: What an indicator measures; nodes above the indicators have no type.
 TYPES = (
@@ -139,26 +135,20 @@ class IndexTree:
         return IndexTree(self.nodes.loc[alive])
 
 
-def load_tree(path: Path | None = None) -> IndexTree:
-    """Read and check a tree of indicators.
-
-    Parameters
-    ----------
-    path : path, optional
-        A CSV file; the paper's Table 3 (``data/index/tree.csv``) by default.
+def read_tree(path: Path) -> IndexTree:
+    """Read and check a tree of indicators from a CSV file.
 
     Raises
     ------
-    RecordError
+    PanelError
         A missing column, an identifier that stands twice, an unknown parent, a parent at
         the wrong level, an inner node without children, an unknown type or direction; the
         node is named.
     """
-    path = path or data_dir() / "index" / "tree.csv"
     nodes = pd.read_csv(path, dtype=str, keep_default_na=False)
     missing = [c for c in _COLUMNS if c not in nodes]
     if missing:
-        raise RecordError(f"index tree: {path.name} has no column {', '.join(missing)}")
+        raise PanelError(f"index tree: {path.name} has no column {', '.join(missing)}")
     for column in ("level", "direction"):
         nodes[column] = pd.to_numeric(nodes[column], errors="coerce").fillna(0).astype(int)
     _check(nodes)
@@ -168,7 +158,7 @@ def load_tree(path: Path | None = None) -> IndexTree:
 def _check(nodes: pd.DataFrame) -> None:
     def refuse(wrong: pd.Series, problem: str) -> None:
         if wrong.any():
-            raise RecordError(f"index tree: {nodes['id'][wrong].iloc[0]!r} {problem}")
+            raise PanelError(f"index tree: {nodes['id'][wrong].iloc[0]!r} {problem}")
 
     refuse(nodes["id"].duplicated(), "stands twice")
     refuse(nodes["id"].isin(["", "index"]), "is no name for a node: the whole is called index")

@@ -1,4 +1,4 @@
-"""Indicator panels from files: the simulated one that the book ships, or the reader's own."""
+"""Indicators of the index: the paper's tree, the simulated panel, or the reader's own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz import register
 from ftz.errors import PanelError
-from ftz.index.tree import IndexTree, load_tree
-from ftz.paths import data_dir
+from ftz.index import IndexTree, read_tree
+from study import register
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
+    "load_tree": {"files": ["data/index/tree.csv"]},
     "load_indicators": {"files": ["data/index/simulated.csv"], "otherwise": "own"},
     "read_indicators": {"panel": "own"},
     "load_tiles": {"files": ["data/index/tiles.csv"]},
@@ -69,6 +70,11 @@ class IndicatorPanel:
         return f"{size} from {self.source}"
 
 
+def load_tree() -> IndexTree:
+    """Read the paper's Table 3."""
+    return read_tree(data_dir() / "index" / "tree.csv")
+
+
 def load_indicators(path: str | Path | None = None, **options: Any) -> IndicatorPanel:
     """Read the reader's indicators, or the simulated panel that the book ships.
 
@@ -78,7 +84,7 @@ def load_indicators(path: str | Path | None = None, **options: Any) -> Indicator
         A CSV file; by default the one that the environment variable ``FTZ_INDICATORS``
         names, and else ``data/index/simulated.csv``.
     **options
-        Of :func:`ftz.index.read_indicators`.
+        Of :func:`read_indicators`.
     """
     named = path or os.environ.get("FTZ_INDICATORS") or data_dir() / "index" / "simulated.csv"
     return read_indicators(named, **options)
