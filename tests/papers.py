@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
 from study.attributions import PREFIXES, normalised, places
+from study.paths import data_dir
 
 
 def stands(quote: str, text: str) -> bool:

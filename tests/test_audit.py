@@ -14,21 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import printproof
-from ftz.errors import RecordError
 from printproof import exact, trial
+from printproof.errors import RecordError
 from printproof.exact import Span, cell, number
 from printproof.printed import Record
 from printproof.reading import read_file
 from printproof.rules import columns, official
 from printproof.statement import Branch, Statement, decide, related
-from study import cli
+from study import cli, published
 
 PAPER = "yan_ye_wang"
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return printproof.audit()
+    return printproof.audit(published.studies())
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 import printproof as audit
-from ftz.errors import RecordError
 from printproof import reading
+from printproof.errors import RecordError
 from printproof.importing import import_tables
 from printproof.importing.record import levels, said
 from study import cli

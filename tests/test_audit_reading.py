@@ -8,12 +8,12 @@ import pytest
 
 import printproof
 from counted import at_most
-from ftz.errors import RecordError
 from printproof.cells import decimal_mark, read_cell
+from printproof.errors import RecordError
 from printproof.exact import Digits, digit_span
 from printproof.reading import read_file
 from printproof.statement import Premise
-from study import cli
+from study import cli, published
 
 MINE = """
 p:
@@ -124,7 +124,7 @@ def test_an_interval_holds_what_the_rounding_allows(text, rounding, low, high):
 
 
 def test_the_third_row_of_table_1_rests_on_rounding_and_the_first_two_do_not():
-    study = next(s for s in printproof.load_studies() if s.paper == "yan_ye_wang")
+    study = published.study("yan_ye_wang")
     cells = [c for c in printproof.audit([study]) if c.rule == "statistic"]
     assert [c.strength for c in cells] == ["arithmetic", "arithmetic", "convention"]
     wide = study.record.with_rounding("unknown")
@@ -167,7 +167,7 @@ def test_stars_are_judged_by_declared_levels(tmp_path):
 
 
 def test_nothing_of_the_five_papers_is_declared_without_its_sentence():
-    for study in printproof.load_studies():
+    for study in published.studies():
         for level in (study.header.paper, *study.header.tables.values()):
             assert set(level) - {"because"} == set(level.get("because", {}))
 

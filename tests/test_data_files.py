@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import register, tables
-from ftz.errors import FtzError, RecordError
-from ftz.paths import data_dir
-from study import findings, indicators, panel, published, replication, witness
+from ftz import tables
+from printproof.errors import RecordError
+from study import findings, indicators, panel, published, register, replication, witness
+from study.paths import data_dir
 
 
 def test_every_file_has_an_entry_in_the_datasheet():
@@ -70,7 +70,7 @@ def test_manifest_is_json_and_calls_the_panel_what_it_is():
 
 def test_a_missing_data_folder_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("FTZ_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(FtzError, match="set FTZ_DATA"):
+    with pytest.raises(RecordError, match="set FTZ_DATA"):
         data_dir()
 
 

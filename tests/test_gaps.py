@@ -18,7 +18,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from ftz import did, index, inference, matching, mediation, register
+from ftz import did, index, inference, matching, mediation
 from ftz.figures import did as did_figures
 from ftz.figures import index as index_figures
 from ftz.figures import inference as inference_figures
@@ -27,7 +27,7 @@ from ftz.figures import mediation as mediation_figures
 from ftz.figures import size_and_power as study_figures
 from ftz.figures import style
 from printproof.printed import Interval
-from study import attributions, indicators, policy, printed_parts, published
+from study import attributions, indicators, policy, printed_parts, published, register
 from study.figures import audit as audit_figures
 from study.figures import evidence as evidence_figures
 from study.figures import mechanisms as mechanism_figures

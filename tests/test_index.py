@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import index
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError, PanelError
 from study.indicators import load_tree
 
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
@@ -70,7 +70,7 @@ def test_the_papers_tree(paper_tree):
 def test_trees_that_are_refused(tmp_path, damage, message):
     path = tmp_path / "tree.csv"
     path.write_text(damage(SMALL), "utf-8")
-    with pytest.raises(RecordError, match=message):
+    with pytest.raises(PanelError, match=message):
         load_tree(path)
 
 

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from ftz import index, register
-from ftz.errors import EstimationError, PanelError, RecordError
-from ftz.paths import data_dir
-from study import indicators, published, replication
+from ftz import index
+from ftz.errors import EstimationError, PanelError
+from printproof.errors import RecordError
+from study import indicators, published, register, replication
 from study import simulated as command
+from study.paths import data_dir
 from study.witness.layout import layout
 
 PATH = data_dir() / "index" / "simulated.csv"
@@ -228,7 +229,8 @@ def test_another_process_replays_the_log_to_the_bit(tmp_path):
     log = tmp_path / "log.json"
     log.write_text(index.build(shipped.indicators, shipped.tree, spec).to_json(), "utf-8")
     code = (
-        "from pathlib import Path; from ftz import index; p = indicators.load_indicators(); "
+        "from pathlib import Path; from ftz import index; from study import indicators; "
+        "p = indicators.load_indicators(); "
         f"index.replay(Path({str(log)!r}).read_text('utf-8'), p.indicators, p.tree)"
     )
     for seed in ("1", "2"):

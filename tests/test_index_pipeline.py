@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import index
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError, PanelError
 from study import indicators
 
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
@@ -74,7 +74,7 @@ def test_a_node_carries_its_fields(tree):
 def test_trees_that_are_refused(tmp_path, old, new, message):
     path = tmp_path / "tree.csv"
     path.write_text(text_of(ROWS).replace(old, new, 1), "utf-8")
-    with pytest.raises(RecordError, match=message):
+    with pytest.raises(PanelError, match=message):
         indicators.load_tree(path)
 
 

@@ -135,7 +135,9 @@ def test_a_panel_outside_the_register_has_no_half_years():
     assert "without u01" in levels["sample"]
     assert levels["outcome"] == ["y"]
     text = mv.Specification(outcome="y", window=(2000, 2007), adoption="half_year")
-    with pytest.raises(FtzError, match="needs opening dates"):
+    with pytest.raises(
+        FtzError, match="no coding 'half_year' of its adoption years; use launch, next_year"
+    ):
         mv.estimate(own, text)
 
 

@@ -18,10 +18,11 @@ from scipy import stats
 import specgrid
 from conftest import ROOT
 from ftz._projection import span_of
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError
 from ftz.kernel import regress_each
 from ftz.own import Study
 from ftz.panel import Panel
+from printproof.errors import RecordError
 from specgrid import figures as figures
 from specgrid import joint, shapley
 from study import digits, published, replication

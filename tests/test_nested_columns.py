@@ -6,16 +6,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ftz.paths import data_dir
-from printproof.ledger import load_studies
-from study import nested_columns
+from study import nested_columns, published
+from study.paths import data_dir
 
 NAMES = ["FTZ", "fe", "lnstru", "urba", "fdi", "pgdp", "const"]
 
 
 @pytest.fixture(scope="module")
 def study():
-    return next(s for s in load_studies() if s.paper == "yan_ye_wang")
+    return published.study("yan_ye_wang")
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftz.errors import EstimationError, RecordError
-from ftz.paths import data_dir
+from ftz.errors import EstimationError
+from printproof.errors import RecordError
 from printproof.printed import Interval, rounding_interval
 from study import other_studies
 from study.figures import other_studies as figures
+from study.paths import data_dir
 
 BIBLIOGRAPHY = Path(__file__).parents[1] / "book" / "references.bib"
 

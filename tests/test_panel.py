@@ -6,8 +6,8 @@ import pandera.errors
 import pytest
 
 from ftz.errors import PanelError
-from ftz.paths import data_dir
 from study import panel
+from study.paths import data_dir
 
 DAMAGES = {
     "infinite": (lambda f: f.assign(fe=f["fe"].where(f.index != 4, np.inf)), "finite", "fe", 6),

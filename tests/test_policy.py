@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import papers
-from ftz import register
-from ftz.errors import EstimationError, RecordError
-from ftz.paths import data_dir
-from study import agreement, evidence, policy, published
+from ftz.errors import EstimationError
+from printproof.errors import RecordError
+from study import agreement, evidence, policy, published, register
 from study.figures import policy as figures
+from study.paths import data_dir
 
 
 def test_every_row_is_coded_and_every_paper_proposes():

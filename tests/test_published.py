@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.printed import Interval, Printed, rounding_interval
 from study import printed_parts, published
 

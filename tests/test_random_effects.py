@@ -8,9 +8,9 @@ import pytest
 
 from ftz.errors import EstimationError
 from ftz.panel import Panel
-from ftz.paths import data_dir
 from ftz.random_effects import random_effects, trap
 from study import published, replication
+from study.paths import data_dir
 
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
 #: R's plm on ten firms of Grunfeld's data, without and with year dummies.

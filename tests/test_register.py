@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftz import register
-from ftz.errors import RecordError
-from ftz.register import Coding
+from printproof.errors import RecordError
+from study import register
+from study.register import Coding
 
 HEBEI = {"Shijiazhuang", "Tangshan", "Baoding", "Langfang"}
 

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
 from study import attributions, evidence, policy, published, trials
+from study.paths import data_dir
 
 
 def diagram():

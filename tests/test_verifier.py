@@ -17,20 +17,20 @@ from scipy import stats
 
 import printproof
 from counted import at_most
-from ftz.errors import RecordError
 from printproof import checker, trial
 from printproof.certificate import _about
 from printproof.checker import CertificateError, Ends, verify
+from printproof.errors import RecordError
 from printproof.reading import study as read_study
 from printproof.rules.ratios import LEVELS
-from study import cli
+from study import cli, published
 
 PAPER = "yan_ye_wang"
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return printproof.audit()
+    return printproof.audit(published.studies())
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from ftz.errors import EstimationError
-from ftz.paths import data_dir
+from printproof.errors import SearchError
 from printproof.witness import aims
+from study.paths import data_dir
 from study.witness import within_city
 from study.witness.__main__ import main
 
@@ -169,7 +170,7 @@ def test_aims_keep_the_relations_that_the_middles_break():
 
     assert implied(aim) < 0.9 < 1 < implied({})
     far = [replace(t, value=2 * t.value) if t.row == "FTZ" else t for t in targets]
-    with pytest.raises(EstimationError, match="relations of the columns"):
+    with pytest.raises(SearchError, match="relations of the columns"):
         aims.nested(far, later, np.random.default_rng(0))
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import did, register
+from ftz import did
 from ftz.errors import EstimationError
-from ftz.paths import data_dir
 from printproof.witness.moments import mean_and_sd, regression, two_way_design
 from printproof.witness.solver import Block, Equation, solve
-from study import published, replication, witness
+from study import published, register, replication, witness
+from study.paths import data_dir
 from study.witness import layout as layout_module
 from study.witness.__main__ import main
 

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from ftz.errors import EstimationError
-from ftz.paths import data_dir
 from study import witness
+from study.paths import data_dir
 from study.witness import ensemble, quantities
 from study.witness.__main__ import main
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz.paths import data_dir
 from study import cities
 from study.panel import WITNESSES
+from study.paths import data_dir
 from study.witness import layout, one_command, within_city
 
 FOLDER = data_dir() / "witness"

@@ -12,8 +12,8 @@ import yaml
 
 import printproof
 from ftz import did
-from ftz.errors import EstimationError, PanelError, RecordError
-from ftz.paths import data_dir
+from ftz.errors import EstimationError, PanelError
+from printproof.errors import RecordError, SearchError
 from printproof.witness import coverage, declared, workers
 from printproof.witness.moments import ERRORS, columns, two_way_design
 from printproof.witness.problem import (
@@ -27,6 +27,7 @@ from printproof.witness.problem import (
     known,
 )
 from study import replication
+from study.paths import data_dir
 from study.witness import anchors, example, quantities, ranges, readings, study
 from study.witness.__main__ import main
 from study.witness.layout import layout
@@ -386,7 +387,7 @@ def test_a_column_without_an_outcome_is_named():
 def test_bounds_that_exclude_a_printed_end_are_named():
     box = Variable("x", np.zeros(4), np.ones(4))
     problem = Problem((box,), (), (), {"x": ((2.0, 2.1), (3.0, 3.1))})
-    with pytest.raises(EstimationError, match="no row can hold"):
+    with pytest.raises(SearchError, match="no row can hold"):
         problem.find(np.random.default_rng(0))
 
 

@@ -10,12 +10,8 @@ class FtzError(ValueError):
     """Base class: something the caller can put right."""
 
 
-class RecordError(FtzError):
-    """A file of the published record, the register or the index tree is malformed."""
-
-
 class PanelError(FtzError):
-    """A panel breaks the contract of :mod:`study.panel`.
+    """A panel, or the file of one, breaks its contract.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from printproof.statement import (
     Premise,
     Statement,
 )
-from printproof.study import Study
+from printproof.study import OfficialFigures, OfficialRange, Study
 
 __all__ = [
     "CONSISTENT",
@@ -29,6 +29,8 @@ __all__ = [
     "CertificateError",
     "Check",
     "Ledger",
+    "OfficialFigures",
+    "OfficialRange",
     "Premise",
     "Statement",
     "Study",

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import printproof
-from ftz.errors import FtzError
 from printproof import checker, explain
 from printproof.certificate import plain
+from printproof.errors import PrintproofError
 from printproof.files import write_ledger
 from printproof.importing import command as importing
 from printproof.reading import read_file
+from printproof.study import Study
 
 #: Exit codes where all is well, a wanted verdict was not met, and input cannot be used.
 OK, NOT_MET, BAD_INPUT = 0, 1, 2
@@ -36,10 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
         fill(commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + "."))
     options = parser.parse_args(arguments)
     try:
-        if options.command == "check" and options.file is None:
-            parser.error("check needs a FILE.yml, as `printproof import` writes it")
+        if options.command in ("check", "explain") and options.file is None:
+            needs = f"{options.command} needs a FILE.yml, as `printproof import` writes it"
+            parser.error(needs)
         return int(options.run(options))
-    except FtzError as error:
+    except PrintproofError as error:
         print(f"printproof {options.command}: {error}", file=sys.stderr)
         return BAD_INPUT
     except ModuleNotFoundError as error:
@@ -80,16 +82,18 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--echo", action="store_true", help="show every cell as it was read, and who used it"
     )
-    parser.set_defaults(run=_check)
+    parser.set_defaults(run=_check, studies=list)
 
 
 def _check(options: argparse.Namespace) -> int:
-    ledger = printproof.audit(read_file(options.file) if options.file else None)
+    ledger = printproof.audit(read_file(options.file) if options.file else options.studies())
     wanted = {k: getattr(options, k) for k in ("paper", "rule", "verdict") if getattr(options, k)}
     for key in ("paper", "rule"):
         known = sorted({getattr(c, key) for c in ledger})
         if key in wanted and wanted[key] not in known:
-            raise FtzError(f"no {key} {wanted[key]!r} in this ledger: there are {', '.join(known)}")
+            raise PrintproofError(
+                f"no {key} {wanted[key]!r} in this ledger: there are {', '.join(known)}"
+            )
     chosen = printproof.Ledger(tuple(ledger.select(**wanted)), ledger.studies)
     if options.out:
         for path in write_ledger(ledger, options.out):
@@ -129,7 +133,7 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE.yml", help="the record, if not the five papers'"
     )
-    parser.set_defaults(run=_verify)
+    parser.set_defaults(run=_verify, studies=list)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -139,10 +143,11 @@ def _verify(options: argparse.Namespace) -> int:
             with path.open(encoding="utf-8") as handle:
                 text = handle.read(checker.MOST_BYTES + 1)
         except (OSError, UnicodeDecodeError) as error:
-            raise FtzError(f"{path}: cannot be read ({error})") from None
+            raise PrintproofError(f"{path}: cannot be read ({error})") from None
         try:
             paper = str(checker.read(text).get("paper"))
-            print(f"{path}: holds.  {checker.verify(text, _record(options.record, paper))}")
+            record = _record(options.record or options.studies, paper)
+            print(f"{path}: holds.  {checker.verify(text, record)}")
         except checker.CertificateError as error:
             failed += 1
             print(f"{path}: {error}")
@@ -150,13 +155,13 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 @cache
-def _record(file: Path | None, paper: str) -> dict[str, Any] | None:
-    """Return the record of a paper, from a file or of the five; ``None`` if it is none of them."""
-    studies = read_file(file) if file else printproof.load_studies()
-    found = next((study for study in studies if study.paper == paper), None)
-    if file and found is None:
-        raise FtzError(f"{file}: the record holds no paper {paper!r}")
-    return plain(found) if found else None
+def _record(source: Path | Callable[[], list[Study]], paper: str) -> dict[str, Any] | None:
+    """Return the record of a paper, from a file or of those at hand; ``None`` if it is in none."""
+    studies = source() if callable(source) else read_file(source)
+    study = next((study for study in studies if study.paper == paper), None)
+    if study is None and isinstance(source, Path):
+        raise PrintproofError(f"{source}: the record holds no paper {paper!r}")
+    return plain(study) if study else None
 
 
 # --- pack -----------------------------------------------------------------------------------

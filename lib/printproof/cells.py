@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 
 _MINUS = str.maketrans({"−": "-", "–": "-", "‐": "-", "﹣": "-", "－": "-", "∗": "*", "＊": "*"})
 _SPACES = "[ \u00a0\u2007\u2009\u202f'’]"

@@ -13,11 +13,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from ftz import register
-from ftz.errors import RecordError
 from printproof import checker
 from printproof.declare import KINDS, PERCENTS
-from printproof.rules import official
+from printproof.errors import RecordError
 from printproof.statement import IMPOSSIBLE, UNDECIDED, Check
 from printproof.study import Study, open_fact
 
@@ -111,7 +109,7 @@ def _about(
     elif first and check.rule.startswith("difference"):
         yield from ({"entry": e, "row": first.row} for e in entries["differences"])
     elif check.rule == "official ranges":
-        cities = register.study_cities()
+        cities = study.official.starts
         yield from ({"entry": e, "city": c} for e in entries["official"] for c in cities)
     else:
         if check.rule == "sample size":
@@ -213,7 +211,7 @@ def _entries(study: Study) -> dict[str, list[Any]]:
     for section, keys in checker.ENTRIES.items():
         found[section] = [{k: v for k, v in e.items() if k in keys} for e in found[section]]
     for entry in found["official"]:
-        entry["variables"] = list(official.SLACK)
+        entry["variables"] = list(study.official.variables)
     for entry in found["raw_sample"]:
         entry.setdefault("relation", "at most")
     return found
@@ -232,12 +230,14 @@ def _facts(study: Study, entries: Mapping[str, list[Any]]) -> dict[str, list[str
         part for e in (*entries["relations"], *entries["claims"]) for part in (e, *e.get("all", []))
     ]
     names = {str(place) for part in parts for place in part.get("cells", {}).values()}
-    facts = {name: [str(open_fact(name))] * 2 for name in sorted(names) if name.startswith("@")}
+    facts = {
+        name: [str(open_fact(study, name))] * 2 for name in sorted(names) if name.startswith("@")
+    }
     for entry in entries["official"]:
         first, last = (study.count(study.id(entry[key])) or 0 for key in ("first", "last"))
-        for city in register.study_cities():
+        for city in study.official.starts:
             for year in range(first, last + 1):
-                for known in official.ranges(city, year):
+                for known in study.official.ranges[city, year]:
                     ends = known.widened(Fraction(1))
                     facts[f"{city} {year} {known.variable}"] = [str(end) for end in ends]
     return facts

@@ -42,7 +42,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import ROUNDINGS
 from printproof.printed import STARS
 

@@ -19,7 +19,7 @@ from math import exp, lgamma, log
 from statistics import NormalDist
 from typing import Any
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.printed import Printed, Record, rounding_interval
 
 Tree = tuple[Any, ...]

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ftz.errors import RecordError
 from printproof.declare import KEYS
-from printproof.ledger import audit, load_studies
+from printproof.errors import RecordError
+from printproof.ledger import audit
 from printproof.reading import read_file
 from printproof.rules.ratios import span
 from printproof.study import Study
@@ -110,16 +110,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cell", metavar="CELL", help="paper/table/row/column/statistic, or the end of it"
     )
-    parser.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE.yml", help="by default the five papers"
-    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE.yml", help="printed tables")
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, studies=list)
 
 
 def run(options: argparse.Namespace) -> int:
     """Explain a cell; return the exit code."""
-    studies = read_file(options.file) if options.file else load_studies()
+    studies = read_file(options.file) if options.file else options.studies()
     told = explain(*find(studies, options.cell))
     print(json.dumps(told, ensure_ascii=False, indent=1) if options.json else _text(told))
     return 0

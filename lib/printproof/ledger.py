@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
 from printproof.certificate import confirmed
+from printproof.errors import RecordError
 from printproof.printed import Record, read
 from printproof.rules import RULES
 from printproof.statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
@@ -19,12 +18,6 @@ from printproof.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {
-    "audit": {"files": ["data/published/*"]},
-    "load_studies": {"files": ["data/published/*"]},
-}
 
 VERDICTS = (IMPOSSIBLE, UNDECIDED, CONSISTENT)
 
@@ -144,37 +137,36 @@ class Ledger:
         return f"Ledger of {len(self)} checks: {words}"
 
 
-def audit(studies: list[Study] | None = None) -> Ledger:
+def audit(studies: list[Study]) -> Ledger:
     """Run every rule on every study; *impossible* is only what the verifier confirms.
 
     Parameters
     ----------
-    studies : list of printproof.Study, optional
-        The five papers of ``data/published`` by default.
+    studies : list of printproof.Study
 
     Raises
     ------
     RecordError
         If a declaration cannot be read or names a cell that is not in the record.
     """
-    chosen = load_studies() if studies is None else studies
     checks = (
         check
-        for study in chosen
+        for study in studies
         for check in confirmed((c for rule in RULES.values() for c in rule(study)), study)
     )
-    return Ledger(tuple(checks), tuple(chosen))
+    return Ledger(tuple(checks), tuple(studies))
 
 
-def load_studies(folder: Path | None = None) -> list[Study]:
-    """Read the published record with what is declared about each paper.
+def load_studies(folder: Path) -> list[Study]:
+    """Read a record of several papers with what is declared about each.
+
+    The folder holds ``papers.yml``, ``checks.yml``, ``claims.csv`` and a file of cells a paper.
 
     Raises
     ------
     RecordError
         If a file is malformed.
     """
-    folder = folder or data_dir() / "published"
     declared = _yaml(folder / "checks.yml")
     claims = _claims(folder / "claims.csv")
     known = _yaml(folder / "papers.yml")

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 
 Marks = dict[tuple[Any, ...], tuple[int, int]]
 #: Levels of nesting; no printed table has more.

@@ -17,7 +17,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,8 +12,6 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-#: Modules of ours that the audit of a paper needs, beside its own package.
-_OURS = ("__init__", "errors", "paths", "register")
 #: Parts of the package that need NumPy and SciPy.
 _LEFT_OUT = {"trial.py", "witness", "__pycache__"}
 _MAIN = "from printproof.__main__ import main\n\nraise SystemExit(main())\n"
@@ -28,8 +26,7 @@ def write(path: Path) -> Path:
         ``printproof.pyz``, say; run it with ``python printproof.pyz check paper.yml``.
     """
     here = Path(__file__).parent
-    files = {f"ftz/{name}.py": here.parent / "ftz" / f"{name}.py" for name in _OURS}
-    files |= _sources(here)
+    files = _sources(here)
     found = importlib.util.find_spec("yaml")
     assert found is not None and found.origin is not None, "PyYAML is not installed"
     files |= _sources(Path(found.origin).parent)

@@ -44,9 +44,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ftz.errors import RecordError
 from printproof import declare, marked
 from printproof.cells import Cell, decimal_mark, read_cell
+from printproof.errors import RecordError
 from printproof.printed import Printed, Record, _check
 from printproof.statement import SIZES
 from printproof.study import CONSTANTS, SECTIONS, Study

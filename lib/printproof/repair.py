@@ -12,7 +12,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from math import floor
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import Digits
 from printproof.printed import Printed, Record
 from printproof.statement import Branch, Check, Statement, related

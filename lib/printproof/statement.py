@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import Digits, Expr, Span, decimal
 from printproof.printed import Record
 

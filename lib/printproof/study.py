@@ -8,16 +8,14 @@ beside the record says so, one entry a paper, and another record brings its own.
 from __future__ import annotations
 
 import ast
-import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
 from printproof.declare import KINDS, PERCENTS, Header
+from printproof.errors import RecordError
 from printproof.exact import Digits, Expr, number
 from printproof.exact import cell as cell_expr
 from printproof.printed import Printed, Record
@@ -58,6 +56,43 @@ EXAMPLES = {
 
 
 @dataclass(frozen=True)
+class OfficialRange:
+    """An official range of one variable for one unit and year, with the slack around it."""
+
+    variable: str
+    low: Fraction
+    high: Fraction
+    slack: Fraction  #: a share of the figure, or an amount where it can cross zero
+    absolute: bool = False
+
+    def widened(self, slack: Fraction) -> tuple[Fraction, Fraction]:
+        """Return the ends with so many times the stated slack."""
+        amount = slack * self.slack
+        if self.absolute:
+            return self.low - amount, self.high + amount
+        return self.low * (1 - amount), self.high * (1 + amount)
+
+
+@dataclass(frozen=True)
+class OfficialFigures:
+    """Official figures about the units from which a sample may be drawn.
+
+    Attributes
+    ----------
+    starts : mapping
+        Unit to its first treated year, None for never; the units in their order.
+    variables : tuple of str
+        Those with ranges.
+    ranges : mapping
+        Unit and year to their ranges.
+    """
+
+    starts: Mapping[str, int | None] = field(default_factory=dict)
+    variables: tuple[str, ...] = ()
+    ranges: Mapping[tuple[str, int], Sequence[OfficialRange]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Study:
     """One paper: its printed cells and what is declared about them.
 
@@ -75,6 +110,10 @@ class Study:
         that whole numbers are exact: what rests on them is *undecided*.
     words : mapping
         Places that hold words or nothing, and what is printed there.
+    facts : mapping
+        Open facts, ``@name`` to number, that a formula may name beside printed cells.
+    official : OfficialFigures
+        What official figures say of the units of the sample.
     """
 
     paper: str
@@ -83,6 +122,8 @@ class Study:
     claims: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     inferred: frozenset[str] = frozenset()
     words: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, int] = field(default_factory=dict)
+    official: OfficialFigures = field(default_factory=OfficialFigures)
 
     def __post_init__(self) -> None:
         unknown = set(self.declared) - set(SECTIONS)
@@ -305,53 +346,24 @@ def _read(node: ast.AST, study: Study, names: Mapping[str, str], text: str) -> E
             raise RecordError(f"{study.paper}: {text!r} uses {node.id!r}, which names no cell")
         place = str(names[node.id])
         if place.startswith("@"):
-            return number(open_fact(place))
+            return number(open_fact(study, place))
         identifier = study.id(place)
         study.record.get(identifier)
         return cell_expr(identifier)
     raise RecordError(f"{study.paper}: {text!r} holds more than numbers, names and + - * / ( )")
 
 
-def open_fact(name: str) -> int:
-    """Return an open fact that a formula may name beside printed cells.
-
-    ``@register/zones by YEAR``, ``@register/treated city-years`` (of the study's cities,
-    2013-2022, coded as the paper codes them) and ``@tree/level 1`` to ``3`` (indicators
-    of the index).
+def open_fact(study: Study, name: str) -> int:
+    """Return an open fact of a study by its ``@name``.
 
     Raises
     ------
     RecordError
         If there is no such fact.
     """
-    import pandas as pd
-
-    from ftz import register
-
-    if match := re.fullmatch(r"@register/zones by (\d{4})", name):
-        return int((register.load_register().zones["launch"].dt.year <= int(match[1])).sum())
-    if name == "@register/treated city-years":
-        rows = [(c, y) for c in register.study_cities() for y in range(*_WINDOW)]
-        frame = pd.DataFrame(rows, columns=["city", "year"])
-        return int(register.treatment(frame).sum())
-    if match := re.fullmatch(r"@tree/level ([123])", name):
-        return _tree_count(int(match[1]))
-    raise RecordError(f"there is no open fact {name!r}")
-
-
-#: First year of the study and the year after its last.
-_WINDOW = (2013, 2023)
-
-
-def _tree_count(level: int) -> int:
-    with (data_dir() / "index" / "tree.csv").open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    parents = {row["id"]: row.get("parent", "") for row in rows}
-
-    def depth(node: str) -> int:
-        return 1 + depth(parents[node]) if parents.get(node) in parents else 1
-
-    return sum(depth(node) == level for node in parents)
+    if name not in study.facts:
+        raise RecordError(f"there is no open fact {name!r}")
+    return study.facts[name]
 
 
 def declared_list(study: Study, section: str) -> Sequence[Mapping[str, Any]]:

@@ -38,8 +38,8 @@ ESTIMATORS = ("twfe", *STAGGERED, "matching_att")
 #: How rows are chosen or weighted before anything is estimated.
 MATCHINGS = ("none", "k_nearest", "caliper", "k_nearest_in_caliper", "kernel", "weights")
 SUPPORTS = ("none", "minmax", "treated_minmax", "crump")
-#: Codings of the adoption year; the last three need the register's dates.
-ADOPTIONS = ("launch", "next_year", "half_year", "daxing", "baoding_untreated")
+#: Codings of the adoption year that every study has; a study may bring further ones.
+ADOPTIONS = ("launch", "next_year")
 #: Standard errors that an estimator has, the usual one first.
 ERRORS: Mapping[str, tuple[str, ...]] = {
     "twfe": ("CR1", "CR2", "CR3", "classical", "HC1", "wild"),
@@ -92,7 +92,7 @@ class Specification:
     sample : tuple of str
         Units left out, sorted.
     adoption : str
-        One of :data:`ADOPTIONS`.
+        One of :data:`ADOPTIONS`, or a coding that the study brings.
     window : (int, int)
         First and last period.
     outcome : str
@@ -133,7 +133,6 @@ class Specification:
             ("estimator", ESTIMATORS),
             ("matching", MATCHINGS),
             ("support", SUPPORTS),
-            ("adoption", ADOPTIONS),
         ):
             if getattr(self, name) not in known:
                 return f"{name} {getattr(self, name)!r} is unknown: use {', '.join(known)}"
@@ -204,7 +203,7 @@ class Specification:
             self.caliper or 0.0,
             SUPPORTS.index(self.support),
             (len(self.sample), self.sample),
-            ADOPTIONS.index(self.adoption),
+            (*(self.adoption != name for name in ADOPTIONS), self.adoption),
             (self.window[0], -self.window[1]),
             self.outcome,
             (len(self.controls), self.controls),
@@ -358,21 +357,6 @@ def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     return list(chain.from_iterable(combinations(names, size) for size in sizes))
 
 
-def _adoption_levels(study: Study) -> tuple[str, ...]:
-    """Return the codings of the adoption year that a study offers.
-
-    Half years and the two cities on the border need opening dates, so they are there only
-    where the register knows every unit and gives the study's own adoption years.
-    """
-    from specgrid._samples import in_register
-
-    if not in_register(study):
-        return ADOPTIONS[:2]
-    there = set(study.units)
-    border = ("Beijing" in there, "Baoding" in there)
-    return (*ADOPTIONS[:3], *(a for a, on in zip(ADOPTIONS[3:], border, strict=True) if on))
-
-
 def outcome_levels(study: Study) -> tuple[str, ...]:
     """Return the outcome, the index under each weighting of its parts, and the parts."""
     composed = [_PREFIX + name for name in INDICES] if len(study.sub_outcomes) > 1 else []
@@ -392,7 +376,7 @@ def _default_blocks(study: Study) -> list[Block]:
     windows = [(first, last)]
     if len(study.periods) > 4:
         windows += [(study.periods[1], last), (first, study.periods[-2])]
-    codings = list(_adoption_levels(study)[:3])
+    codings = [*ADOPTIONS, *study.codings][:3]
     outcomes = list(outcome_levels(study))
     matched: Block = {
         "matching": ["k_nearest", "caliper", "k_nearest_in_caliper", "kernel"],
@@ -529,7 +513,7 @@ class _Reader:
             "estimator": ESTIMATORS,
             "matching": MATCHINGS,
             "support": SUPPORTS,
-            "adoption": _adoption_levels(self.study),
+            "adoption": (*ADOPTIONS, *self.study.codings),
             "error_type": _ALL_ERRORS,
             "outcome": outcome_levels(self.study),
         }

@@ -123,47 +123,25 @@ def matches_of(
 # ---------------------------------------------------------------- adoption
 
 
-def in_register(study: Study) -> bool:
-    """Say whether the register knows every unit and gives the study's adoption years."""
-    from ftz import register
-
-    try:
-        known = register.cohorts(study.units)
-    except FtzError:
-        return False
-    first = study.frame.groupby(study.unit)[study.cohort].first()
-    given = first.reindex(study.units).to_numpy(float)
-    expected = np.array([known[u] for u in study.units], dtype=float)  # None becomes NaN
-    return bool(np.array_equal(given, expected, equal_nan=True))
-
-
 def adoption(study: Study, coding: str) -> dict[str, float]:
     """Return unit to first treated period under a coding; NaN for never.
 
     Raises
     ------
     FtzError
-        If the coding needs opening dates that the register does not have for this study.
+        If the study does not say when its units adopt under the coding.
     """
     first = study.frame.groupby(study.unit)[study.cohort].first().astype(float)
     if coding == "launch":
         return {str(u): float(s) for u, s in first.items()}
     if coding == "next_year":
         return {str(u): float(s) + 1 for u, s in first.items()}
-    if not in_register(study):
+    if coding not in study.codings:
         raise FtzError(
-            f"specification, adoption: {coding} needs opening dates, which the register has for "
-            "its own cities only; use launch or next_year"
+            f"specification, adoption: the study has no coding {coding!r} of its adoption years; "
+            f"use {', '.join(('launch', 'next_year', *study.codings))}"
         )
-    from ftz import register
-
-    switches = {
-        "half_year": register.Coding(late_opening="half_year"),
-        "daxing": register.Coding(beijing_from_daxing=True),
-        "baoding_untreated": register.Coding(baoding_treated=False),
-    }
-    coded = register.cohorts(study.units, switches[coding])
-    return {u: float("nan") if s is None else float(s) for u, s in coded.items()}
+    return dict(study.codings[coding])
 
 
 # ---------------------------------------------------------------- outcomes

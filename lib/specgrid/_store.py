@@ -118,19 +118,16 @@ def serialised(table: pa.Table) -> bytes:
 def library_hash() -> str:
     """Return a hash of all that decides a number beside the study.
 
-    The source of the library but for what draws and reports, the register's records and the
-    versions of the packages below.
+    The source of the library but for what draws and reports, and the versions of the packages
+    below.
     """
     import ftz
-    from ftz.paths import data_dir
 
     total = hashlib.sha256()
     for root in (Path(ftz.__file__).resolve().parent, Path(__file__).resolve().parent):
         for path in sorted(root.rglob("*.py")):
             if path.relative_to(root).parts[0] not in _APART:
                 total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    for path in sorted((data_dir() / "register").glob("*.csv")):
-        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     for package in _PACKAGES:
         total.update(f"{package} {metadata.version(package)}\n".encode())
     return total.hexdigest()[:16]

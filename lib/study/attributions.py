@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from study.rows import one_of, read_rows, refuse
 
 __lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-import printproof
-from ftz import register
-from ftz.paths import data_dir
 from printproof.exact import cell
 from printproof.rules import official
+from study import published, register
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/register/*.csv"]}}
@@ -42,7 +41,7 @@ def sample() -> pd.DataFrame:
         The columns of :func:`printproof.rules.official.city_years`, and ``admitted``: the row
         needs no slack, and no published urban share of its city is above the printed maximum.
     """
-    (study,) = (study for study in printproof.load_studies() if study.paper == "yan_ye_wang")
+    study = published.study("yan_ye_wang")
     rows = official.city_years(study)
     shares = pd.read_csv(data_dir() / "official" / "urban_share.csv").groupby("place")["share"]
     printed = cell(study.where("table2", "urba", "max")["value"]).span(study.record).high

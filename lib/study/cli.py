@@ -6,9 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftz.errors import FtzError
-from study.commands import BAD_INPUT
+from study.commands import BAD_INPUT, ERRORS
+
+if TYPE_CHECKING:
+    from printproof.study import Study
 
 OK = 0
 
@@ -21,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)
-    except FtzError as error:
+    except ERRORS as error:
         print(f"ftz {options.command}: {error}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `ftz audit | head`
@@ -57,11 +61,18 @@ def _printed_parser(name: str) -> Callable[[argparse.ArgumentParser], None]:
         from printproof.__main__ import COMMANDS as PRINTED
 
         PRINTED[name][1](parser)
+        parser.set_defaults(studies=_five_papers)
         if [name] in SUBCOMMANDS:
             parser.prog = f"ftz audit {name}"
             parser.set_defaults(command=f"audit {name}")
 
     return fill
+
+
+def _five_papers() -> list[Study]:
+    from study import published
+
+    return published.studies()
 
 
 # --- witness ----------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ftz.errors import FtzError
+from printproof.errors import PrintproofError
 
 #: The exit code where the input was bad, as of argparse itself.
 BAD_INPUT = 2
+#: What the caller can put right.
+ERRORS = (FtzError, PrintproofError)
 
 
 def run_command(
@@ -28,8 +31,8 @@ def run_command(
     add_arguments : callable
         Adds its options to a parser.
     run : callable
-        From parsed options to the exit code; an :class:`~ftz.errors.FtzError` becomes one
-        line on standard error and the code 2.
+        From parsed options to the exit code; one of :data:`ERRORS` becomes one line on
+        standard error and the code 2.
     arguments : sequence of str, optional
         Those of the shell by default.
     """
@@ -37,6 +40,6 @@ def run_command(
     add_arguments(parser)
     try:
         return run(parser.parse_args(arguments))
-    except FtzError as error:
+    except ERRORS as error:
         print(f"{module}: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError
 from ftz.results import Result
+from printproof.errors import RecordError
 from printproof.printed import Printed, Record
 
 Flags = npt.NDArray[np.bool_]

@@ -7,11 +7,10 @@ from fractions import Fraction
 
 import pandas as pd
 
-from ftz.paths import data_dir
 from printproof.printed import Interval, Record
-from printproof.rules import official
-from study import published, replication
+from study import official, published, replication
 from study.evidence import linkage_verdict
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/published/yan_ye_wang.csv"]}}

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz import register
 from ftz.errors import PanelError
 from ftz.index import IndexTree
-from ftz.paths import data_dir
+from study import register
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
@@ -75,7 +75,7 @@ def load_tree(path: Path | None = None) -> IndexTree:
 
     Raises
     ------
-    RecordError
+    PanelError
         As :meth:`ftz.index.IndexTree.of`.
     """
     path = path or data_dir() / "index" / "tree.csv"

@@ -77,13 +77,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _study(options: argparse.Namespace) -> Study:
     from ftz import own
-    from study import replication
+    from study import register, replication
 
     if options.panel is None and options.spec is None:
         return replication.witness_study()
     if options.panel is None or options.spec is None:
         raise FtzError("--panel and --spec go together: a panel, and what its columns are")
-    return own.read_study(options.panel, options.spec)
+    return register.with_codings(own.read_study(options.panel, options.spec))
 
 
 def _grid(options: argparse.Namespace, study: Study) -> Grid:
@@ -96,8 +96,8 @@ def _grid(options: argparse.Namespace, study: Study) -> Grid:
 
 
 def _default_folder(study: Study) -> Path:
-    from ftz.paths import data_dir
     from specgrid import library_hash
+    from study.paths import data_dir
 
     return data_dir().parent / "_build" / "multiverse" / f"{study.digest}-{library_hash()}"
 

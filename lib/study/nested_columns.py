@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import Span, cell, number
 from printproof.rules.columns import MOST_EFFECTS, Move, moves, steps
 from printproof.study import Study

@@ -14,9 +14,10 @@ from decimal import Context, Decimal
 
 import pandas as pd
 
-from ftz.errors import EstimationError, RecordError
-from ftz.paths import data_dir
+from ftz.errors import EstimationError
+from printproof.errors import RecordError
 from printproof.printed import Interval, rounding_interval
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/other_studies.csv"]}}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ftz import register
 from ftz.errors import PanelError
-from ftz.paths import data_dir
+from study import register
+from study.paths import data_dir
 
 if TYPE_CHECKING:
     import pandera.pandas as pa

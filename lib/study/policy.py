@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
 from study import published
+from study.paths import data_dir
 from study.rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).

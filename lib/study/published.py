@@ -6,11 +6,12 @@ stand here too.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
+from printproof.ledger import load_studies
 from printproof.printed import NOT_REPRODUCED as NOT_REPRODUCED
 from printproof.printed import REPRODUCED as REPRODUCED
 from printproof.printed import Interval as Interval
@@ -20,11 +21,16 @@ from printproof.printed import decimals as decimals
 from printproof.printed import read as read
 from printproof.printed import rounding_interval as rounding_interval
 from printproof.printed import verdict as verdict
+from printproof.study import Study
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
     "load": {"files": ["data/published/{}.csv"]},
     "papers": {"files": ["data/published/papers.yml"]},
+    "stud*": {
+        "files": ["data/published/*", "data/register/*", "data/official/*", "data/index/tree.csv"]
+    },
 }
 
 
@@ -61,6 +67,28 @@ def load(paper: str | None = None) -> Record:
         raise RecordError(f"no paper {paper!r}: the record holds {', '.join(known)}")
     chosen = known if paper is None else [paper]
     return Record([n for key in chosen for n in _read_cached(folder / f"{key}.csv")])
+
+
+def studies(folder: Path | None = None) -> list[Study]:
+    """Return the five papers with what is declared of each, open facts and official figures.
+
+    Raises
+    ------
+    RecordError
+        If a file is malformed.
+    """
+    from study import official
+
+    facts, figures = official.facts(), official.figures()
+    return [
+        replace(study, facts=facts, official=figures)
+        for study in load_studies(folder or data_dir() / "published")
+    ]
+
+
+def study(paper: str) -> Study:
+    """Return one of the five papers as :func:`studies` does."""
+    return next(study for study in studies() if study.paper == paper)
 
 
 @cache

@@ -21,13 +21,13 @@ from typing import Any
 
 import pandas as pd
 
-from ftz import did, matching, register
+from ftz import did, matching
 from ftz.errors import EstimationError
 from ftz.own.study import Study
 from ftz.random_effects import random_effects
 from ftz.results import CoefficientResult
 from printproof.printed import Record
-from study import published
+from study import published, register
 from study.panel import load_witness
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -259,7 +259,7 @@ def witness_study(*, matched: bool = False) -> Study:
     start = register.cohorts(sorted(frame["city"].unique()))
     frame = frame.assign(cohort=frame["city"].map(start).astype(float))
     frame = frame.sort_values(["city", "year"]).reset_index(drop=True)
-    return Study(
+    study = Study(
         frame=frame,
         unit="city",
         time="year",
@@ -275,3 +275,4 @@ def witness_study(*, matched: bool = False) -> Study:
         source="constructed so that the printed tables return; not data",
         kind="witness",
     )
+    return register.with_codings(study)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
+from study.paths import data_dir
 
 __lineage__ = {"read_rows": {"role": "helper"}}
 

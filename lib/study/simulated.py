@@ -17,10 +17,10 @@ from scipy import optimize, special, stats
 
 from ftz.errors import EstimationError
 from ftz.index import IndexSpec, IndexTree, build
-from ftz.paths import data_dir
 from study import published, replication
 from study.commands import run_command
 from study.indicators import indicator_bytes, load_tree
+from study.paths import data_dir
 from study.witness.layout import layout
 
 #: What pages say of these functions (see ``bookworks.lineage``).

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.paths import data_dir
 from ftz.random_effects import RandomEffectsResult, random_effects
 from study import published, replication
 from study.commands import run_command
 from study.nested_columns import met
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {

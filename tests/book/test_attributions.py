@@ -14,7 +14,7 @@ from sphinx.testing.util import SphinxTestApp
 
 import papers
 from conftest import ROOT
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from study import attributions, evidence, policy
 from study.figures import policy as figures
 

@@ -9,8 +9,7 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from ftz import register
-from study import cities, indicators
+from study import cities, indicators, register
 from study.figures import cities as draw
 
 THREE = ["Shijiazhuang", "Baoding", "Langfang"]

@@ -83,8 +83,7 @@ def _simulated(seed: int, effect: float, trend: float) -> Any:
 
 def _dated() -> tuple[Any, dict[str, int | None], tuple[Any, ...]]:
     """Return the matched rows with cohorts, the paths of their cities, and a regression of them."""
-    from ftz import register
-    from study import replication
+    from study import register, replication
 
     study = _witness("one command")
     start = register.cohorts(list(study.frame["city"].unique()))
@@ -181,7 +180,8 @@ def _index_effects(values: Values) -> Numbers:
 
 
 def _tools(values: Values) -> Numbers:
-    from ftz import register, size_and_power
+    from ftz import size_and_power
+    from study import register
 
     study = _witness()
     start = register.cohorts(list(study.frame["city"].unique()))

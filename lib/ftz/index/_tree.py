@@ -9,7 +9,7 @@ from typing import cast
 
 import pandas as pd
 
-from ftz.errors import EstimationError, RecordError
+from ftz.errors import EstimationError, PanelError
 
 #: What an indicator measures; nodes above the indicators have no type.
 TYPES = ("level", "share", "count", "concentration", "per_firm", "per_head", "per_area")
@@ -52,14 +52,14 @@ class IndexTree:
 
         Raises
         ------
-        RecordError
+        PanelError
             A missing column, an identifier that stands twice, an unknown parent, a parent at
             the wrong level, an inner node without children, an unknown type or direction; the
             node is named.
         """
         missing = [c for c in _COLUMNS if c not in table]
         if missing:
-            raise RecordError(f"index tree: the table has no column {', '.join(missing)}")
+            raise PanelError(f"index tree: the table has no column {', '.join(missing)}")
         nodes = table.copy()
         for column in ("level", "direction"):
             nodes[column] = pd.to_numeric(nodes[column], errors="coerce").fillna(0).astype(int)
@@ -154,7 +154,7 @@ class IndexTree:
 def _check(nodes: pd.DataFrame) -> None:
     def refuse(wrong: pd.Series, problem: str) -> None:
         if wrong.any():
-            raise RecordError(f"index tree: {nodes['id'][wrong].iloc[0]!r} {problem}")
+            raise PanelError(f"index tree: {nodes['id'][wrong].iloc[0]!r} {problem}")
 
     refuse(nodes["id"].duplicated(), "stands twice")
     refuse(nodes["id"].isin(["", "index"]), "is no name for a node: the whole is called index")

@@ -45,6 +45,8 @@ class Study:
         What the spec chooses beside columns.
     flow : tuple of (str, int, int)
         Steps from the file to the sample: what was done, rows and units after it.
+    codings : mapping
+        Name of another coding of adoption to unit and first treated period (NaN: never).
     period_labels : mapping
         Period to what the file writes, where periods are no whole numbers.
     labels : mapping
@@ -71,6 +73,7 @@ class Study:
     staggered_covariates: tuple[str, ...] = ()
     choices: Choices = field(default_factory=Choices)
     flow: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
+    codings: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
     period_labels: Mapping[int, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = ""
@@ -154,6 +157,10 @@ class Study:
         names = (self.unit, self.time, self.outcome, self.treatment, self.cohort)
         sets = (self.controls, self.match_on, self.sub_outcomes)
         total.update(repr((names, sets, self.mediator, self.weights, self.cluster)).encode())
+        if self.codings:
+            total.update(
+                repr(sorted((k, sorted(v.items())) for k, v in self.codings.items())).encode()
+            )
         for name in sorted(map(str, self.frame.columns)):
             column = self.frame[name]
             total.update(name.encode() + b"\0")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import yaml
 
-from ftz.errors import RecordError
 from printproof import reading
 from printproof.cells import decimal_mark
+from printproof.errors import RecordError
 from printproof.importing import files, latex
 from printproof.importing.layout import NoNumbersError, Table, lay, texts
 from printproof.importing.record import record

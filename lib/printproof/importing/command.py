@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 
 _KINDS = {"errors": "se", "t": "t", "z": "z", "p": "p", "unknown": "unknown"}
 

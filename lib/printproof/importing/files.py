@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from typing import Any
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.importing.sheet import RAISED, TIED, Piece, Sheet, lay_out, tidy
 
 _RULE = re.compile(r"[\s|+:=\-–—─━═┼┃│]*[-=─━═]{3}[\s|+:=\-–—─━═┼┃│]*")

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.importing.macros import expand, group
 from printproof.importing.sheet import RAISED, Piece, Sheet, lay_out, tidy
 

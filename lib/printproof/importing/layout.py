@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ftz.errors import RecordError
 from printproof.cells import read_cell
+from printproof.errors import RecordError
 from printproof.importing.sheet import Piece, Sheet, distinct
 from printproof.reading import RESERVED, role
 

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.importing.sheet import decode
 
 #: Of text, of files within files and of commands within commands, at most.

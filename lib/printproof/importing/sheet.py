@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 
 #: Superscripts, as they are kept after a number so that no digit joins it.
 RAISED = str.maketrans("0123456789-+abcdi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵃᵇᶜᵈⁱ")

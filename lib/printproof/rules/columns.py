@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import Expr, Span, cell, number, total
 from printproof.statement import (
     IMPOSSIBLE,

@@ -8,8 +8,8 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from ftz.errors import RecordError
 from printproof.declare import KINDS
+from printproof.errors import RecordError
 from printproof.exact import Expr, cell, number
 from printproof.statement import SIZES, Branch, Check, Premise, Statement
 from printproof.study import Study

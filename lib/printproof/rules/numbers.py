@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import cell
 from printproof.statement import (
     IMPOSSIBLE,

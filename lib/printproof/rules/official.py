@@ -7,17 +7,11 @@ figures would have to be wrong before its conclusion fell.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftz import register
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
 from printproof.exact import cell, decimal, number
 from printproof.rules.moments import whole_ends
 from printproof.statement import CONSISTENT, UNDECIDED, Branch, Check, Statement
@@ -25,55 +19,6 @@ from printproof.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {"*": {"files": ["data/official/*.csv"]}}
-
-#: Slack around an official figure; a share of it, or an amount where it can cross zero.
-SLACK = {"fe": Fraction(6, 100), "pgdp": Fraction(6, 100), "lnstru": Fraction(5, 100)}
-ABSOLUTE = {"lnstru"}
-
-
-@dataclass(frozen=True)
-class Range:
-    """An official range of one control for one city-year."""
-
-    variable: str
-    low: Fraction
-    high: Fraction
-
-    def widened(self, slack: Fraction) -> tuple[Fraction, Fraction]:
-        """Return the ends with so many times the stated slack."""
-        amount = slack * SLACK[self.variable]
-        if self.variable in ABSOLUTE:
-            return self.low - amount, self.high + amount
-        return self.low * (1 - amount), self.high * (1 + amount)
-
-
-@cache
-def _ranges(folder: Path) -> Mapping[str, list[Range]]:
-    found: dict[str, list[Range]] = {}
-    with (folder / "ranges.csv").open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            entry = Range(row["variable"], Fraction(row["low"]), Fraction(row["high"]))
-            found.setdefault(row["city"], []).append(entry)
-    return found
-
-
-@cache
-def _yearly(folder: Path) -> Mapping[tuple[str, int], Fraction]:
-    with (folder / "pgdp_by_year.csv").open(encoding="utf-8", newline="") as h:
-        return {(r["city"], int(r["year"])): Fraction(r["pgdp"]) for r in csv.DictReader(h)}
-
-
-def ranges(city: str, year: int) -> list[Range]:
-    """Return the official ranges of a city-year; product per head is yearly where known."""
-    folder = data_dir() / "official"
-    exact = _yearly(folder).get((city, year))
-    return [
-        Range("pgdp", exact, exact) if r.variable == "pgdp" and exact is not None else r
-        for r in _ranges(folder)[city]
-    ]
 
 
 def _limits(study: Study, table: str, variable: str) -> tuple[str, str] | None:
@@ -85,7 +30,7 @@ def _statements(
     study: Study, table: str, city: str, year: int, slack: Fraction
 ) -> tuple[Statement, ...]:
     statements = []
-    for r in ranges(city, year):
+    for r in study.official.ranges[city, year]:
         limits = _limits(study, table, r.variable)
         if limits is None:
             continue
@@ -109,17 +54,16 @@ def admissible(study: Study, table: str, city: str, year: int, slack: Fraction |
 def least_slack(study: Study, table: str, city: str, year: int) -> Fraction:
     """Return the smallest multiple of the stated slack that admits a city-year."""
     needed = [Fraction(0)]
-    for r in ranges(city, year):
+    for r in study.official.ranges[city, year]:
         limits = _limits(study, table, r.variable)
         if limits is None:
             continue
         low, high = cell(limits[0]).span(study.record).low, cell(limits[1]).span(study.record).high
         if low is None or high is None:
             raise RecordError(f"{table}: the printed extremes of {r.variable} have no end")
-        stated = SLACK[r.variable]
-        scale = (Fraction(1), Fraction(1)) if r.variable in ABSOLUTE else (r.low, r.high)
-        needed.append((r.low - high) / (scale[0] * stated))
-        needed.append((low - r.high) / (scale[1] * stated))
+        scale = (Fraction(1), Fraction(1)) if r.absolute else (r.low, r.high)
+        needed.append((r.low - high) / (scale[0] * r.slack))
+        needed.append((low - r.high) / (scale[1] * r.slack))
     return max(needed)
 
 
@@ -139,12 +83,13 @@ def city_years(study: Study) -> pd.DataFrame:
     frame = pd.DataFrame(
         [
             (city, year)
-            for city in register.study_cities()
+            for city in study.official.starts
             for year in range(int(first or 0), int(last or 0) + 1)
         ],
         columns=["city", "year"],
     )
-    frame["treated"] = register.treatment(frame).astype(bool)
+    start = frame["city"].map(study.official.starts).astype(float)
+    frame["treated"] = frame["year"] >= start  # never is NaN
     frame["slack"] = [
         float(least_slack(study, declared["moments"], c, y))
         for c, y in zip(frame["city"], frame["year"], strict=True)
@@ -154,17 +99,23 @@ def city_years(study: Study) -> pd.DataFrame:
 
 def cohorts_at(frame: pd.DataFrame, slack: float) -> list[int]:
     """Return the adoption years of treated rows that a multiple of the slack admits."""
-    rows = frame[frame["treated"] & (frame["slack"] <= slack)]
-    return sorted({int(register.cohorts([c])[c] or 0) for c in rows["city"]})
+    treated = _cohort(frame)
+    return sorted({int(year) for year in treated.loc[treated["slack"] <= slack, "cohort"]})
+
+
+def _cohort(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the treated rows with the year of their city's adoption."""
+    treated = frame[frame["treated"]]
+    return treated.assign(cohort=treated.groupby("city")["year"].transform("min"))
 
 
 def rows(study: Study) -> Iterator[Check]:
     """Decide for each city whether it can be in the sample, and what that leaves."""
     declared = study.get("official")
-    if not declared:
+    if not declared or not study.official.starts:
         return
     frame = city_years(study)
-    for city in register.study_cities():
+    for city in study.official.starts:
         yield _city(study, declared["moments"], city, frame)
     yield _enough(study, declared, frame)
     yield _treated(study, declared, frame)
@@ -233,12 +184,14 @@ def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
     """Count adoption years among the treated rows that can be in the sample."""
     every = cohorts_at(frame, float("inf"))
     strict, stated = cohorts_at(frame, 0), cohorts_at(frame, 1)
-    treated = frame[frame["treated"]].assign(
-        cohort=lambda rows: rows["city"].map(lambda city: register.cohorts([city])[city])
-    )
-    needs = treated.groupby("cohort")["slack"].min()
+    needs = _cohort(frame).groupby("cohort")["slack"].min()
     table = declared["moments"]
-    cells = tuple(i for v in SLACK for i in (_limits(study, table, v) or ()) if i is not None)
+    cells = tuple(
+        i
+        for v in study.official.variables
+        for i in (_limits(study, table, v) or ())
+        if i is not None
+    )
     text = (
         f"The policy has the adoption years {', '.join(map(str, every))}. Without slack the sample "
         f"can hold treated rows of {', '.join(map(str, strict))}; with the stated slack of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import Expr, Span, cell, critical_value, number
 from printproof.statement import Branch, Check, Premise, Statement
 from printproof.study import CONSTANTS, Study

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from ftz.errors import RecordError
+from printproof.errors import RecordError
 from printproof.exact import Expr, cell, critical_value, number
 from printproof.rules.numbers import statement as declared_statement
 from printproof.rules.ratios import degrees_of_freedom

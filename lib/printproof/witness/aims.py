@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ftz.errors import EstimationError
+from printproof.errors import SearchError
 from printproof.witness.moments import Array
 from printproof.witness.problem import Model, Target
 
@@ -52,7 +52,7 @@ def nested(
 
     Raises
     ------
-    EstimationError
+    SearchError
         If no such point was found.
     """
     printed = {(t.of, t.row, t.kind): t for t in targets}
@@ -81,7 +81,7 @@ def nested(
         gram[np.diag_indices_from(gram)] += 1e-9 + 1e-6 * np.diag(gram)
         step = jacobian.T @ np.linalg.solve(gram, beyond)
         point = np.round((point - step / max(1.0, np.abs(step).max())) * 2**30) / 2**30
-    raise EstimationError("no point in the printed intervals keeps the relations of the columns")
+    raise SearchError("no point in the printed intervals keeps the relations of the columns")
 
 
 def _complete(values: dict[tuple[str, str, str], Any], models: Sequence[Model]) -> None:

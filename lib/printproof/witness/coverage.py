@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from printproof.errors import SearchError
 from printproof.witness.declared import ONES, Sample, balanced, design, forget, print_tables
 from printproof.witness.problem import (
     Coefficient,
@@ -70,7 +70,7 @@ def feasible(
 
     Raises
     ------
-    EstimationError
+    SearchError
         If none is found.
     """
     found = []
@@ -81,7 +81,7 @@ def feasible(
         if len(found) == wanted:
             return found
     if not found:
-        raise EstimationError(f"no panel meets the print after {attempts} starts")
+        raise SearchError(f"no panel meets the print after {attempts} starts")
     return found
 
 

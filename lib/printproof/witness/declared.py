@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import RecordError
 from printproof import reading
+from printproof.errors import RecordError
 from printproof.printed import Printed
 from printproof.study import CONSTANTS, Study
 from printproof.witness.moments import Array, Design, columns, two_way_design

@@ -25,7 +25,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ftz.errors import EstimationError
+from printproof.errors import SearchError
 from printproof.witness.moments import Array, Column, Design, columns
 from printproof.witness.solver import FAR, GRID, unit_step
 
@@ -328,14 +328,14 @@ class Problem:
         for model in self.models:
             missing = {model.outcome, *model.regressors} - names
             if missing:
-                raise EstimationError(
+                raise SearchError(
                     f"model {model.name!r} uses {', '.join(sorted(missing))}, "
                     "which the problem does not have"
                 )
         for variable in self.variables:
             if (variable.lower > variable.upper).any():
                 row = int(np.argmax(variable.lower > variable.upper))
-                raise EstimationError(
+                raise SearchError(
                     f"{variable.name}, row {row}: the lower bound is above the upper one"
                 )
 
@@ -501,12 +501,12 @@ class Problem:
 
         Raises
         ------
-        EstimationError
+        SearchError
             If no start is feasible.
         """
         feasible = [s for s in starts if s.feasible]
         if not feasible:
-            raise EstimationError("no start meets the printed numbers: there is nothing to move")
+            raise SearchError("no start meets the printed numbers: there is nothing to move")
         found = []
         for quantity in quantities:
             ends: dict[int, list[float]] = {1: [], -1: []}
@@ -541,7 +541,7 @@ def _row_for(
     fits = np.flatnonzero((lower <= end[1]) & (upper >= end[0]))
     fits = fits[fits != taken] if taken is not None else fits
     if len(fits) == 0:
-        raise EstimationError(
+        raise SearchError(
             f"no row can hold a printed end in [{end[0]:g}, {end[1]:g}]: the bounds exclude it"
         )
     return int(fits[int(rng.integers(len(fits)))])

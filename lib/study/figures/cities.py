@@ -32,9 +32,9 @@ def city_map(
     tiles : pandas.DataFrame
         From :func:`study.indicators.load_tiles`.
     chinese : mapping
-        From :func:`ftz.register.chinese_names`.
+        From :func:`study.register.chinese_names`.
     first : mapping
-        From :func:`ftz.register.cohorts`.
+        From :func:`study.register.cohorts`.
     carriers : collection of str
         Cities that stand out, from :func:`study.cities.carriers`.
     words : tuple of str
@@ -69,9 +69,9 @@ def timeline(
     Parameters
     ----------
     zones : pandas.DataFrame
-        :attr:`ftz.register.Register.zones`.
+        :attr:`study.register.Register.zones`.
     first : mapping
-        From :func:`ftz.register.cohorts`.
+        From :func:`study.register.cohorts`.
     carriers : collection of str
         Cities that stand out.
     years : range

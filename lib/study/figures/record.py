@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ftz.register import Register
     from printproof.printed import Record
+    from study.register import Register
 
 
 def interval_pairs(pairs: pd.DataFrame, labels: tuple[str, str], xlabel: str) -> Figure:

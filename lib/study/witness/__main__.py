@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ftz.paths import data_dir
 from study.commands import run_command
 from study.panel import WITNESSES
+from study.paths import data_dir
 from study.replication import READINGS
 from study.witness import SEED, Witness, build, check, panel_bytes, write
 

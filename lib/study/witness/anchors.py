@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ftz import register
 from ftz.errors import EstimationError, PanelError
 from printproof.printed import Record
 from printproof.witness.problem import Found, Problem, Variable, known
-from study import published, replication
+from study import published, register, replication
 from study.replication import CONTROLS, MEDIATOR, OUTCOME, PAPER, SUB_INDICES, TREATMENT, VARIABLES
 from study.witness import stages, study
 from study.witness.layout import YEARS, Layout

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from ftz.paths import data_dir
 from printproof.witness.declared import balanced, print_tables
+from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/examples/grunfeld.yml"]}}

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from ftz import did
-from ftz.paths import data_dir
 from ftz.random_effects import random_effects
 from study import published, replication
 from study.panel import WITNESSES
+from study.paths import data_dir
 from study.witness.stages import DECIMALS, Witness
 
 _TABLE1 = {

@@ -17,10 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ftz import register
-from ftz.paths import data_dir
-from printproof.rules import official
-from study import cities
+from study import cities, official, register
+from study.paths import data_dir
 
 YEARS = tuple(range(2013, 2023))
 #: Controls whose official ranges are known.

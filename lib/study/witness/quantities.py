@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz import did, inference, matching, register
+from ftz import did, inference, matching
 from ftz.errors import EstimationError
 from printproof.witness.moments import two_way_design
 from printproof.witness.problem import Coefficient, Correlation, Model, Problem, Quantity, RSquared
-from study import replication
+from study import register, replication
 from study.replication import CONTROLS, OUTCOME, TREATMENT
 
 #: Groups of quantities, in the order of the chapter, and what each is about.

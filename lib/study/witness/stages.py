@@ -472,7 +472,7 @@ def _contrast(found: matching.Matches) -> pd.Series:
 
 def _event_dummies(rows: pd.DataFrame) -> dict[str, Array]:
     """Return event-time dummies by name, the last year before adoption left out."""
-    from ftz import register
+    from study import register
 
     cohorts = register.cohorts(rows["city"].unique())
     since = rows["year"] - rows["city"].map(cohorts).astype(float)

@@ -27,9 +27,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ftz.errors import EstimationError
-from ftz.paths import data_dir
 from ftz.random_effects import random_effects as emulated
+from printproof.errors import SearchError
 from printproof.witness import aims
 from printproof.witness.moments import Design, two_way_design
 from printproof.witness.problem import (
@@ -44,6 +43,7 @@ from printproof.witness.problem import (
 )
 from printproof.witness.workers import one_thread, spread
 from study import published
+from study.paths import data_dir
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, cell
 from study.witness import ensemble, study
 from study.witness.layout import YEARS, Layout, admitted, layout
@@ -122,7 +122,7 @@ def draw_rows(rng: np.random.Generator, *, trapped: bool = False) -> Layout:
         shares = pd.crosstab(plan.on.city, plan.on.year, normalize="index").to_numpy()
         if not trapped or np.linalg.matrix_rank(shares) == len(shares) - 3:
             return plan
-    raise EstimationError("no choice of rows leaves one degree of freedom between cities")
+    raise SearchError("no choice of rows leaves one degree of freedom between cities")
 
 
 def _effects(plan: Layout) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -171,7 +171,7 @@ def grow(reading: str, seed: int, number: int, *, official: bool = False) -> Gro
 
     Raises
     ------
-    EstimationError
+    SearchError
         If none of the attempts meets every printed number.
     """
     for attempt in range(_ATTEMPTS):
@@ -180,7 +180,7 @@ def grow(reading: str, seed: int, number: int, *, official: bool = False) -> Gro
         grown = attempted(reading, plan, rng, official=official)
         if grown is not None:
             return grown
-    raise EstimationError(f"no {reading} panel {number} of seed {seed}")
+    raise SearchError(f"no {reading} panel {number} of seed {seed}")
 
 
 def attempted(
@@ -192,7 +192,7 @@ def attempted(
         problem = declare(plan, ratio, official=official)
         aim = _aim(problem, rng)
         problem = problem.with_ends(rng)
-    except EstimationError:
+    except SearchError:
         return None
     guided = rng.random() < 0.5
     start = study.start(problem, plan, rng) if guided else problem.start(rng)
@@ -395,7 +395,7 @@ def _one(folder: Path, seed: int, job: Job) -> None:
     if job.end == "member":
         try:
             grown: Grown | None = grow(job.reading, seed, job.number, official=job.official)
-        except EstimationError:
+        except SearchError:
             grown = None
     else:
         grown = read_member(member, job.reading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ftz.errors import FtzError
+from printproof.errors import RecordError
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"data_dir": {"role": "helper"}}
@@ -20,7 +20,7 @@ def data_dir() -> Path:
 
     Raises
     ------
-    FtzError
+    RecordError
         If the folder does not exist.
     """
     named = os.environ.get("FTZ_DATA")
@@ -28,7 +28,7 @@ def data_dir() -> Path:
     within = package / "data"
     folder = Path(named) if named else within if within.is_dir() else package.parents[1] / "data"
     if not folder.is_dir():
-        raise FtzError(
+        raise RecordError(
             f"the data folder {folder} does not exist: install the library in place "
             "(pip install -e .) or set FTZ_DATA to the checkout's data folder"
         )

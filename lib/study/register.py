@@ -9,17 +9,22 @@ from __future__ import annotations
 import csv
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ftz.errors import RecordError
-from ftz.paths import data_dir
+from printproof.errors import RecordError
+from study.paths import data_dir
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ftz.own.study import Study
+
 #: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {"*": {"files": ["data/register/*.csv"]}}
+__lineage__ = {
+    "with_codings": {"role": "helper"},
+    "*": {"files": ["data/register/*.csv"]},
+}
 
 LateOpening = Literal["opening_year", "next_year", "half_year"]
 
@@ -207,6 +212,37 @@ def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, i
             raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
         found[city] = first.get(city)
     return found
+
+
+def with_codings(study: Study) -> Study:
+    """Return a study with what the other codings make of its adoption years.
+
+    Half years and the two cities on the border need opening dates, so the study stays as it is
+    unless the register knows every unit and gives the study's own adoption years.
+    """
+    import numpy as np
+
+    try:
+        known = cohorts(study.units)
+    except RecordError:
+        return study
+    first = study.frame.groupby(study.unit)[study.cohort].first()
+    given, expected = first[study.units].to_numpy(float), np.array([*known.values()], dtype=float)
+    if not np.array_equal(given, expected, equal_nan=True):  # None is NaN by now
+        return study
+    switches = {"half_year": Coding(late_opening="half_year")}
+    if "Beijing" in known:
+        switches["daxing"] = Coding(beijing_from_daxing=True)
+    if "Baoding" in known:
+        switches["baoding_untreated"] = Coding(baoding_treated=False)
+    codings = {name: cohorts(study.units, coding) for name, coding in switches.items()}
+    return replace(
+        study,
+        codings={
+            name: {u: float("nan") if s is None else float(s) for u, s in years.items()}
+            for name, years in codings.items()
+        },
+    )
 
 
 def treatment(
