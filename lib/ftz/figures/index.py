@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outline:
+class _Outline:
     """A tree of indicators that a reader can unfold on a page, and read as text elsewhere.
 
     Attributes
@@ -71,9 +71,9 @@ class Outline:
         return f'<div class="ftz-outline"><ul>{inside}</ul></div>'
 
 
-def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> Outline:
+def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> _Outline:
     """Return the tree as an outline to unfold: signs, names in both languages, units."""
-    return Outline(tree, notes or {})
+    return _Outline(tree, notes or {})
 
 
 def tree_figure(tree: IndexTree) -> Figure:

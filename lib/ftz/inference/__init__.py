@@ -19,13 +19,11 @@ from ftz.inference._assignments import (
     SCHEMES,
     Scheme,
     count_assignments,
-    enumerate_assignments,
     scheme_of,
 )
 from ftz.inference._bootstrap import (
     WEIGHTS,
     WildBootstrapResult,
-    sign_vectors,
     wild_cluster_bootstrap,
 )
 from ftz.inference._few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto

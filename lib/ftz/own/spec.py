@@ -246,7 +246,7 @@ def read_spec(path: str | Path) -> Spec:
 
 def parse_spec(raw: bytes | str, file: str = "the spec") -> Spec:
     """Read a spec from the text of a YAML file; see :func:`read_spec`."""
-    return spec_from(_parsed_yaml(raw, file), file)
+    return _spec_from(_parsed_yaml(raw, file), file)
 
 
 def _parsed_yaml(raw: bytes | str, file: str) -> object:
@@ -286,7 +286,7 @@ class _NoDoubles(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def spec_from(given: object, file: str = "the spec") -> Spec:
+def _spec_from(given: object, file: str = "the spec") -> Spec:
     """Return a spec from a mapping; see :func:`read_spec`."""
     if not isinstance(given, Mapping):
         what = "is empty" if given is None else "holds no mapping of keys to columns"
