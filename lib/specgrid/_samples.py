@@ -42,9 +42,7 @@ class Sample:
 
 
 def sample_of(
-    study: Study,
-    specification: Specification,
-    codings: dict[str, dict[str, float]] | None = None,
+    study: Study, specification: Specification, codings: dict[str, dict[str, float]] | None = None
 ) -> Sample:
     """Return the rows on which a specification stands, after matching where it matches.
 

@@ -340,11 +340,7 @@ def _greedy(
 
 
 def kernel_match(
-    score: pd.Series,
-    treated: pd.Series,
-    *,
-    kernel: str = "epanechnikov",
-    bandwidth: float = 0.06,
+    score: pd.Series, treated: pd.Series, *, kernel: str = "epanechnikov", bandwidth: float = 0.06
 ) -> Matches:
     r"""Match each treated unit to a weighted average of the controls around it.
 
