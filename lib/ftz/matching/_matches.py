@@ -346,10 +346,8 @@ def kernel_match(
 
     Parameters
     ----------
-    score : pandas.Series
-        Score or linear index.
-    treated : pandas.Series of 0/1
-        On the same index.
+    score, treated : pandas.Series
+        As in :func:`match`.
     kernel : {"epanechnikov", "gaussian", "biweight", "tricube", "uniform"}
         How weights fall with distance.  The uniform kernel is radius matching.  The
         Gaussian gives every control some weight.
@@ -406,10 +404,8 @@ def stratify(score: pd.Series, treated: pd.Series, strata: int | Sequence[float]
 
     Parameters
     ----------
-    score : pandas.Series
-        Score or linear index.
-    treated : pandas.Series of 0/1
-        On the same index.
+    score, treated : pandas.Series
+        As in :func:`match`.
     strata : int or sequence of float
         Number of strata, cut at quantiles of the *treated* units' scores so that each
         holds as many treated; or the cuts between strata, ascending.
