@@ -228,7 +228,8 @@ def test_another_process_replays_the_log_to_the_bit(tmp_path):
     log = tmp_path / "log.json"
     log.write_text(index.build(shipped.indicators, shipped.tree, spec).to_json(), "utf-8")
     code = (
-        "from pathlib import Path; from ftz import index; from study import indicators; p = indicators.load_indicators(); "
+        "from pathlib import Path; from ftz import index; from study import indicators; "
+        "p = indicators.load_indicators(); "
         f"index.replay(Path({str(log)!r}).read_text('utf-8'), p.indicators, p.tree)"
     )
     for seed in ("1", "2"):
