@@ -68,12 +68,7 @@ _NEIGHBOURS = ("k_nearest", "k_nearest_in_caliper")
 _CALIPERS = ("caliper", "k_nearest_in_caliper", "kernel")
 _ALL_ERRORS = tuple(dict.fromkeys(chain.from_iterable(ERRORS.values())))
 _PREFIX = "index:"
-_NAMED = {
-    "estimator": ESTIMATORS,
-    "matching": MATCHINGS,
-    "support": SUPPORTS,
-    "adoption": ADOPTIONS,
-}
+_NAMED = {"estimator": ESTIMATORS, "matching": MATCHINGS, "support": SUPPORTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -484,8 +479,8 @@ class _Reader:
 
     def _levels(self, name: str, given: Any, where: str) -> list[Any]:
         if name not in CHOICES:
-            known = ", ".join(CHOICES)
-            raise FtzError(f"{where}: unknown choice {name!r}; the choices are {known}")
+            choices = ", ".join(CHOICES)
+            raise FtzError(f"{where}: unknown choice {name!r}; the choices are {choices}")
         place = f"{where}, {name}"
         if name == "controls" and given == "subsets":
             return _controls(self.study)
