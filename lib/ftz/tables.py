@@ -61,7 +61,7 @@ VERDICTS = ("reproduced", "not reproduced", "consistent", "impossible", "undecid
 
 
 #: Letters from which a column's average text counts as a sentence.
-_SENTENCE = 60
+_SENTENCE = 40
 #: A number as tables write it: sign, thousands, decimals; stars or a percent sign after it.
 _NUMBER = re.compile(r"[<>]?\s?[-+\u2212]?\d[\d,\u202f ]*(\.\d+)?\s?(%|percent|\*{1,3})?")
 #: Two numbers as the ends of an interval, which one line keeps together.

@@ -53,8 +53,8 @@ def identity_check(total: Interval, direct: Interval, a: Interval, b: Interval) 
     implied = direct + product
     meet = implied.overlaps(total)
     reasoning = (
-        f"a*b lies in {product}; with the direct effect in {direct}, the total must lie in "
-        f"{implied}; it is printed in {total}. The two intervals "
+        f"a*b lies in {product:.4f}; with the direct effect in {direct}, the total must lie in "
+        f"{implied:.4f}; it is printed in {total}. The two intervals "
         + ("share a point." if meet else "do not meet.")
     )
     return IdentityCheck(total, implied, "consistent" if meet else "impossible", reasoning)

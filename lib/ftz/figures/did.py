@@ -53,7 +53,7 @@ def event_study_plot(
 
 def event_study_pair(results: Mapping[str, EventStudyResult], level: float = 0.95) -> Figure:
     """Draw event studies of the same panel side by side, on one scale."""
-    figure, axes = sheet(1, len(results), figsize=(7.6, 3.4), sharey=True, squeeze=False)
+    figure, axes = sheet(1, len(results), figsize=(6.6, 3.4), sharey=True, squeeze=False)
     for axis, (name, result) in zip(axes[0], results.items(), strict=True):
         _draw_events(axis, result, level)
         axis.set(title=name)
@@ -87,7 +87,7 @@ def column_path(
     printed : mapping, optional
         Column label to the bounds of the printed coefficient's rounding interval.
     """
-    figure, axes = sheet(figsize=(7.0, 3.6))
+    figure, axes = sheet(figsize=(6.2, 3.6))
     labels = list(printed) if printed else [f"({j})" for j in range(1, len(results) + 1)]
     name = "witness" if printed else "estimate"
     for place, result in enumerate(results):
@@ -125,7 +125,7 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
         (0, 1): "not treated, matched",
         (0, 0): "not treated, off support",
     }
-    figure, axes = sheet(figsize=(7.0, 4.6))
+    figure, axes = sheet(figsize=(6.2, 4.6))
     for name, year, treated, matched in frame[[unit, time, "FTZ", "matched"]].to_numpy().tolist():
         y = units.index(name)
         colour = colours[int(treated), int(matched)]
@@ -162,7 +162,7 @@ def interval_plot(
     """
     import numpy as np
 
-    figure, axes = sheet(figsize=(7.0, 0.36 * len(table) + 1.0))
+    figure, axes = sheet(figsize=(6.2, 0.36 * len(table) + 1.0))
     ends = table[["lower", "upper"]].to_numpy(float)
     seen = np.r_[ends[np.isfinite(ends)], table["estimate"], 0.0 if zero else table["estimate"]]
     reach = 0.12 * (seen.max() - seen.min())
@@ -191,7 +191,7 @@ def event_studies_plot(results: Mapping[str, EventStudyResult], level: float = 0
     The reference period of an estimator is a hollow mark at zero; one that has no
     coefficient before it, such as imputation, has no reference and no such mark.
     """
-    figure, axes = sheet(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     width = 0.7 / max(len(results), 1)
     marks = ("o", "s", "^", "D", "v", "P", "X")
     for number, (name, result) in enumerate(results.items()):
@@ -229,7 +229,7 @@ def cells_plot(cells: pd.DataFrame) -> Figure:
     cohorts, periods = (list(cells[c].sort_values().unique()) for c in ("cohort", "period"))
     wide = np.full((len(cohorts), len(periods)), np.nan)
     reach = float(cells["estimate"].abs().max()) or 1.0
-    figure, axes = sheet(figsize=(7.0, 1.4 + 0.3 * len(cohorts)))
+    figure, axes = sheet(figsize=(6.2, 1.4 + 0.3 * len(cohorts)))
     for cohort, period, estimate, error in cells.itertuples(index=False):
         row, column = cohorts.index(cohort), periods.index(period)
         wide[row, column] = estimate
@@ -249,7 +249,7 @@ def cells_plot(cells: pd.DataFrame) -> Figure:
 
 def honest_plot(bounds: HonestBounds, xlabel: str) -> Figure:
     """Draw robust confidence sets against the bound on trends, the original one first."""
-    figure, axes = sheet(figsize=(7.0, 3.6))
+    figure, axes = sheet(figsize=(6.2, 3.6))
     summary = bounds.summary
     for place, (name, row) in enumerate(summary.iterrows()):
         colour = ORANGE if name == "parallel" else BLUE
@@ -264,7 +264,7 @@ def honest_plot(bounds: HonestBounds, xlabel: str) -> Figure:
 
 def bacon_plot(parts: BaconDecomposition) -> Figure:
     """Draw each two-by-two comparison: its weight and its estimate."""
-    figure, axes = sheet(figsize=(7.0, 3.8))
+    figure, axes = sheet(figsize=(6.2, 3.8))
     marks = ("o", "s", "^", "D")
     for number, (kind, part) in enumerate(parts.comparisons.groupby("kind", sort=False)):
         axes.plot(

@@ -78,7 +78,7 @@ def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> _Outline
 
 def tree_figure(tree: IndexTree) -> Figure:
     """Draw the levels above the indicators as nested bars of one length a leaf."""
-    figure, axes = sheet(figsize=(7.2, 8.4))
+    figure, axes = sheet(figsize=(5.0, 7.4))
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1)
     top = 0.0
     for colour, first in zip(PALETTE, tree.children(""), strict=False):
@@ -137,7 +137,7 @@ def shift_path(weights: pd.DataFrame) -> Figure:
 
 def weights_by_method(weights: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Draw what each method gives the first-level nodes: nodes by methods, stacked to one."""
-    figure, axes = sheet(figsize=(7.0, 3.4))
+    figure, axes = sheet(figsize=(6.2, 3.4))
     _stack(axes, weights.T, names or {})
     axes.set(xlim=(0, 1), xlabel="Weight in the index")
     axes.legend(ncols=3, bbox_to_anchor=(0.5, 1.02), loc="lower center")
@@ -167,7 +167,7 @@ def rank_ranges(
         The specification that orders the units and is drawn as a point.
     """
     ordered = ranks.sort_values(baseline)
-    figure, axes = sheet(figsize=(7.0, 4.4))
+    figure, axes = sheet(figsize=(6.2, 4.4))
     places = range(len(ordered))
     axes.hlines(places, ordered.min(axis=1), ordered.max(axis=1), color=GREY, lw=5, alpha=0.5)
     axes.plot(ordered[baseline], places, "o", color=BLUE)
@@ -179,7 +179,7 @@ def rank_ranges(
 
 def rank_shifts(ranks: pd.DataFrame) -> Figure:
     """Draw each unit's rank from method to method: units by methods, 1 is best."""
-    figure, axes = sheet(figsize=(7.2, 4.6))
+    figure, axes = sheet(figsize=(6.2, 4.6))
     steps = range(ranks.shape[1])
     moved = ranks.max(axis=1) - ranks.min(axis=1)
     bold = set(moved.nlargest(2).index)
@@ -210,7 +210,7 @@ def correlation_map(correlations: pd.DataFrame, tree: IndexTree) -> Figure:
     """
     import seaborn as sns
 
-    figure, axes = sheet(figsize=(7.2, 6.2))
+    figure, axes = sheet(figsize=(6.2, 6.2))
     sns.heatmap(
         correlations,
         cmap="RdBu_r",
@@ -243,7 +243,7 @@ def contribution_bars(
     """Draw what each first-level node adds to the index: units by nodes, best unit on top."""
     total = contributions.sum(axis=1).sort_values(ascending=False)
     ordered = contributions.loc[total.index]
-    figure, axes = sheet(figsize=(7.2, 4.6))
+    figure, axes = sheet(figsize=(6.2, 4.6))
     _stack(axes, ordered, names or {})
     axes.set(xlabel="Points of the index")
     axes.legend(ncols=3, bbox_to_anchor=(0.5, 1.01), loc="lower center")
@@ -269,7 +269,7 @@ def tile_grid(
     import matplotlib as mpl
     from matplotlib.patches import Rectangle
 
-    figure, axes = sheet(figsize=(6.8, 6.4))
+    figure, axes = sheet(figsize=(6.2, 6.4))
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.99)
     scale = mpl.colors.Normalize(values.min(), values.max())
     colours = mpl.colormaps["cividis"]
@@ -311,7 +311,7 @@ def indicator_effects(weighed: WeighedEffects, tree: IndexTree, here: float) -> 
         The effect at the chapter's own weights, drawn as a line.
     """
     ordered = weighed.effects.sort_values()
-    figure, axes = sheet(figsize=(7.2, 4.2))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     places = {name: place for place, name in enumerate(ordered.index)}
     for colour, node in zip(PALETTE, tree.children(""), strict=False):
         names = tree.leaves(node)
@@ -343,7 +343,7 @@ def range_fans(
         What moves to the factor at which the sign turns (infinity: never).
     ylabel : str
     """
-    figure, axes = sheet(figsize=(7.2, 4.2))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     for colour, (name, frame) in zip((ORANGE, BLUE, GREEN), ranges.items(), strict=False):
         axes.fill_between(frame.index, frame["low"], frame["high"], color=colour, alpha=0.18)
         axes.plot(frame.index, frame["low"], color=colour, lw=2, label=name)
@@ -364,7 +364,7 @@ def sensitivity_bars(table: FactorialResult, sampled: SobolResult) -> Figure:
     exact = table.sobol.sort_values("total")
     found, pawn = sampled.summary.loc[exact.index], table.pawn.loc[exact.index]
     places = np.arange(len(exact))
-    figure, (left, right) = sheet(1, 2, figsize=(7.6, 3.9), sharey=True, width_ratios=[3, 2])
+    figure, (left, right) = sheet(1, 2, figsize=(6.6, 3.9), sharey=True, width_ratios=[3, 2])
     for kind, colour, shift in (("total", BLUE, 0.2), ("first", ORANGE, -0.2)):
         left.barh(
             places + shift, exact[kind], height=0.38, color=colour, alpha=0.45, label=f"{kind}"
@@ -385,7 +385,7 @@ def effect_spread(
     result: UncertaintyResult, factor: str, here: float | None = None, xlabel: str = "Effect"
 ) -> Figure:
     """Draw the effects of all replications, one curve an option of a factor."""
-    figure, axes = sheet(figsize=(7.2, 3.8))
+    figure, axes = sheet(figsize=(6.2, 3.8))
     bins = np.linspace(result.effects.min(), result.effects.max(), 60)
     options = list(dict.fromkeys(result.choices[factor]))
     parts = [result.effects[(result.choices[factor] == o).to_numpy()] for o in options]
@@ -407,7 +407,7 @@ def effect_spread(
 
 def weight_paths(weights: pd.DataFrame, pooled: pd.Series, names: Sequence[str]) -> Figure:
     """Draw weights computed anew in each period, and the pooled ones as dashed lines."""
-    figure, axes = sheet(figsize=(7.0, 3.4))
+    figure, axes = sheet(figsize=(6.2, 3.4))
     for colour, column, name in zip(PALETTE, weights.columns, names, strict=False):
         axes.plot(weights.index, weights[column], "o-", color=colour, lw=2, label=name)
         axes.axhline(pooled[column], color=colour, lw=1.2, ls="--")

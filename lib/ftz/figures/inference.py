@@ -27,7 +27,7 @@ def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
     from scipy.stats import gaussian_kde
 
     placebos = result.estimates[result.valid]
-    figure, (top, bottom) = sheet(2, 1, figsize=(7.0, 5.2), sharex=True, height_ratios=[3, 2])
+    figure, (top, bottom) = sheet(2, 1, figsize=(6.2, 5.2), sharex=True, height_ratios=[3, 2])
     reach = 1.1 * max(np.abs(placebos).max(), abs(result.observed_estimate))
     grid = np.linspace(-reach, reach, 400)
     bins = np.linspace(placebos.min(), placebos.max(), 32)
@@ -70,7 +70,7 @@ def rejection_curves(pvalues: Mapping[str, np.ndarray], upto: float = 0.3) -> Fi
         Largest level shown.
     """
     levels = np.linspace(0, upto, 301)
-    figure, axes = sheet(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     axes.plot([0, upto], [0, upto], color=INK, lw=1, ls="--", label="an honest test")
     looks = ((PURPLE, ":"), (ORANGE, "-"), (GREEN, "-."), (BLUE, "-"))
     for (name, values), (colour, dash) in zip(pvalues.items(), looks, strict=False):
@@ -85,7 +85,7 @@ def rejection_curves(pvalues: Mapping[str, np.ndarray], upto: float = 0.3) -> Fi
 def bootstrap_plot(results: Mapping[str, WildBootstrapResult]) -> Figure:
     """Draw bootstrap distributions of t statistics, and the observed one, one panel each."""
     figure, axes = sheet(
-        len(results), 1, figsize=(7.0, 1.9 * len(results) + 0.6), sharex=True, squeeze=False
+        len(results), 1, figsize=(6.2, 1.9 * len(results) + 0.6), sharex=True, squeeze=False
     )
     reach = 1.1 * max(abs(r.tstat) for r in results.values())
     bins = np.linspace(-reach, reach, 61)
@@ -103,7 +103,7 @@ def bootstrap_plot(results: Mapping[str, WildBootstrapResult]) -> Figure:
 def leave_one_out_plot(result: LeaveOneOutResult) -> Figure:
     """Draw the estimate without each cluster; treated clusters are marked."""
     table = result.table.sort_values("without")
-    figure, axes = sheet(figsize=(7.0, 0.32 * len(table) + 1.0))
+    figure, axes = sheet(figsize=(6.2, 0.32 * len(table) + 1.0))
     for place, (_, row) in enumerate(table.iterrows()):
         treated = row["treated_rows"] > 0
         axes.plot(

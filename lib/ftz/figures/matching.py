@@ -41,7 +41,7 @@ def density_before_after(
         "Before matching": np.ones(len(values)),
         "After matching": after.reindex(score.index).fillna(0.0).to_numpy(float),
     }
-    figure, axes = sheet(2, 1, figsize=(7.0, 5.2), sharex=True, sharey=True)
+    figure, axes = sheet(2, 1, figsize=(6.2, 5.2), sharex=True, sharey=True)
     for axis, (title, weight) in zip(axes, panels.items(), strict=True):
         for group, name, colour, dash in (
             (status, "treated", ORANGE, "-"),
@@ -72,7 +72,7 @@ def love_plot(balance: pd.DataFrame, rule: float = 0.1) -> Figure:
     before = balance["before"]["std_difference"]
     after = balance["after"]["std_difference"]
     rows = np.arange(len(balance))[::-1]
-    figure, axes = sheet(figsize=(7.0, 1.2 + 0.5 * len(balance)))
+    figure, axes = sheet(figsize=(6.2, 1.2 + 0.5 * len(balance)))
     axes.axvspan(-rule, rule, color=GREY, alpha=0.15, lw=0)
     axes.axvline(0, color=GREY, lw=1)
     axes.hlines(rows, before, after, color=GREY, lw=1)
@@ -100,7 +100,7 @@ def estimates_against_truth(
         Name of the horizontal axis.
     """
     rows = np.arange(len(results))[::-1]
-    figure, axes = sheet(figsize=(7.0, 1.2 + 0.55 * len(results)))
+    figure, axes = sheet(figsize=(6.2, 1.2 + 0.55 * len(results)))
     axes.axvline(truth, color=INK, lw=1, ls="--")
     axes.annotate("truth", (truth, rows[0] + 0.45), xytext=(4, 0), textcoords="offset points")
     for row, result in zip(rows, results.values(), strict=True):
@@ -128,7 +128,7 @@ def caliper_path(
     printed : (float, float)
         Rounding interval of the printed effect.
     """
-    figure, axes = sheet(figsize=(7.0, 3.8))
+    figure, axes = sheet(figsize=(6.2, 3.8))
     axes.axhspan(*printed, color=ORANGE, alpha=0.35, lw=0, label="printed effect")
     axes.step(path.index, path.to_numpy(), where="post", color=BLUE, label="effect on the treated")
     top = axes.get_ylim()[1]
@@ -170,7 +170,7 @@ def overlap(
     """
     values, status = score.to_numpy(float), treated.astype(bool).to_numpy()
     edges = np.linspace(values.min(), values.max(), bins + 1)
-    figure, axes = sheet(figsize=(7.0, 3.8))
+    figure, axes = sheet(figsize=(6.2, 3.8))
     if support is not None:
         inside = values[support.reindex(score.index).to_numpy(bool)]
         axes.axvspan(inside.min(), inside.max(), color=GREY, alpha=0.15, lw=0, label="support")
@@ -211,7 +211,7 @@ def estimates(
         Name of the horizontal axis.
     """
     rows = np.arange(len(table))[::-1]
-    figure, axes = sheet(figsize=(7.0, 1.0 + 0.36 * len(table)))
+    figure, axes = sheet(figsize=(6.2, 1.0 + 0.36 * len(table)))
     axes.axvline(0, color=GREY, lw=1)
     if printed is not None:
         # an edge, since a printed number of three digits is a band of no visible width
@@ -235,7 +235,7 @@ def error_ratios(ratios: pd.DataFrame) -> Figure:
         Rows are standard errors, columns designs; one is right.
     """
     rows = np.arange(len(ratios))[::-1]
-    figure, axes = sheet(figsize=(7.0, 1.2 + 0.5 * len(ratios)))
+    figure, axes = sheet(figsize=(6.2, 1.2 + 0.5 * len(ratios)))
     axes.axvline(1, color=INK, lw=1, ls="--")
     for (name, column), colour, marker in zip(
         ratios.items(), (BLUE, ORANGE, GREY), "os^", strict=False
@@ -257,7 +257,7 @@ def rosenbaum(table: pd.DataFrame, level: float = 0.05) -> Figure:
     level : float
         Drawn as a line in the upper panel.
     """
-    figure, axes = sheet(2, 1, figsize=(7.0, 5.0), sharex=True)
+    figure, axes = sheet(2, 1, figsize=(6.2, 5.0), sharex=True)
     gamma = table.index.to_numpy(float)
     axes[0].fill_between(gamma, table["p_lower"], table["p_upper"], color=BLUE, alpha=0.2, lw=0)
     axes[0].plot(gamma, table["p_upper"], color=BLUE, label="upper bound")

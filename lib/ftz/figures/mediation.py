@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Figure:
     """Draw the resampled indirect effects with both intervals and the product itself."""
-    figure, axes = sheet(figsize=(7.0, 3.6))
+    figure, axes = sheet(figsize=(6.2, 3.6))
     low, high = np.quantile(result.draws, [0.005, 0.995])
     bins = list(np.linspace(low, high, 41))
     counts = np.asarray(axes.hist(result.draws, bins=bins, color=BLUE, alpha=0.35)[0])
@@ -40,7 +40,7 @@ def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Fi
 
 def confounding_curve(result: MediatorSensitivity) -> Figure:
     """Draw the indirect effect over the correlation of the two columns' errors."""
-    figure, axes = sheet(figsize=(7.0, 3.6))
+    figure, axes = sheet(figsize=(6.2, 3.6))
     axes.axhline(0, color=GREY, lw=1)
     axes.plot(result.curve.index, result.curve, color=BLUE, lw=2)
     axes.plot(0, result.indirect, "o", color=BLUE, label="no confounding: the product $ab$")

@@ -29,10 +29,10 @@ def adoption(starts: dict[str, float | None], periods: list[int]) -> Figure:
     periods : list of int
     """
     if len(starts) > _MOST_LINES:
-        figure, axes = sheet(figsize=(7.0, 3.6))
+        figure, axes = sheet(figsize=(6.2, 3.6))
         _counts(axes, starts, periods)
     else:
-        figure, axes = sheet(figsize=(7.0, 1.2 + 0.2 * len(starts)))
+        figure, axes = sheet(figsize=(6.2, 1.2 + 0.2 * len(starts)))
         _lines(axes, starts, periods)
     return figure
 
@@ -77,7 +77,7 @@ def outcome_paths(
     label : str
         What the axis says.
     """
-    figure, axes = sheet(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     never = frame[frame[cohort].isna()].groupby(time)[outcome].mean()
     if len(never):
         axes.plot(never.index, never, "--", color=GREY, label="never")

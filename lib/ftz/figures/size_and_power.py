@@ -26,7 +26,7 @@ def size_plot(sizes: pd.DataFrame, level: float = 0.05, xlabel: str = "") -> Fig
     xlabel : str
         Replaces the default label of the horizontal axis.
     """
-    figure, axes = sheet(figsize=(7.0, 0.34 * len(sizes) + 1.2))
+    figure, axes = sheet(figsize=(6.2, 0.34 * len(sizes) + 1.2))
     places = range(len(sizes))[::-1]
     axes.hlines(places, 0, sizes.max(axis=1), color="#E6E6E6", lw=1)
     for column, colour, mark in zip(sizes.columns, PALETTE, _MARKS, strict=False):
@@ -53,7 +53,7 @@ def power_plot(
     xlabel : str
         Name of the horizontal axis.
     """
-    figure, axes = sheet(figsize=(7.0, 4.0))
+    figure, axes = sheet(figsize=(6.2, 4.0))
     dashes = ("-", "--", "-.", ":")
     colours = (ORANGE, BLUE, GREEN, PURPLE, INK)
     for place, column in enumerate(power.columns):
@@ -92,7 +92,7 @@ def bias_plot(
     """
     scenarios = list(dict.fromkeys(table.index.get_level_values(0)))
     figure, axes = sheet(
-        1, len(scenarios), figsize=(7.4, 2.9), sharey=True, sharex=True, layout="constrained"
+        1, len(scenarios), figsize=(6.6, 2.9), sharey=True, sharex=True, layout="constrained"
     )
     for axis, scenario in zip(axes, scenarios, strict=True):
         part = table.loc[scenario]

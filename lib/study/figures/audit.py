@@ -26,7 +26,7 @@ def verdicts(counts: pd.DataFrame) -> Figure:
     counts : pandas.DataFrame
         Indexed by rule, one column a verdict.
     """
-    figure, axes = sheet(figsize=(7.0, 0.9 + 0.33 * len(counts)))
+    figure, axes = sheet(figsize=(6.2, 0.9 + 0.33 * len(counts)))
     left = np.zeros(len(counts))
     for verdict in [v for v in _COLOURS if v in counts]:
         axes.barh(
@@ -57,7 +57,7 @@ def misses(table: pd.DataFrame, most: int | None = None) -> Figure:
         A number of absorbed effects to mark by a vertical line.
     """
     steps = list(dict.fromkeys(table["step"]))
-    figure, panels = sheet(1, len(steps), figsize=(7.0, 3.2), sharey=True, constrained_layout=True)
+    figure, panels = sheet(1, len(steps), figsize=(6.2, 3.2), sharey=True, constrained_layout=True)
     names = list(dict.fromkeys(table["coefficient"]))
     for axes, step in zip(panels, steps, strict=True):
         part = table[table["step"] == step]
@@ -95,7 +95,7 @@ def slack_tiles(frame: pd.DataFrame) -> Figure:
     grid = frame.pivot(index="city", columns="year", values="slack").loc[cities, years]
     edges = [-1, 1e-9, 0.5, 1, 2, 1e9]
     colours = ListedColormap(["#DCEAF4", "#F3E3B3", "#EBC46A", "#E08A4A", "#B5491B"])
-    figure, axes = sheet(figsize=(7.0, 4.6))
+    figure, axes = sheet(figsize=(6.2, 4.6))
     norm = BoundaryNorm(edges, 5)
     image = axes.imshow(grid, cmap=colours, norm=norm, aspect="auto")
     treated = frame.loc[frame["treated"], ["city", "year", "slack"]]
@@ -128,7 +128,7 @@ def power(rates: pd.DataFrame) -> Figure:
     """
     rates = rates.sort_values("by_rule")
     places = np.arange(len(rates))
-    figure, axes = sheet(figsize=(7.0, 0.9 + 0.33 * len(rates)))
+    figure, axes = sheet(figsize=(6.2, 0.9 + 0.33 * len(rates)))
     axes.barh(places, rates["by_any"], height=0.7, color="#C9D8E3", label="by any rule")
     axes.barh(places, rates["by_rule"], height=0.4, color=BLUE, label="by the rule itself")
     axes.set_yticks(places, rates.index)
@@ -140,7 +140,7 @@ def power(rates: pd.DataFrame) -> Figure:
 
 def cohort_steps(needs: Mapping[int, float], stated: float = 1.0) -> Figure:
     """Draw from which slack each adoption year can have treated rows in the sample."""
-    figure, axes = sheet(figsize=(7.0, 1.2 + 0.6 * len(needs)))
+    figure, axes = sheet(figsize=(6.2, 1.2 + 0.6 * len(needs)))
     right = max(2.0, 1.15 * max(needs.values()))
     for place, need in enumerate(needs[year] for year in sorted(needs)):
         axes.plot([need, right], [place, place], color=GREEN, lw=7, solid_capstyle="butt")

@@ -79,7 +79,7 @@ def timeline(
     """
     treated = sorted((year, city) for city, year in first.items() if year)
     rows = ["zones open in China", "years of the sample", *(city for _, city in treated)]
-    figure, axes = sheet(figsize=(7.0, 0.42 * len(rows) + 0.7))
+    figure, axes = sheet(figsize=(6.2, 0.42 * len(rows) + 0.7))
     opened = zones["launch"].dt
     waves = (opened.year + (opened.day_of_year - 1) / 365).value_counts()
     for spot, count in zip(waves.index.astype(float), waves, strict=True):

@@ -29,7 +29,7 @@ def field_grid(fields: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         Paper key to its short name, in the order of the columns.
     """
     rows, papers = list(dict.fromkeys(fields["mechanism"])), list(names)
-    figure, axes = sheet(figsize=(6.0, 0.42 * len(rows) + 0.9))
+    figure, axes = sheet(figsize=(6.0, 0.38 * len(rows) + 0.9))
     for what, size, fill in (("problems", 15, "none"), ("proposals", 8, BLUE)):
         shown = fields[fields[what]]
         x, y = shown["paper"].map(papers.index), shown["mechanism"].map(rows.index)
@@ -58,7 +58,7 @@ def position_grid(held: pd.DataFrame, names: Mapping[str, str]) -> Figure:
         Paper key to its short name, in the order of the columns.
     """
     questions = list(dict.fromkeys(held["question"]))
-    figure, axes = sheet(figsize=(6.4, 0.55 * len(questions) + 1.0))
+    figure, axes = sheet(figsize=(6.4, 0.48 * len(questions) + 1.0))
     papers = list(names)
     for (question, paper), part in held.groupby(["question", "paper"], sort=False):
         directions = list(dict.fromkeys(part["direction"]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def identity_gap(check: IdentityCheck) -> Figure:
     """Draw the printed total and the total that the other columns imply, as intervals."""
-    figure, axes = sheet(figsize=(7.0, 2.2))
+    figure, axes = sheet(figsize=(6.2, 2.2))
     lines = {"total": (check.total, BLUE), "direct + $ab$": (check.implied, ORANGE)}
     for place, (interval, colour) in enumerate(lines.values()):
         ends = [float(interval.low), float(interval.high)]
@@ -46,7 +46,7 @@ def outcome_effects(
     printed : mapping
         Outcome to the bounds of the printed coefficient.
     """
-    figure, axes = sheet(figsize=(7.0, 3.4))
+    figure, axes = sheet(figsize=(6.2, 3.4))
     for place, (outcome, result) in enumerate(results.items()):
         bounds = result.conf_int().iloc[0]
         axes.hlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)

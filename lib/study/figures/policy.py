@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Inches between the centres of boxes, their size, and the letters that fit on a line.
-_STEP_X, _STEP_Y = 1.8, 1.45
-_BOX_X, _BOX_Y = 1.58, 0.98
-_LETTERS = 16
+_STEP_X, _STEP_Y = 1.8, 1.16
+_BOX_X, _BOX_Y = 1.64, 0.84
+_LETTERS = 18
 #: How far arrows between two places bend, as a share of their length.
 _BEND = 0.14
 
@@ -89,7 +89,7 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
     waves = sorted(set(years.values()))
     shades = {year: 0.95 - 0.75 * place / len(waves) for place, year in enumerate(waves)}
     wide, deep = tiles["column"].max() + 1, tiles["row"].max() + 1
-    figure, axes = sheet(figsize=(0.95 * wide, 0.64 * deep))
+    figure, axes = sheet(figsize=(0.84 * wide, 0.58 * deep))
     for province, x, y in zip(tiles.index, tiles["column"], tiles["row"], strict=True):
         year = years.get(province)
         face = mpl.colormaps["Blues"](shades[year]) if year else "white"
@@ -99,7 +99,7 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
         label = textwrap.fill(str(province), 12, break_long_words=False) + (
             f"\n{year}" if year else ""
         )
-        axes.text(x + 0.47, y + 0.47, label, ha="center", va="center", color=ink, fontsize=7.5)
+        axes.text(x + 0.47, y + 0.47, label, ha="center", va="center", color=ink, fontsize=8.2)
     axes.set(xlim=(-0.05, wide), ylim=(deep, -0.05))
     axes.axis("off")
     return figure
@@ -114,7 +114,7 @@ def trend_pairs(trends: pd.DataFrame) -> Figure:
         From :func:`study.policy.trends`.
     """
     pairs = list(trends.groupby("title", sort=False))
-    figure, grid = sheet(math.ceil(len(pairs) / 2), 2, figsize=(7.0, 1.05 * len(pairs)))
+    figure, grid = sheet(math.ceil(len(pairs) / 2), 2, figsize=(6.2, 0.9 * len(pairs)))
     ends = {  # panels in one unit share a scale, so that their bars compare
         unit: 1.22 * max(float(number.value) for number in group["printed"])
         for unit, group in trends.groupby("unit")
@@ -145,7 +145,7 @@ def flow_networks(networks: Mapping[str, pd.DataFrame]) -> Figure:
         Title to a square matrix: the flow from the row's place to the column's, which is
         also written beside its arrow.
     """
-    figure, panels = sheet(1, len(networks), figsize=(7.4, 3.2))
+    figure, panels = sheet(1, len(networks), figsize=(6.6, 3.2))
     for axes, (title, flows) in zip(panels, networks.items(), strict=True):
         _network(axes, flows)
         axes.set_title(title, fontsize=10)

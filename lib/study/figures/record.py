@@ -24,7 +24,7 @@ def interval_pairs(pairs: pd.DataFrame, labels: tuple[str, str], xlabel: str) ->
     labels : (str, str)
         What the two columns are.
     """
-    figure, axes = sheet(figsize=(7.0, 1.2 + 0.8 * len(pairs)))
+    figure, axes = sheet(figsize=(6.2, 1.2 + 0.8 * len(pairs)))
     for place, (_, row) in enumerate(pairs.iterrows()):
         for shift, interval, colour, label in zip(
             (-0.14, 0.14), row, (BLUE, ORANGE), labels, strict=True
@@ -55,7 +55,7 @@ def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
     intervals : pandas.Series
         Of :class:`printproof.printed.Interval`, indexed by what each belongs to.
     """
-    figure, axes = sheet(figsize=(7.0, 0.9 + 0.5 * len(intervals)))
+    figure, axes = sheet(figsize=(6.2, 0.9 + 0.5 * len(intervals)))
     for place, interval in enumerate(intervals):
         ends = [float(interval.low), float(interval.high)]
         axes.plot(ends, [place] * 2, color=BLUE, lw=9, solid_capstyle="butt")
@@ -78,7 +78,7 @@ def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
 
 def zone_timeline(register: Register) -> Figure:
     """Draw the zones by date of launch, one line a batch."""
-    figure, axes = sheet(figsize=(7.0, 5.0))
+    figure, axes = sheet(figsize=(6.2, 5.0))
     batches = register.zones.groupby("batch", sort=True)
     for line, (_, zones) in enumerate(batches):
         launch = zones["launch"].min()
@@ -136,7 +136,7 @@ def investment_shares(record: Record) -> Figure:
         "beijing_to_hebei_manufacturing_investment": "Beijing's investment in Hebei's\n"
         "manufacturing (100 million yuan)",
     }
-    figure, axes = sheet(1, 2, figsize=(7.0, 3.4))
+    figure, axes = sheet(1, 2, figsize=(6.2, 3.4))
     for ax, (row, title) in zip(axes, panels.items(), strict=True):
         cells = list(record.select(paper="mi_2024", row=row))
         values = [float(c.value) for c in cells]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def relations_met(counts: pd.DataFrame, total: pd.Series) -> Figure:
-    """Draw for each step and count of effects how many relations hold; full rows stand out.
+    """Draw for each step and count of effects which share of relations holds; full ones stand out.
 
     Parameters
     ----------
@@ -21,22 +21,16 @@ def relations_met(counts: pd.DataFrame, total: pd.Series) -> Figure:
     total : pandas.Series
         Relations of each step.
     """
-    figure, axes = sheet(figsize=(8.0, 2.2))
+    figure, axes = sheet(figsize=(6.2, 2.2))
     for row, step in enumerate(counts.columns):
-        for absorbed, number in zip(counts.index.to_list(), counts[step], strict=True):
-            full = number == total[step]
-            axes.scatter(
-                absorbed,
-                row,
-                s=110,
-                marker="s",
-                color=BLUE if full else GREY,
-                alpha=1 if full else 0.35,
-            )
-            axes.text(
-                absorbed, row, number, ha="center", va="center", fontsize=7,
-                color="white" if full else INK,
-            )  # fmt: skip
+        held = counts[step] / total[step]
+        full = held == 1
+        axes.scatter(held.index[full], [row] * full.sum(), s=62, marker="s", color=BLUE)
+        # what holds in part is paler; the palest square is a relation that holds nowhere
+        axes.scatter(
+            held.index[~full], [row] * (~full).sum(), s=62, marker="s", color=GREY,
+            alpha=(0.12 + 0.38 * held[~full]).to_numpy(),
+        )  # fmt: skip
     axes.set_yticks(range(len(counts.columns)), [f"{s}, of {total[s]}" for s in counts.columns])
     axes.set(xlabel="effects counted in the degrees of freedom", ylim=(len(total) - 0.4, -0.6))
     axes.grid(visible=False)
@@ -51,7 +45,7 @@ def trap(frame: pd.DataFrame) -> Figure:
     frame : pandas.DataFrame
         As :func:`study.table4.by_cities` returns it.
     """
-    figure, (left, right) = sheet(1, 2, figsize=(7.0, 2.9))
+    figure, (left, right) = sheet(1, 2, figsize=(6.2, 2.9))
     figure.subplots_adjust(wspace=0.28)
     styles = {1: (BLUE, "-"), 3: (GREEN, "--"), 5: (ORANGE, ":")}
     for column, (colour, line) in styles.items():

@@ -40,7 +40,7 @@ def interval_plot(
     limits : tuple of float, optional
         Ends of the horizontal axis; by default somewhat beyond the ensemble's.
     """
-    figure, axes = sheet(figsize=(7.0, 0.9 + 0.34 * len(ranges)))
+    figure, axes = sheet(figsize=(6.2, 0.9 + 0.34 * len(ranges)))
     low, high = float(ranges["low"].min()), float(ranges["high"].max())
     room = 0.35 * (high - low) or 0.1
     left, right = limits or (low - room, high + room)
@@ -76,7 +76,7 @@ def coverage(frame: pd.DataFrame) -> Figure:
         ``quantity``, ``truth``, ``low``, ``high``, ``inside``, one row a study and quantity.
     """
     names = list(dict.fromkeys(frame["quantity"]))
-    figure, axes = sheet(figsize=(7.0, 0.9 + 0.5 * len(names)))
+    figure, axes = sheet(figsize=(6.2, 0.9 + 0.5 * len(names)))
     for place, name in enumerate(names):
         part = frame[frame["quantity"] == name]
         share = ((part["truth"] - part["low"]) / (part["high"] - part["low"])).to_numpy()
@@ -106,7 +106,7 @@ def paths(panels: pd.DataFrame, outcome: str) -> Figure:
     outcome : str
     """
     cities = list(dict.fromkeys(panels["city"]))
-    figure, grid = sheet(1, len(cities), figsize=(7.0, 2.9), sharey=True, constrained_layout=True)
+    figure, grid = sheet(1, len(cities), figsize=(6.2, 2.9), sharey=True, constrained_layout=True)
     for axes, city in zip(np.atleast_1d(grid), cities, strict=True):
         for _, line in panels[panels["city"] == city].groupby("member"):
             axes.plot(line["year"], line[outcome], color=BLUE, alpha=0.35, lw=1)
@@ -130,7 +130,7 @@ def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Fi
     printed : float
         The effect where column (5) itself has city effects.
     """
-    figure, axes = sheet(figsize=(7.0, 4.2))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     for line in ("low", "high"):
         between = bounds[f"narrow_{line}"], bounds[line]
         axes.fill_between(bounds.index, *between, color=GREY, alpha=0.45, lw=0)
