@@ -269,7 +269,7 @@ def tile_grid(
     import matplotlib as mpl
     from matplotlib.patches import Rectangle
 
-    figure, axes = sheet(figsize=(6.2, 6.4))
+    figure, axes = sheet(figsize=(5.2, 6.6))
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.99)
     scale = mpl.colors.Normalize(values.min(), values.max())
     colours = mpl.colormaps["cividis"]
@@ -286,14 +286,14 @@ def tile_grid(
             ha="center",
             va="center",
             color=ink_on(colour),
-            fontsize=8,
+            fontsize=8.5,
         )
     axes.set(
         xlim=(-0.1, tiles["column"].max() + 1.1), ylim=(tiles["row"].max() + 1.1, -0.1), aspect=1
     )
     axes.axis("off")
     bar = mpl.cm.ScalarMappable(norm=scale, cmap=colours)
-    figure.colorbar(bar, ax=axes, shrink=0.6, label=label)
+    figure.colorbar(bar, ax=axes, location="bottom", shrink=0.7, pad=0.02, label=label)
     return figure
 
 

@@ -134,7 +134,7 @@ def power(rates: pd.DataFrame) -> Figure:
     axes.set_yticks(places, rates.index)
     axes.set(xlim=(0, 1), xlabel="share of altered digits noticed")
     axes.grid(axis="y", visible=False)
-    axes.legend(loc="lower right")
+    axes.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     return figure
 
 

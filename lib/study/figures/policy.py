@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Inches between the centres of boxes, their size, and the letters that fit on a line.
-_STEP_X, _STEP_Y = 1.8, 1.16
-_BOX_X, _BOX_Y = 1.64, 0.84
+_STEP_X, _STEP_Y = 1.66, 1.1
+_BOX_X, _BOX_Y = 1.54, 0.84
 _LETTERS = 18
 #: How far arrows between two places bend, as a share of their length.
 _BEND = 0.14

@@ -78,7 +78,7 @@ def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
 
 def zone_timeline(register: Register) -> Figure:
     """Draw the zones by date of launch, one line a batch."""
-    figure, axes = sheet(figsize=(6.2, 5.0))
+    figure, axes = sheet(figsize=(6.2, 4.2))
     batches = register.zones.groupby("batch", sort=True)
     for line, (_, zones) in enumerate(batches):
         launch = zones["launch"].min()
