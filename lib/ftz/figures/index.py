@@ -190,7 +190,7 @@ def rank_shifts(ranks: pd.DataFrame) -> Figure:
         axes.plot(steps, row, "o-", color=colour, lw=2.6 if loud else 1.2, alpha=1 if loud else 0.6)
         axes.text(-0.08, row.iloc[0], str(unit), ha="right", va="center", color=INK, fontsize=9)
         axes.text(len(steps) - 0.92, row.iloc[-1], str(unit), va="center", color=INK, fontsize=9)
-    axes.set_xticks(steps, ranks.columns)
+    axes.set_xticks(steps, ranks.columns, fontsize=8.5)
     axes.set(ylim=(len(ranks) + 0.6, 0.4), xlim=(-1.4, len(steps) + 0.4), ylabel="Rank")
     axes.set_yticks(range(1, len(ranks) + 1, 2))
     axes.grid(visible=False)

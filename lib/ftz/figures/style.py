@@ -112,7 +112,7 @@ def say(figure: Figure, title: str = "", mark: str = "") -> Figure:
     if title:
         # above whatever stands highest, a legend or an axis
         top = figure.get_tightbbox().y1 / figure.get_figheight() + 0.02
-        figure.suptitle(fill(title, 64), x=0.01, y=top, ha="left", va="bottom", fontsize=12)
+        figure.suptitle(fill(title, 72), x=0.01, y=top, ha="left", va="bottom", fontsize=12)
     if mark:
         figure.text(
             *(0.55, 0.5, mark.upper()),

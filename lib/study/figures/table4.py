@@ -46,7 +46,7 @@ def trap(frame: pd.DataFrame) -> Figure:
         As :func:`study.table4.by_cities` returns it.
     """
     figure, (left, right) = sheet(1, 2, figsize=(6.2, 2.9))
-    figure.subplots_adjust(wspace=0.28)
+    figure.subplots_adjust(wspace=0.36)
     styles = {1: (BLUE, "-"), 3: (GREEN, "--"), 5: (ORANGE, ":")}
     for column, (colour, line) in styles.items():
         part = frame[frame["column"] == column].groupby("cities")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,7 @@ def interval_plot(
         axes.axvline(0, color=INK, lw=0.8)
     for mark in marks:
         axes.axvline(mark, color=ORANGE, lw=1, ls="--")
-    axes.set_yticks(range(len(ranges)), [str(n) for n in ranges.index])
+    axes.set_yticks(range(len(ranges)), [fill(str(n), 26) for n in ranges.index])
     axes.set(xlim=(left, right), ylim=(len(ranges) - 0.4, -0.6), xlabel=xlabel)
     axes.plot([], [], color=BLUE, lw=7, solid_capstyle="butt", label="ensemble")
     if "reached_low" in ranges and ranges["reached_low"].notna().any():
