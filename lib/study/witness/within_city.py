@@ -62,7 +62,7 @@ _RATIOS = (0.1, 30.0)
 _ATTEMPTS, _NEWTON = 60, 90
 #: How far off the edges of the official ranges, in their widths, a push sets out.
 _EDGE = 0.03
-_MATCHED, _TREATED = 85, 11
+_MATCHED = 85
 #: Residual degrees of freedom of column (5): constant, zone, controls, nine year dummies.
 _DF = _MATCHED - 2 - len(CONTROLS) - (len(YEARS) - 1)
 _CELLS = (OUTCOME, *CONTROLS)
