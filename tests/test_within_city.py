@@ -126,7 +126,7 @@ def test_the_table_says_what_the_panel_holds_and_the_bound_stands(number):
 
 
 def test_parents_are_many_and_each_has_its_own_rows():
-    members = STORED[STORED["end"] == "member"]
+    members = STORED[(STORED["end"] == "member") & ~STORED["official"]]
     for reading, least in {"pooled": 100, "one command": 100}.items():
         own = members[members["reading"] == reading]
         assert len(own) >= least and own["parent"].is_unique
@@ -135,13 +135,53 @@ def test_parents_are_many_and_each_has_its_own_rows():
 
 
 def test_the_bound_is_nearly_attained():
-    ends = STORED[STORED["end"].isin(["low", "high"])]
+    ends = STORED[STORED["end"].isin(["low", "high"]) & ~STORED["official"]]
     assert set(ends["tolerance"]) == set(within_city.TOLERANCES)
     for number, about in ends.iterrows():
         plan = within_city.as_grown(PANELS[number], "pooled", 1.0).plan
         low, high = within_city.outer(plan, about["tolerance"])
         gap = about["effect"] - low if about["end"] == "low" else high - about["effect"]
         assert gap < 0.25 * (high - low) / 2
+
+
+def test_every_member_sees_a_treated_city_in_the_year_before():
+    zone = ["Baoding", "Langfang", "Shijiazhuang"]
+    for number in STORED.index[STORED["end"] == "member"]:
+        frame = PANELS[number]
+        assert set(frame.loc[frame["FTZ"] == 1, "city"]) & set(
+            frame.loc[(frame["year"] == 2018) & frame["city"].isin(zone), "city"]
+        )
+
+
+def official_ends():
+    """Return the lowest and the highest official value of each control, city by city and year."""
+    folder = data_dir() / "official"
+    ranges = pd.read_csv(folder / "ranges.csv").set_index(["variable", "city"])[["low", "high"]]
+    yearly = pd.read_csv(folder / "pgdp_by_year.csv").set_index(["city", "year"])["pgdp"]
+    slack = {"fe": 0.06, "pgdp": 0.06, "lnstru": 0.05}  # as the section on the sample states it
+    return ranges, yearly, slack
+
+
+@pytest.mark.parametrize("number", STORED.index[STORED["official"]])
+def test_official_panels_lie_inside_the_official_ranges(number):
+    ranges, yearly, slack = official_ends()
+    for row in PANELS[number].itertuples():
+        for name in ("fe", "pgdp", "lnstru"):
+            low, high = ranges.loc[(name, row.city)]
+            if name == "pgdp" and (row.city, row.year) in yearly.index:
+                low = high = yearly[row.city, row.year]
+            room = slack[name] * (1 if name == "lnstru" else max(abs(low), abs(high)))
+            # the printed ends may lie a thousandth beyond
+            assert low - room - 1.1e-3 <= getattr(row, name) <= high + room + 1.1e-3, (row, name)
+
+
+def test_official_ranges_do_not_force_the_sign():
+    inside = TABLE[TABLE["official"]]
+    pushed = inside[inside["end"] != "member"]
+    assert inside["parent"].nunique() >= 2
+    by = pushed.groupby(["tolerance", "end"])["effect"]
+    assert by.min()[0.5, "low"] > 0 > by.min()[0.1, "low"]
+    assert by.max()[0.5, "high"] < 0.4
 
 
 # --- the library's own parts ----------------------------------------------------------------------
@@ -190,8 +230,27 @@ def test_a_push_moves_the_effect_and_keeps_the_print():
     assert asked["effect"].evaluate(moved.values)[0] > STORED.loc[1, "effect"] + 0.03
 
 
+def test_a_push_inside_the_official_ranges_stays_there():
+    first = STORED.index[STORED["official"] & (STORED["end"] == "member")][0]
+    start = within_city.as_grown(PANELS[first], "pooled", STORED.loc[first, "ratio"])
+    assert within_city.meets(start, official=True)
+    moved = within_city.push(start, "low", 0.5, official=True)
+    assert within_city.meets(moved, official=True)
+    effect = within_city.quantities(moved.plan)["effect"].evaluate(moved.values)[0]
+    assert effect < STORED.loc[first, "effect"] - 0.03
+
+
+def test_jobs_are_members_then_pushes():
+    wanted = within_city.jobs(3, 2, 1)
+    pushed = [job for job in wanted if job.end != "member"]
+    assert wanted[:3] == [within_city.Job("pooled", i) for i in range(3)]
+    assert wanted[6] == within_city.Job("pooled", 0, official=True) and pushed == wanted[7:]
+    assert len(pushed) == (2 + 1) * len(within_city.TOLERANCES) * len(within_city.ENDS)
+    assert len({job.path for job in wanted}) == len(wanted)
+
+
 def test_a_run_goes_on_where_it_stopped(tmp_path):
-    options = {"starts": 0, "workers": 1, "progress": False}
+    options = {"starts": 0, "inside": 0, "workers": 1, "progress": False}
     first = within_city.run(2, 1, tmp_path / "work", tmp_path, **options)
     member = tmp_path / "work" / within_city.Job("pooled", 0).path
     before, when = pd.read_csv(first), member.stat().st_mtime_ns

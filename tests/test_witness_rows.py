@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from study import cities
 from study.panel import WITNESSES
 from study.paths import data_dir
-from study.witness import layout, one_command, within_city
+from study.witness import files, layout, within_city
 
 FOLDER = data_dir() / "witness"
 ROWS = cities.sample()
@@ -81,8 +82,27 @@ def test_rows_that_are_drawn(seed):
         layout.random_layout(rng),
         within_city.draw_rows(rng),
         within_city.draw_rows(rng, trapped=True),
-        one_command.poorer_rows(rng),
+        within_city.poorer_rows(rng),
     ]
     for plan in drawn:
         rows = places(plan.on)
         assert sits_in_the_sample(rows)
+
+
+def test_pages_load_the_witnesses_that_the_table_names():
+    loaded = {}
+    for path in [
+        *(FOLDER.parents[1] / "notebooks").glob("*.md"),
+        *(FOLDER.parents[1] / "book").glob("*.md"),
+    ]:
+        text = path.read_text("utf-8")
+        found = {a or "two-way" for a in re.findall(r'load_witness\("?([^")]*)"?\)', text)}
+        found |= {"two-way"} if "witness_study(" in text else set()
+        if "load_witness(reading)" in text:
+            found = set(WITNESSES)
+        if found:
+            loaded[path.stem] = found
+    said = {
+        page: set(readings) for pages, (_, readings, _) in files.STANDS.items() for page in pages
+    }
+    assert loaded == said

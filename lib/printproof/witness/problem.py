@@ -377,15 +377,17 @@ class Problem:
             values[v.name] = np.clip(draw, v.lower + 0.02 * width, v.upper - 0.02 * width)
         return values
 
-    def near(self, values: Values, rng: np.random.Generator, distance: float) -> Values:
-        """Return a panel at random around another one, inside the bounds."""
+    def near(
+        self, values: Values, rng: np.random.Generator, distance: float, *, edge: float = 0.01
+    ) -> Values:
+        """Return a panel at random around another one, inside the bounds by ``edge`` widths."""
         moved: Values = {}
         for v in self.variables:
             x = values[v.name]
             if not v.known:
                 width = v.upper - v.lower
                 x = x + distance * x.std() * rng.standard_normal(self.n)
-                x = np.clip(x, v.lower + 0.01 * width, v.upper - 0.01 * width)
+                x = np.clip(x, v.lower + edge * width, v.upper - edge * width)
             moved[v.name] = x
         return moved
 

@@ -136,10 +136,13 @@ def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Fi
         between = bounds[f"narrow_{line}"], bounds[line]
         axes.fill_between(bounds.index, *between, color=GREY, alpha=0.45, lw=0)
     for reading, marker, color in (("pooled", "o", BLUE), ("one command", "D", GREEN)):
-        dots = table[(table["end"] == "member") & (table["reading"] == reading)]
+        grown = (table["end"] == "member") & ~table["official"]
+        dots = table[grown & (table["reading"] == reading)]
         axes.plot(dots["left"], dots["effect"], marker, color=color, ms=4, alpha=0.7, label=reading)
     ends = table[table["end"].isin(["low", "high"])]
-    axes.plot(ends["left"], ends["effect"], "^", color=ORANGE, ms=6, label="pushed")
+    for official, label, fill in ((False, "pushed", ORANGE), (True, "in official ranges", "none")):
+        part = ends[ends["official"] == official]
+        axes.plot(part["left"], part["effect"], "^", color=ORANGE, mfc=fill, ms=6, label=label)
     axes.axhline(printed, color=INK, lw=0.8, ls="--", label="two-way reading: the printed effect")
     axes.axhline(0, color=INK, lw=0.8)
     axes.set_xlabel("share of the zone's variation that the controls leave")

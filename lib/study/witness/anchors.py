@@ -12,6 +12,7 @@ out is constructed.  The rows are the sample: as many as the paper prints for N.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from ftz.errors import EstimationError, PanelError
 from printproof.printed import Record
 from printproof.witness.problem import Found, Problem, Variable, known
 from study import published, register, replication
-from study.replication import CONTROLS, MEDIATOR, OUTCOME, PAPER, SUB_INDICES, TREATMENT, VARIABLES
+from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, VARIABLES
 from study.witness import stages, study
 from study.witness.layout import YEARS, Layout
 
@@ -188,13 +189,8 @@ def build(anchors: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     values = {n: found.values[n] for n in (OUTCOME, *CONTROLS)}
     targets = stages._Targets(published.load(PAPER))
     rng = np.random.default_rng([seed, 2])
-    for column, variable in SUB_INDICES.items():
-        sub = stages._sub_index(targets, layout, column, values, rng)
-        stages._require(sub, variable)
-        values[variable] = sub.values[variable]
-    linkage = stages._linkage(targets, layout, values, rng, 60)
-    stages._require(linkage, "linkage")
-    values[MEDIATOR] = linkage.values[MEDIATOR]
+    linkage = partial(stages._linkage, targets, layout, values, rng, 60)
+    values |= stages._others(targets, layout, values, rng, linkage)[0]
     frame = layout.on[["city", "year", "matched", TREATMENT]].copy()
     for name in VARIABLES:
         if name != TREATMENT:

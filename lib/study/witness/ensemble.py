@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +21,20 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from printproof.witness.moments import columns, two_way_design
 from printproof.witness.solver import Values, newton
 from printproof.witness.workers import spread
-from study import published, replication
-from study.replication import (
-    CONTROLS,
-    MEDIATOR,
-    OUTCOME,
-    PAPER,
-    SUB_INDICES,
-    TREATMENT,
-    VARIABLES,
-    cell,
-)
+from study import published
+from study.replication import CONTROLS, OUTCOME, PAPER
 from study.witness import stages as build
-from study.witness.files import panel_bytes
+from study.witness.files import check, panel_bytes
 from study.witness.layout import Layout, random_layout
 
 #: Attempts from new random numbers before a member is given up.
 _ATTEMPTS = 60
 #: Spread of the starting levels, in standard deviations of each variable.
 _DISPERSION = 0.3
-_SETTINGS = build.Settings(figure2=False, max_iterations=500, patience=50)
 #: Newton steps for controls and outcome together; what has not met by then seldom does.
 _NEWTON, _LONGEST, _TOLERANCE = 80, 0.6, 0.3
-#: Column order of a panel.
-_ORDER = ["city", "year", "matched", TREATMENT, *(v for v in VARIABLES if v != TREATMENT)]
 
 
 # --- members --------------------------------------------------------------------------------------
@@ -85,16 +73,12 @@ def _try(targets: build._Targets, rng: np.random.Generator) -> pd.DataFrame | No
     on, off = _rounded(found.values)
     off |= build._off_support_outcomes(targets, plan, rng)
     on[OUTCOME] = outcome
-    for column, variable in SUB_INDICES.items():
-        sub = build._sub_index(targets, plan, column, on, rng)
-        if not sub.converged:
-            return None
-        on[variable] = sub.values[variable]
-    linkage = build._linkage(targets, plan, on, rng, 40)
-    if not linkage.converged:
+    linkage = partial(build._linkage, targets, plan, on, rng, 40)
+    try:
+        cells, _ = build._others(targets, plan, on, rng, linkage)
+    except EstimationError:
         return None
-    on[MEDIATOR] = linkage.values[MEDIATOR]
-    return build._assemble(plan, on, off)[_ORDER]
+    return build._assemble(plan, on | cells, off)
 
 
 def _rounded(values: Values) -> tuple[Values, Values]:
@@ -114,53 +98,19 @@ def _outcome(
     on, off = _rounded(values)
     off |= build._off_support_outcomes(targets, plan, rng)
     try:
-        found = build._outcome(targets, plan, on, build._assemble(plan, on, off), _SETTINGS)
+        frame = build._assemble(plan, on, off)
+        found = build._outcome(
+            targets, plan, on, frame, figure2=False, max_iterations=500, patience=50
+        )
     except EstimationError:  # rounding to the file's decimals moved a row across the support
         return None
     return found.values[OUTCOME] if found.converged else None
 
 
-#: Cells that no witness is asked to meet; see ``study.witness.files.NOT_ASKED``.
-NOT_MET = {
-    *(cell("table1", m, "ATT", s) for m in replication.METHODS for s in ("se", "statistic")),
-    *(cell("table5", MEDIATOR, "(8)", s) for s in ("coef", "statistic")),
-}
-
-
 def meets(frame: pd.DataFrame) -> bool:
-    """Say whether a panel meets every cell that a witness is asked to meet.
-
-    The regressions are those of :mod:`printproof.witness.moments`, which a test holds against
-    the book's estimators; :func:`study.witness.check` runs the latter and takes longer.
-    """
-    matched = frame[frame["matched"] == 1]
-    numbers = replication.table1(frame) | replication.table2(matched) | _regressions(matched)
-    record = published.load(PAPER)
-    return all(
-        record.get(name).reproduced_by(value)
-        for name, value in numbers.items()
-        if name not in NOT_MET
-    )
-
-
-def _regressions(matched: pd.DataFrame) -> dict[str, float]:
-    """Return the coefficients and statistics of Tables 4 and 5."""
-    design = two_way_design(matched["city"].to_numpy(), matched["year"].to_numpy())
-    full = ("const", TREATMENT, *CONTROLS)
-    jobs = [("table4", f"({k})", OUTCOME, full[: k + 2]) for k in range(1, len(CONTROLS) + 1)]
-    jobs.append(("table5", "(7)", MEDIATOR, full))
-    jobs.append(("table5", "(8)", OUTCOME, (*full, MEDIATOR)))
-    jobs += [("table5", column, variable, full) for column, variable in SUB_INDICES.items()]
-    frame = matched.assign(const=1.0)
-    found = {}
-    for table, column, outcome, names in jobs:
-        fit = columns(frame[outcome].to_numpy(float), frame[list(names)].to_numpy(float), design)
-        printed = names if table == "table4" else (TREATMENT,)
-        for j, name in enumerate(names):
-            if name in printed:
-                found[cell(table, name, column, "coef")] = float(fit.value[j])
-                found[cell(table, name, column, "statistic")] = float(fit.statistic[j])
-    return found
+    """Say whether a panel meets every cell that a witness is asked to meet."""
+    compared = check(frame)
+    return bool((compared.loc[compared["asked"], "verdict"] == published.REPRODUCED).all())
 
 
 # --- the run --------------------------------------------------------------------------------------

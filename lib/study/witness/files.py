@@ -45,6 +45,54 @@ NOT_ASKED = {
         ),
     },
 }
+_ONLY = "its tools estimate city and year effects, and only here these return column (5)"
+#: Pages that load a shipped witness: title, readings loaded, and why these.
+STANDS = {
+    ("propensity-score-matching", "matching-appendix"): (
+        "Matching",
+        ("two-way",),
+        "Table 1 needs no reading of Table 4: both witnesses return its effects; these rows are "
+        "those of the chapter that follows",
+    ),
+    ("difference-in-differences",): (
+        "Differences in differences",
+        ("two-way", "one command"),
+        f"Table 4 under either reading; then two-way: {_ONLY}",
+    ),
+    ("did-appendix",): ("its appendix", ("two-way",), _ONLY),
+    ("robustness", "robustness-appendix"): (
+        "Robustness",
+        ("one command",),
+        "the reading that the digits favour; not asked for Figures 2 and 3",
+    ),
+    ("mechanisms",): (
+        "Mechanisms",
+        ("two-way", "one command"),
+        "the sub-indices (9) to (12) under the reading that the digits favour; (7) and (8), which "
+        "no panel of it was found to return, on the two-way one",
+    ),
+    ("mechanisms-appendix",): ("its appendix", ("two-way",), "columns (7) and (8) alone"),
+    ("multiverse", "multiverse-appendix"): (
+        "Multiverse",
+        ("two-way",),
+        "the paper's own path has to be on the curve; " + _ONLY,
+    ),
+    ("do-the-tools-work", "tools-appendix"): (
+        "Do the tools work?",
+        ("two-way",),
+        "outcomes are drawn; only the rows and, for one number, the controls are taken",
+    ),
+    ("within-city-effect",): (
+        "The effect within cities",
+        ("two-way", "one command"),
+        "one line of a table each; its own panels are grown under the pooled reading",
+    ),
+    ("intro", "reruns", "problems-and-proposals", "proposals"): (
+        "Landing page, reruns, proposals",
+        ("two-way",),
+        "they show what the chapters on matching and differences show",
+    ),
+}
 _PANEL_FILES = {
     reading: (name, name.replace("panel", "manifest").replace("csv", "json"))
     for reading, name in WITNESSES.items()

@@ -10,7 +10,7 @@ treated row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -111,30 +111,37 @@ def layout() -> Layout:
 _MATCHED, _TREATED_MATCHED = 85, 11
 
 
+def heaviest(base: Layout, rows: pd.DataFrame, weight: NDArray[np.float64]) -> Layout:
+    """Return the layout of the heaviest of some rows: eleven treated, seventy-four others."""
+    order = rows.iloc[np.argsort(-weight)]
+    treated = order["FTZ"] == 1
+    others = order[~treated].index[: _MATCHED - _TREATED_MATCHED]
+    kept = base.rows.index.isin([*order[treated].index[:_TREATED_MATCHED], *others])
+    return replace(base, rows=base.rows.assign(matched=kept.astype(int)))
+
+
 def random_layout(rng: np.random.Generator) -> Layout:
     """Draw another sample that the printed ranges admit, and other ends of the support.
 
     Eleven treated rows and seventy-four controls are drawn from :func:`admitted`; which
     control is the most like a zone city, and which treated row the least, is drawn too.
     """
-    rows = layout().rows.drop(columns="matched")
-    place = list(zip(rows["city"], rows["year"], strict=True))
-    weight = {r: rng.random() + 1e-9 for r in place}
+    base = layout()
     held = {row for ends in EXTREMES.values() for row in ends}
-    treated = dict(zip(place, rows["FTZ"], strict=True))
-    inside = [r for r in place if r in admitted()]
-    ranked = sorted(inside, key=lambda r: -(weight[r] + 9 * (r in held)))
-    chosen = set(
-        [r for r in ranked if treated[r]][:_TREATED_MATCHED]
-        + [r for r in ranked if not treated[r]][: _MATCHED - _TREATED_MATCHED]
+    place = list(zip(base.rows["city"], base.rows["year"], strict=True))
+    weight = rng.random(len(place)) + [9.0 * (row in held) for row in place]
+    inside = np.array([row in admitted() for row in place])
+    plan = heaviest(base, base.rows[inside], weight[inside])
+    chosen = plan.rows.assign(weight=weight)[plan.rows["matched"] == 1]
+    chosen = chosen.sort_values("weight", ascending=False)
+    treated = chosen["FTZ"] == 1
+    open_cities = ["Langfang", "Shijiazhuang", "Qinhuangdao", "Cangzhou", "Baoding"]
+    ends = (treated, ~treated & chosen["city"].isin(open_cities))
+    lowest, highest = (
+        _draw(list(chosen.loc[some, ["city", "year"]].itertuples(index=False, name=None)), rng)
+        for some in ends
     )
-    lowest = _draw([r for r in ranked if r in chosen and treated[r]], rng)
-    open_cities = {"Langfang", "Shijiazhuang", "Qinhuangdao", "Cangzhou", "Baoding"}
-    highest = _draw(
-        [r for r in ranked if r in chosen and not treated[r] and r[0] in open_cities], rng
-    )
-    rows["matched"] = [int(r in chosen) for r in place]
-    return Layout(rows, lowest, highest)
+    return Layout(plan.rows, lowest, highest)
 
 
 def _draw(rows: list[Row], rng: np.random.Generator) -> Row:

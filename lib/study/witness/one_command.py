@@ -4,8 +4,8 @@ Columns (2) to (5) are pooled least squares with year dummies and the classical 
 :func:`ftz.random_effects.random_effects` itself sets the variance of the city effect to zero
 there; in column (1) it estimates one.  The stages:
 
-1. A parent that meets Tables 2 and 4 inside the official ranges, on rows drawn towards the
-   poorer cities, without which those ranges exclude the reading (:func:`poorer_rows`).
+1. A parent that meets Tables 2 and 4 inside the official ranges, on
+   :func:`~study.witness.within_city.poorer_rows`.
 2. The other 45 rows: Newton steps move all cells until the logit's common support is the 85
    rows.  The estimated ratio of variances is held as one more equation.
 3. Table 1, first in all cells with the pairs of the matching held, then in the outcome alone.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -30,13 +31,11 @@ from study.replication import (
     MEDIATOR,
     OUTCOME,
     PAPER,
-    SUB_INDICES,
     TREATMENT,
-    VARIABLES,
     match_each,
 )
 from study.witness import stages, within_city
-from study.witness.layout import Layout, layout
+from study.witness.layout import Layout
 from study.witness.within_city import Grown
 
 READING = "one command"
@@ -52,40 +51,7 @@ _ROUNDS = 8
 Equations = Callable[[Values], Iterator[Equation]]
 
 
-# --- rows and parent ----------------------------------------------------------------------------
-
-
-def poorer_rows(rng: np.random.Generator) -> Layout:
-    """Draw 85 admissible rows, few of Tangshan and Xingtai, many of the poorer cities.
-
-    Tangshan 2016 and Xingtai 2013 are always among them: official income lets no other row hold
-    the printed maximum and minimum.
-    """
-    base = layout()
-    rows = base.rows.drop(columns="matched")
-    rows = rows[within_city.admissible(rows)]
-    weight = rng.random(len(rows))
-    by_city = {city: rng.random() for city in sorted(set(rows["city"]))}
-    weight += rows["city"].map(by_city).to_numpy(float)
-    quota = {"Tangshan": int(rng.integers(0, 3)) + 1, "Xingtai": int(rng.integers(3, 10))}
-    city, year = rows["city"].to_numpy(), rows["year"].to_numpy()
-    poor = np.isin(city, ["Chengde", "Hengshui", "Zhangjiakou"])
-    weight += poor * rng.uniform(0.3, 1.0)
-    weight += 9.0 * ((city == "Tangshan") & (year == 2016)) + 9.0 * (
-        (city == "Xingtai") & (year == 2013)
-    )
-    for name, wanted in quota.items():
-        own = np.flatnonzero(city == name)
-        first = own[np.argsort(-weight[own])[:wanted]]
-        weight[own] -= 20
-        weight[first] += 40
-    order = rows.iloc[np.argsort(-weight)]
-    treated = order[TREATMENT] == 1
-    kept = [
-        *order[treated].index[: within_city._TREATED],
-        *order[~treated].index[: within_city._MATCHED - within_city._TREATED],
-    ]
-    return replace(base, rows=base.rows.assign(matched=base.rows.index.isin(kept).astype(int)))
+# --- the parent ---------------------------------------------------------------------------------
 
 
 def parent(seed: int, number: int) -> Grown:
@@ -97,7 +63,7 @@ def parent(seed: int, number: int) -> Grown:
         If this number leads to none; most do.
     """
     rng = np.random.default_rng([seed, number])
-    grown = within_city.attempted(READING, poorer_rows(rng), rng, official=True)
+    grown = within_city.attempted(READING, within_city.poorer_rows(rng), rng, official=True)
     if grown is None:
         raise EstimationError(f"no panel of the one command from number {number} of seed {seed}")
     return grown
@@ -373,39 +339,26 @@ def _linkage(targets: stages._Targets, grown: Grown, rng: np.random.Generator) -
     )  # fmt: skip
 
 
-def build(
-    start: int = START, record: Record | None = None, *, of: tuple[int, int] = PARENT
-) -> stages.Witness:
+def build(start: int = START) -> stages.Witness:
     """Construct the panel of the leading reading.
 
     Parameters
     ----------
     start : int
         Where the search for the other rows sets out.
-    record : Record, optional
-        The measuring paper's printed cells; read from ``data/published`` by default.
-    of : tuple of int
-        Seed and number of the :func:`parent`.
 
     Raises
     ------
     EstimationError
         If a stage does not converge from this start, naming the stage and how far off.
     """
-    record = published.load(PAPER) if record is None else record
-    grown, off, steps = _supported(record, parent(*of), start)
+    record = published.load(PAPER)
+    grown, off, steps = _supported(record, parent(*PARENT), start)
     targets = stages._Targets(record)
     rng = np.random.default_rng([start, 1])
     off |= stages._off_support_outcomes(targets, grown.plan, rng)
     values = {name: grown.values[name] for name in (OUTCOME, *CONTROLS)}
-    design = within_city._pooled(grown.plan)
-    for column, variable in SUB_INDICES.items():
-        found = stages._sub_index(targets, grown.plan, column, values, rng, design, "classical")
-        stages._require(found, variable)
-        values[variable], steps[variable] = found.values[variable], found.iterations
-    found = _linkage(targets, grown, rng)
-    stages._require(found, "linkage")
-    values[MEDIATOR], steps["linkage"] = found.values[MEDIATOR], found.iterations
-    frame = stages._assemble(grown.plan, values, off)
-    order = ["city", "year", "matched", TREATMENT, *(v for v in VARIABLES if v != TREATMENT)]
-    return stages.Witness(frame[order], start, steps, READING)
+    design, linkage = within_city._pooled(grown.plan), partial(_linkage, targets, grown, rng)
+    cells, more = stages._others(targets, grown.plan, values, rng, linkage, design, "classical")
+    frame = stages._assemble(grown.plan, values | cells, off)
+    return stages.Witness(frame, start, steps | more, READING)

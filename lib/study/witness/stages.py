@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -128,30 +129,6 @@ class Witness:
     seed: int
     iterations: dict[str, int]
     reading: str = "two-way"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a witness is grown.
-
-    Attributes
-    ----------
-    figure2 : bool
-        Whether the event study has to say what the text says of figure 2.  The shipped
-        witness does; the ensemble does not, because figure 2 prints no number.
-    dispersion : float
-        Spread of the starting levels around our rough guesses; 0 keeps the guesses.
-    max_iterations, patience
-        As :func:`printproof.witness.solver.solve`, for each stage.
-    """
-
-    figure2: bool = True
-    dispersion: float = 0.0
-    max_iterations: int = 3000
-    patience: int | None = None
-
-
-SHIPPED = Settings()
 
 
 @dataclass(frozen=True)
@@ -437,17 +414,6 @@ def _covariate_equations(targets: _Targets, plan: Layout) -> Callable[[Values], 
     return equations
 
 
-def _covariates(
-    targets: _Targets, plan: Layout, rng: np.random.Generator, settings: Settings
-) -> Solution:
-    return solve(
-        _covariate_blocks(targets, plan, rng, settings.dispersion),
-        _covariate_equations(targets, plan),
-        max_iterations=settings.max_iterations,
-        patience=settings.patience,
-    )
-
-
 # --- stage 2: the outcome, with Table 1 and figure 2 ------------------------------------------
 
 
@@ -499,8 +465,16 @@ def _event_equations(
 
 
 def _outcome(
-    targets: _Targets, plan: Layout, values: Values, frame: pd.DataFrame, settings: Settings
+    targets: _Targets,
+    plan: Layout,
+    values: Values,
+    frame: pd.DataFrame,
+    *,
+    figure2: bool,
+    max_iterations: int = 3000,
+    patience: int | None = None,
 ) -> Solution:
+    """Solve for the outcome with Table 1 and, where asked, what the text says of figure 2."""
     rows = plan.on
     treated = rows["FTZ"].to_numpy(float)
     design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
@@ -518,15 +492,10 @@ def _outcome(
         for method, weights in contrasts.items():
             where = ("table1", method, "ATT", "coef")
             yield targets.meet(where, float(weights @ y), {OUTCOME: weights})
-        if settings.figure2:
+        if figure2:
             yield from _event_equations(y, dummies, list(fixed.values()), design)
 
-    return solve(
-        {OUTCOME: block},
-        equations,
-        max_iterations=settings.max_iterations,
-        patience=settings.patience,
-    )
+    return solve({OUTCOME: block}, equations, max_iterations=max_iterations, patience=patience)
 
 
 # --- stages 3 to 5: sub-indices, linkage, rows off the support --------------------------------
@@ -636,6 +605,29 @@ def _linkage(
     return found
 
 
+def _others(
+    targets: _Targets,
+    plan: Layout,
+    values: Values,
+    rng: np.random.Generator,
+    linkage: Callable[[], Solution],
+    design: Design | None = None,
+    errors: str = "clustered",
+) -> tuple[Values, dict[str, int]]:
+    """Solve for the sub-indices, then linkage; return their cells and the steps of each stage."""
+    stages = {
+        name: partial(_sub_index, targets, plan, column, values, rng, design, errors)
+        for column, name in SUB_INDICES.items()
+    }
+    cells, steps = {}, {}
+    for stage, search in (stages | {"linkage": linkage}).items():
+        found = search()
+        _require(found, stage)
+        cells |= found.values
+        steps[stage] = found.iterations
+    return cells, steps
+
+
 def _off_support_outcomes(
     targets: _Targets, plan: Layout, rng: np.random.Generator
 ) -> dict[str, Array]:
@@ -659,7 +651,7 @@ def _require(solution: Solution, stage: str) -> None:
 
 
 def _assemble(plan: Layout, on: Values, off: Values) -> pd.DataFrame:
-    frame = plan.rows[["city", "year", "matched", "FTZ"]].copy()
+    frame = plan.rows[["city", "year", "matched", TREATMENT]].copy()
     for variable in VARIABLES:
         if variable in on:
             frame[variable] = np.nan
@@ -668,68 +660,35 @@ def _assemble(plan: Layout, on: Values, off: Values) -> pd.DataFrame:
     return frame
 
 
-def build(
-    seed: int = SEED,
-    record: Record | None = None,
-    *,
-    plan: Layout | None = None,
-    settings: Settings = SHIPPED,
-    entropy: tuple[int, ...] | None = None,
-) -> Witness:
+def build(seed: int = SEED) -> Witness:
     """Construct a witness panel.
 
     Parameters
     ----------
     seed : int
         Starting point; another seed gives another witness, or none.
-    record : Record, optional
-        The measuring paper's printed cells; read from ``data/published`` by default.
-    plan : Layout, optional
-        Which city-years are matched; the book's choice by default.
-    settings : Settings
-        How far starts are spread, and what is asked beside the printed cells.
-    entropy : tuple of int, optional
-        Where the random numbers come from, if not from ``seed`` alone: the ensemble
-        gives each member its own.
-
-    Returns
-    -------
-    Witness
 
     Raises
     ------
     EstimationError
         If a stage does not converge from this seed, naming the stage and how far off.
     """
-    targets = _Targets(published.load(PAPER) if record is None else record)
-    plan = layout() if plan is None else plan
-    first = np.random.default_rng(seed if entropy is None else [*entropy, 0])
-    rng = np.random.default_rng([seed, 1] if entropy is None else [*entropy, 1])
-    iterations = {}
+    targets, plan = _Targets(published.load(PAPER)), layout()
+    blocks = _covariate_blocks(targets, plan, np.random.default_rng(seed))
+    rng = np.random.default_rng([seed, 1])
 
-    found = _covariates(targets, plan, first, settings)
+    found = solve(blocks, _covariate_equations(targets, plan))
     _require(found, "covariates")
-    iterations["covariates"] = found.iterations
+    iterations = {"covariates": found.iterations}
     values = {name: np.round(found.values[name], DECIMALS) for name in (OUTCOME, *CONTROLS)}
     off = {name: np.round(found.values[_off(name)], DECIMALS) for name in CONTROLS}
     off |= _off_support_outcomes(targets, plan, rng)
 
-    found = _outcome(targets, plan, values, _assemble(plan, values, off), settings)
+    found = _outcome(targets, plan, values, _assemble(plan, values, off), figure2=True)
     _require(found, "outcome")
     iterations["outcome"] = found.iterations
     values[OUTCOME] = found.values[OUTCOME]
 
-    for column, variable in SUB_INDICES.items():
-        found = _sub_index(targets, plan, column, values, rng)
-        _require(found, variable)
-        iterations[variable] = found.iterations
-        values[variable] = found.values[variable]
-
-    found = _linkage(targets, plan, values, rng, settings.patience)
-    _require(found, "linkage")
-    iterations["linkage"] = found.iterations
-    values[MEDIATOR] = found.values[MEDIATOR]
-
-    frame = _assemble(plan, values, off)
-    order = ["city", "year", "matched", "FTZ", *(v for v in VARIABLES if v != TREATMENT)]
-    return Witness(frame[order], seed, iterations)
+    linkage = partial(_linkage, targets, plan, values, rng)
+    cells, steps = _others(targets, plan, values, rng, linkage)
+    return Witness(_assemble(plan, values | cells, off), seed, iterations | steps)

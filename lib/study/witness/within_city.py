@@ -44,14 +44,14 @@ from printproof.witness.problem import (
 from printproof.witness.workers import one_thread, spread
 from study import published
 from study.paths import data_dir
-from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, cell
+from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, adoption, cell
 from study.witness import ensemble, study
-from study.witness.layout import YEARS, Layout, admitted, layout
+from study.witness.layout import YEARS, Layout, admitted, heaviest, layout
 from study.witness.readings import random_effects
 
 READINGS = ("pooled", "one command")
 #: Smallest shares of the zone's variation within cities and years that the controls may leave.
-TOLERANCES = (0.75, 0.5, 0.25)
+TOLERANCES = (0.75, 0.5, 0.25, 0.1)
 #: What is pushed towards each end.
 ENDS = {"low": "effect", "high": "effect", "smallest z": "z"}
 #: Decimals of the stored panels, and where they are.
@@ -60,7 +60,9 @@ FILES = ("within-city.csv", "within-city-panels.csv.gz")
 __lineage__ = {"stored": {"panel": "witness", "files": [f"data/witness/{name}" for name in FILES]}}
 _RATIOS = (0.1, 30.0)
 _ATTEMPTS, _NEWTON = 60, 90
-_MATCHED, _TREATED = 85, 11
+#: How far off the edges of the official ranges, in their widths, a push sets out.
+_EDGE = 0.03
+_MATCHED = 85
 #: Residual degrees of freedom of column (5): constant, zone, controls, nine year dummies.
 _DF = _MATCHED - 2 - len(CONTROLS) - (len(YEARS) - 1)
 _CELLS = (OUTCOME, *CONTROLS)
@@ -115,14 +117,37 @@ def draw_rows(rng: np.random.Generator, *, trapped: bool = False) -> Layout:
         weight = rng.random(len(rows)) + rows.city.map(by_city).to_numpy()
         whole = list(by_city.drop("Tangshan").nlargest(4).index) if trapped else list[str]()
         weight += 9 * rows.city.isin(whole).to_numpy()
-        order = rows.assign(weight=weight).sort_values("weight", ascending=False)
-        treated = order[TREATMENT] == 1
-        kept = [*order[treated].index[:_TREATED], *order[~treated].index[: _MATCHED - _TREATED]]
-        plan = replace(base, rows=base.rows.assign(matched=base.rows.index.isin(kept).astype(int)))
+        plan = heaviest(base, rows, weight)
         shares = pd.crosstab(plan.on.city, plan.on.year, normalize="index").to_numpy()
         if not trapped or np.linalg.matrix_rank(shares) == len(shares) - 3:
             return plan
     raise SearchError("no choice of rows leaves one degree of freedom between cities")
+
+
+def poorer_rows(rng: np.random.Generator) -> Layout:
+    """Draw 85 admissible rows, few of Tangshan and Xingtai, many of the poorer cities.
+
+    Tangshan 2016 and Xingtai 2013 are always among them: official income lets no other row hold
+    the printed maximum and minimum.
+    """
+    base = layout()
+    rows = base.rows.drop(columns="matched")
+    rows = rows[admissible(rows)]
+    weight = rng.random(len(rows))
+    by_city = {city: rng.random() for city in sorted(set(rows["city"]))}
+    weight += rows["city"].map(by_city).to_numpy(float)
+    quota = {"Tangshan": int(rng.integers(0, 3)) + 1, "Xingtai": int(rng.integers(3, 10))}
+    city, year = rows["city"].to_numpy(), rows["year"].to_numpy()
+    weight += np.isin(city, ["Chengde", "Hengshui", "Zhangjiakou"]) * rng.uniform(0.3, 1.0)
+    weight += 9.0 * (
+        ((city == "Tangshan") & (year == 2016)) | ((city == "Xingtai") & (year == 2013))
+    )
+    for name, wanted in quota.items():
+        own = np.flatnonzero(city == name)
+        first = own[np.argsort(-weight[own])[:wanted]]
+        weight[own] -= 20
+        weight[first] += 40
+    return heaviest(base, rows, weight)
 
 
 def _effects(plan: Layout) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -169,6 +194,10 @@ def _aim(problem: Problem, rng: np.random.Generator) -> dict[str, float]:
 def grow(reading: str, seed: int, number: int, *, official: bool = False) -> Grown:
     """Grow one panel from scratch: rows, ends, ratio, aim and start are all drawn.
 
+    Some treated city is seen in the year before its zone, so that an event study has its
+    reference.  Inside the official ranges rows are drawn towards the poorer cities
+    (:func:`poorer_rows`), without which hardly a panel is found.
+
     Raises
     ------
     SearchError
@@ -176,11 +205,18 @@ def grow(reading: str, seed: int, number: int, *, official: bool = False) -> Gro
     """
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng([seed, READINGS.index(reading), number, attempt, official])
-        plan = draw_rows(rng, trapped=reading == "one command")
+        trapped = reading == "one command"
+        plan = poorer_rows(rng) if official else draw_rows(rng, trapped=trapped)
         grown = attempted(reading, plan, rng, official=official)
-        if grown is not None:
+        if grown is not None and _has_reference(plan):
             return grown
     raise SearchError(f"no {reading} panel {number} of seed {seed}")
+
+
+def _has_reference(plan: Layout) -> bool:
+    """Say whether some treated city is seen in the year before its zone."""
+    cohort = plan.on["city"].map(adoption(plan.on)).astype(float)
+    return bool((plan.on["year"] == cohort - 1).any())
 
 
 def attempted(
@@ -273,7 +309,9 @@ def push(grown: Grown, end: str, tolerance: float, *, official: bool = False) ->
         limit = Limit(asked[name], goal - half, goal + half)
         limited = replace(problem, limits=(limit, explained))
         rng = np.random.default_rng(0)
-        found = limited.find(rng, start=start.values, aim=aim, max_iterations=_NEWTON)
+        # narrow official ranges hold cells at their edges, which Newton steps cannot leave
+        values = problem.near(start.values, rng, 0.0, edge=_EDGE) if official else start.values
+        found = limited.find(rng, start=values, aim=aim, max_iterations=_NEWTON)
         moved = replace(start, values=found.values)
         left = 1 - asked["explained"].evaluate(moved.values)[0]
         return moved if left >= tolerance and meets(moved, official=official) else None
@@ -376,17 +414,18 @@ class Job:
         return words.replace(" ", "_") + ".csv"
 
 
-def jobs(members: int, starts: int) -> list[Job]:
-    """Return the members of each reading, then the pushes of the first ones."""
-    found = [Job("pooled", i) for i in range(members)]
-    found += [Job("one command", i) for i in range(members)]
-    found += [
-        Job("pooled", i, end, tolerance)
-        for i in range(min(starts, members))
+def jobs(members: int, starts: int, inside: int) -> list[Job]:
+    """Return the members of each reading, panels inside official ranges, and all pushes."""
+    found = [Job(reading, i) for reading in READINGS for i in range(members)]
+    pushed = found[: min(starts, members)]
+    official = [Job("pooled", i, official=True) for i in range(inside)]
+    found += official
+    return found + [
+        replace(job, end=end, tolerance=tolerance)
+        for job in [*pushed, *official]
         for tolerance in TOLERANCES
         for end in ENDS
     ]
-    return found
 
 
 def _one(folder: Path, seed: int, job: Job) -> None:
@@ -435,10 +474,26 @@ def run(
     out: Path,
     *,
     starts: int = 2,
+    inside: int = 2,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
     """Grow the ensembles and push their first members; what is in ``folder`` is kept.
+
+    Parameters
+    ----------
+    members : int
+        Panels of each reading.
+    seed : int
+    folder, out : Path
+        Where single panels go, and the two files of :data:`FILES`.
+    starts, inside : int
+        How many pooled members are pushed, and how many panels are grown and pushed inside
+        the official ranges of the controls.
+    workers : int, optional
+        Processes; the number of cores by default.
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
@@ -447,7 +502,7 @@ def run(
     """
     folder.mkdir(parents=True, exist_ok=True)
     ensemble._claim(folder, {"seed": seed, "record": ensemble._record_digest()})
-    wanted = jobs(members, starts)
+    wanted = jobs(members, starts, inside)
     for pushed in (False, True):
         missing = [
             (folder, seed, j)
