@@ -98,7 +98,6 @@ def mend_output(app: Any) -> None:
         templates.render = lambda name, context: mend(render(name, context), scrolls)
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hook to Sphinx, which has made its templates by then."""
     app.connect("builder-inited", mend_output)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
