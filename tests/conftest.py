@@ -26,7 +26,7 @@ settings.load_profile("book")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / name) for name in ("lib", "book/_ext", "tests/bookworks")]
 
-from tea_book import tea  # noqa: E402, F401 - a fixture
+from tea_book import built_tea, sound_tea, tea  # noqa: E402, F401 - fixtures
 
 from bookworks import kernel, keys  # noqa: E402
 from bookworks.book import Book, holds_code  # noqa: E402

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from bookworks import checker, students
+from bookworks.book import NOTEBOOKS
 from bookworks.checker import KEY, numbers, read, same
-from bookworks.downloads import FOLDER
 from conftest import ROOT
 
 TOC = (ROOT / "_toc.yml").read_text("utf-8")
@@ -134,7 +134,7 @@ def test_an_exercise_has_a_level_and_a_value_or_a_rubric_of_three_lines(label):
 @pytest.mark.slow
 def test_every_exercise_takes_right_answers_in_any_form_and_no_wrong_one(html):
     checked = 0
-    for chapter, notebook in _chapters(html / FOLDER).items():
+    for chapter, notebook in _chapters(html / NOTEBOOKS).items():
         _, tasks = students.student_notebook(notebook)
         for label, task in tasks.items():
             if "answer" not in task:
@@ -160,7 +160,7 @@ def test_every_exercise_takes_right_answers_in_any_form_and_no_wrong_one(html):
 @pytest.mark.slow
 def test_no_solution_reaches_a_student_and_no_name_is_left_for_a_number(html):
     exercises = 0
-    for chapter, notebook in _chapters(html / FOLDER).items():
+    for chapter, notebook in _chapters(html / NOTEBOOKS).items():
         text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
         assert "⟨" not in text and "{glue" not in text and "```{" not in text, chapter
         shown, tasks = students.student_notebook(notebook)
@@ -182,8 +182,8 @@ def test_no_solution_reaches_a_student_and_no_name_is_left_for_a_number(html):
 @pytest.mark.slow
 def test_official_solutions_pass_and_an_empty_notebook_fails(html, tmp_path):
     """One cheap chapter from end to end: a student's notebook with the book's solutions in it."""
-    students.write(html / FOLDER, tmp_path, ["mechanisms"])
-    book = _chapters(html / FOLDER)["mechanisms"]
+    students.write(html / NOTEBOOKS, tmp_path, ["mechanisms"])
+    book = _chapters(html / NOTEBOOKS)["mechanisms"]
     notebook = nbformat.read(tmp_path / "mechanisms.ipynb", as_version=4)
     asked = students.student_notebook(book)[1]
     compared = {task["name"] for task in asked.values() if "answer" in task}

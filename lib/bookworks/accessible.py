@@ -9,19 +9,12 @@ of HTML: they are in the book's style sheet.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-Mend = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
-
-
-def _name_summary(match: re.Match[str]) -> str:
-    return match[0].replace("<summary", '<summary aria-label="Show or hide the hidden part"', 1)
-
-
 #: What is replaced, in this order.
-MENDS: tuple[Mend, ...] = (
+MENDS: tuple[tuple[re.Pattern[str], str], ...] = (
     # a link begins with its first word, not with the space before it
     (re.compile(r'(Solution to)(<a class="reference internal" href="#[^"]*">) '), r"\1 \2"),
     # region: the logo and the search button stand outside every landmark
@@ -42,8 +35,6 @@ MENDS: tuple[Mend, ...] = (
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
     # empty-table-header: the corner of a table is no heading
     (re.compile(r"<th(?: class=\"head\")?>\s*(?:<p>\s*</p>)?\s*</th>"), "<td></td>"),
-    # summary-name: a summary that holds only an icon
-    (re.compile(r"<summary(?![^>]*aria-label)[^>]*>\s*(?=</summary>)"), _name_summary),
     # summary-name: the arrow that unfolds a part of the table of contents
     (
         re.compile(r'<summary>(<span class="toctree-toggle")'),
@@ -98,7 +89,6 @@ def mend_output(app: Any) -> None:
         templates.render = lambda name, context: mend(render(name, context), scrolls)
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hook to Sphinx, which has made its templates by then."""
     app.connect("builder-inited", mend_output)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bookworks.errors import BookError
+from bookworks.files import below
 
 #: Name, version and the rest of an entry of a lock.
 ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]\n]*\])?==([^\s;\\]+)(.*?)(?=^\S|\Z)", re.M | re.S)
@@ -71,12 +72,12 @@ def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[st
 
 
 @cache
-def _installed() -> tuple[tuple[Distribution, frozenset[str]], ...]:
+def _installed() -> dict[str, tuple[Distribution, frozenset[str]]]:
     """Return the installed packages by name, with the digests of their files: read once."""
-    return tuple(
-        (package, frozenset(f.hash.value for f in package.files or () if f.hash and f.size))
-        for package in sorted(distributions(), key=lambda one: canonical(one.name))
-    )
+    return {
+        name: (package, frozenset(f.hash.value for f in package.files or () if f.hash and f.size))
+        for name, package in sorted({canonical(one.name): one for one in distributions()}.items())
+    }
 
 
 def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
@@ -86,12 +87,11 @@ def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> d
     ``own`` names files of the book (at ``root``) with texts that a package does not ship.  Raises
     BookError if a package has no text.
     """
-    raw = (hashlib.sha256(path.read_bytes()).digest() for path in site.rglob("*") if path.is_file())
+    raw = (hashlib.sha256(path.read_bytes()).digest() for path in below(site).values())
     digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
     found: dict[str, bytes] = {}
     lines = ["The site holds files of these packages; beside each, where its licence was found.\n"]
-    for package, files in _installed():
-        name = canonical(package.name)
+    for name, (package, files) in _installed().items():
         if name not in own and digests.isdisjoint(files):
             continue
         texts = [file for file in package.files or () if _LICENCE.search(file.name)]

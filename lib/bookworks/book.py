@@ -15,6 +15,9 @@ from typing import Any
 from bookworks.errors import BookError
 from bookworks.files import read_yaml
 
+#: Where a built book keeps its chapters as notebooks, beside the pages.
+NOTEBOOKS = "_notebooks"
+
 #: Setting (without ``bookworks_``), its default, and what it says.
 SETTINGS: Mapping[str, tuple[Any, str]] = {
     "prefix": ("BOOKWORKS_", "how environment variables that steer the book begin"),
@@ -66,11 +69,6 @@ class Book:
             if (folder / "_config.yml").is_file() and (folder / "_toc.yml").is_file():
                 return cls.read(folder)
         raise BookError(f"no book at {here}: a book's folder has _config.yml and _toc.yml")
-
-    @property
-    def title(self) -> str:
-        """The book's title."""
-        return str(self.config.get("title", ""))
 
     @property
     def build(self) -> Path:

@@ -99,14 +99,9 @@ def _parts(value: Any, names: tuple[str, ...] = ()) -> Iterator[Part]:
 
 
 def shown(outputs: Iterable[Mapping[str, Any]], printed: bool = False) -> Answer:
-    """Return what the outputs of a cell show last: a table, a series, a value.
+    """Return what the outputs of a cell (as nbformat has them) show last: a table, a value.
 
-    Parameters
-    ----------
-    outputs : iterable of mappings
-        Of a cell, as nbformat has them.
-    printed : bool, optional
-        Whether the numbers of printed lines count where no value is shown.
+    The numbers of ``printed`` lines count where no value is shown, if they are asked for.
     """
     found: Answer = []
     lines: list[Part] = []
@@ -384,12 +379,8 @@ def _choice(node: ast.stmt) -> str:
 def again(source: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Any:
     """Return what a solution comes to with the student's values; runs in the student's kernel.
 
-    Parameters
-    ----------
-    source : str
-        The solution; the lines of :func:`choices` are passed over.
-    before, now : mapping
-        All names before and after the student's cell, of which only the choices count.
+    Its lines of :func:`choices` are passed over: those values are taken from ``now``, the names
+    after the student's cell, and all others from those ``before``.
     """
     space = {**before, **{name: now[name] for name in choices(source)}}
     *body, last = [node for node in ast.parse(source).body if not _choice(node)]
@@ -398,17 +389,11 @@ def again(source: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Any
 
 
 def mark(asked: Mapping[str, Mapping[str, str]], notebook: Any, folder: Path) -> list[Mark]:
-    """Execute a student's notebook and hold its answers against the book's.
+    """Execute a student's notebook in place and hold its answers against the book's.
 
-    Parameters
-    ----------
-    asked : mapping
-        Label of an exercise to its ``name`` and, where there is one, ``answer`` and ``hint``;
-        ``solution`` where the answer depends on what the student chose.
-    notebook : nbformat.NotebookNode
-        Executed in place; a cell that fails is passed over.
-    folder : pathlib.Path
-        Where the notebook and this file stand.
+    ``asked`` has of each exercise, by label, its ``name`` and, where there is one, ``answer``,
+    ``hint``, and ``solution`` where the answer depends on what the student chose.  A cell that
+    fails is passed over.  ``folder`` is where the notebook and this file stand.
     """
     own = {c.metadata.get(KEY, {}).get("exercise"): c for c in notebook.cells}
     started = {label: own[label] for label in asked if label in own and begun(own[label].source)}

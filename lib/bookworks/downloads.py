@@ -15,20 +15,18 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import nbformat
 from sphinx.errors import ConfigError
 
 from bookworks import keys, wheel
-from bookworks.book import holds_code
+from bookworks.book import NOTEBOOKS, holds_code
 from bookworks.checker import KEY
 from bookworks.execution import fill
 from bookworks.files import write_if_new
-
-FOLDER = "_notebooks"
 
 _HEADER = """\
 > **A chapter of *{book}*, as a notebook.**
@@ -67,24 +65,13 @@ _OWN_TITLE = re.compile(r"(?P<said>.*?)\s*<(?P<target>[^<>]*)>", re.S)
 
 @dataclass
 class Plain:
-    """Turns MyST into Markdown that reads well without it, by what Sphinx knows of the book.
+    """Turns MyST into Markdown that reads well without it, by what Sphinx knows of the book."""
 
-    Attributes
-    ----------
-    env : sphinx.environment.BuildEnvironment
-        After all pages are read.
-    docname : str
-        The page whose text it is.
-    hints : dict
-        Label of an exercise to the text of its ``{hint}`` block; grows as text is turned.
-    glued : dict
-        What pages glued, as far as it was asked for.
-    """
-
-    env: Any
-    docname: str
+    env: Any  #: Sphinx's environment, after all pages are read
+    docname: str  #: the page whose text it is
+    #: label of an exercise to the text of its ``{hint}`` block; grows as text is turned
     hints: dict[str, str] = field(default_factory=dict)
-    glued: dict[Any, Any] = field(default_factory=dict, repr=False)
+    glued: dict[Any, Any] = field(default_factory=dict, repr=False)  #: what pages glued
 
     def __call__(self, text: str) -> str:
         """Return the text with the words of roles and directives in their place."""
@@ -287,14 +274,10 @@ def _caption(cell: Any, plain: Plain) -> str:
 def repository(config: Any) -> str:
     """Return the address of the repository, checked; nothing where none is set.
 
-    Raises
-    ------
-    ConfigError
-        If Binder and Colab do not know addresses of its kind.
+    Raises ConfigError if Binder and Colab do not know addresses of its kind.
     """
     address: str = str(config.bookworks_repository).rstrip("/").removesuffix(".git")
-    parts = urlsplit(address)
-    if address and (parts.netloc != "github.com" or len(PurePosixPath(parts.path).parts) != 3):
+    if address and not re.fullmatch(r"https://github\.com/[^/]+/[^/]+", address):
         raise ConfigError(
             f"bookworks_repository is {config.bookworks_repository!r}: Binder and Colab are told "
             "https://github.com/OWNER/NAME; leave it empty for a book without launch buttons"
@@ -302,25 +285,27 @@ def repository(config: Any) -> str:
     return address
 
 
-def targets(config: Any, docname: str, file: str) -> dict[str, str]:
-    """Return name and address of each launch button of a page."""
-    place = urlsplit(repository(config)).path.strip("/")
-    if not place:
-        return {}
+def launchers(config: Any, docname: str, file: str) -> list[dict[str, str]]:
+    """Return the launch buttons of a page; none without a repository."""
+    place = repository(config).removeprefix("https://github.com/")
     branch = (config.html_theme_options or {}).get("repository_branch") or "main"
     lab = quote(f"lab/tree/{file}", safe="")
     name = quote(f"{config.bookworks_notebooks_branch}/{docname}.ipynb")
-    return {
+    addresses = {
         "Binder": f"https://mybinder.org/v2/gh/{place}/{branch}?urlpath={lab}",
         "Colab": f"https://colab.research.google.com/github/{place}/blob/{name}",
     }
+    return [
+        _button("rocket", f"launch-{name.lower()}", f"Run this chapter on {name}", name, address)
+        for name, address in (addresses if place else {}).items()
+    ]
 
 
 def write_notebooks(app: Any, exception: Exception | None) -> None:
     """Write the notebook of every page with code, and the wheel; leave equal files alone."""
     if exception or app.builder.format != "html":
         return
-    folder, state = Path(app.outdir, FOLDER), app.bookworks
+    folder, state = Path(app.outdir, NOTEBOOKS), app.bookworks
     kept = set()
     if packed := wheel.name(state.book):
         read = sorted({name for one in state.executions.values() for name in one.inputs.files})
@@ -345,20 +330,15 @@ def add_buttons(app: Any, pagename: str, template: str, context: Any, doctree: A
     """Put the download, and the launchers where they are known, into the page's header."""
     if doctree is None or not holds_code(Path(app.env.doc2path(pagename))):
         return
-    address = context["pathto"](f"{FOLDER}/{pagename}.ipynb", 1)
+    address = context["pathto"](f"{NOTEBOOKS}/{pagename}.ipynb", 1)
     links = [_button("code", "download-notebook", "Download the notebook", ".ipynb", address)]
     if packed := wheel.name(app.bookworks.book):
-        told, address = "Download its library and data", context["pathto"](f"{FOLDER}/{packed}", 1)
-        links.append(_button("box", "download-library", told, ".whl", address))
+        address, told = context["pathto"](f"{NOTEBOOKS}/{packed}", 1), "its library and data"
+        links.append(_button("box", "download-library", f"Download {told}", ".whl", address))
     buttons: list[Any] = context.setdefault("header_buttons", [])
     groups = [button for button in buttons if button.get("label") == "download-buttons"]
     (groups[0]["buttons"] if groups else buttons)[:0] = links
-    launchers = targets(app.config, pagename, app.env.doc2path(pagename, base=False))
-    launch = [
-        _button("rocket", f"launch-{name.lower()}", f"Run this chapter on {name}", name, address)
-        for name, address in launchers.items()
-    ]
-    if launch:
+    if launch := launchers(app.config, pagename, app.env.doc2path(pagename, base=False)):
         group = {"type": "group", "tooltip": "Run this chapter", "icon": "fas fa-rocket"}
         buttons.insert(0, {**group, "buttons": launch, "label": "launch-buttons"})
 
@@ -368,9 +348,8 @@ def _button(icon: str, label: str, tooltip: str, text: str, url: str) -> dict[st
     return {"type": "link", "url": url, "text": text, **shown}
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hooks to Sphinx."""
     app.connect("config-inited", lambda _, config: repository(config))
     app.connect("html-page-context", add_buttons, priority=900)
     app.connect("build-finished", write_notebooks)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import fcntl
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -25,6 +27,12 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def below(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by their sorted names."""
+    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return dict(sorted(found.items()))
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -115,6 +123,24 @@ def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise BookError(f"{path} is not valid YAML: {words}") from None
+
+
+def pack(archive: Path, contents: Mapping[str, Path | bytes], epoch: int) -> dict[str, str]:
+    """Write a ZIP archive that depends on names, bytes and the time only; return the digests."""
+    moment = datetime.datetime.fromtimestamp(max(epoch, 315619200), datetime.UTC)
+    if not contents:
+        raise BookError(f"{archive.name} would be empty")
+    digests = {}
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+        for name, content in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, moment.timetuple()[:6])
+            runs = isinstance(content, Path) and content.stat().st_mode & 0o100
+            entry.create_system, entry.external_attr = 3, (0o100755 if runs else 0o100644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            data = content.read_bytes() if isinstance(content, Path) else content
+            digests[name] = hashlib.sha256(data).hexdigest()
+            out.writestr(entry, data)
+    return digests
 
 
 def locked(folder: Path, say: Callable[[str], None]) -> IO[str]:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +66,20 @@ class Inputs:
     Files and folders are paths (below the book's folder: relative to it) with the hash of
     content or names, ``missing`` for what was asked for and not there; variables those of the
     environment that were looked up, with their values (None: not set); ``cells`` has of each
-    code cell, by its number, the files, other than modules, that were read in it.
+    code cell, by its number, the files, other than modules, that were read in it.  All of it is
+    JSON: ``Inputs(**json)`` brings it back.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str | None] = field(default_factory=dict)
-    cells: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cells: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, record: Path, root: Path) -> Inputs:
         """Read what :mod:`bookworks.recorder` wrote; a file that is there no more was passing."""
         kinds: dict[str, dict[str, Any]] = {"file": {}, "folder": {}, "variable": {}}
-        cells: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        cells: dict[str, list[str]] = defaultdict(list)
         text = record.read_text("utf-8", errors="surrogateescape") if record.is_file() else ""
         for written in text.splitlines():
             try:
@@ -92,37 +93,14 @@ class Inputs:
                 continue
             kinds[kind].setdefault(name, value)
             if kind == "file" and line["cell"]:
-                cells[str(line["cell"])] += (name,)
+                cells[str(line["cell"])].append(name)
         return cls(kinds["file"], kinds["folder"], kinds["variable"], dict(cells))
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the inputs as JSON can hold them."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Inputs:
-        """Return the inputs that :meth:`as_json` wrote."""
-        cells = {cell: tuple(names) for cell, names in content["cells"].items()}
-        return cls(content["files"], content["folders"], content["variables"], cells)
-
-    def present(self, root: Path) -> Inputs:
-        """Return the same inputs in the state that they have now."""
-        return Inputs(
-            {name: state(root / name) for name in self.files},
-            {name: state(root / name) for name in self.folders},
-            {name: os.environ.get(name) for name in self.variables},
-            self.cells,
-        )
 
     def changed(self, root: Path) -> list[str]:
         """Return the names of what is no longer as it was read."""
-        now = self.present(root)
-        pairs = (
-            (self.files, now.files),
-            (self.folders, now.folders),
-            (self.variables, now.variables),
-        )
-        return [name for then, today in pairs for name in then if then[name] != today[name]]
+        paths, variables = [*self.files.items(), *self.folders.items()], self.variables.items()
+        changed = [name for name, then in paths if state(root / name) != then]
+        return changed + [name for name, then in variables if os.environ.get(name) != then]
 
 
 _STATES: dict[tuple[str, int, int, int], str] = {}

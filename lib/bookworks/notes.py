@@ -18,7 +18,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +35,7 @@ from sphinx.util.docutils import SphinxDirective
 from bookworks import execution, keys, lineage
 from bookworks.errors import BookError, near
 from bookworks.files import sha256, write_if_new
+from bookworks.release import git
 
 
 class later(nodes.General, nodes.Element):  # noqa: N801
@@ -130,12 +130,9 @@ class History:
         self.known = bool(top) and Path(top).resolve() == root.resolve()
 
     def _git(self, *arguments: str) -> str:
-        command = ("git", "--no-optional-locks", *arguments)
-        try:
-            run = subprocess.run(command, cwd=self.root, capture_output=True, encoding="utf-8")
-        except OSError:  # there is no git
-            return ""
-        return run.stdout.strip() if run.returncode == 0 else ""
+        with suppress(OSError, BookError):  # there is no git, or no repository
+            return git(self.root, "--no-optional-locks", *arguments)
+        return ""
 
     def commit(self, *paths: str) -> dict[str, object]:
         """Return the last commit that changed the paths, and whether they differ from it."""
@@ -441,7 +438,7 @@ def _requirements(app: Any, docname: str) -> str:
         ("Python of this build", manifest["versions"]["Python"]),
         *(
             (f"Seconds for a build: {escape(what)}", seconds)
-            for what, seconds in re.findall(r"^\| (.+?) \| ([\d.]+) \|$", times, re.MULTILINE)
+            for what, seconds in re.findall(r"^\| (.+?) \| ([\d.]+) \|", times, re.MULTILINE)
         ),
         *(("Measured on", escape(words)) for words in machine),
     ]
@@ -592,7 +589,7 @@ def skip(writer: Any, node: later) -> None:
     raise nodes.SkipNode
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hooks to Sphinx."""
     others = {name: (skip, None) for name in ("latex", "text", "man", "texinfo")}
     app.add_node(later, html=(visit, None), **others)
@@ -606,4 +603,3 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("bookworks-write", page_inputs)
     app.connect("html-collect-pages", write_sources)
     app.connect("build-finished", write_manifest)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -90,7 +90,7 @@ def empty_static(app: Any, builder: Any) -> None:
         shutil.rmtree(Path(app.outdir) / "_static", ignore_errors=True)
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hooks to Sphinx."""
     app.connect("config-inited", drop_thebe)
     app.connect("write-started", empty_static)
@@ -98,4 +98,3 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("html-page-context", spare_mathjax, priority=900)
     app.connect("html-page-context", defer_scripts, priority=950)
     app.connect("build-finished", copy_mathjax)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

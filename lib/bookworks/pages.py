@@ -31,7 +31,7 @@ from bookworks import execution, kernel, keys, wheel
 from bookworks.book import Book, holds_code
 from bookworks.errors import BookError
 from bookworks.execution import Chapter
-from bookworks.files import as_json, locked, read_json, read_text, write_atomically
+from bookworks.files import as_json, below, locked, read_json, read_text, write_atomically
 from bookworks.store import Execution, Store
 
 logger = logging.getLogger(__name__)
@@ -305,11 +305,7 @@ def _site_is_whole(app: Any) -> bool:
 
 def _listed(app: Any) -> dict[str, int]:
     """Return the site's files with their sizes."""
-    return {
-        path.relative_to(app.outdir).as_posix(): path.stat().st_size
-        for path in Path(app.outdir).rglob("*")
-        if path.is_file()
-    }
+    return {name: path.stat().st_size for name, path in below(Path(app.outdir)).items()}
 
 
 def writing(app: Any, builder: Any) -> None:
@@ -413,7 +409,7 @@ def serve_outputs(app: Any) -> None:
     parser.create_client = create
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hooks to Sphinx."""
     app.add_event("bookworks-read")
     app.add_event("bookworks-write")
@@ -426,4 +422,3 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("write-started", writing)
     app.connect("html-page-context", write_key, priority=900)
     app.connect("build-finished", finish, priority=950)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

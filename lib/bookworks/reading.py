@@ -101,8 +101,7 @@ def bibtex(path: Path | str) -> str:
     return f"@misc{{{key},\n{lines}\n}}"
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hooks to Sphinx."""
     app.connect("html-page-context", head_and_foot, priority=900)
     app.add_js_file("bookworks-code.js", priority=100)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

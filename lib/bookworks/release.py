@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import os
 import platform
 import re
@@ -21,7 +20,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,9 +28,9 @@ from typing import Any
 import click
 
 from bookworks import bom
-from bookworks.book import Book
+from bookworks.book import NOTEBOOKS, Book
 from bookworks.errors import BookError, near
-from bookworks.files import as_json, read_text, sha256, write_if_new
+from bookworks.files import as_json, below, pack, read_text, sha256, write_if_new
 
 SEMVER = re.compile(r"(?:(?:0|[1-9]\d*)\.){2}(?:0|[1-9]\d*)(?:-[\da-zA-Z.-]+)?(?:\+[\da-zA-Z.-]+)?")
 #: What a version's line looks like in YAML, TOML and Python.
@@ -42,17 +40,6 @@ _VERSION = re.compile(r'^((?:__version__|version)(?:: | = )"?)[^"\s]+', re.M)
 SETTINGS: Mapping[str, Any] = {"name": "", "versions": [], "files": [], "parts": {}, "licences": {}}
 #: All that a build sees of the shell.
 PASSED = ("PATH", "HOME", "TMPDIR")
-
-README = """\
-These are the chapters of {title}, version {version}, as notebooks without outputs.
-
-They use the book's library and data.  To run them:
-
-1. Unpack {name}-source.zip beside this folder.
-2. In {name}-source, run `make book` once: it installs all packages into .venv.
-3. Open a notebook with {name}-source/.venv/bin/python as its kernel, or execute it with
-   {name}-source/.venv/bin/papermill NOTEBOOK.ipynb OUT.ipynb
-"""
 
 
 @dataclass(frozen=True)
@@ -111,7 +98,7 @@ def write_version(root: Path, names: list[str], version: str, date: datetime.dat
 
 def git(root: Path, *arguments: str) -> str:
     """Run git and return what it prints."""
-    run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8")
     if run.returncode:
         raise BookError(f"git {arguments[0]}: {run.stderr.strip()}")
     return run.stdout.strip()
@@ -160,61 +147,19 @@ def build(source: Path, variables: Mapping[str, str]) -> Path:
     return source / "_build" / "html"
 
 
-def files(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder by their sorted names."""
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    return dict(sorted(found.items()))
-
-
 def differences(one: Path, other: Path) -> list[str]:
     """Say for each file of two folders that is not the same where it first differs."""
-    first, second = files(one), files(other)
+    first, second = below(one), below(other)
     told = []
     for name in sorted({*first, *second}):
         if name not in first or name not in second:
             told.append(f"{name}: only in {'the first' if name in first else 'the second'} build")
-            continue
-        a, b = first[name].read_bytes(), second[name].read_bytes()
-        if a != b:
+        elif (a := first[name].read_bytes()) != (b := second[name].read_bytes()):
             pairs = enumerate(zip(a, b, strict=False))
             place = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
             around = slice(max(0, place - 40), place + 40)
             told.append(f"{name}, byte {place}: {a[around]!r} and {b[around]!r}")
     return told
-
-
-def pack(archive: Path, contents: Mapping[str, Path | bytes], epoch: int) -> dict[str, str]:
-    """Write a ZIP archive that depends on names, bytes and the time only; return the digests."""
-    moment = datetime.datetime.fromtimestamp(max(epoch, 315619200), datetime.UTC)
-    if not contents:
-        raise BookError(f"{archive.name} would be empty")
-    digests = {}
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
-        for name, content in sorted(contents.items()):
-            entry = zipfile.ZipInfo(name, moment.timetuple()[:6])
-            runs = isinstance(content, Path) and content.stat().st_mode & 0o100
-            entry.create_system, entry.external_attr = 3, (0o100755 if runs else 0o100644) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            data = content.read_bytes() if isinstance(content, Path) else content
-            digests[name] = hashlib.sha256(data).hexdigest()
-            out.writestr(entry, data)
-    return digests
-
-
-def notebooks(book: Book) -> dict[str, bytes]:
-    """Return every chapter with code as a Jupyter notebook without outputs."""
-    import jupytext
-    import nbformat
-
-    found = {}
-    for path in map(book.source, book.chapters()):
-        notebook = jupytext.read(path)
-        for number, cell in enumerate(notebook.cells):
-            cell["id"] = f"cell-{number}"  # else a new one every time
-        notebook.nbformat, notebook.nbformat_minor = 4, 5
-        name = path.relative_to(book.root).with_suffix(".ipynb").as_posix()
-        found[name] = (nbformat.writes(notebook) + "\n").encode()
-    return found
 
 
 def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
@@ -223,13 +168,13 @@ def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
     name = f"{said['name']}-{about.version}"
     tracked = git(book.root, "ls-files", "-z").strip("\0").split("\0")
     texts = bom.licence_texts(site, book.root, said["licences"])
-    readme = README.format(title=book.title, version=about.version, name=name)
     contents: dict[str, dict[str, Path | bytes]] = {
         "source": {one: book.root / one for one in tracked},
-        "site": {one: path for one, path in files(site).items() if one != ".buildinfo"}
+        "site": {one: path for one, path in below(site).items() if one != ".buildinfo"}
         | {f"licences/{one}": text for one, text in texts.items()},
-        "notebooks": {**notebooks(book), "README.txt": readme.encode()},
-        **{part: {**files(book.root / folder)} for part, folder in said["parts"].items()},
+        # with the wheel that each installs in its first cell
+        "notebooks": {**below(site / NOTEBOOKS)},
+        **{part: {**below(book.root / folder)} for part, folder in said["parts"].items()},
     }
     target.mkdir(parents=True)
     manifest = {**asdict(about), "python": platform.python_version(), "lock": sha256(lock)}
@@ -244,7 +189,7 @@ def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
     (target / "manifest.json").write_text(as_json(manifest), encoding="utf-8")
     for file in ("CITATION.cff", *said["files"]):
         shutil.copyfile(book.root / file, target / Path(file).name)
-    sums = [f"{sha256(path)}  {entry}\n" for entry, path in files(target).items()]
+    sums = [f"{sha256(path)}  {entry}\n" for entry, path in below(target).items()]
     (target / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
 

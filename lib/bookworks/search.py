@@ -258,7 +258,7 @@ def pass_words(app: Any, config: Any) -> None:
     config.html_search_options = {**config.html_search_options, **config.bookworks_search}
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Register the language; ``html_search_language: zh`` selects it."""
     app.add_search_language(SearchPairs)
     app.connect("config-inited", pass_words)
@@ -267,4 +267,3 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("doctree-resolved", enter_terms)
     app.connect("write-started", load_whole)
     app.connect("html-collect-pages", order_index)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

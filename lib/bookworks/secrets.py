@@ -16,6 +16,8 @@ from typing import Any
 
 from sphinx.errors import SphinxError
 
+from bookworks.files import below
+
 #: Names of environment variables whose values nobody may read.
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.I)
 
@@ -59,8 +61,7 @@ def held(path: Path, needles: Mapping[str, bytes]) -> list[str]:
 
 def leaks(site: Path, needles: Mapping[str, bytes]) -> Iterator[str]:
     """Yield a line for each thing that a file of a site holds and may not hold."""
-    for path in sorted(path for path in site.rglob("*") if path.is_file()):
-        name = path.relative_to(site).as_posix()
+    for name, path in below(site).items():
         try:
             yield from (f"{name}: holds {kind}" for kind in held(path, needles))
         except OSError as error:
@@ -77,7 +78,6 @@ def search_site(app: Any, exception: Exception | None) -> None:
         raise SecretError("\n".join([*found, remedy]))
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hook to Sphinx, after all that write."""
     app.connect("build-finished", search_site, priority=900)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,7 +48,6 @@ def shorten(app: Any, builder: Any) -> None:
     builder._get_local_toctree = local
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Connect the hook to Sphinx."""
     app.connect("write-started", shorten)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -109,7 +109,7 @@ class Store:
 
     def put(self, page: str, execution: Execution) -> None:
         """Keep an execution, and of the older ones the newest."""
-        content = {**vars(execution), "inputs": execution.inputs.as_json()}
+        content = {**vars(execution), "inputs": vars(execution.inputs)}
         name = f"{execution.code[:16]}-{keys.digest(content['inputs'])[:16]}.json"
         text = json.dumps({"sum": keys.digest(content), **content}, ensure_ascii=False)
         write_atomically(self._place(page) / name, text)
@@ -123,7 +123,6 @@ def _read(path: Path) -> Execution | None:
         content = json.loads(path.read_text("utf-8"))
         if content.pop("sum") != keys.digest(content):
             return None
-        inputs = Inputs.from_json(content.pop("inputs"))
-        return Execution(inputs=inputs, **content)
+        return Execution(inputs=Inputs(**content.pop("inputs")), **content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -19,9 +19,9 @@ import click
 import nbformat
 
 from bookworks import checker
-from bookworks.book import Book
+from bookworks.book import NOTEBOOKS, Book
 from bookworks.checker import KEY
-from bookworks.downloads import FOLDER, new_cell, new_notebook
+from bookworks.downloads import new_cell, new_notebook
 from bookworks.errors import BookError, near
 from bookworks.files import write_if_new
 
@@ -33,10 +33,7 @@ MOST_WORDS = 3
 def task(cells: Iterable[Any]) -> dict[str, str]:
     """Return name, hint and encoded answer of an exercise from the cells of its solution.
 
-    Raises
-    ------
-    BookError
-        If it asks for True or False, which a guess meets.
+    Raises BookError if it asks for True or False, which a guess meets.
     """
     cells = list(cells)
     about = cells[0].metadata[KEY]
@@ -49,9 +46,7 @@ def task(cells: Iterable[Any]) -> dict[str, str]:
             f"{about['solution']} asks for True or False, which a guess meets: "
             "let its solution end in the number that decides"
         )
-    if len(texts) == 1 and len(texts[0].split()) > MOST_WORDS:
-        return found
-    if not texts:
+    if not texts or (len(texts) == 1 and len(texts[0].split()) > MOST_WORDS):
         return found
     source = "\n".join(cell.source for cell in code)
     if given := "\n".join(checker.choices(source).values()):
@@ -62,12 +57,8 @@ def task(cells: Iterable[Any]) -> dict[str, str]:
 def student_notebook(notebook: Any, before: Any = None) -> tuple[Any, dict[str, dict[str, str]]]:
     """Return a notebook with an empty cell in the place of each solution, and what is asked.
 
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        As :mod:`bookworks.downloads` writes it.
-    before : nbformat.NotebookNode, optional
-        The student's, from an earlier call; its answers are kept.
+    ``notebook`` is as :mod:`bookworks.downloads` writes it, ``before`` the student's, from an
+    earlier call, whose answers are kept.
     """
     solutions: dict[str, list[Any]] = {}
     for cell in notebook.cells:
@@ -105,20 +96,10 @@ def _empty(kind: str, asked: Mapping[str, str]) -> str:
 def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
     """Write notebooks without solutions, what is asked in them, ``check.py`` and the library.
 
-    Parameters
-    ----------
-    source : pathlib.Path
-        The folder of the downloadable notebooks.
-    out : pathlib.Path
-        Where the students' go.  What they answered there already is kept.
-    chapters : iterable of str
-        Names of chapters; all with exercises, if none is named.
-
-    Raises
-    ------
-    BookError
-        If the book is not built, two chapters have one name, there is no such chapter, or what
-        stands in the place of a student's notebook is none.
+    ``source`` holds the downloadable notebooks; those of the named ``chapters`` (all with
+    exercises, if none is named) go to ``out``, where what was answered already is kept.  Raises
+    BookError if the book is not built, two chapters have one name, there is no such chapter, or
+    what stands in the place of a student's notebook is none.
     """
     paths = sorted(source.rglob("*.ipynb"))
     known = {path.stem: path for path in paths}
@@ -153,7 +134,7 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
 @click.argument("chapters", nargs=-1)
 def command(out: Path, chapters: tuple[str, ...]) -> None:
     """Write the built book's notebooks without solutions, and a checker."""
-    asked = write(Book.find().build / "html" / FOLDER, out, chapters)
+    asked = write(Book.find().build / "html" / NOTEBOOKS, out, chapters)
     tasks = [task for chapter in asked.values() for task in chapter.values()]
     person = sum("answer" not in task for task in tasks)
     click.echo(f"{len(asked)} notebooks with {len(tasks)} exercises in {out}, ", nl=False)

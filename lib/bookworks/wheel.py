@@ -20,8 +20,7 @@ from packaging.requirements import Requirement
 
 from bookworks.bom import ENTRY, canonical
 from bookworks.book import Book
-from bookworks.files import read_text
-from bookworks.release import pack
+from bookworks.files import pack, read_text
 
 #: What runs notebooks, in whatever version it is there.
 JUPYTER = ("ipykernel", "nbclient")
@@ -37,14 +36,9 @@ def name(book: Book) -> str:
 
 
 def write(book: Book, folder: Path, read: Iterable[str] = ()) -> None:
-    """Write the wheel to a folder; the same bytes for the same library, data and lock.
+    """Write the wheel to a folder, with the files below the book's that chapters ``read``.
 
-    Parameters
-    ----------
-    book : Book
-    folder : pathlib.Path
-    read : iterable of str
-        Files below the book's folder that chapters read.
+    The same library, data and lock give the same bytes.
     """
     target = folder / name(book)
     inputs = tuple(book.setting("inputs"))

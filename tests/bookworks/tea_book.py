@@ -110,6 +110,13 @@ class Tea:
         for name, text in FILES.items():
             self.write(name, text)
 
+    @classmethod
+    def at(cls, root: Path) -> Tea:
+        """Return the book of a folder that holds one already."""
+        tea = object.__new__(cls)
+        tea.root = root
+        return tea
+
     def write(self, name: str, text: str) -> None:
         (self.root / name).parent.mkdir(parents=True, exist_ok=True)
         (self.root / name).write_text(text, encoding="utf-8")
@@ -145,8 +152,7 @@ class Tea:
         """Build a copy of the sources from nothing, in a folder of its own; return its pages."""
         shutil.rmtree(where, ignore_errors=True)
         shutil.copytree(self.root, where, ignore=shutil.ignore_patterns("_build"))
-        copy = object.__new__(Tea)
-        copy.root = where
+        copy = Tea.at(where)
         # what kernels gave is taken over: it is the pages that are built from nothing
         os.environ["TEA_CACHE"] = str(self.root / "_build" / ".executed")
         try:
@@ -175,3 +181,20 @@ def differing(one: Path, other: Path) -> list[str]:
 @pytest.fixture
 def tea(tmp_path: Path) -> Tea:
     return Tea(tmp_path / "tea")
+
+
+@pytest.fixture(scope="session")
+def sound_tea(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of a built book, from which others are made in the place of the original."""
+    tea = Tea(tmp_path_factory.mktemp("built") / "tea")
+    built = tea.build()
+    assert built.result == 0 and built.executed == {"harvest", "taste"}, built.log
+    return Path(shutil.copytree(tea.root, tea.root.with_name("sound")))
+
+
+@pytest.fixture
+def built_tea(sound_tea: Path) -> Tea:
+    """Return a book that is built already."""
+    place = sound_tea.with_name("tea")
+    shutil.rmtree(place)
+    return Tea.at(Path(shutil.copytree(sound_tea, place)))

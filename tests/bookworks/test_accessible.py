@@ -29,7 +29,6 @@ from bookworks.accessible import mend, pages
             '<button class="a" title="Search">',
             '<button class="a" title="Search" aria-label="Search">',
         ),
-        ("<summary></summary>", '<summary aria-label="Show or hide the hidden part"></summary>'),
     ],
 )
 def test_a_fault_of_the_theme_is_mended_once(faulty, mended):

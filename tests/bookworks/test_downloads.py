@@ -13,6 +13,7 @@ from sphinx.errors import ConfigError
 from tea_book import HEADER, Tea
 
 from bookworks import downloads
+from bookworks.book import NOTEBOOKS
 from bookworks.checker import KEY
 
 BREW = """\
@@ -113,7 +114,7 @@ def built(tmp_path_factory) -> Tea:
 
 
 def _notebook(tea: Tea, name: str) -> nbformat.NotebookNode:
-    notebook = nbformat.read(tea.html / downloads.FOLDER / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(tea.html / NOTEBOOKS / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     return notebook
 
@@ -167,7 +168,7 @@ def test_the_first_cells_say_where_the_rest_is_and_make_the_notebook_run(built):
     assert 'find_spec("shop") is None' in install.source
     place = "https://github.com/example/tea/raw/notebooks/tea_house-1.2.0-py3-none-any.whl"
     assert f"%pip install --quiet {place}" in install.source
-    assert (built.html / downloads.FOLDER / place.rpartition("/")[2]).is_file()
+    assert (built.html / NOTEBOOKS / place.rpartition("/")[2]).is_file()
     compile(TransformerManager().transform_cell(install.source), "install", "exec")
     spoiled = fallback.source.replace('"myst_nb"', '"no_such_package"')
     names: dict = {}
@@ -178,7 +179,7 @@ def test_the_first_cells_say_where_the_rest_is_and_make_the_notebook_run(built):
 def test_buttons_lead_to_what_is_there(built):
     page = built.page("brew")
     for name in ("brew.ipynb", "tea_house-1.2.0-py3-none-any.whl"):
-        assert f'href="{downloads.FOLDER}/{name}"' in page
+        assert f'href="{NOTEBOOKS}/{name}"' in page
     found = dict(re.findall(r'href="(https://(mybinder|colab)[^"]*)"', page))
     addresses = {name: urlsplit(address) for address, name in found.items()}
     assert addresses["mybinder"].path == "/v2/gh/example/tea/main"
@@ -186,12 +187,12 @@ def test_buttons_lead_to_what_is_there(built):
     assert (built.root / opened.removeprefix("lab/tree/")).is_file()
     branch = "/github/example/tea/blob/notebooks/"
     name = unquote(addresses["colab"].path).removeprefix(branch)
-    assert (built.html / downloads.FOLDER / name).is_file()
+    assert (built.html / NOTEBOOKS / name).is_file()
     assert "ipynb" not in built.page("intro"), "a page without code has no notebook"
 
 
 def test_a_chapter_that_goes_takes_its_notebook_along_and_equal_ones_stay(built):
-    kept = built.html / downloads.FOLDER / "harvest.ipynb"
+    kept = built.html / NOTEBOOKS / "harvest.ipynb"
     before = kept.stat().st_mtime_ns, kept.read_bytes()
     built.edit("_toc.yml", "  - file: brew\n", "")
     assert built.build(strict=False).result == 0
@@ -211,8 +212,10 @@ def test_an_address_that_no_launcher_knows_is_refused(address):
 
 
 def test_without_an_address_there_are_no_launchers():
-    settings = SimpleNamespace(bookworks_repository="", html_theme_options={})
-    assert downloads.targets(settings, "page", "page.md") == {}
+    settings = SimpleNamespace(
+        bookworks_repository="", html_theme_options={}, bookworks_notebooks_branch="notebooks"
+    )
+    assert downloads.launchers(settings, "page", "page.md") == []
 
 
 class Unknown:

@@ -212,7 +212,7 @@ class Table:
 """,
     "pyproject.toml": '[project]\nname = "tea"\ndependencies = ["kettle>=1", "unlocked"]\n',
     "requirements.lock": "kettle==2.0\nother==1\n",
-    "README.md": "<!-- benchmark:start -->\n| cold | 9.5 |\n\nMeasured on a stove.\n"
+    "README.md": "<!-- benchmark:start -->\n| cold | 9.5 | 1.00 |\n\nMeasured on a stove.\n"
     "<!-- benchmark:end -->\n",
 }
 

@@ -15,13 +15,15 @@ import time
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from small import write, write_book
 
 from bookworks import bom, release
-from bookworks.book import Book
+from bookworks.book import NOTEBOOKS, Book
 from bookworks.errors import BookError
+from bookworks.files import below, pack
 
 MACHINERY = Path(release.__file__).parent
 
@@ -75,10 +77,15 @@ sphinx==7.4.7
 
 SETTINGS = {
     "name": "bread",
-    "versions": ["crumbs/__init__.py"],
+    "versions": ["lib/crumbs/__init__.py"],
     "files": ["LICENSE"],
     "parts": {"grain": "data"},
     "licences": {"sphinx-mathjax-offline": ["texts/apache.txt"]},
+}
+OF_THE_BOOK = {
+    "bookworks_release": SETTINGS,
+    "bookworks_prefix": "BREAD_",
+    "bookworks_packages": ["crumbs"],
 }
 
 
@@ -153,14 +160,15 @@ def repository(tmp_path) -> Path:
     """Return a git repository of two commits that could be released."""
     root = tmp_path / "repository"
     pages = {"index.md": "# Bread\n\nFlour and $m$.\n"}
-    write_book(root, pages, bookworks_release=SETTINGS, bookworks_prefix="BREAD_")
+    write_book(root, pages, **OF_THE_BOOK)
     files = {
         "CITATION.cff": "version: 1.2.0\ndate-released: 2026-03-04\n",
-        "crumbs/__init__.py": '__version__ = "1.2.0"\nCOUNT = 7\n',
+        "lib/crumbs/__init__.py": '__version__ = "1.2.0"\nCOUNT = 7\n',
         "CHANGELOG.md": CHANGES,
         "LICENSE": "Do what you like.\n",
         "texts/apache.txt": "Apache License\n",
         "requirements.lock": LOCK,
+        "pyproject.toml": '[project]\nname = "bread"\nversion = "1.2.0"\n',
         ".gitignore": "_build/\n__pycache__/\n",
         "data/grain.csv": "kind\nrye\n",
         "run": "#!/bin/sh\n",
@@ -178,8 +186,7 @@ def repository(tmp_path) -> Path:
     write_book(
         root,
         {**pages, "sums.md": CHAPTER, "loaf.md": "# The loaf\n\nIt weighs $m$.\n"},
-        bookworks_release=SETTINGS,
-        bookworks_prefix="BREAD_",
+        **OF_THE_BOOK,
         html_css_files=["bread.css"],
     )
     commit(root, "two")
@@ -188,6 +195,7 @@ def repository(tmp_path) -> Path:
 
 def _site(folder: Path, text: str = "<p>面包</p>\n") -> Path:
     write(folder, "index.html", text)
+    write(folder, f"{NOTEBOOKS}/sums.ipynb", "{}\n")
     return folder
 
 
@@ -199,7 +207,7 @@ def _fake_build(pages: list[str]):
 
 
 def unpacked(target: Path, where: Path) -> Path:
-    """Unpack all archives of a release side by side, as the README of the notebooks says."""
+    """Unpack all archives of a release side by side."""
     for archive in target.glob("*.zip"):
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(where)
@@ -237,7 +245,7 @@ def test_the_source_archive_is_the_commit(repository, tmp_path, monkeypatch):
     target = release.release(Book.read(repository), "1.2.0")
     source = unpacked(target, tmp_path / "deposit") / "bread-1.2.0-source"
     tracked = release.git(repository, "ls-files", "-z").strip("\0").split("\0")
-    assert sorted(release.files(source)) == sorted(tracked)
+    assert sorted(below(source)) == sorted(tracked)
     assert "面包.txt" in tracked and "untracked.txt" not in tracked
     for name in tracked:
         assert (source / name).read_bytes() == (repository / name).read_bytes()
@@ -253,20 +261,12 @@ def test_an_archive_depends_on_names_and_bytes_only(tmp_path):
             path = write(tmp_path / place, name, name)
             os.utime(path, (1_000_000_000 * order + 2_000_000_000,) * 2)
             path.chmod(0o644 if order > 0 else 0o600)
-        release.pack(tmp_path / f"{place}.zip", {**release.files(tmp_path / place)}, 1772582400)
+        pack(tmp_path / f"{place}.zip", {**below(tmp_path / place)}, 1772582400)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as opened:
         assert {entry.date_time for entry in opened.infolist()} == {(2026, 3, 4, 0, 0, 0)}
     with pytest.raises(BookError, match=r"empty\.zip would be empty"):
-        release.pack(tmp_path / "empty.zip", {}, 0)
-
-
-def test_released_notebooks_hold_no_output(repository):
-    (found,) = release.notebooks(Book.read(repository)).items()
-    assert found[0] == "sums.ipynb"
-    cells = json.loads(found[1])["cells"]
-    assert [cell["id"] for cell in cells] == [f"cell-{n}" for n in range(len(cells))]
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+        pack(tmp_path / "empty.zip", {}, 0)
 
 
 def test_sites_that_differ_are_told_apart(tmp_path):
@@ -295,7 +295,9 @@ def test_only_a_commit_is_released(repository):
 
 def test_a_version_that_is_new_is_written_and_to_be_committed(repository):
     write(repository, "CHANGELOG.md", CHANGES.replace("1.2.0", "1.3.0"))
-    with pytest.raises(BookError, match=r"1\.3\.0 now stands in CITATION\.cff, crumbs/__init__"):
+    with pytest.raises(
+        BookError, match=r"1\.3\.0 now stands in CITATION\.cff, lib/crumbs/__init__"
+    ):
         release.release(Book.read(repository), "1.3.0")
 
 
@@ -403,11 +405,10 @@ def test_a_package_without_a_licence_stops_the_release(tmp_path):
 
 def _run(repository: Path, **variables: str) -> subprocess.Popen:
     code = "from bookworks.release import command; command()"
-    path = os.pathsep.join([str(repository / "lib"), str(repository)])
     return subprocess.Popen(
         [sys.executable, "-c", code, "1.2.0"],
         cwd=repository,
-        env={**os.environ, "PYTHONPATH": path, **variables},
+        env={**os.environ, "PYTHONPATH": str(repository / "lib"), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -425,20 +426,19 @@ def test_a_small_book_is_released_and_runs_from_the_deposit(repository, tmp_path
     assert "bread.css?v=" in (site / "loaf.html").read_text("utf-8")
     assert (site / "licences" / "sphinx-mathjax-offline" / "apache.txt").is_file()
     assert (site / "licences" / "pydata-sphinx-theme" / "LICENSE").is_file()
-    assert "bread-1.2.0-source" in (notebooks / "README.txt").read_text("utf-8")
-    # the notebook finds the library of the source archive beside it
-    chapter, out = notebooks / "sums.ipynb", tmp_path / "out.ipynb"
-    papermill = [sys.executable, "-m", "papermill", chapter, out]
-    source = place / "bread-1.2.0-source"
+    # the wheel beside the notebook is all that it needs
+    notebook = nbformat.read(notebooks / "sums.ipynb", as_version=4)
+    install, cell = [one for one in notebook.cells if one.cell_type == "code"]
+    (wheel,) = notebooks.glob("*.whl")
+    assert f"%pip install --quiet {wheel.name}" in install.source
     ran = subprocess.run(
-        papermill,
+        [sys.executable, "-c", cell.source],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(source)},
+        env={"PYTHONPATH": str(wheel)},
         capture_output=True,
         text=True,
     )
-    assert ran.returncode == 0, ran.stderr
-    assert "crumbs 7" in out.read_text("utf-8")
+    assert ran.stdout == "crumbs 7\n", ran.stderr
 
 
 @pytest.mark.slow

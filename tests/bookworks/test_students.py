@@ -19,9 +19,10 @@ import pytest
 from click.testing import CliRunner
 
 from bookworks import checker, students
+from bookworks.book import NOTEBOOKS
 from bookworks.checker import FAIL, KEY, PASS, PERSON, judge, read, same
 from bookworks.cli import main
-from bookworks.downloads import FOLDER, new_cell, new_notebook
+from bookworks.downloads import new_cell, new_notebook
 from bookworks.errors import BookError
 
 # -- what the book shows -----------------------------------------------------------------
@@ -207,7 +208,7 @@ def book(tmp_path, monkeypatch) -> Path:
         *_solved("ex-4", new_cell("code", "1 / 3", outputs=_value(0.333))),
         *_solved("ex-5", new_cell("code", VARIES, outputs=_value(12)), hint="Sell them."),
     ]
-    notebooks = tmp_path / "_build" / "html" / FOLDER / "part"
+    notebooks = tmp_path / "_build" / "html" / NOTEBOOKS / "part"
     notebooks.mkdir(parents=True)
     nbformat.write(new_notebook(cells), notebooks / "tea.ipynb")
     nbformat.write(new_notebook(cells[:2]), notebooks / "plain.ipynb")
@@ -266,7 +267,7 @@ def test_what_cannot_be_written_is_said(book):
     (book / "out").mkdir()
     (book / "out" / "tea.ipynb").write_text("broken", encoding="utf-8")
     assert "out/tea.ipynb is no notebook: move it away" in _students().output
-    place = book / "_build" / "html" / FOLDER
+    place = book / "_build" / "html" / NOTEBOOKS
     shutil.copytree(place / "part", place / "other")
     assert "two chapters of one name" in _students().output
     shutil.rmtree(place)

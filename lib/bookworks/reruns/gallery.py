@@ -197,11 +197,10 @@ def _keys(app: Any, book: Book, records: Sequence[Record]) -> dict[str, Record]:
     return {keys.digest([shared, vars(r), facts.get(r.chapter)]): r for r in records}
 
 
-def setup(app: Any) -> dict[str, Any]:
+def setup(app: Any) -> None:
     """Register the directive and the hooks."""
     app.setup_extension("bookworks.pages")
     app.add_directive("rerun-gallery", Gallery)
     app.connect("bookworks-read", page_inputs)
     # before anything looks at the pages of the site, or whether anything warned
     app.connect("build-finished", write_pages, priority=400)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

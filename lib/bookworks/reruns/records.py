@@ -72,7 +72,7 @@ class Record:
             text = "gone"
         changed = [self.chapter] * (text != self.text)
         changed += ["installed packages"] * (self.packages != keys.environment(book.root))
-        return changed + keys.Inputs.from_json(self.inputs).changed(book.root)
+        return changed + keys.Inputs(**self.inputs).changed(book.root)
 
     def fits(self, run: Run) -> bool:
         """Tell whether this is what a declared run would make now."""

@@ -117,7 +117,7 @@ async def _make(run: Run, base: Path) -> None:
         write_atomically(folder / NOTEBOOK, whole)
         digest = hashlib.sha256(whole.encode()).hexdigest()
     declared = (run.name, run.chapter.name, run.group, run.title, run.given, list(run.keep))
-    Record(*declared, results, text, packages, made.inputs.as_json(), digest).write(folder)
+    Record(*declared, results, text, packages, vars(made.inputs), digest).write(folder)
 
 
 def _short(report: str) -> str:
