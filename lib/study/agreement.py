@@ -58,10 +58,7 @@ def nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
 def table(coded: Policy) -> pd.DataFrame:
     """Return the agreement of the two coders on each field, before any resolution.
 
-    Parameters
-    ----------
-    coded : Policy
-        From :func:`study.policy.load`.
+    ``coded`` is from :func:`study.policy.load`.
 
     Returns
     -------
@@ -102,10 +99,7 @@ def _units(field: str, coded: Policy, coder: str) -> list[Hashable]:
 def sentence(agreed: pd.DataFrame) -> str:
     """Say in one sentence where the coders agree most and least.
 
-    Parameters
-    ----------
-    agreed : pandas.DataFrame
-        From :func:`table`.
+    ``agreed`` is from :func:`table`.
     """
     if agreed.empty:
         return "No second coder has coded them yet, so that no agreement can be computed."

@@ -52,9 +52,6 @@ def sample() -> pd.DataFrame:
 def carriers(rows: pd.DataFrame) -> list[str]:
     """Return the cities with a treated row in the sample, official figures taken as they stand.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From :func:`sample`.
+    ``rows`` is from :func:`sample`.
     """
     return list(dict.fromkeys(rows.loc[rows["treated"] & (rows["slack"] == 0), "city"]))

@@ -21,7 +21,6 @@ from study.paths import data_dir
 __lineage__ = {
     "load_tree": {"files": ["data/index/tree.csv"]},
     "load_indicators": {"files": ["data/index/simulated.csv"], "otherwise": "own"},
-    "read_indicators": {"panel": "own"},
     "load_tiles": {"files": ["data/index/tiles.csv"]},
 }
 
@@ -75,25 +74,10 @@ def load_tree() -> IndexTree:
     return read_tree(data_dir() / "index" / "tree.csv")
 
 
-def load_indicators(path: str | Path | None = None, **options: Any) -> IndicatorPanel:
-    """Read the reader's indicators, or the simulated panel that the book ships.
-
-    Parameters
-    ----------
-    path : path, optional
-        A CSV file; by default the one that the environment variable ``FTZ_INDICATORS``
-        names, and else ``data/index/simulated.csv``.
-    **options
-        Of :func:`read_indicators`.
-    """
-    named = path or os.environ.get("FTZ_INDICATORS") or data_dir() / "index" / "simulated.csv"
-    return read_indicators(named, **options)
-
-
-def read_indicators(
-    path: str | Path, tree: IndexTree | None = None, *, controls: Sequence[str] = ()
+def load_indicators(
+    path: str | Path | None = None, tree: IndexTree | None = None, *, controls: Sequence[str] = ()
 ) -> IndicatorPanel:
-    """Read and check a CSV file of indicators.
+    """Read and check the reader's indicators, or the simulated panel that the book ships.
 
     The file has the columns ``city`` and ``year`` and one column an indicator, named by the
     tree's identifiers; not all need be there (:class:`ftz.index.Recipe`, ``partial``).  An
@@ -102,7 +86,9 @@ def read_indicators(
 
     Parameters
     ----------
-    path : path
+    path : path, optional
+        A CSV file; by default the one that the environment variable ``FTZ_INDICATORS``
+        names, and else ``data/index/simulated.csv``.
     tree : IndexTree, optional
         The paper's by default.
     controls : sequence of str
@@ -118,6 +104,7 @@ def read_indicators(
     RecordError
         If ``FTZ`` is missing and a city is not in the register.
     """
+    path = path or os.environ.get("FTZ_INDICATORS") or data_dir() / "index" / "simulated.csv"
     path, tree = Path(path), tree or load_tree()
     raw, simulated, first = _read(path)
     place: dict[str, Any] = {"file": path.name}

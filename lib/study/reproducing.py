@@ -25,7 +25,7 @@ _COLUMNS = ["cell", "printed", "hits", "share", "near", "statistic", "both", "sh
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DigitsResult(Result):
+class ReproducingSpecifications(Result):
     """For each printed cell, the specifications that print it.
 
     Attributes
@@ -87,11 +87,11 @@ class DigitsResult(Result):
         return f"printed cells among {self.n:,} specifications"
 
 
-def digits(
+def specifications(
     results: pd.DataFrame,
     record: Record,
     cells: Sequence[str],
-) -> DigitsResult:
+) -> ReproducingSpecifications:
     """Find, for each printed estimate, the specifications that print it.
 
     Parameters
@@ -135,7 +135,7 @@ def digits(
             else ["", 0, 0.0]
         )
     table = pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS)
-    return DigitsResult(table=table, hits=hits, n=len(known))
+    return ReproducingSpecifications(table=table, hits=hits, n=len(known))
 
 
 def paper_paths(window: str) -> dict[str, dict[str, object]]:
