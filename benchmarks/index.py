@@ -14,7 +14,7 @@ from ftz import index
 from study import indicators
 
 DRAWS = 10_000
-BASE = index.Recipe(lift=0.01)
+BASE = index.IndexSpec(lift=0.01)
 FACTORS = (
     index.Factor.of("outliers", "none", "winsorise_log"),
     index.Factor.of("normalisation", "minmax", "rank", "distance"),

@@ -139,8 +139,8 @@ def test_family_reads_well(family):
         (lambda f: f.assign(d=0.0), {}, "d does not vary"),
         (lambda f: f.assign(y=np.nan), {}, "missing or infinite"),
         (lambda f: pd.concat([f, f.head(1)]), {}, "more than one row"),
-        (lambda f: f.assign(one=1), {"clusters": "one"}, "one one only"),
-        (lambda f: f, {"clusters": "nobody"}, "no column nobody"),
+        (lambda f: f.assign(one=1), {"cluster": "one"}, "one one only"),
+        (lambda f: f, {"cluster": "nobody"}, "no column nobody"),
         (
             lambda f: f[f.city.isin(["u0", "u7"]) & f.year.isin([2012, 2014])],
             {},

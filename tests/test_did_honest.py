@@ -11,7 +11,7 @@ from scipy import stats
 
 import ftz
 from ftz import did
-from ftz.did import honest
+from ftz.did import _honest as honest
 from ftz.errors import EstimationError
 from test_did import panel
 

@@ -33,7 +33,7 @@ SMALL = (
 def tree(tmp_path):
     path = tmp_path / "tree.csv"
     path.write_text(SMALL, "utf-8")
-    return index.read_tree(path)
+    return load_tree(path)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_trees_that_are_refused(tmp_path, damage, message):
     path = tmp_path / "tree.csv"
     path.write_text(damage(SMALL), "utf-8")
     with pytest.raises(PanelError, match=message):
-        index.read_tree(path)
+        load_tree(path)
 
 
 # --- normalisation ---

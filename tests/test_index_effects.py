@@ -168,8 +168,8 @@ def test_the_log_of_a_geometric_mean_is_linear_in_the_weights(built, frame, ship
     lifted = index.weigh_effects(
         built.normalised, frame, "FTZ", ["c1", "c2"], scale="log_geometric", lift=0.01
     )
-    recipe = simulated.FLAT_MEANS.but(aggregation="geometric", lift=0.01)
-    geometric = index.build(shipped.indicators, shipped.tree, recipe)
+    spec = simulated.FLAT_MEANS.but(aggregation="geometric", lift=0.01)
+    geometric = index.build(shipped.indicators, shipped.tree, spec)
     result = regression(frame, np.log(geometric.scores["index"]))
     assert lifted.att(geometric.weights) == pytest.approx(result.att, abs=1e-10)
 

@@ -221,13 +221,13 @@ def test_the_chapters_run_on_a_reader_s_partial_file_with_gaps(chapter, tmp_path
 
 
 def test_another_process_replays_the_log_to_the_bit(tmp_path):
-    """With another order of hashes, the log of a recipe with many steps still holds."""
+    """With another order of hashes, the log of a specification with many steps still holds."""
     shipped = indicators.load_indicators()
-    recipe = index.Recipe(
+    spec = index.IndexSpec(
         outliers="winsorise_log", weights="pca", level_weights={1: "entropy"}, aggregation="topsis"
     )
     log = tmp_path / "log.json"
-    log.write_text(index.build(shipped.indicators, shipped.tree, recipe).to_json(), "utf-8")
+    log.write_text(index.build(shipped.indicators, shipped.tree, spec).to_json(), "utf-8")
     code = (
         "from pathlib import Path; from ftz import index; from study import indicators; "
         "p = indicators.load_indicators(); "

@@ -10,7 +10,8 @@ import pytest
 
 from ftz import index
 from ftz.errors import EstimationError
-from ftz.index.coherence import _cronbach_alpha
+from ftz.index._coherence import _cronbach_alpha
+from study import indicators
 
 ANSWERS = Path(__file__).parent / "known_answers"
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
@@ -23,7 +24,7 @@ def make_tree(tmp_path, *rows):
         text += f"{name},{parent},{level},{name},,%,level,{rest[0] if rest else 1},0,\n"
     path = tmp_path / "tree.csv"
     path.write_text(text, "utf-8")
-    return index.read_tree(path)
+    return indicators.load_tree(path)
 
 
 # --- the human development index ---

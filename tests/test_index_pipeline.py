@@ -75,7 +75,7 @@ def test_trees_that_are_refused(tmp_path, old, new, message):
     path = tmp_path / "tree.csv"
     path.write_text(text_of(ROWS).replace(old, new, 1), "utf-8")
     with pytest.raises(PanelError, match=message):
-        index.read_tree(path)
+        indicators.load_tree(path)
 
 
 def test_pruning_takes_nodes_left_without_indicators(tree):

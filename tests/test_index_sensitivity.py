@@ -43,14 +43,14 @@ def table(model):
 
 
 def test_the_model_is_building_and_regressing(model, shipped):
-    recipe = index.Recipe(weights="critic", aggregation="geometric", lift=0.02, outliers="clip")
-    scores = index.build(shipped.indicators, shipped.tree, recipe).scores["index"]
+    spec = index.IndexSpec(weights="critic", aggregation="geometric", lift=0.02, outliers="clip")
+    scores = index.build(shipped.indicators, shipped.tree, spec).scores["index"]
     rows = pd.MultiIndex.from_frame(shipped.matched[["city", "year"]])
     frame = shipped.matched.assign(y=np.log(scores.loc[rows].to_numpy()))
-    assert model(recipe) == pytest.approx(did.twfe(frame, "y", "FTZ").att, abs=1e-10)
+    assert model(spec) == pytest.approx(did.twfe(frame, "y", "FTZ").att, abs=1e-10)
     level = index.att_model(model.pipeline, shipped.matched, "FTZ", log=False)
     frame["y"] = scores.loc[rows].to_numpy()
-    assert level(recipe) == pytest.approx(did.twfe(frame, "y", "FTZ").att, abs=1e-10)
+    assert level(spec) == pytest.approx(did.twfe(frame, "y", "FTZ").att, abs=1e-10)
 
 
 def test_two_identical_options_get_exactly_zero(table):
@@ -106,7 +106,7 @@ def test_pawn_agrees_with_the_two_sample_statistic_of_scipy(table):
 
 def test_the_shift_matters_under_entropy_weights_only(model):
     for weights, moves in (("entropy", True), ("flat", False)):
-        results = {model(index.Recipe(weights=weights, shift=s)) for s in (1e-4, 0.01, 1.0)}
+        results = {model(index.IndexSpec(weights=weights, shift=s)) for s in (1e-4, 0.01, 1.0)}
         assert (len(results) > 1) is moves
 
 
@@ -137,7 +137,7 @@ def test_refusals(model, shipped):
     with pytest.raises(EstimationError, match="does not vary"):
         index.sobol_indices(lambda x: np.ones(len(x)), {"x": (0, 1)}, 8, seed=0)
     with pytest.raises(EstimationError, match="no logarithm"):
-        model(index.Recipe(normalisation="zscore", weights="flat"))
+        model(index.IndexSpec(normalisation="zscore", weights="flat"))
     with pytest.raises(EstimationError, match="lack a row"):
         index.att_model(
             model.pipeline, shipped.matched.assign(city=lambda f: f["city"] + "?"), "FTZ"

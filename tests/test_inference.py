@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
-from ftz.inference.projection import regress_each
+from ftz.kernel import regress_each
 
 CONTROLS = ["x1", "x2"]
 

@@ -109,7 +109,7 @@ def test_clusters_need_not_be_the_units():
     import statsmodels.formula.api as smf
 
     frame = panel(2, effect=1.0).assign(region=lambda f: f.city.str[-1].astype(int) % 5)
-    result = inference.wild_cluster_bootstrap(frame, *ARGUMENTS, clusters="region")
+    result = inference.wild_cluster_bootstrap(frame, *ARGUMENTS, cluster="region")
     fit = smf.ols("y ~ d + x1 + x2 + C(city) + C(year)", frame).fit(
         cov_type="cluster", cov_kwds={"groups": frame["region"]}
     )
@@ -232,9 +232,9 @@ def test_with_few_treated_the_two_bootstraps_err_on_opposite_sides():
         ({"weights": np.ones((3, 4))}, "shape"),
         ({"weights": "webb"}, "pass a seed"),
         ({"weights": "webb", "seed": 1, "draws": 0}, "at least 1"),
-        ({"clusters": "nobody"}, "no column nobody"),
+        ({"cluster": "nobody"}, "no column nobody"),
         ({"subclusters": "nobody"}, "no column nobody"),
-        ({"clusters": "one"}, "one one only"),
+        ({"cluster": "one"}, "one one only"),
     ],
 )
 def test_refusals(options, message):

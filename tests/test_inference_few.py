@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
-from ftz.inference.multiple import _step_down
+from ftz.inference._multiple import _step_down
 from test_inference import CONTROLS, panel
 
 # ------------------------------------------------------------ the interval of a placebo
@@ -153,7 +153,7 @@ def test_leaving_out_is_estimating_without():
 def test_leaving_out_clusters_that_are_not_the_units(clusters):
     """Whole regions, or whole years: effects of theirs vanish with them, or do not."""
     frame = panel(5, effect=0.7).assign(region=lambda f: f.city.str[-1].astype(int) % 4)
-    result = inference.leave_one_cluster_out(frame, "y", "d", CONTROLS, clusters=clusters)
+    result = inference.leave_one_cluster_out(frame, "y", "d", CONTROLS, cluster=clusters)
     for name, row in result.table.iterrows():
         rest = frame[frame[clusters] != name]
         assert row["without"] == pytest.approx(did.twfe(rest, "y", "d", CONTROLS).att, abs=1e-9)

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ftz import matching
 from ftz.errors import EstimationError
-from ftz.matching.support import _crump_cutoff
+from ftz.matching._support import _crump_cutoff
 
 causaldata = pytest.importorskip("causaldata")
 

@@ -13,9 +13,9 @@ from scipy import stats
 
 from ftz import matching
 from ftz.errors import EstimationError
-from ftz.matching import variance
+from ftz.matching import _variance as variance
+from ftz.matching._balance import _ks
 from ftz.matching._checks import effective_size
-from ftz.matching.balance import _ks
 
 
 def simulated(rng, n=800, effect=1.0):

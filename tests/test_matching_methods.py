@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ftz import matching
 from ftz.errors import EstimationError
-from ftz.matching import search
+from ftz.matching import _search as search
 
 
 @st.composite

@@ -18,10 +18,10 @@ import specgrid as mv
 from ftz import did, inference
 from ftz.errors import EstimationError, FtzError
 from ftz.own import Study
-from specgrid import store
-from specgrid.cells import COHORT, TREATMENT, cell_of, with_indices
-from specgrid.grid import STAGGERED
-from specgrid.scheduling import batches
+from specgrid import _store as store
+from specgrid._grid import STAGGERED
+from specgrid._samples import COHORT, TREATMENT, sample_of, with_indices
+from specgrid._scheduling import batches
 from study import published, replication
 from study.replication import witness_study
 
@@ -201,18 +201,18 @@ def test_a_missing_file_of_choices_is_named(study, tmp_path):
 
 def twfe(study, specification):
     """Estimate by the library's ordinary function."""
-    frame = cell_of(with_indices(study), specification).frame
+    frame = sample_of(with_indices(study), specification).frame
     arguments = (frame, specification.outcome, TREATMENT, list(specification.controls))
     return did.twfe(*arguments, unit=study.unit, time=study.time)
 
 
 def reference(study, specification):
     """Estimate by the library's ordinary functions, with the family of standard errors."""
-    frame = cell_of(with_indices(study), specification).frame
+    frame = sample_of(with_indices(study), specification).frame
     arguments = (frame, specification.outcome, TREATMENT, list(specification.controls))
     keys = {"unit": study.unit, "time": study.time}
     fit = did.twfe(*arguments, **keys)
-    family = did.standard_errors(*arguments, clusters=study.cluster, **keys)
+    family = did.standard_errors(*arguments, cluster=study.cluster, **keys)
     return fit, family.table
 
 
@@ -350,7 +350,7 @@ def test_staggered_rows_are_those_of_their_functions(study):
 def test_adoption_codings_move_the_treatment(study):
     def first(coding):
         specification = mv.Specification(outcome="lnHQD", window=(2013, 2022), adoption=coding)
-        return cell_of(study, specification).frame.groupby("city")[COHORT].first()
+        return sample_of(study, specification).frame.groupby("city")[COHORT].first()
 
     launch, half, daxing = first("launch"), first("half_year"), first("daxing")
     assert (first("next_year") - launch).dropna().eq(1).all()
@@ -495,7 +495,7 @@ def undisturbed(study, small, tmp_path_factory) -> bytes:
 
 
 def test_processes_write_the_same_bytes(study, small, undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr("specgrid.scheduling._MOST", 9)
+    monkeypatch.setattr("specgrid._scheduling._MOST", 9)
     found = mv.run(study, small, tmp_path, workers=2, progress=False)
     assert (tmp_path / store.TABLE).read_bytes() == undisturbed
     assert found["key"].tolist() == [s.key for s in small]
@@ -509,14 +509,14 @@ def test_a_run_again_computes_nothing(study, small, undisturbed, tmp_path, monke
     def never(*_):
         raise AssertionError("a finished batch was computed again")
 
-    monkeypatch.setattr("specgrid.scheduling.work_on", never)
+    monkeypatch.setattr("specgrid._scheduling.work_on", never)
     mv.run(study, small, tmp_path, workers=1, progress=False)
     assert (tmp_path / store.TABLE).read_bytes() == undisturbed
 
 
 def test_a_larger_grid_computes_what_is_new(study, small, undisturbed, tmp_path, monkeypatch):
     mv.run(study, small.sample(20, seed=1), tmp_path, workers=1, progress=False)
-    from specgrid import scheduling as module
+    from specgrid import _scheduling as module
 
     computed, work_on = [], module.work_on
     monkeypatch.setattr(module, "work_on", lambda s, b: computed.extend(b) or work_on(s, b))
@@ -526,7 +526,7 @@ def test_a_larger_grid_computes_what_is_new(study, small, undisturbed, tmp_path,
 
 
 def test_a_stopped_run_goes_on(study, small, undisturbed, tmp_path, monkeypatch):
-    from specgrid import scheduling as module
+    from specgrid import _scheduling as module
 
     monkeypatch.setattr(module, "_MOST", 9)
     done, work_on = [], module.work_on

@@ -15,7 +15,7 @@ import pytest
 
 import specgrid as mv
 from ftz.errors import FtzError
-from specgrid import store
+from specgrid import _store as store
 from study.replication import witness_study
 
 CHOICES = """

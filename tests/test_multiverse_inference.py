@@ -17,9 +17,9 @@ from scipy import stats
 
 import specgrid
 from conftest import ROOT
-from ftz.did.projection import span_of
+from ftz._projection import span_of
 from ftz.errors import EstimationError
-from ftz.inference.projection import regress_each
+from ftz.kernel import regress_each
 from ftz.own import Study
 from ftz.panel import Panel
 from printproof.errors import RecordError

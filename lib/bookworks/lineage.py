@@ -345,7 +345,7 @@ def locate(name: str) -> Place | None:
     found, package = _find(name), name.split(".")[0]
     if not (inspect.isroutine(found) or inspect.isclass(found)):
         found = getattr(found, "__wrapped__", None)  # functools.cache
-    found = getattr(found, "__func__", found)  # a class method
+    found = inspect.unwrap(getattr(found, "__func__", found))  # a class method; decorated
     module = str(getattr(found, "__module__", ""))
     if module.split(".")[0] != package:
         return None

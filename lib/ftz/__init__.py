@@ -2,8 +2,8 @@
 
 The modules, lowest first (imports point downwards only):
 
-* ``register``, ``panel``, ``panels``, ``kernel``, ``results``: the free-trade zones with their
-  dates, the contract that a panel has to meet, variances, and the shape of every result;
+* ``panel``, ``kernel``, ``results``: the contract that a panel has to meet, variances, and the
+  shape of every result;
 * ``index``, ``matching``, ``did``, ``inference``, ``mediation``, ``size_and_power``: estimators
   that take frames and return frozen result objects;
 * ``own``: a reader's own panel;
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_ROOMS = tuple(module.name for module in pkgutil.iter_modules(__path__))
+_ROOMS = tuple(room.name for room in pkgutil.iter_modules(__path__) if room.name[0] != "_")
 
 if TYPE_CHECKING:
     from ftz.panel import Panel

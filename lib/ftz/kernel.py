@@ -15,14 +15,20 @@ so that memory grows with the rows and not with rows times units.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from ftz.errors import EstimationError
+
+#: Regressors estimated at a time: a block of them stays in the processor's cache.
+_BLOCK = 512
+#: Up to this many numbers a dense matrix of dummies is faster than a sparse one.
+_DENSE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -65,18 +71,24 @@ class Span:
         codes = pd.factorize(periods, sort=True)[0]
         root = None if weights is None else np.sqrt(weights / weights.mean())
         effects = cls(units, np.empty((len(units), 0)), codes, root)
-        if controls is None or not controls.shape[1]:
-            return effects
-        within = effects.residual(controls)
+        return effects if controls is None else effects.beside(controls, names)
+
+    def beside(self, controls: np.ndarray, names: Sequence[str]) -> Span:
+        """Return the span of these effects and controls; see :meth:`of`."""
+        if not controls.shape[1]:
+            return self
+        within = self.residual(controls)
         size = np.linalg.norm(within, axis=0)
-        flat = size < 1e-9 * np.linalg.norm(controls, axis=0)
-        if flat.any() or not size.all():
-            which = ", ".join(n for n, f in zip(names, flat | (size == 0), strict=True) if f)
+        flat = (size < 1e-9 * np.linalg.norm(controls, axis=0)) | (size == 0)
+        if flat.any():
+            which = ", ".join(n for n, f in zip(names, flat, strict=True) if f)
             raise EstimationError(f"a control does not vary once the effects are removed: {which}")
         left, singular, _ = np.linalg.svd(within / size, full_matrices=False)
         if singular[-1] < 1e-8:
             raise EstimationError(f"{', '.join(names)} are collinear within unit and period")
-        return cls(units, left, codes, root)
+        both = replace(self, extra=left)
+        both.__dict__.update({n: v for n, v in vars(self).items() if n in ("size", "_root")})
+        return both
 
     @cached_property
     def size(self) -> np.ndarray:
@@ -389,3 +401,66 @@ def variance(fit: Slope, kind: str) -> tuple[np.ndarray, float]:
     """Return a variance of :data:`MEATS` for every outcome, and its degrees of freedom."""
     meat, df = MEATS[kind](fit)
     return np.asarray(meat / fit.power**2), df
+
+
+# --- one outcome on many regressors, one at a time --------------------------------------------
+
+
+def regress_each(
+    outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, codes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Regress outcomes on each of many regressors, one at a time.
+
+    Parameters
+    ----------
+    outcomes : array, shape (n, m)
+        The first column gets a standard error, the last one a slope only.
+    codes : array of int, shape (n,)
+        Numbers of the clusters.
+
+    Returns
+    -------
+    estimates, std_errors, last : arrays, shape (B,)
+    """
+    rank = basis.rank if isinstance(basis, Span) else basis.shape[1]
+    within, factor = residual(outcomes, basis), small_sample_factor(len(outcomes), rank + 1)
+    large = len(codes) * (int(codes.max()) + 1) > _DENSE
+    member = members(codes) if large else membership(codes)
+    found = np.empty((3, designs.shape[1]))
+    for start in range(0, designs.shape[1], _BLOCK):
+        part = slice(start, start + _BLOCK)
+        found[:, part] = _regress_block(within, designs[:, part], basis, member, factor)
+    return found[0], found[1], found[2]
+
+
+def _regress_block(
+    within: np.ndarray,
+    designs: np.ndarray,
+    basis: np.ndarray | Span,
+    member: Any,
+    factor: float,
+) -> np.ndarray:
+    x = residual(designs, basis)
+    power = np.einsum("ib,ib->b", x, x)
+    flat = power < 1e-12 * np.maximum(np.einsum("ib,ib->b", designs, designs), 1e-300)
+    power[flat] = np.nan
+    first, last = (within[:, [0, -1]].T @ x) / power
+    errors = np.multiply(x, -first)
+    errors += within[:, [0]]
+    x *= errors  # the scores; their sums by cluster make the variance
+    meat = np.square(member @ x).sum(axis=0)
+    return np.array([first, np.sqrt(factor * meat) / power, last])
+
+
+def residual(values: np.ndarray, basis: np.ndarray | Span) -> np.ndarray:
+    """Return values after projection on an orthonormal basis, or on a span."""
+    if isinstance(basis, Span):
+        return basis.residual(values)
+    left: np.ndarray = values - basis @ (basis.T @ values)
+    return left
+
+
+def membership(codes: np.ndarray) -> np.ndarray:
+    """Return the 0/1 matrix, clusters by rows of the panel, that sums by cluster."""
+    member: np.ndarray = (codes == np.arange(codes.max() + 1)[:, None]).astype(float)
+    return member

@@ -16,9 +16,9 @@ controls (Imai, Keele and Yamamoto 2010).  The mediator was not assigned by anyo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,14 +27,14 @@ from scipy import stats
 from ftz import did
 from ftz.errors import EstimationError
 from ftz.kernel import by_group
-from ftz.panel import Panel
-from ftz.results import checked_level
+from ftz.panel import Panel, on_panel
+from ftz.results import Result, checked_level
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
-class MediationResult:
+@dataclass(frozen=True, repr=False)
+class MediationResult(Result):
     """The three columns and the product of coefficients.
 
     Attributes
@@ -52,12 +52,12 @@ class MediationResult:
     @property
     def total(self) -> float:
         """Effect of the treatment on the outcome, *c*."""
-        return float(self.total_column.params[self.treatment])
+        return self.total_column.att
 
     @property
     def a(self) -> float:
         """Effect of the treatment on the mediator."""
-        return float(self.mediator_column.params[self.treatment])
+        return self.mediator_column.att
 
     @property
     def b(self) -> float:
@@ -67,7 +67,7 @@ class MediationResult:
     @property
     def direct(self) -> float:
         """Coefficient of the treatment beside the mediator, *c'*."""
-        return float(self.joint_column.params[self.treatment])
+        return self.joint_column.att
 
     @property
     def indirect(self) -> float:
@@ -107,31 +107,23 @@ class MediationResult:
             index=["total", "direct", "a", "b", "indirect a*b"],
         )
 
-    def __repr__(self) -> str:
-        head = f"mediation of {self.treatment} through {self.mediator}"
-        return f"{head} (N = {self.total_column.nobs})\n{self.summary.round(4).to_string()}"
+    @property
+    def _head(self) -> str:
+        size = f"(N = {self.total_column.nobs})"
+        return f"mediation of {self.treatment} through {self.mediator} {size}"
 
 
-def mediate(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    treatment: str,
-    mediator: str,
-    controls: Sequence[str] = (),
-    **roles: Any,
-) -> MediationResult:
+@on_panel("outcome", "treatment", "mediator", "controls")
+def mediate(panel: Panel, *, mediator: str) -> MediationResult:
     """Estimate the three columns with unit and period effects.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        One row a unit and period.
-    outcome, treatment, mediator : str
-        Numeric columns.
-    controls : sequence of str
-        In all three columns.
-    **roles
-        Further parts of columns, as :class:`ftz.panel.Panel` names them: ``unit``, ``time``, ...
+    panel : Panel
+        Or a frame, outcome, treatment, mediator and controls: see :func:`ftz.panel.on_panel`.
+        Controls stand in all three columns.
+    mediator : str
+        Numeric column.
 
     Raises
     ------
@@ -142,13 +134,13 @@ def mediate(
     -----
     Yan, Ye and Wang, Table 5, columns (7) and (8), beside Table 4, column (5).
     """
-    if mediator in {outcome, treatment, *controls}:
+    if mediator in {panel.outcome, panel.treatment, *panel.controls}:
         raise EstimationError(f"the mediator {mediator} stands elsewhere in the regression already")
     return MediationResult(
-        did.twfe(frame, outcome, treatment, controls, **roles),
-        did.twfe(frame, mediator, treatment, controls, **roles),
-        did.twfe(frame, outcome, treatment, [mediator, *controls], **roles),
-        treatment,
+        did.twfe(panel),
+        did.twfe(panel, mediator),
+        did.twfe(panel.with_(controls=(mediator, *panel.controls))),
+        panel.treatment or "treated",
         mediator,
     )
 
@@ -234,21 +226,14 @@ class _Panel:
         return _columns(self.y[rows], self.d[rows], self.m[rows], self.x[rows], unit)
 
 
-def _panel(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    treatment: str,
-    mediator: str,
-    controls: Sequence[str],
-    roles: Mapping[str, Any],
-) -> _Panel:
-    panel = Panel.of(frame, outcome, treatment, [mediator, *controls], **roles)
+def _panel(panel: Panel, mediator: str) -> _Panel:
+    panel = panel.with_(controls=(mediator, *panel.controls))
     x = np.column_stack([np.eye(len(panel.periods))[panel.ranks - 1], panel.x[:, 1:]])
     return _Panel(panel.y, panel.d, panel.x[:, 0], x, panel.units[0], panel)
 
 
-@dataclass(frozen=True)
-class IndirectBootstrap:
+@dataclass(frozen=True, repr=False)
+class IndirectBootstrap(Result):
     """The bootstrap distribution of the indirect effect.
 
     Attributes
@@ -302,11 +287,15 @@ class IndirectBootstrap:
         rows = {"percentile": self.percentile(level), "BCa": self.bca(level)}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["lower", "upper"])
 
-    def __repr__(self) -> str:
-        head = f"indirect effect {self.indirect:.4f}, {len(self.draws)} draws of {self.resampled}"
-        return (
-            f"{head} ({self.n_failed} without an answer)\n{self.intervals().round(4).to_string()}"
-        )
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The intervals at 95%."""
+        return self.intervals()
+
+    @property
+    def _head(self) -> str:
+        draws = f"{len(self.draws)} draws of {self.resampled}"
+        return f"indirect effect {self.indirect:.4f}, {draws} ({self.n_failed} without an answer)"
 
 
 def _bca(
@@ -332,18 +321,15 @@ def _bca(
     return float(low), float(high)
 
 
+@on_panel("outcome", "treatment", "mediator", "controls")
 def bootstrap_indirect(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    treatment: str,
-    mediator: str,
-    controls: Sequence[str] = (),
+    panel: Panel,
     *,
+    mediator: str,
     draws: int = 999,
     seed: int | np.random.Generator,
     resample: str = "unit",
     most_failures: float = 0.2,
-    **roles: Any,
 ) -> IndirectBootstrap:
     """Draw cities (or rows) again and again and multiply the two coefficients anew.
 
@@ -352,7 +338,7 @@ def bootstrap_indirect(
 
     Parameters
     ----------
-    frame, outcome, treatment, mediator, controls, **roles
+    panel, mediator
         As :func:`mediate`.
     draws : int
     seed : int or numpy.random.Generator
@@ -377,7 +363,7 @@ def bootstrap_indirect(
         raise EstimationError(f"draws must be a whole number from 2, not {draws}")
     if resample not in ("unit", "rows"):
         raise EstimationError(f"unknown resample {resample!r}: use unit or rows")
-    sample = _panel(frame, outcome, treatment, mediator, controls, roles)
+    sample = _panel(panel, mediator)
     whole = sample.columns()
     drawn_from = sample.panel.clusters[0]
     labels = drawn_from if resample == "unit" else np.arange(len(sample.y))
@@ -394,10 +380,10 @@ def bootstrap_indirect(
         try:
             own = copies * (sample.unit.max() + 1) + sample.unit[rows]  # a copy's own units
             apart = np.unique(own, return_inverse=True)[1] if resample == "unit" else None
-            found = sample.columns(rows, apart)
+            fit = sample.columns(rows, apart)
         except EstimationError:
             continue
-        values.append(found.a * found.b)
+        values.append(fit.a * fit.b)
         answered[draw] = True
     unit_names = sample.panel.clusters[1]
     names = [unit_names[g] for g in order] if resample == "unit" else range(len(members))
@@ -422,10 +408,10 @@ def _jackknife(sample: _Panel, members: list[Array]) -> Array:
     for left_out in members:
         rows = np.setdiff1d(np.arange(len(sample.y)), left_out)
         try:
-            found = sample.columns(rows)
+            fit = sample.columns(rows)
         except EstimationError:
             continue
-        values.append(found.a * found.b)
+        values.append(fit.a * fit.b)
     return np.array(values)
 
 
@@ -458,15 +444,9 @@ class MediatorSensitivity:
         )
 
 
+@on_panel("outcome", "treatment", "mediator", "controls")
 def sensitivity(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    treatment: str,
-    mediator: str,
-    controls: Sequence[str] = (),
-    *,
-    rho: Sequence[float] | None = None,
-    **roles: Any,
+    panel: Panel, *, mediator: str, rho: Sequence[float] | None = None
 ) -> MediatorSensitivity:
     r"""Trace the indirect effect over the correlation that no regression can estimate.
 
@@ -479,7 +459,7 @@ def sensitivity(
 
     Parameters
     ----------
-    frame, outcome, treatment, mediator, controls, **roles
+    panel, mediator
         As :func:`mediate`.
     rho : sequence of float, optional
         Values strictly between -1 and 1; a grid in steps of 0.05 if not given.
@@ -497,17 +477,15 @@ def sensitivity(
     grid = np.round(np.arange(-0.95, 0.951, 0.05), 10) if rho is None else np.asarray(rho, float)
     if not (np.abs(grid) < 1).all():
         raise EstimationError("rho is a correlation: strictly between -1 and 1")
-    found = _panel(frame, outcome, treatment, mediator, controls, roles).columns()
-    seen = found.correlation
-    scale = found.a * found.outcome_sd / found.mediator_sd
+    fit = _panel(panel, mediator).columns()
+    seen, product = fit.correlation, fit.a * fit.b
+    scale = fit.a * fit.outcome_sd / fit.mediator_sd
     effect = scale * (seen - grid * np.sqrt((1 - seen**2) / (1 - grid**2)))
-    return MediatorSensitivity(
-        pd.Series(effect, pd.Index(grid, name="rho"), name="indirect"), seen, found.a * found.b
-    )
+    curve = pd.Series(effect, pd.Index(grid, name="rho"), name="indirect")
+    return MediatorSensitivity(curve, seen, product)
 
 
-@dataclass(frozen=True)
-class Robustness:
+class Robustness(NamedTuple):
     """How strong a confounder would have to be to explain a coefficient away.
 
     Attributes
@@ -581,22 +559,13 @@ def _robustness(f: float) -> float:
     return float((np.sqrt(f**4 + 4 * f**2) - f**2) / 2)
 
 
-def robustness(
-    frame: pd.DataFrame | Panel,
-    outcome: str,
-    treatment: str,
-    mediator: str,
-    controls: Sequence[str] = (),
-    *,
-    q: float = 1.0,
-    level: float = 0.05,
-    **roles: Any,
-) -> pd.DataFrame:
+@on_panel("outcome", "treatment", "mediator", "controls")
+def robustness(panel: Panel, *, mediator: str, q: float = 1.0, level: float = 0.05) -> pd.DataFrame:
     """Return robustness values of *a*, *b* and the direct effect.
 
     Parameters
     ----------
-    frame, outcome, treatment, mediator, controls, **roles
+    panel, mediator
         As :func:`mediate`.
     q, level : float
         As :func:`robustness_value`.
@@ -612,21 +581,11 @@ def robustness(
     EstimationError
         Unusable input.
     """
-    found = _panel(frame, outcome, treatment, mediator, controls, roles).columns()
+    fit = _panel(panel, mediator).columns()
     rows = {}
-    for name, error, df in (
-        ("a", found.a_error, found.a_df),
-        ("b", found.b_error, found.b_df),
-        ("direct", found.direct_error, found.b_df),
-    ):
-        estimate = getattr(found, name)
-        value = robustness_value(estimate / error, df, q, level)
-        rows[name] = (
-            estimate,
-            value.statistic,
-            value.partial_r2,
-            value.value,
-            value.value_at_level,
-        )
+    for name in ("a", "b", "direct"):
+        estimate, error = getattr(fit, name), getattr(fit, f"{name}_error")
+        value = robustness_value(estimate / error, fit.a_df if name == "a" else fit.b_df, q, level)
+        rows[name] = (estimate, value.statistic, *value[2:])
     columns = ["estimate", "t", "partial_r2", "robustness_value", "robustness_value_at_level"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

@@ -9,10 +9,11 @@ second year all give the answer of the same panel numbered ``1..T``.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from inspect import signature
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ _ROLES = {
     "treatment": "a column of numbers, or else a cohort",
     "cohort": "a column of first treated periods",
 }
+_R = TypeVar("_R")
 #: Beyond this size, or below its inverse, sums of squares overflow or vanish.
 _LARGEST = 1e120
 
@@ -324,6 +326,42 @@ class Panel:
             columns |= {"d": self.d}
         columns |= {f"x{j}": column for j, column in enumerate(self.x.T)}
         return pd.DataFrame(columns)
+
+
+def on_panel(*order: str) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
+    """Let an estimator of a :class:`Panel` take a frame and the names of columns in its place.
+
+    ``twfe(panel, errors="CR1S")`` may be written ``twfe(frame, "y", "d", ["x"], unit="firm",
+    errors="CR1S")``: what follows the frame plays the parts in ``order``, and keywords with the
+    name of a part play theirs.  Beside a panel they change its parts.
+
+    Examples
+    --------
+    >>> @on_panel("outcome", "treatment")
+    ... def gap(panel):
+    ...     return panel.y[panel.d == 1].mean() - panel.y[panel.d == 0].mean()
+    >>> frame = pd.DataFrame({"city": list("ab"), "year": 1, "y": [1, 4], "d": [0, 1]})
+    >>> float(gap(frame, "y", "d"))
+    3.0
+    """
+
+    def decorate(estimator: Callable[..., _R]) -> Callable[..., _R]:
+        own = set(signature(estimator).parameters)
+        parts = {f.name for f in fields(Panel)} - {"frame", "dropped", *own}
+
+        @wraps(estimator)
+        def call(panel: pd.DataFrame | Panel, *named: Any, **options: Any) -> _R:
+            if len(named) > len(order) or set(order[: len(named)]) & options.keys():
+                raise TypeError(
+                    f"{estimator.__name__} takes {', '.join(order)} after the panel, once"
+                )
+            options |= dict(zip(order, named, strict=False))
+            roles = {part: options.pop(part) for part in parts & options.keys()}
+            return estimator(Panel.of(panel, **roles), **options)
+
+        return call
+
+    return decorate
 
 
 def adopted(

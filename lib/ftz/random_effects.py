@@ -18,17 +18,14 @@ every :math:`\theta_i` is zero, and what is printed is pooled least squares.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.kernel import by_group
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult
-
-__all__ = ["RandomEffectsResult", "random_effects", "trap"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -61,20 +58,13 @@ class RandomEffectsResult(CoefficientResult):
         return bool((self.theta == 0).all())
 
 
-def random_effects(
-    frame: pd.DataFrame | Panel,
-    outcome: str = "",
-    treatment: str = "",
-    controls: Any = (),
-    *,
-    period_effects: bool = True,
-    **roles: Any,
-) -> RandomEffectsResult:
+@on_panel("outcome", "treatment", "controls")
+def random_effects(panel: Panel, *, period_effects: bool = True) -> RandomEffectsResult:
     """Estimate ``xtreg outcome treatment controls i.time, re``.
 
     Parameters
     ----------
-    frame, outcome, treatment, controls, **roles
+    panel : Panel
         As in :func:`ftz.did.twfe`.
     period_effects : bool
         Whether period dummies (the first period is the base) are among the regressors.
@@ -94,7 +84,6 @@ def random_effects(
     Stata's manual, *xtreg*, Methods and formulas, random effects; the formula of the standard
     errors is that of the last regression, RSS/(n - K).  Stata itself was not run.
     """
-    panel = Panel.of(frame, outcome, treatment, controls, **roles)
     names, x = _regressors(panel, period_effects)
     codes, labels = panel.units
     sizes = np.bincount(codes)

@@ -30,14 +30,11 @@ from scipy import linalg, stats
 
 from ftz import did, kernel
 from ftz.errors import EstimationError
-from ftz.inference.assignments import adoption_starts, scheme_of
-from ftz.inference.bootstrap import sign_vectors
-from ftz.inference.projection import (
-    Design,
-    membership,
-    prepare,
-    residual,
-)
+from ftz.inference._assignments import adoption_starts, scheme_of
+from ftz.inference._bootstrap import sign_vectors
+from ftz.inference._projection import Design, prepare
+from ftz.kernel import membership, residual
+from ftz.panel import Panel
 from ftz.results import Result, checked_level
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -96,7 +93,7 @@ class PanelDesign:
         EstimationError
             As :func:`ftz.inference.placebo`; a treatment that is not 0/1 or switches off.
         """
-        design = prepare(frame, treatment, treatment, controls, **roles)
+        design = prepare(Panel.of(frame, treatment, treatment, controls, **roles))
         _ = design.d_within
         return cls(design, adoption_starts(design, adoption), draws, seed)
 

@@ -11,10 +11,8 @@ and ``specification``, its JSON.  A specification that cannot be estimated is a 
 ``status`` says why.
 """
 
-from types import ModuleType as _Module
-
-from specgrid.estimate import RESULTS, estimate, estimate_batch, estimate_many, evaluate
-from specgrid.grid import (
+from specgrid._estimate import RESULTS, estimate, estimate_batch, estimate_many, evaluate
+from specgrid._grid import (
     ADOPTIONS,
     CHOICES,
     ERRORS,
@@ -25,8 +23,5 @@ from specgrid.grid import (
     Specification,
     grid,
 )
-from specgrid.scheduling import run
-from specgrid.store import read
-
-#: What is imported above, named once.
-__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]
+from specgrid._scheduling import run
+from specgrid._store import TABLE, library_hash, read

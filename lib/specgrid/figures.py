@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ftz.figures.style import BLUE, GREY, INK, ORANGE, SKY, sheet
-from specgrid.grid import SETS, members
+from specgrid._grid import SETS, members
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -28,13 +28,13 @@ import pandas as pd
 from scipy import special, stats
 
 from ftz.errors import EstimationError
-from ftz.inference.assignments import count_assignments, enumerate_assignments
+from ftz.inference._assignments import count_assignments, enumerate_assignments
 from ftz.results import Result
-from specgrid.estimate import estimate_many, is_reassignable
+from specgrid._estimate import estimate_many, is_reassignable
 
 if TYPE_CHECKING:
     from ftz.own.study import Study
-    from specgrid.grid import Specification
+    from specgrid._grid import Specification
 
 Floats = npt.NDArray[np.float64]
 #: With no more distinct reassignments than this, all of them are estimated.
@@ -237,7 +237,7 @@ def _switched_on(study: Study, starts: Floats) -> Floats:
 
 def _starts(study: Study, codings: Sequence[str]) -> dict[str, Floats]:
     """Return the first treated period of each unit under each coding, infinite for never."""
-    from specgrid.cells import adoption
+    from specgrid._samples import adoption
 
     last = study.periods[-1]
     found = {}

@@ -26,7 +26,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from ftz.results import Result
-from specgrid.grid import SETS, members
+from specgrid._grid import SETS, members
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Indicators of the index: the paper's tree, the simulated panel, or the reader's own."""
+"""The index's tree and indicators from files: those that the book ships, or the reader's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import PanelError
-from ftz.index import IndexTree, read_tree
+from ftz.index import IndexTree
 from study import register
 from study.paths import data_dir
 
@@ -69,9 +69,16 @@ class IndicatorPanel:
         return f"{size} from {self.source}"
 
 
-def load_tree() -> IndexTree:
-    """Read the paper's Table 3."""
-    return read_tree(data_dir() / "index" / "tree.csv")
+def load_tree(path: Path | None = None) -> IndexTree:
+    """Read a tree of indicators from a CSV file, the paper's Table 3 by default.
+
+    Raises
+    ------
+    PanelError
+        As :meth:`ftz.index.IndexTree.of`.
+    """
+    path = path or data_dir() / "index" / "tree.csv"
+    return IndexTree.of(pd.read_csv(path, dtype=str, keep_default_na=False))
 
 
 def load_indicators(
@@ -80,7 +87,7 @@ def load_indicators(
     """Read and check the reader's indicators, or the simulated panel that the book ships.
 
     The file has the columns ``city`` and ``year`` and one column an indicator, named by the
-    tree's identifiers; not all need be there (:class:`ftz.index.Recipe`, ``partial``).  An
+    tree's identifiers; not all need be there (:class:`ftz.index.IndexSpec`, ``partial``).  An
     empty field is missing.  ``FTZ`` (0/1) is taken from the register where the file has none;
     ``matched`` (0/1) counts every row where it has none.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ftz.own.study import Study
-    from specgrid.grid import Grid
+    from specgrid import Grid
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate, write, and say where; return the exit code."""
-    from specgrid import store
-    from specgrid.scheduling import run as run_grid
+    from specgrid import TABLE
+    from specgrid import run as run_grid
 
     for name in ("limit", "sample", "permutations"):
         given = getattr(options, name)
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         resume=not options.fresh,
     )
     _report(results)
-    print(f"wrote {out / store.TABLE}")
+    print(f"wrote {out / TABLE}")
     if options.permutations:
         _joint(options, study, grid)
     return 0
@@ -87,7 +87,7 @@ def _study(options: argparse.Namespace) -> Study:
 
 
 def _grid(options: argparse.Namespace, study: Study) -> Grid:
-    from specgrid.grid import Grid, grid
+    from specgrid import Grid, grid
 
     found = grid(study, options.choices)
     if options.sample:
@@ -96,7 +96,7 @@ def _grid(options: argparse.Namespace, study: Study) -> Grid:
 
 
 def _default_folder(study: Study) -> Path:
-    from specgrid.store import library_hash
+    from specgrid import library_hash
     from study.paths import data_dir
 
     return data_dir().parent / "_build" / "multiverse" / f"{study.digest}-{library_hash()}"

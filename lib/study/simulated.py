@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from ftz.errors import EstimationError
-from ftz.index import IndexTree, Recipe, build
+from ftz.index import IndexSpec, IndexTree, build
 from study import published, replication
 from study.commands import run_command
 from study.indicators import indicator_bytes, load_tree
@@ -35,7 +35,7 @@ LABEL = (
 
 
 #: Pooled min-max; indicators of a sub-index weigh the same, sub-indices weigh the same.
-FLAT_MEANS = Recipe(weights="flat", level_weights={1: "equal"})
+FLAT_MEANS = IndexSpec(weights="flat", level_weights={1: "equal"})
 
 #: Type of a leaf to the range in which simulated values lie, in its unit.
 _RANGES = {

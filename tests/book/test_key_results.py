@@ -16,7 +16,7 @@ from bookworks.reruns import declared, runner
 from bookworks.reruns.records import read_records
 from conftest import ROOT
 from ftz import matching
-from study import published, replication
+from study import indicators, published, replication
 
 Values = Mapping[str, Any]
 Numbers = dict[str, int | float]
@@ -147,17 +147,16 @@ def _index(values: Values) -> Numbers:
     import numpy as np
 
     from ftz import index
-    from study import indicators
 
     panel = indicators.load_indicators(values["indicator_path"] or None)
-    recipe = index.Recipe(imputation="linear", partial="siblings")
-    recipe = recipe.but(weights="flat", level_weights={1: "equal"})
-    built = index.Pipeline(panel.indicators, panel.tree).run(recipe).scores["index"]
+    spec = index.IndexSpec(imputation="linear", partial="siblings")
+    spec = spec.but(weights="flat", level_weights={1: "equal"})
+    built = index.Pipeline(panel.indicators, panel.tree).run(spec).scores["index"]
     holes = np.random.default_rng(values["seed"]).random(panel.indicators.shape) < 0.05
     gappy = index.Pipeline(panel.indicators.mask(holes), panel.tree)
 
     def missed(how: str) -> float:
-        filled = gappy.run(recipe.but(imputation=how)).scores["index"]
+        filled = gappy.run(spec.but(imputation=how)).scores["index"]
         return float(np.sqrt(((filled - built) ** 2).mean()))
 
     return {"index-gap-line": missed("linear"), "index-gap-mean": missed("period_mean")}
@@ -165,13 +164,12 @@ def _index(values: Values) -> Numbers:
 
 def _index_effects(values: Values) -> Numbers:
     from ftz import index
-    from study import indicators
 
     controls = values["controls"]
     panel = indicators.load_indicators(values["indicator_path"] or None, controls=controls)
-    recipe = index.Recipe(imputation="linear", lift=0.01, partial="siblings")
-    recipe = recipe.but(weights="flat", level_weights={1: "equal"})
-    built = index.Pipeline(panel.indicators, panel.tree).run(recipe)
+    spec = index.IndexSpec(imputation="linear", lift=0.01, partial="siblings")
+    spec = spec.but(weights="flat", level_weights={1: "equal"})
+    built = index.Pipeline(panel.indicators, panel.tree).run(spec)
     weighed = index.weigh_effects(built.normalised, panel.matched, "FTZ", controls)
     extreme = weighed.all_weights()
     return {

@@ -178,7 +178,7 @@ def test_nested_effects_against_pyfixest_off_the_default_path(frame):
     some = frame.sample(frac=0.8, random_state=1)
     for cluster in ("st", "city"):
         fit = pf.feols("y ~ d + x | city + year", some, vcov={"CRV1": cluster})
-        table = did.standard_errors(some, "y", "d", ["x"], clusters=cluster).table
+        table = did.standard_errors(some, "y", "d", ["x"], cluster=cluster).table
         assert table.loc["CR1N", "std_error"] == pytest.approx(fit.se()["d"], rel=1e-6)
 
 
@@ -425,7 +425,7 @@ def test_own_controls_not_yet_treated(tmp_path, frame):
 
 def test_own_clusters(tmp_path, frame):
     _, study = study_of(tmp_path, frame, "cluster: st\n")
-    wanted = did.standard_errors(frame, "y", "d", clusters="st").table.loc["CR1", "std_error"]
+    wanted = did.standard_errors(frame, "y", "d", cluster="st").table.loc["CR1", "std_error"]
     assert did.twfe(study.panel).std_errors.iloc[0] == pytest.approx(wanted)
     assert own.event_study(study).nobs == len(frame)
     problems, study = study_of(

@@ -17,15 +17,13 @@ What the coefficient averages is shown by :func:`ftz.did.twfe_weights` and
 :func:`ftz.did.relative_magnitudes` and :func:`ftz.did.smoothness`.
 """
 
-from types import ModuleType as _Module
-
-from ftz.did.covariance import FAMILY, StandardErrors, standard_errors
-from ftz.did.events import EventStudyResult, assemble, event_study, event_time, wald
-from ftz.did.honest import HonestBounds, contains, relative_magnitudes, smoothness
-from ftz.did.intertemporal import SwitchersResult, switchers
-from ftz.did.projection import effect_basis, project
-from ftz.did.regression import DidResult, cluster_factor, constant, stepwise, twfe
-from ftz.did.staggered import (
+from ftz._projection import effect_basis, project
+from ftz.did._covariance import FAMILY, StandardErrors, standard_errors
+from ftz.did._events import EventStudyResult, assemble, event_study, event_time, wald
+from ftz.did._honest import HonestBounds, contains, relative_magnitudes, smoothness
+from ftz.did._intertemporal import SwitchersResult, switchers
+from ftz.did._regression import DidResult, cluster_factor, constant, stepwise, twfe
+from ftz.did._staggered import (
     AGGREGATES,
     ESTIMATORS,
     AttResult,
@@ -39,7 +37,4 @@ from ftz.did.staggered import (
     synthetic,
     two_way,
 )
-from ftz.did.weights import BaconDecomposition, TwfeWeights, bacon, twfe_weights
-
-#: What is imported above, named once.
-__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]
+from ftz.did._weights import BaconDecomposition, TwfeWeights, bacon, twfe_weights

@@ -15,19 +15,21 @@ All work on one projection, after which a thousand regressions
 are one matrix product.
 """
 
-from types import ModuleType as _Module
-
-from ftz.inference.assignments import SCHEMES, count_assignments, enumerate_assignments
-from ftz.inference.bootstrap import (
+from ftz.inference._assignments import (
+    SCHEMES,
+    Scheme,
+    count_assignments,
+    enumerate_assignments,
+    scheme_of,
+)
+from ftz.inference._bootstrap import (
     WEIGHTS,
     WildBootstrapResult,
     sign_vectors,
     wild_cluster_bootstrap,
 )
-from ftz.inference.few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
-from ftz.inference.jackknife import LeaveOneOutResult, leave_one_cluster_out
-from ftz.inference.multiple import MultipleTestingResult, holm, romano_wolf
-from ftz.inference.randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo
-
-#: What is imported above, named once.
-__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]
+from ftz.inference._few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
+from ftz.inference._jackknife import LeaveOneOutResult, leave_one_cluster_out
+from ftz.inference._multiple import MultipleTestingResult, holm, romano_wolf
+from ftz.inference._projection import Design, prepare
+from ftz.inference._randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo

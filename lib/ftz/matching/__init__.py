@@ -17,18 +17,13 @@ the same distance are used, unless asked otherwise, so that no estimate depends 
 order of the rows.
 """
 
-from types import ModuleType as _Module
-
-from ftz.matching.balance import balance, overall_balance
-from ftz.matching.covariates import METRICS, match_covariates
-from ftz.matching.effect import STANDARD_ERRORS, AttResult, ate, att
-from ftz.matching.matches import KERNELS, METHODS, Matches, kernel_match, match, stratify
-from ftz.matching.panels import SCHEMES, PanelMatches, match_panel
-from ftz.matching.score import ScoreResult, propensity_score
-from ftz.matching.search import TIE
-from ftz.matching.sensitivity import RosenbaumBounds, rosenbaum_bounds
-from ftz.matching.support import RULES, caliper_width, common_support
-from ftz.matching.weighting import WeightingResult, doubly_robust, doubly_robust_did, ipw
-
-#: What is imported above, named once.
-__all__ = [n for n, v in list(globals().items()) if n[0] != "_" and not isinstance(v, _Module)]
+from ftz.matching._balance import balance, overall_balance
+from ftz.matching._covariates import METRICS, match_covariates
+from ftz.matching._effect import STANDARD_ERRORS, AttResult, ate, att
+from ftz.matching._matches import KERNELS, METHODS, Matches, kernel_match, match, stratify
+from ftz.matching._panels import SCHEMES, PanelMatches, match_panel
+from ftz.matching._score import ScoreResult, propensity_score
+from ftz.matching._search import TIE
+from ftz.matching._sensitivity import RosenbaumBounds, rosenbaum_bounds
+from ftz.matching._support import RULES, caliper_width, common_support
+from ftz.matching._weighting import WeightingResult, doubly_robust, doubly_robust_did, ipw

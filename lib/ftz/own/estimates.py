@@ -8,6 +8,7 @@ rooms, or raises an :class:`~ftz.errors.EstimationError` that says why there is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import stats
 from ftz import did, inference, matching, size_and_power
 from ftz.errors import EstimationError
 from ftz.own.study import Study
+from ftz.panel import Panel
 
 #: Estimators of the staggered comparison; synthetic DID needs a simulation of its own.
 STAGGERED = (
@@ -212,29 +214,24 @@ def staggered(study: Study) -> did.Comparison:
     Units that are treated from the first period on have no before; they are left out, and
     a note says so.
     """
-    chosen, results, refusals = study.choices, dict[str, did.AttResult](), dict[str, str]()
-    panel = study.panel.with_(controls=study.staggered_covariates)
+    chosen = study.choices
     early = {"anticipation": chosen.anticipation} if chosen.anticipation else {}
-    for name in STAGGERED:
+
+    def run(name: str, panel: Panel) -> did.AttResult:
         options: dict[str, Any] = dict(early)
         if name == "stacked" and all(start is not None for start in study.starts.values()):
             # the controls of a stack are then units that adopt after its window
             options["window"] = chosen.event_window
-        try:
-            if name == "callaway_santanna":
-                results[name] = _callaway_santanna(study)
-                continue
-            if name in MOST_ROWS:
-                within_size(study, name)
-            if early and name == "dechaisemartin_dhaultfoeuille":
-                raise EstimationError("it is offered without anticipation here")
-            results[name] = did.ESTIMATORS[name](panel, **options)
-        except EstimationError as error:
-            refusals[name] = str(error)
-    if not results:
-        raise EstimationError("; ".join(f"{n}: {why}" for n, why in refusals.items()))
-    title = f"effect on {study.outcome}, by estimator"
-    return did.Comparison(results=results, refusals=refusals, title=title)
+        if name == "callaway_santanna":
+            return _callaway_santanna(study)
+        if name in MOST_ROWS:
+            within_size(study, name)
+        if early and name == "dechaisemartin_dhaultfoeuille":
+            raise EstimationError("it is offered without anticipation here")
+        return did.ESTIMATORS[name](panel, **options)
+
+    panel = study.panel.with_(controls=study.staggered_covariates)
+    return did.compare(panel, estimators={name: partial(run, name) for name in STAGGERED})
 
 
 def _callaway_santanna(study: Study) -> did.AttResult:

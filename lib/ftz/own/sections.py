@@ -13,7 +13,7 @@ from typing import Any
 from ftz import did, inference, mediation
 from ftz.errors import EstimationError, FtzError
 from ftz.inference import ENUMERATE_UP_TO
-from ftz.inference.assignments import counted
+from ftz.inference._assignments import counted
 from ftz.own import estimates
 from ftz.own.study import Study
 

@@ -1,0 +1,132 @@
+"""One coefficient, many standard errors: the table of :mod:`ftz.kernel` side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ftz._projection import slope_of
+from ftz.kernel import variance
+from ftz.panel import Panel, on_panel
+from ftz.results import Result, checked_level, stars
+
+#: What each standard error allows for, in the order of the table.
+FAMILY = {
+    "classical": "independent errors of one variance",
+    "HC1": "any variance in each row",
+    "HC2": "any variance in each row, leverage corrected",
+    "HC3": "any variance in each row, jackknife",
+    "CR0": "any correlation within a cluster, no correction",
+    "CR1": "the same, factor n/(n - k): linearmodels, and the book's tables",
+    "CR1N": "the same, factor G/(G - 1) (n - 1)/(n - k'), k' without effects nested in clusters: "
+    "xtreg, reghdfe, fixest, pyfixest",
+    "CR1S": "the same, factor G/(G - 1) (n - 1)/(n - k): regress with dummies",
+    "CR2": "the same, bias-reduced, degrees of freedom of Satterthwaite",
+    "CR3": "the same, jackknife",
+    "Driscoll-Kraay": "any correlation across units, fading over time",
+    "two-way": "any correlation within a unit and within a period",
+}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class StandardErrors(Result):
+    """One coefficient under each of :data:`FAMILY`.
+
+    Attributes
+    ----------
+    estimate : float
+        The coefficient, the same for all.
+    table : pandas.DataFrame
+        Indexed by the name of the standard error: ``std_error``, ``df`` (degrees of
+        freedom of the t distribution; infinite for the normal), ``statistic``,
+        ``p_value``, ``lower``, ``upper``, ``allows`` (in words).
+    bandwidth : int
+        Lags of the Driscoll-Kraay estimator.
+    notes : tuple of str
+        What was left out of the sample, and why.
+    """
+
+    estimate: float
+    table: pd.DataFrame
+    nobs: int
+    n_clusters: int
+    bandwidth: int
+    title: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table with stars."""
+        return self.table.assign(stars=[stars(p) for p in self.table["p_value"]])
+
+    @property
+    def _head(self) -> str:
+        return f"{self.title}: {self.estimate:.4f} (N = {self.nobs})"
+
+
+@on_panel("outcome", "treatment", "controls")
+def standard_errors(
+    panel: Panel, *, bandwidth: int | None = None, level: float = 0.95
+) -> StandardErrors:
+    """Estimate the effect once and its standard error in every way of :data:`FAMILY`.
+
+    Parameters
+    ----------
+    panel : Panel
+        As in :func:`ftz.did.twfe`.
+    bandwidth : int, optional
+        Lags of Driscoll-Kraay; ``floor(4 (T / 100)^(2/9))`` if not given.
+    level : float
+        Of the intervals.
+
+    Raises
+    ------
+    EstimationError
+        As :func:`ftz.did.twfe`; one cluster, or no degree of freedom.
+
+    Notes
+    -----
+    HC: MacKinnon and White (1985).  CR2 with its degrees of freedom: Bell and McCaffrey
+    (2002), with fixed effects as in Pustejovsky and Tipton (2018), working model the
+    identity.  Two-way: Cameron, Gelbach and Miller (2011); a negative variance, which that
+    difference of matrices allows, gives NaN.  Driscoll and Kraay (1998), Bartlett kernel.
+    With few treated clusters CR2's degrees of freedom fall to one or two, which is a
+    warning: the normal distribution behind CR1 is far off then.  With a single one there
+    is no warning: unit effects and treatment fit its residuals so well that no clustered
+    variance sees them, and every one of them is far too small.
+    """
+    level = checked_level(level)
+    panel.need("outcome", "treatment")
+    panel = panel.without_singletons()
+    fit = slope_of(panel, bandwidth)
+    estimate = float(fit.estimate[0])
+    found = {name: variance(fit, name) for name in FAMILY}
+    squared = np.array([float(v[0]) for v, _ in found.values()])
+    errors = np.sqrt(np.where(squared >= 0, squared, np.nan))
+    df = np.array([d for _, d in found.values()], dtype=float)
+    statistic = estimate / errors
+    half = stats.t(df).ppf(0.5 + level / 2) * errors
+    table = pd.DataFrame(
+        {
+            "std_error": errors,
+            "df": df,
+            "statistic": statistic,
+            "p_value": 2 * stats.t(df).sf(np.abs(statistic)),
+            "lower": estimate - half,
+            "upper": estimate + half,
+            "allows": [FAMILY[name] for name in found],
+        },
+        index=pd.Index(list(found), name="standard error"),
+    )
+    return StandardErrors(
+        estimate=estimate,
+        table=table,
+        nobs=len(fit.x),
+        n_clusters=fit.groups,
+        bandwidth=fit.lags,
+        title=f"{panel.outcome} on {panel.treatment}",
+        notes=panel.dropped,
+    )

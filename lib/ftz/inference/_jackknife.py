@@ -1,0 +1,140 @@
+"""The jackknife by cluster: on which of them an estimate hangs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ftz.errors import EstimationError
+from ftz.inference._projection import Design, prepare
+from ftz.kernel import members
+from ftz.panel import Panel, on_panel
+from ftz.results import Result, checked_level
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LeaveOneOutResult(Result):
+    """An estimate without each of its clusters in turn.
+
+    Attributes
+    ----------
+    estimate : float
+        With all clusters.
+    table : pandas.DataFrame
+        One row a cluster: ``without`` (the estimate without it, NaN where the treatment
+        is not identified any more), ``change``, ``rows``, ``treated_rows``, and
+        ``leverage``, the cluster's share of the treatment's variation.
+    """
+
+    estimate: float
+    table: pd.DataFrame
+    nobs: int
+    title: str
+
+    @property
+    def std_error(self) -> float:
+        """Jackknife standard error, CV3J of MacKinnon, Nielsen and Webb (2023).
+
+        The root of ``(G - 1) / G`` times the sum of squared deviations from the
+        estimate with all clusters, over the clusters that can be left out.
+        """
+        changes = self.table["change"].dropna().to_numpy()
+        g = len(changes)
+        return float(np.sqrt((g - 1) / g * (changes @ changes))) if g > 1 else float("nan")
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p value of no effect, t with G - 1 degrees of freedom."""
+        return float(2 * stats.t(self._df).sf(abs(self.estimate / self.std_error)))
+
+    @property
+    def _df(self) -> int:
+        return int(self.table["change"].notna().sum()) - 1
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the effects that the test behind the p value does not reject."""
+        half = stats.t(self._df).ppf(0.5 + checked_level(level) / 2) * self.std_error
+        return float(self.estimate - half), float(self.estimate + half)
+
+    @property
+    def n_effective(self) -> float:
+        """Clusters that would carry as much, were leverage shared equally; 1 / sum of squares."""
+        return float(1 / np.square(self.table["leverage"]).sum())
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table, the most influential cluster first."""
+        order = self.table["change"].abs().sort_values(ascending=False, kind="stable").index
+        return self.table.loc[order]
+
+    @property
+    def _head(self) -> str:
+        return f"{self.title}: {self.estimate:.4f}, jackknife standard error {self.std_error:.4f}"
+
+
+@on_panel("outcome", "treatment", "controls")
+def leave_one_cluster_out(panel: Panel) -> LeaveOneOutResult:
+    """Estimate again without each cluster in turn.
+
+    Parameters
+    ----------
+    panel : Panel
+        As in :func:`ftz.did.twfe`.
+
+    Raises
+    ------
+    EstimationError
+        As :func:`ftz.inference.placebo`; fewer than two clusters can be left out.
+
+    Notes
+    -----
+    MacKinnon, Nielsen and Webb (2023), "Leverage, influence, and the jackknife in
+    clustered regression models".  A cluster whose own effects are nuisance terms is left
+    out with them.
+    """
+    design = prepare(panel)
+    whole = design.panel.cluster or design.panel.unit
+    x, y = design.d_within, design.y_within
+    estimate = float((x @ y) / (x @ x))
+    without = np.array([_without(design, x, y, g) for g in range(design.n_clusters)])
+    if np.isfinite(without).sum() < 2:
+        raise EstimationError(
+            f"{design.treatment} is identified without at most one of the clusters: there "
+            "is nothing to compare"
+        )
+    member = members(design.codes)
+    table = pd.DataFrame(
+        {
+            "without": without,
+            "change": without - estimate,
+            "rows": member.sum(axis=1).astype(int),
+            "treated_rows": (member @ (design.d != 0)).astype(int),
+            "leverage": member @ (x * x) / (x @ x),
+        },
+        index=pd.Index(design.clusters, name=whole),
+    )
+    return LeaveOneOutResult(
+        estimate=estimate,
+        table=table,
+        nobs=len(design.y),
+        title=f"{design.title}, without one {whole} at a time",
+    )
+
+
+def _without(design: Design, x: np.ndarray, y: np.ndarray, cluster: int) -> float:
+    """Return the slope on the rows outside a cluster.
+
+    Leaving rows out is adding a dummy for each: with *M* the residual maker of the other
+    nuisance terms, the sum of products of *x* and *y* falls by ``x_g' (M_gg)^+ y_g``.
+    """
+    rows = np.flatnonzero(design.codes == cluster)
+    block = np.eye(len(rows)) - design.span.block(rows)
+    values, vectors = np.linalg.eigh(block)
+    kept = values > 1e-10
+    left, right = (vectors[:, kept].T @ v[rows] for v in (x, y))
+    power = x @ x - left @ (left / values[kept])
+    product = x @ y - left @ (right / values[kept])
+    return float(product / power) if power > 1e-12 * (design.d @ design.d) else float("nan")
