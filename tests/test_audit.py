@@ -21,14 +21,9 @@ from printproof.printed import Record
 from printproof.reading import read_file
 from printproof.rules import columns, official
 from printproof.statement import Branch, Statement, decide, related
-from study import cli, published
+from study import cli
 
 PAPER = "yan_ye_wang"
-
-
-@pytest.fixture(scope="module")
-def ledger():
-    return printproof.audit(published.studies())
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from study.policy import FIELDS, Policy, identifiers
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
 
 
-def nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
+def _nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
     r"""Return Krippendorff's alpha for names without an order.
 
     With :math:`n` pairable values, :math:`o_{cc}` agreements on value :math:`c` (a unit's
@@ -72,7 +72,7 @@ def table(coded: Policy) -> pd.DataFrame:
     for field in FIELDS:
         one, other = (_units(field, coded, coder) for coder in ("a", "b"))
         same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
-        rows[field] = {"compared": len(one), "same": same, "alpha": nominal_alpha([one, other])}
+        rows[field] = {"compared": len(one), "same": same, "alpha": _nominal_alpha([one, other])}
     return (
         pd.DataFrame.from_dict(rows, orient="index").astype({"compared": int}).rename_axis("field")
     )

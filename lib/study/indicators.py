@@ -25,9 +25,9 @@ __lineage__ = {
 }
 
 #: First words of a file that holds simulated numbers.
-SIMULATED = "# SIMULATED"
+_SIMULATED = "# SIMULATED"
 #: Columns of a file that are not indicators and not controls.
-KEYS = ("city", "year", "FTZ", "matched")
+_KEYS = ("city", "year", "FTZ", "matched")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def load_indicators(
         if column not in raw:
             raise PanelError("missing", column=column, **place)
     for column in raw.columns:
-        if column not in {*KEYS, *tree.leaves(), *controls}:
+        if column not in {*_KEYS, *tree.leaves(), *controls}:
             near = difflib.get_close_matches(column, tree.leaves(), n=2, cutoff=0.6)
             hint = f"the identifier of an indicator, perhaps {' or '.join(near)}" if near else None
             hint = hint or "city, year, FTZ, matched, an indicator of the tree, or a control"
@@ -166,7 +166,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, bool, int]:
         raise PanelError(f"cannot be read ({error})", file=path.name) from None
     if raw.empty:
         raise PanelError("there are no rows", file=path.name)
-    return raw, text.startswith(SIMULATED), comments + 2
+    return raw, text.startswith(_SIMULATED), comments + 2
 
 
 def _numbers(column: pd.Series, first: int, file: str) -> pd.Series:
@@ -207,6 +207,6 @@ def indicator_bytes(frame: pd.DataFrame, indicators: pd.DataFrame, label: str) -
         What the first line says after ``# SIMULATED``.
     """
     text = indicators.map(lambda x: f"{x:.6g}").reset_index(drop=True)
-    table = pd.concat([frame[list(KEYS)].reset_index(drop=True), text], axis=1)
+    table = pd.concat([frame[list(_KEYS)].reset_index(drop=True), text], axis=1)
     body = table.to_csv(index=False, lineterminator="\n")
-    return f"{SIMULATED} {label}\n{body}".encode()
+    return f"{_SIMULATED} {label}\n{body}".encode()

@@ -23,7 +23,7 @@ __lineage__ = {
 SLACK = {"fe": Fraction(6, 100), "pgdp": Fraction(6, 100), "lnstru": Fraction(5, 100)}
 _ABSOLUTE = {"lnstru"}
 #: Years of the study.
-YEARS = range(2013, 2023)
+_YEARS = range(2013, 2023)
 
 
 @cache
@@ -35,7 +35,7 @@ def _read(folder: Path) -> Mapping[tuple[str, int], tuple[OfficialRange, ...]]:
     with (folder / "ranges.csv").open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
             name = row["variable"]
-            for year in YEARS:
+            for year in _YEARS:
                 at = row["city"], year
                 low, high = Fraction(row["low"]), Fraction(row["high"])
                 if name == "pgdp" and at in exact:
@@ -71,6 +71,6 @@ def facts() -> dict[str, int]:
     }
     starts = register.cohorts(register.study_cities()).values()
     found["@register/treated city-years"] = sum(
-        s is not None and y >= s for s in starts for y in YEARS
+        s is not None and y >= s for s in starts for y in _YEARS
     )
     return found | {f"@tree/level {level}": n for level, n in load_tree().counts.items()}

@@ -29,7 +29,7 @@ PLACES = (
     *("Beijing-Tianjin-Hebei", "Beijing", "Tianjin", "Hebei"),
     *("Jiangsu", "China", "part of China"),
 )
-LEVELS = ("central", "ministry", "province", "several", "city", "zone committee")
+_LEVELS = ("central", "ministry", "province", "several", "city", "zone committee")
 OUTCOMES = (
     *("industrial linkage", "zone linkage", "vitality", "merchantability"),
     *("innovation", "synergy", "none"),
@@ -44,7 +44,7 @@ _PROBLEMS = ("id", "paper", "section", "quote", "problem")
 _PROPOSALS = ("id", "paper", "section", "quote", "proposal")
 #: The fields of a proposal, in the order of the files of codes; a problem has the first.
 FIELDS = ("mechanism", "place", "level", "outcome", "answers", "overlaps")
-_ALLOWED = {"mechanism": MECHANISMS, "place": PLACES, "level": LEVELS, "outcome": OUTCOMES}
+_ALLOWED = {"mechanism": MECHANISMS, "place": PLACES, "level": _LEVELS, "outcome": OUTCOMES}
 _LISTS = FIELDS[4:]
 #: More problems than this has no proposal an answer to.
 _MOST_ANSWERS = 2
@@ -175,7 +175,7 @@ def _in_one_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     )
 
 
-def differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def _differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return the cells in which two codings differ.
 
     Parameters
@@ -207,7 +207,7 @@ def _resolved(
         return pd.DataFrame(columns=_RESOLUTION), final
     file = "policy/resolution.csv"
     log = read_rows(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
-    there = differences(codings["a"], codings["b"])
+    there = _differences(codings["a"], codings["b"])
     wanted = set(there.itertuples(index=False, name=None))
     told = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
     stray = [line not in wanted for line in told]

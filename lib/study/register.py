@@ -76,7 +76,7 @@ class Coding:
         return launch.year + int(late)
 
 
-PAPER_CODING = Coding()
+_PAPER_CODING = Coding()
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def chinese_names() -> dict[str, str]:
     return dict(_study()[["city", "city_zh"]].itertuples(index=False, name=None))
 
 
-def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, int | None]:
+def cohorts(cities: Iterable[str], coding: Coding = _PAPER_CODING) -> dict[str, int | None]:
     """Return the first treated year of each city, ``None`` where there is none.
 
     Parameters
@@ -215,7 +215,7 @@ def with_codings(study: Study) -> Study:
 
 
 def treatment(
-    frame: pd.DataFrame, coding: Coding = PAPER_CODING, *, unit: str = "city", time: str = "year"
+    frame: pd.DataFrame, coding: Coding = _PAPER_CODING, *, unit: str = "city", time: str = "year"
 ) -> pd.Series:
     """Return 0/1 treatment status for each row of a city-year frame.
 

@@ -19,7 +19,7 @@ from ftz.results import Result
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record
 
-Flags = npt.NDArray[np.bool_]
+_Flags = npt.NDArray[np.bool_]
 
 _COLUMNS = ["cell", "printed", "hits", "share", "near", "statistic", "both", "share_both"]
 
@@ -178,7 +178,7 @@ def _numbers(results: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
     return results[column].to_numpy(dtype=float, na_value=np.nan)
 
 
-def _prints(results: pd.DataFrame, column: str, printed: Printed) -> Flags:
+def _prints(results: pd.DataFrame, column: str, printed: Printed) -> _Flags:
     """Say which rows print a cell's digits; a float stands for its shortest decimal form.
 
     Floats far from the interval are told by comparison; only those at its very ends need
@@ -188,7 +188,7 @@ def _prints(results: pd.DataFrame, column: str, printed: Printed) -> Flags:
     printed.reproduced_by(0.0)  # refuses a cell without digits
     low, high = float(printed.interval.low), float(printed.interval.high)
     slack = 1e-12 * max(abs(low), abs(high), 1e-300)
-    hit: Flags = (numbers > low + slack) & (numbers < high - slack)
+    hit: _Flags = (numbers > low + slack) & (numbers < high - slack)
     for place in np.flatnonzero(
         (np.abs(numbers - low) <= slack) | (np.abs(numbers - high) <= slack)
     ):

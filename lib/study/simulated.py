@@ -27,7 +27,7 @@ from study.witness.layout import layout
 __lineage__ = {"simulate_*": {"panel": "simulated"}}
 
 SEED = 2013
-LABEL = (
+_LABEL = (
     "by `python -m study.simulated --seed {seed}`: drawn by a random-number generator so that the "
     "index and four sub-indices have the moments of the printed Table 2 on the rows marked "
     "matched. No number below was measured and none describes a real city."
@@ -277,10 +277,10 @@ def _printed_effects() -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     description = "Draw simulated indicators whose index has the printed moments."
-    return run_command("study.simulated", description, add_arguments, run, arguments)
+    return run_command("study.simulated", description, _add_arguments, _run, arguments)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "--seed", type=int, default=SEED, help="of the draws (default: %(default)s)"
@@ -293,7 +293,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     """Draw, report and write; return the exit code."""
     path = options.out or data_dir() / "index" / "simulated.csv"
     frame, tree, wanted = layout().rows, load_tree(), _printed_moments()
@@ -302,7 +302,7 @@ def run(options: argparse.Namespace) -> int:
     logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(wanted)][matched])
     print("SIMULATED indicators; logarithms of the index and its parts on the matched rows:")
     print(logs.agg(["mean", "std", "min", "max"]).T.round(3).to_string())
-    content = indicator_bytes(frame, drawn, LABEL.format(seed=options.seed))
+    content = indicator_bytes(frame, drawn, _LABEL.format(seed=options.seed))
     if options.check:
         same = path.is_file() and path.read_bytes() == content
         print("the file is what this command writes" if same else "the file would change")

@@ -34,11 +34,11 @@ __lineage__ = {
 TERMS = (replication.TREATMENT, *replication.CONTROLS, "const")
 _COLUMNS, _N, _TREATED, _YEARS = 5, 85, 11, range(2013, 2023)
 #: Counts of effects that the printed columns allow, year dummies without or with constant.
-COUNTS = (9, 10)
+_COUNTS = (9, 10)
 _SHOWN = (1, 3, 5)
 _NOISE = 0.04  # of the outcome: a z of the zone near the printed one
 
-Fit = tuple[pd.Series, pd.Series]
+_Fit = tuple[pd.Series, pd.Series]
 
 
 # --- panels of the study's shape ------------------------------------------------------------
@@ -154,7 +154,7 @@ class Command:
 
     name: str
     prints: str
-    fit: Callable[[pd.DataFrame, Sequence[str]], Fit]
+    fit: Callable[[pd.DataFrame, Sequence[str]], _Fit]
     variance: str = "RSS/(n - K)"
     known: str = "run"
     cities: str = "no"
@@ -166,8 +166,8 @@ def _dummies(frame: pd.DataFrame, controls: Sequence[str], cities: bool = False)
     return frame[["FTZ", *controls]].assign(const=1.0).join(effects)
 
 
-def _least_squares(kind: str, cities: bool = False) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _least_squares(kind: str, cities: bool = False) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         import statsmodels.api as sm
 
         model = sm.OLS(frame[replication.OUTCOME], _dummies(frame, controls, cities))
@@ -181,7 +181,7 @@ def _least_squares(kind: str, cities: bool = False) -> Callable[..., Fit]:
     return fit
 
 
-def _by_hand(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _by_hand(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
     """Least squares on rows from which city means were taken off, the cities not counted."""
     import statsmodels.api as sm
 
@@ -191,8 +191,8 @@ def _by_hand(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
     return found.params, found.tvalues
 
 
-def _panel_ols(errors: str, units: bool) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _panel_ols(errors: str, units: bool) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         from linearmodels.panel import PanelOLS
 
         indexed = frame.set_index(["city", "year"])
@@ -205,7 +205,7 @@ def _panel_ols(errors: str, units: bool) -> Callable[..., Fit]:
     return fit
 
 
-def _re_linearmodels(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _re_linearmodels(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
     from linearmodels.panel import RandomEffects
 
     x = _dummies(frame, controls).set_index(pd.MultiIndex.from_frame(frame[["city", "year"]]))
@@ -213,8 +213,8 @@ def _re_linearmodels(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
     return found.params, found.tstats
 
 
-def _emulated(within: bool = False) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _emulated(within: bool = False) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         found = random_effects(frame, replication.OUTCOME, replication.TREATMENT, controls)
         if not within:
             return found.params, found.tstats
@@ -224,8 +224,8 @@ def _emulated(within: bool = False) -> Callable[..., Fit]:
     return fit
 
 
-def _statsmodels(kind: str) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _statsmodels(kind: str) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         import statsmodels.api as sm
 
         y, x = frame[replication.OUTCOME], _dummies(frame, controls)
@@ -316,7 +316,7 @@ def score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
     if refused.all():
         return pd.Series({"panels": len(refused), "refused": len(refused)})
     holds = met(coefficients[~refused], statistics[~refused], _N)
-    later, at = holds[:, :, 1:].sum((2, 3)), list(COUNTS)
+    later, at = holds[:, :, 1:].sum((2, 3)), list(_COUNTS)
     all15 = (later[:, at] == 15).any(1)
     first = holds[:, at, 0].sum(2)
     constants = (holds[:, at, 1:, -1].sum(2) == 3).any(1)
@@ -333,13 +333,13 @@ def score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
     )
 
 
-def panels(number: int, seed: int, cities: int = 13) -> list[pd.DataFrame]:
+def _panels(number: int, seed: int, cities: int = 13) -> list[pd.DataFrame]:
     """Draw panels of the study's shape, with none to three whole cities beside the zone's."""
     rng = np.random.default_rng(seed)
     return [simulate(rng, cities, int(rng.integers(4))) for _ in range(number)]
 
 
-def measure(drawn: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _measure(drawn: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Run every command on every panel; one row a command, as :func:`score`."""
     rows = {}
     for command in COMMANDS:
@@ -356,7 +356,7 @@ def measured() -> pd.DataFrame:
 
 
 #: What R's packages print, and by which formula; they were run beside the book.
-OUTSIDE = {
+_OUTSIDE = {
     "lm": ("t", "RSS/(n - K)"),
     "plm": ("z", "GLS, as named"),
     "lmer": ("t", "GLS, as named"),
@@ -374,7 +374,7 @@ def judged(found: pd.DataFrame) -> pd.DataFrame:
     rows, commands = [], {c.name: c for c in COMMANDS}
     for name, row in found.iterrows():
         c = commands.get(str(name))
-        prints, variance = (c.prints, c.variance) if c else OUTSIDE[str(name).split(",")[0]]
+        prints, variance = (c.prints, c.variance) if c else _OUTSIDE[str(name).split(",")[0]]
         ran = row["panels"] > row["refused"]
         rows.append(
             {
@@ -480,7 +480,7 @@ def chance(number: int, seed: int, cities: int = 13) -> pd.DataFrame:
         city effects too: the largest number over 0 to 40 effects.
     """
     found = {}
-    drawn = panels(number, seed, cities)
+    drawn = _panels(number, seed, cities)
     for label, both in (("years", False), ("years and cities", True)):
         tables = [_formulas(frame, both) for frame in drawn]
         coefficients = np.stack([b for b, _ in tables])
@@ -536,23 +536,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument("--out", type=Path, default=data_dir() / "table4")
 
     def run(chosen: argparse.Namespace) -> int:
-        drawn = panels(chosen.panels, chosen.seed)
+        drawn = _panels(chosen.panels, chosen.seed)
         if chosen.export:
             pd.concat({i: f for i, f in enumerate(drawn)}, names=["panel", None]).reset_index(
                 "panel"
             ).to_csv(chosen.export, index=False)
         elif chosen.score:
-            outside(pd.read_csv(chosen.score)).to_csv(
+            _outside(pd.read_csv(chosen.score)).to_csv(
                 chosen.out / "outside.csv", float_format="%.4g"
             )
         else:
-            measure(drawn).to_csv(chosen.out / "commands.csv", float_format="%.4g")
+            _measure(drawn).to_csv(chosen.out / "commands.csv", float_format="%.4g")
         return 0
 
     return run_command("study.table4", __doc__ or "", _options, run, arguments)
 
 
-def outside(long: pd.DataFrame) -> pd.DataFrame:
+def _outside(long: pd.DataFrame) -> pd.DataFrame:
     """Score columns that another program wrote.
 
     Parameters
