@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import did
+from ftz._projection import check_size
+from ftz.did._events import wald as wald_of
 from ftz.errors import EstimationError
+from ftz.kernel import Span
 
 
 def panel(seed=0, units=8, years=7, drop=5, effect=0.5):
@@ -72,7 +75,7 @@ def test_effect_basis_spans_the_dummies_also_where_the_panel_falls_apart():
     frame = panel(3)
     apart = frame[(frame.city < "u4") == (frame.year < 2013)]
     for rows in (frame, apart):
-        basis = did.effect_basis(*(pd.factorize(rows[c])[0] for c in ("city", "year")))
+        basis = Span.of(*(pd.factorize(rows[c])[0] for c in ("city", "year"))).dense()
         dummies = np.hstack([pd.get_dummies(rows[c], dtype=float) for c in ("city", "year")])
         assert basis.T @ basis == pytest.approx(np.eye(basis.shape[1]), abs=1e-10)
         assert basis @ (basis.T @ dummies) == pytest.approx(dummies, abs=1e-10)
@@ -81,7 +84,7 @@ def test_effect_basis_spans_the_dummies_also_where_the_panel_falls_apart():
 
 def test_a_basis_too_large_is_refused_in_words():
     with pytest.raises(EstimationError, match=r"1,000,000 rows of 1,000,000 units are too many"):
-        did.effect_basis(np.arange(1_000_000), np.zeros(1_000_000, dtype=int))
+        check_size(np.arange(1_000_000))
 
 
 def test_constant_is_the_mean_of_the_base_year_prediction():
@@ -130,9 +133,9 @@ def test_event_study_bins_the_ends():
 def test_pretrend_wald_statistic():
     """On a well-conditioned covariance the statistic is b'V^-1 b."""
     b, covariance = np.array([1.0, -2.0]), np.array([[2.0, 0.3], [0.3, 1.0]])
-    wald, rank = did.wald(b, covariance)
+    wald, rank = wald_of(b, covariance)
     assert wald == pytest.approx(b @ np.linalg.solve(covariance, b)) and rank == 2
-    assert did.wald(np.array([]), np.empty((0, 0)))[1] == 0
+    assert wald_of(np.array([]), np.empty((0, 0)))[1] == 0
 
 
 def test_stepwise_adds_one_control_a_column():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ftz import did
+from ftz.did._events import assemble
 from ftz.errors import EstimationError
 from test_did import panel
 
@@ -197,7 +198,7 @@ def test_band_is_wider_than_an_interval_and_narrower_than_bonferroni(study):
 def test_critical_value_of_independent_coefficients():
     """Sidak: the largest of k independent normals has an exact quantile."""
     times = [-3, -2, 0, 1]
-    independent = did.assemble(
+    independent = assemble(
         dict.fromkeys(times, 0.0),
         pd.DataFrame(np.diag([1.0, 4.0, 9.0, 0.25]), index=times, columns=times),
         reference=-1,

@@ -12,6 +12,7 @@ from scipy import stats
 import ftz
 from ftz import did
 from ftz.did import _honest as honest
+from ftz.did._honest import contains
 from ftz.errors import EstimationError
 from test_did import panel
 
@@ -131,7 +132,7 @@ def test_containing_is_lying_between_the_ends():
         (beta, covariance, before), (0.7,), breakdown=False
     ).table.iloc[0]
     for effect in np.linspace(lower - 0.5, upper + 0.5, 9):
-        inside = did.contains((beta, covariance, before), effect, 0.7)
+        inside = contains((beta, covariance, before), effect, 0.7)
         assert inside == (lower <= effect <= upper)
 
 

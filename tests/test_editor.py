@@ -15,6 +15,7 @@ from bookworks.execution import execute, read_chapter
 from bookworks.store import Store
 from conftest import ROOT
 from ftz import did
+from ftz.own import template
 from study import cli
 
 
@@ -32,7 +33,7 @@ def _examples(language: str) -> list[str]:
 
 
 def test_the_chapter_of_contributing_runs_and_meets_the_rules(tmp_path):
-    (text,) = _examples("markdown")
+    text, _ = _examples("markdown")
     path = _write(tmp_path / "my-chapter.md", text)
     test_repository.test_every_cell_that_draws_has_alt_text_caption_and_name(path)
     test_repository.test_no_result_is_typed_into_prose(path)
@@ -56,6 +57,20 @@ def test_the_estimator_of_contributing_passes_its_own_tests(monkeypatch):
     assert len(done) == 2
     for name in done:
         checks[name]()
+
+
+def test_the_place_of_the_estimator_on_a_page_runs_and_meets_the_rules(tmp_path, monkeypatch):
+    (estimator, _), (_, text) = _examples("python"), _examples("markdown")
+    path = _write(tmp_path / "did-appendix.md", text)
+    test_repository.test_every_cell_that_draws_has_alt_text_caption_and_name(path)
+    test_repository.test_no_result_is_typed_into_prose(path)
+    room, page = {}, {}
+    exec(compile(estimator, "two_by_two.py", "exec", dont_inherit=True), room)
+    monkeypatch.setattr(did, "two_by_two", room["two_by_two"], raising=False)
+    for cell in re.findall(r"^```\{code-cell\}.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        exec(compile(cell, path.name, "exec", dont_inherit=True), page)
+    low, high = page["simple"].conf_int().loc["effect"]
+    assert low < template.EFFECT < high
 
 
 def test_the_estimator_of_contributing_is_clean(tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
+from ftz.inference._assignments import enumerate_assignments
 from ftz.kernel import regress_each
 
 CONTROLS = ["x1", "x2"]
@@ -89,16 +90,14 @@ def test_every_path_is_a_did_estimate():
 @given(labels=st.lists(st.sampled_from([np.inf, 2019.0, 2015.0]), min_size=1, max_size=6))
 @settings(max_examples=60, deadline=None)
 def test_enumeration_is_complete(labels):
-    table = inference.enumerate_assignments(np.array(labels))
+    table = enumerate_assignments(np.array(labels))
     assert {tuple(row) for row in table} == set(permutations(labels))
     assert len(table) == inference.count_assignments(np.array(labels))
 
 
 def test_three_treated_of_eleven():
     labels = np.r_[[2019.0] * 3, [np.inf] * 8]
-    assert (
-        inference.count_assignments(labels) == len(inference.enumerate_assignments(labels)) == 165
-    )
+    assert inference.count_assignments(labels) == len(enumerate_assignments(labels)) == 165
 
 
 def test_exact_p_value_counts_the_observed_assignment():

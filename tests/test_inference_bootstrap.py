@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
+from ftz.inference._bootstrap import sign_vectors
 from test_inference import CONTROLS, panel
 
 ARGUMENTS = ("y", "d", CONTROLS)
@@ -91,7 +92,7 @@ def test_equal_to_wildboottest_on_the_same_weights():
 
 
 def test_enumeration_holds_every_sign_vector_once():
-    vectors = inference.sign_vectors(5)
+    vectors = sign_vectors(5)
     assert len({tuple(v) for v in vectors}) == 32 and set(vectors.ravel()) == {-1.0, 1.0}
     result = inference.wild_cluster_bootstrap(panel(1), *ARGUMENTS)
     assert result.exact and len(result.tstats) == 2**11
@@ -178,7 +179,7 @@ def test_subclusters_reach_below_the_cluster():
     # All weights of a city alike: the subcluster bootstrap is the cluster bootstrap.
     ordered = frame.sort_values(["city", "year"])
     codes = pd.factorize(ordered["city"], sort=True)[0]
-    signs = inference.sign_vectors(11)[:50]
+    signs = sign_vectors(11)[:50]
     one = inference.wild_cluster_bootstrap(ordered, *ARGUMENTS, weights=signs)
     many = inference.wild_cluster_bootstrap(
         ordered, *ARGUMENTS, weights=signs[:, codes], subclusters="year"

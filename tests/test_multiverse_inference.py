@@ -427,7 +427,7 @@ def results_of(n: int, seed: int = 1) -> pd.DataFrame:
 
 def test_boards_show_levels_that_vary_and_members_of_sets():
     ordered = results_of(60).sort_values("estimate")
-    found = {b.choice: b for b in figures.boards(ordered, CHOICES, {"sample": "left out"})}
+    found = {b.choice: b for b in figures._boards(ordered, CHOICES, {"sample": "left out"})}
     assert list(found) == ["left out", "adoption", "controls", "k"]
     assert found["left out"].levels == ("Beijing", "Tianjin") and found["left out"].many
     assert found["k"].levels == ("none", "4", "12")

@@ -15,7 +15,7 @@ from conftest import ROOT
 from ftz import did, own
 from ftz.figures import own as figures
 from ftz.own import book, template
-from ftz.own.how import HOW
+from ftz.own._how import HOW
 from helpers import SPEC
 from study import cli, replication
 
@@ -397,7 +397,7 @@ def test_markdown_in_a_title_is_shown_as_it_is():
     from myst_parser.parsers.mdit import create_md_parser  # noqa: F401  (the parser of the book)
 
     nasty = "*a* `b` {c}`d` [e](f) <script> $g$ | ~h~ #i \\j"
-    shown = MarkdownIt().render(book.plain_markdown(nasty))
+    shown = MarkdownIt().render(book._plain_markdown(nasty))
     assert BeautifulSoup(shown, "html.parser").get_text().strip() == nasty
 
 

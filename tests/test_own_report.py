@@ -15,9 +15,9 @@ from ftz import Panel, did, own
 from ftz.figures import did as did_figures
 from ftz.own import estimates
 from ftz.own import report as reports
-from ftz.own.how import ENTERS, HOW, WITH_ERRORS, caution, outside
-from ftz.own.periods import described, frequency
-from ftz.own.writing import Exhibit, latex, tex
+from ftz.own._how import ENTERS, HOW, WITH_ERRORS, caution, outside
+from ftz.own._periods import described, frequency
+from ftz.own._writing import Exhibit, latex, tex
 from helpers import SPEC
 from study import cli
 
@@ -106,7 +106,7 @@ def test_numbers_of_a_report_are_those_of_the_estimators(made):
 
 
 def test_the_same_seed_gives_the_same_bytes(made, panel_files, monkeypatch):
-    monkeypatch.setattr("ftz.own.writing.FORMATS", ())
+    monkeypatch.setattr("ftz.own._writing.FORMATS", ())
     monkeypatch.setattr(reports, "_write", lambda *_: None)
     again = panel_files / "again"
     reports.report(panel_files / "panel.csv", panel_files / "spec.yml", again)

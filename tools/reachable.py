@@ -4,6 +4,11 @@ Reached is what a chapter's code names, what prose names in a role or as a dotte
 the book's extensions and the modules' own statements use, what has an example that a test
 runs, and what any of these uses in turn.  Uses are matched by name alone, so a name that two
 things share keeps both: the list is short of dead code, never of living.  Tests do not count.
+
+Also counted are public names: functions and classes without an underscore, in modules without
+one, and what a package imports from its private modules to offer it.  Public is what a page, a
+command or the library's pages name; all else carries an underscore.  The numbers of
+:data:`MOST` may fall, with the names, and never rise.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +24,8 @@ from pathlib import Path
 import jupytext
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Public names that a package may have: lower a number when names go, and raise none.
+MOST = {"bookworks": 204, "ftz": 253, "printproof": 222, "specgrid": 20, "study": 213}
 #: Names that something outside calls: Sphinx, pytest's and Python's protocols.
 CALLED = {"main", "setup"}
 _PROSE = re.compile(r"\{\w+\}`~?(?:\w+\.)*(\w+)`|`(?:\w+\.)+(\w+)(?:\(\))?`")
@@ -96,6 +104,24 @@ def chapters() -> set[str]:
     return names
 
 
+def public() -> list[str]:
+    """Return the dotted names that the library offers; constants do not count."""
+    found: list[str] = []
+    for path in sorted((ROOT / "lib").rglob("*.py")):
+        parts = path.relative_to(ROOT / "lib").with_suffix("").parts
+        home = parts[:-1] if parts[-1] == "__init__" else parts
+        if any(part[0] == "_" for part in home):
+            continue
+        names: list[str] = []
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.append(node.name)
+            elif home != parts and isinstance(node, ast.ImportFrom) and "._" in str(node.module):
+                names += [alias.asname or alias.name for alias in node.names]
+        found += [".".join((*home, n)) for n in names if n[0] != "_" and not n.isupper()]
+    return found
+
+
 def unreached() -> list[Definition]:
     """Return the public definitions that nothing reaches."""
     found: list[Definition] = []
@@ -115,8 +141,18 @@ def unreached() -> list[Definition]:
         names = names.union(*(d.uses for d in reached))
 
 
-if __name__ == "__main__":
-    dead = unreached()
+def main() -> int:
+    """Print the dead and the counts; return the exit code."""
+    dead, counts = unreached(), Counter(name.split(".")[0] for name in public())
     for one in dead:
         print(f"{one.place}: {one.name} ({one.lines} lines): no page, command or module uses it")
-    sys.exit(bool(dead))
+    grown = [name for name, count in counts.items() if count > MOST.get(name, 0)]
+    for name in grown:
+        print(f"{name}: {counts[name]} public names, {MOST.get(name, 0)} at the most: see MOST")
+    told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    print(f"{counts.total()} public names: {told}")
+    return int(bool(dead or grown))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

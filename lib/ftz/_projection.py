@@ -19,20 +19,6 @@ from ftz.panel import Panel
 _LARGEST = 250_000_000
 
 
-def effect_basis(units: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Return an orthonormal basis of unit and period effects, from the numbers of each row's.
-
-    It is exact on an unbalanced panel, where demeaning once by unit and once by period is not.
-
-    Raises
-    ------
-    EstimationError
-        If the basis would not fit into memory.
-    """
-    check_size(units)
-    return Span.of(units, periods).dense()
-
-
 def check_size(units: np.ndarray) -> None:
     """Refuse a panel of which a method that keeps a column a unit would fill the memory."""
     if len(units) * (units.max() + 1) > _LARGEST:

@@ -33,13 +33,8 @@ class PanelError(FtzError):
         row: int | None = None,
         expected: str | None = None,
     ) -> None:
-        self.problem, self.file, self.column, self.row, self.expected = (
-            problem,
-            file,
-            column,
-            row,
-            expected,
-        )
+        self.problem, self.file, self.column = problem, file, column
+        self.row, self.expected = row, expected
         place = ", ".join(
             f"{label} {value}"
             for label, value in (("file", file), ("column", column), ("row", row))

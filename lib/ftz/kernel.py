@@ -434,11 +434,7 @@ def regress_each(
 
 
 def _regress_block(
-    within: np.ndarray,
-    designs: np.ndarray,
-    basis: np.ndarray | Span,
-    member: Any,
-    factor: float,
+    within: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, member: Any, factor: float
 ) -> np.ndarray:
     x = residual(designs, basis)
     power = np.einsum("ib,ib->b", x, x)

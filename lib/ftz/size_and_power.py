@@ -29,6 +29,8 @@ import pandas as pd
 from scipy import linalg, stats
 
 from ftz import did, kernel
+from ftz.did._events import wald
+from ftz.did._honest import contains
 from ftz.errors import EstimationError
 from ftz.inference._assignments import adoption_starts, scheme_of
 from ftz.inference._bootstrap import sign_vectors
@@ -654,8 +656,7 @@ def event_coverage(
     z = stats.norm.ppf(0.5 + checked_level(level) / 2)
     before = [k < reference for k in times]
     walds = [
-        did.wald(b[before], v[np.ix_(before, before)])
-        for b, v in zip(params, covariance, strict=True)
+        wald(b[before], v[np.ix_(before, before)]) for b, v in zip(params, covariance, strict=True)
     ]
     rejected = [stats.chi2.sf(w, r) <= 1 - level if r else False for w, r in walds]
     seen = [len(np.unique(shape.design.units[dummies[:, j] == 1])) for j in range(len(times))]
@@ -671,10 +672,7 @@ def event_coverage(
     fits = list(zip(params, covariance, strict=True))[:honest_panels]
     honest = {
         bound: np.mean(
-            [
-                did.contains((b, v, sum(before)), 0.0, bound, level=level, draws=1_000)
-                for b, v in fits
-            ]
+            [contains((b, v, sum(before)), 0.0, bound, level=level, draws=1_000) for b, v in fits]
         )
         for bound in bounds
     }

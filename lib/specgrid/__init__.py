@@ -11,7 +11,7 @@ and ``specification``, its JSON.  A specification that cannot be estimated is a 
 ``status`` says why.
 """
 
-from specgrid._estimate import RESULTS, estimate, estimate_batch, estimate_many, evaluate
+from specgrid._estimate import RESULTS, estimate, estimate_many, evaluate
 from specgrid._grid import (
     ADOPTIONS,
     CHOICES,

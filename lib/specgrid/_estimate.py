@@ -311,8 +311,8 @@ def _reference(shared: _Shared, specification: Specification) -> Row:
     family = did.standard_errors(shared.panel(specification))
     if specification.error_type == "wild":
         return _wild(shared, specification, family.estimate)
-    error, df = family.table.loc[specification.error_type, ["std_error", "df"]].astype(float)
-    return _inference(family.estimate, error, df)
+    columns = (family.table[name][specification.error_type] for name in ("std_error", "df"))
+    return _inference(family.estimate, *map(float, columns))
 
 
 def _wild(shared: _Shared, specification: Specification, estimate: float) -> Row:
@@ -367,10 +367,7 @@ def _matching(shared: _Shared, specification: Specification) -> Row:
         used = frame.loc[weighted.weights.index]
     else:
         result = matching.att(
-            outcome,
-            found,
-            se=specification.error_type,
-            cluster=cluster if clustered else None,
+            outcome, found, se=specification.error_type, cluster=cluster if clustered else None
         )
         att, error, df = result.att, result.std_error, result.df
         weights = found.sample_weights

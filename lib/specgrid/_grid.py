@@ -62,13 +62,18 @@ CHOICES = (
     "controls",
     "error_type",
 )
-
 #: Choices that are sets, with what stands before their text and between the members.
 SETS = {"controls": ("", " + "), "sample": ("without ", ", ")}
 _NEIGHBOURS = ("k_nearest", "k_nearest_in_caliper")
 _CALIPERS = ("caliper", "k_nearest_in_caliper", "kernel")
 _ALL_ERRORS = tuple(dict.fromkeys(chain.from_iterable(ERRORS.values())))
 _PREFIX = "index:"
+_NAMED = {
+    "estimator": ESTIMATORS,
+    "matching": MATCHINGS,
+    "support": SUPPORTS,
+    "adoption": ADOPTIONS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +134,7 @@ class Specification:
             raise FtzError(f"specification: {problem}")
 
     def _problem(self) -> str | None:
-        for name, known in (
-            ("estimator", ESTIMATORS),
-            ("matching", MATCHINGS),
-            ("support", SUPPORTS),
-        ):
+        for name, known in _NAMED.items():
             if getattr(self, name) not in known:
                 return f"{name} {getattr(self, name)!r} is unknown: use {', '.join(known)}"
         if self.error_type not in ERRORS[self.estimator]:
@@ -144,9 +145,8 @@ class Specification:
             return f"matching {self.matching} and caliper = {self.caliper} do not go together"
         if self.matching == "none" and self.support != "none":
             return "a support rule needs a matching"
-        return None if _fits(self.estimator, self.matching, self.controls) else self._misfit()
-
-    def _misfit(self) -> str:
+        if _fits(self.estimator, self.matching, self.controls):
+            return None
         return (
             f"{self.estimator} with matching {self.matching} and {len(self.controls)} controls "
             "is not offered"
@@ -166,31 +166,15 @@ class Specification:
     @property
     def sample_key(self) -> tuple[object, ...]:
         """What decides rows and treatment; specifications that agree in it share a projection."""
-        return (
-            self.matching,
-            self.k,
-            self.caliper,
-            self.support,
-            self.sample,
-            self.adoption,
-            self.window,
-        )
+        return tuple(getattr(self, name) for name in CHOICES[1:8])
 
     @property
     def columns(self) -> dict[str, object]:
         """The choices as they stand in the table, sets and pairs as text."""
-        return {
-            "estimator": self.estimator,
-            "matching": self.matching,
-            "k": self.k,
-            "caliper": self.caliper,
-            "support": self.support,
+        return {name: getattr(self, name) for name in CHOICES} | {
             "sample": "without " + ", ".join(self.sample) if self.sample else "all",
-            "adoption": self.adoption,
             "window": f"{self.window[0]}-{self.window[1]}",
-            "outcome": self.outcome,
             "controls": " + ".join(self.controls) or "none",
-            "error_type": self.error_type,
         }
 
     @property
@@ -484,15 +468,12 @@ class _Reader:
     def _only(self, given: object) -> Iterator[Specification]:
         if not isinstance(given, Mapping):
             raise FtzError(f"{self.where}, only: write a mapping of choices to levels")
-        wanted = {n: self._levels(n, v, f"{self.where}, only") for n, v in given.items()}
-        levels = {n: [self._canonical(n, v) for v in found] for n, found in wanted.items()}
-        for found in self._blocks(_default_blocks(self.study)):
-            if all(getattr(found, n) in (*v, None) for n, v in levels.items()):
-                yield found
-
-    @staticmethod
-    def _canonical(name: str, level: Any) -> Any:
-        return tuple(sorted(level)) if name in ("sample", "controls") else level
+        levels = {n: self._levels(n, v, f"{self.where}, only") for n, v in given.items()}
+        for name in levels.keys() & SETS:
+            levels[name] = [tuple(sorted(members)) for members in levels[name]]
+        for specification in self._blocks(_default_blocks(self.study)):
+            if all(getattr(specification, n) in (*v, None) for n, v in levels.items()):
+                yield specification
 
     def _block(self, given: Mapping[str, Any], where: str) -> Block:
         named = {name: self._levels(name, value, where) for name, value in given.items()}
@@ -503,43 +484,32 @@ class _Reader:
 
     def _levels(self, name: str, given: Any, where: str) -> list[Any]:
         if name not in CHOICES:
-            raise FtzError(f"{where}: unknown choice {name!r}; the choices are {self._names()}")
+            known = ", ".join(CHOICES)
+            raise FtzError(f"{where}: unknown choice {name!r}; the choices are {known}")
         place = f"{where}, {name}"
         if name == "controls" and given == "subsets":
             return _controls(self.study)
         if not isinstance(given, list) or not given:
             raise FtzError(f"{place}: {given!r} is no list of levels; {_REMEDIES[name]}")
-        known: Mapping[str, Sequence[str]] = {
-            "estimator": ESTIMATORS,
-            "matching": MATCHINGS,
-            "support": SUPPORTS,
+        known: Mapping[str, Sequence[str]] = _NAMED | {
             "adoption": (*ADOPTIONS, *self.study.codings),
             "error_type": _ALL_ERRORS,
             "outcome": outcome_levels(self.study),
         }
         if name in known:
-            return [self._one_of(level, known[name], place) for level in given]
+            odd = [level for level in given if level not in known[name]]
+            if odd:
+                raise FtzError(f"{place}: unknown level {odd[0]!r}; use {', '.join(known[name])}")
+            return given
+        columns = list(dict.fromkeys([*self.study.controls, *self.study.match_on]))
         readers: Mapping[str, Callable[[Any], Any]] = {
             "sample": lambda v: self._names_of(v, self.study.units, place),
-            "controls": lambda v: self._names_of(v, self._columns(), place),
+            "controls": lambda v: self._names_of(v, columns, place),
             "window": lambda v: self._window(v, place),
             "k": lambda v: self._positive(v, place, whole=True),
             "caliper": lambda v: self._positive(v, place, whole=False),
         }
         return [readers[name](level) for level in given]
-
-    @staticmethod
-    def _names() -> str:
-        return ", ".join(CHOICES)
-
-    def _columns(self) -> list[str]:
-        return list(dict.fromkeys([*self.study.controls, *self.study.match_on]))
-
-    @staticmethod
-    def _one_of(level: object, known: Sequence[str], place: str) -> str:
-        if level not in known:
-            raise FtzError(f"{place}: unknown level {level!r}; use {', '.join(known)}")
-        return str(level)
 
     @staticmethod
     def _names_of(level: Any, known: Sequence[str], place: str) -> tuple[str, ...]:
@@ -586,24 +556,18 @@ def _combinations(block: Block) -> Iterator[Specification]:
         supports = ["none"] if matching == "none" else block["support"]
         asked = [e for e in block["error_type"] if e in ERRORS[estimator]]
         errors = [e for e in asked if not (e == "abadie_imbens" and matching in _NO_NEIGHBOURS)]
-        rest = (block[n] for n in ("sample", "adoption", "window", "outcome", "controls"))
-        for k, caliper, support, sample, adoption, window, outcome, controls, error in product(
-            ks, calipers, supports, *rest, errors or ERRORS[estimator][:1]
-        ):
-            if _fits(estimator, matching, controls):
-                yield Specification(
-                    estimator=estimator,
-                    matching=matching,
-                    k=k,
-                    caliper=caliper,
-                    support=support,
-                    sample=sample,
-                    adoption=adoption,
-                    window=window,
-                    outcome=outcome,
-                    controls=controls,
-                    error_type=error,
-                )
+        levels = block | {
+            "estimator": [estimator],
+            "matching": [matching],
+            "k": ks,
+            "caliper": calipers,
+            "support": supports,
+            "error_type": errors or ERRORS[estimator][:1],
+        }
+        for chosen in product(*(levels[name] for name in CHOICES)):
+            fields = dict(zip(CHOICES, chosen, strict=True))
+            if _fits(estimator, matching, fields["controls"]):
+                yield Specification(**fields)
 
 
 #: Matchings without pairs, for which Abadie and Imbens have no variance.

@@ -42,9 +42,7 @@ class Sample:
 
 
 def sample_of(
-    study: Study,
-    specification: Specification,
-    codings: dict[str, dict[str, float]] | None = None,
+    study: Study, specification: Specification, codings: dict[str, dict[str, float]] | None = None
 ) -> Sample:
     """Return the rows on which a specification stands, after matching where it matches.
 
@@ -152,7 +150,7 @@ def with_indices(study: Study) -> Study:
 
     Notes
     -----
-    The weights come from the parts scaled to [0, 1] (:func:`ftz.index._weights.data_weights`)
+    The weights come from the parts scaled to [0, 1] (:func:`ftz.index.data_weights`)
     and weigh the parts as they stand: where these are logarithms, the index is the logarithm
     of a weighted geometric mean, in the units of the outcome.
     """

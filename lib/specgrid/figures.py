@@ -38,7 +38,7 @@ _SMALL = 8.5
 
 
 @dataclass(frozen=True)
-class Board:
+class _Board:
     """One choice of the dashboard: its levels, and which specification has which.
 
     Attributes
@@ -94,8 +94,8 @@ def specification_curve(
     ordered = _ordered(results)
     significant = ordered["p_value"].to_numpy(float) < level
     drawn = [
-        Board("p value", (f"below {level:g}",), significant[None, :], False),
-        *boards(ordered, choices, labels or {}),
+        _Board("p value", (f"below {level:g}",), significant[None, :], False),
+        *_boards(ordered, choices, labels or {}),
     ]
     lines = sum(len(board.levels) for board in drawn)
     heights = [2.9, 0.17 * (lines + len(drawn)) + 0.2]
@@ -121,7 +121,9 @@ def _ordered(results: pd.DataFrame) -> pd.DataFrame:
     return known
 
 
-def boards(ordered: pd.DataFrame, choices: Sequence[str], labels: Mapping[str, str]) -> list[Board]:
+def _boards(
+    ordered: pd.DataFrame, choices: Sequence[str], labels: Mapping[str, str]
+) -> list[_Board]:
     """Return the lines of the dashboard, without choices that never vary."""
     found = []
     for choice in choices:
@@ -136,7 +138,7 @@ def boards(ordered: pd.DataFrame, choices: Sequence[str], labels: Mapping[str, s
             continue
         kept = np.flatnonzero(varies)
         names = tuple(labels.get(levels[i], levels[i]) for i in kept)
-        found.append(Board(labels.get(choice, choice), names, member[kept], many))
+        found.append(_Board(labels.get(choice, choice), names, member[kept], many))
     return found
 
 
@@ -214,7 +216,7 @@ def _draw_curve(axes: Axes, ordered: pd.DataFrame, level: float, joint: JointTes
     axes.grid(axis="x", visible=False)
 
 
-def _draw_boards(axes: Axes, drawn: Sequence[Board], n: int) -> None:
+def _draw_boards(axes: Axes, drawn: Sequence[_Board], n: int) -> None:
     """Draw a line a level: ticks where there are few specifications, shades where many."""
     places, names, heads, y = [], [], [], 0.0
     for board in drawn:
@@ -305,7 +307,7 @@ def joint_plot(result: JointTest) -> Figure:
 
 
 @dataclass(frozen=True)
-class Explorer:
+class _Explorer:
     """A specification curve that a page's reader can filter, point at and walk along.
 
     The data stand in the page as JSON; ``ftz-curve.js`` draws them.  Without scripts, and
@@ -342,7 +344,7 @@ def explorer(
     labels: Mapping[str, str] | None = None,
     level: float = 0.05,
     title: str = "Specification curve",
-) -> Explorer:
+) -> _Explorer:
     """Prepare the curve for the page.
 
     Parameters
@@ -360,9 +362,9 @@ def explorer(
         "lower": _short(ordered["lower"]),
         "upper": _short(ordered["upper"]),
         "p": _short(ordered["p_value"], 4),
-        "boards": [_packed(board) for board in boards(ordered, choices, labels or {})],
+        "boards": [_packed(board) for board in _boards(ordered, choices, labels or {})],
     }
-    return Explorer(data, title)
+    return _Explorer(data, title)
 
 
 def _short(column: pd.Series, digits: int = 6) -> list[float | None]:
@@ -370,7 +372,7 @@ def _short(column: pd.Series, digits: int = 6) -> list[float | None]:
     return [float(f"{x:.{digits}g}") if np.isfinite(x) else None for x in column.astype(float)]
 
 
-def _packed(board: Board) -> dict[str, object]:
+def _packed(board: _Board) -> dict[str, object]:
     """Return a board as numbers: the level of each specification, or its set of levels in bits."""
     if board.many:
         weights = 1 << np.arange(len(board.levels), dtype=np.int64)

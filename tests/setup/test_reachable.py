@@ -37,3 +37,19 @@ def test_what_only_the_dead_use_is_dead(tmp_path, monkeypatch):
     (tmp_path / "notebooks" / "a.md").write_text("```{code-cell}\nprint(Panel().rows())\n```\n")
     names = [one.name for one in reachable.unreached()]
     assert names == ["forgotten", "dead", "only_by_the_dead"]
+
+
+def test_public_names_are_counted_and_may_not_grow(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reachable, "ROOT", tmp_path)
+    for folder in ("lib/tea", "book/_ext", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "CONTRIBUTING.md").write_text("")
+    (tmp_path / "lib/tea/_pots.py").write_text("def brew(): ...\ndef boil(): ...\n")
+    (tmp_path / "lib/tea/cups.py").write_text("def wash(): ...\ndef _dry(): ...\n")
+    (tmp_path / "lib/tea/__init__.py").write_text("from tea._pots import MOST, brew\n")
+    (tmp_path / "notebooks/a.md").write_text("```{code-cell}\nbrew(wash(boil))\n```\n")
+    assert sorted(reachable.public()) == ["tea.brew", "tea.cups.wash"]
+    for most, code in ((2, 0), (1, 1)):
+        monkeypatch.setattr(reachable, "MOST", {"tea": most})
+        assert reachable.main() == code
+    assert "2 public names, 1 at the most" in capsys.readouterr().out

@@ -17,10 +17,10 @@ What the coefficient averages is shown by :func:`ftz.did.twfe_weights` and
 :func:`ftz.did.relative_magnitudes` and :func:`ftz.did.smoothness`.
 """
 
-from ftz._projection import effect_basis, project
+from ftz._projection import project
 from ftz.did._covariance import FAMILY, StandardErrors, standard_errors
-from ftz.did._events import EventStudyResult, assemble, event_study, event_time, wald
-from ftz.did._honest import HonestBounds, contains, relative_magnitudes, smoothness
+from ftz.did._events import EventStudyResult, event_study, event_time
+from ftz.did._honest import HonestBounds, relative_magnitudes, smoothness
 from ftz.did._intertemporal import SwitchersResult, switchers
 from ftz.did._regression import DidResult, cluster_factor, constant, stepwise, twfe
 from ftz.did._staggered import (

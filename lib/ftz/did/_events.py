@@ -187,11 +187,7 @@ def event_time(frame: pd.DataFrame, cohort: str, time: str = "year") -> pd.Serie
 
 @on_panel("outcome", "cohort", "controls")
 def event_study(
-    panel: Panel,
-    *,
-    reference: int = -1,
-    window: tuple[int, int] | None = None,
-    errors: str = "CR1",
+    panel: Panel, *, reference: int = -1, window: tuple[int, int] | None = None, errors: str = "CR1"
 ) -> EventStudyResult:
     """Estimate one coefficient for each period before and after adoption.
 

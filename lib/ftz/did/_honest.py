@@ -494,12 +494,7 @@ def _fixed_length(event: _Event, bound: float, level: float) -> tuple[float, flo
 
 
 def _least_bias(
-    times: np.ndarray,
-    slope: float,
-    kink: np.ndarray,
-    fixed: np.ndarray,
-    before: int,
-    event: _Event,
+    times: np.ndarray, slope: float, kink: np.ndarray, fixed: np.ndarray, before: int, event: _Event
 ) -> np.ndarray:
     """Return the weights before adoption of least variance among those free of linear trends."""
     block = event.covariance[:before, :before]

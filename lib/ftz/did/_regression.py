@@ -123,11 +123,7 @@ def twfe(panel: Panel, *, errors: str = "CR1") -> DidResult:
 
 
 def stepwise(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
-    controls: Sequence[str],
-    **roles: Any,
+    frame: pd.DataFrame, outcome: str, treatment: str, controls: Sequence[str], **roles: Any
 ) -> tuple[DidResult, ...]:
     """Estimate the nested columns of a stepwise table: one control more in each.
 

@@ -575,8 +575,7 @@ def synthetic(panel: Panel, *, seed: int = 0, draws: int = 200) -> AttResult:
     after = [int(t) for t in sorted(plain["t"].unique()) if t >= sample.cohorts[0]]
     model = SyntheticDiD(seed=seed, n_bootstrap=draws)
     fit, notes = _fit(
-        name,
-        lambda: model.fit(plain, **sample.keys, treatment="ever", post_periods=after),
+        name, lambda: model.fit(plain, **sample.keys, treatment="ever", post_periods=after)
     )
     error, said = float(fit.se), tuple[str, ...]()
     donors = sample.n_units - sample.n_treated

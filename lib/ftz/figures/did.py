@@ -256,8 +256,7 @@ def honest_plot(bounds: HonestBounds, xlabel: str) -> Figure:
         axes.vlines(place, row["lower"], row["upper"], color=colour, lw=3)
     axes.axhline(0, color=GREY, lw=1)
     axes.set_xticks(
-        range(len(summary)),
-        ["parallel\ntrends", *(f"{bound:g}" for bound in bounds.table.index)],
+        range(len(summary)), ["parallel\ntrends", *(f"{bound:g}" for bound in bounds.table.index)]
     )
     axes.set(xlabel=xlabel, ylabel="Effect", xlim=(-0.6, len(summary) - 0.4))
     return figure
@@ -269,12 +268,7 @@ def bacon_plot(parts: BaconDecomposition) -> Figure:
     marks = ("o", "s", "^", "D")
     for number, (kind, part) in enumerate(parts.comparisons.groupby("kind", sort=False)):
         axes.plot(
-            part["weight"],
-            part["estimate"],
-            marks[number],
-            color=PALETTE[number],
-            ms=7,
-            label=kind,
+            part["weight"], part["estimate"], marks[number], color=PALETTE[number], ms=7, label=kind
         )
     axes.axhline(parts.estimate, color=INK, lw=1, ls="--")
     axes.axhline(0, color=GREY, lw=1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outline:
+class _Outline:
     """A tree of indicators that a reader can unfold on a page, and read as text elsewhere.
 
     Attributes
@@ -71,9 +71,9 @@ class Outline:
         return f'<div class="ftz-outline"><ul>{inside}</ul></div>'
 
 
-def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> Outline:
+def outline(tree: IndexTree, notes: Mapping[str, str] | None = None) -> _Outline:
     """Return the tree as an outline to unfold: signs, names in both languages, units."""
-    return Outline(tree, notes or {})
+    return _Outline(tree, notes or {})
 
 
 def tree_figure(tree: IndexTree) -> Figure:
@@ -138,15 +138,20 @@ def shift_path(weights: pd.DataFrame) -> Figure:
 def weights_by_method(weights: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Draw what each method gives the first-level nodes: nodes by methods, stacked to one."""
     figure, axes = sheet(figsize=(7.0, 3.4))
-    left = np.zeros(weights.shape[1])
-    for colour, (node, row) in zip(PALETTE, weights.iterrows(), strict=False):
-        label = (names or {}).get(str(node), str(node))
-        axes.barh(weights.columns, row, left=left, color=colour, label=label)
-        left += row.to_numpy()
-    axes.invert_yaxis()
+    _stack(axes, weights.T, names or {})
     axes.set(xlim=(0, 1), xlabel="Weight in the index")
     axes.legend(ncols=3, bbox_to_anchor=(0.5, 1.02), loc="lower center")
     return figure
+
+
+def _stack(axes: Axes, parts: pd.DataFrame, names: Mapping[str, str]) -> None:
+    """Lay the columns end to end, one bar a row, the first row on top."""
+    left = np.zeros(len(parts))
+    for colour, (name, part) in zip(PALETTE, parts.items(), strict=False):
+        label = names.get(str(name), str(name))
+        axes.barh(parts.index, part, left=left, color=colour, label=label)
+        left += part.to_numpy()
+    axes.invert_yaxis()
 
 
 def rank_ranges(
@@ -239,12 +244,7 @@ def contribution_bars(
     total = contributions.sum(axis=1).sort_values(ascending=False)
     ordered = contributions.loc[total.index]
     figure, axes = sheet(figsize=(7.2, 4.6))
-    left = np.zeros(len(ordered))
-    for colour, node in zip(PALETTE, ordered.columns, strict=False):
-        label = (names or {}).get(node, node)
-        axes.barh(ordered.index, ordered[node], left=left, color=colour, label=label)
-        left += ordered[node].to_numpy()
-    axes.invert_yaxis()
+    _stack(axes, ordered, names or {})
     axes.set(xlabel="Points of the index")
     axes.legend(ncols=3, bbox_to_anchor=(0.5, 1.01), loc="lower center")
     return figure

@@ -112,8 +112,7 @@ def leave_one_out_plot(result: LeaveOneOutResult) -> Figure:
     axes.axvline(result.estimate, color=INK, lw=1, ls="--")
     treated_rows = zip(table.index, table["treated_rows"], strict=True)
     axes.set_yticks(
-        range(len(table)),
-        [f"{name} (treated)" if rows else name for name, rows in treated_rows],
+        range(len(table)), [f"{name} (treated)" if rows else name for name, rows in treated_rows]
     )
     axes.set(xlabel="Coefficient without this city")
     axes.grid(axis="y", visible=False)

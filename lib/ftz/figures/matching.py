@@ -160,10 +160,8 @@ def overlap(
 
     Parameters
     ----------
-    score : pandas.Series
-        Score or linear index.
-    treated : pandas.Series of 0/1
-        On the same index.
+    score, treated : pandas.Series
+        As in :func:`ftz.matching.match`.
     support : pandas.Series of bool, optional
         Rows on the common support; its range is shaded.
     label : str

@@ -40,10 +40,7 @@ def size_plot(sizes: pd.DataFrame, level: float = 0.05, xlabel: str = "") -> Fig
 
 
 def power_plot(
-    power: pd.DataFrame,
-    mark: float | None = None,
-    label: str = "",
-    xlabel: str = "True effect",
+    power: pd.DataFrame, mark: float | None = None, label: str = "", xlabel: str = "True effect"
 ) -> Figure:
     """Draw how often each test rejects no effect, against the effect.
 
@@ -80,9 +77,7 @@ def power_plot(
 
 
 def bias_plot(
-    table: pd.DataFrame,
-    names: Mapping[str, str] | None = None,
-    xlabel: str = "Estimate less truth",
+    table: pd.DataFrame, names: Mapping[str, str] | None = None, xlabel: str = "Estimate less truth"
 ) -> Figure:
     """Draw the error of each estimator: bias, and two standard deviations to each side.
 

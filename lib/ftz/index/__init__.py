@@ -44,9 +44,4 @@ from ftz.index._sensitivity import (
     uncertainty,
 )
 from ftz.index._tree import IndexTree
-from ftz.index._weights import (
-    data_weights,
-    entropy_weights,
-    leaf_weights,
-    tree_shares,
-)
+from ftz.index._weights import data_weights, entropy_weights, leaf_weights, tree_shares

@@ -181,10 +181,7 @@ class WeighedEffects:
         return pd.DataFrame({f: (r.low, r.high) for f, r in found.items()}, index=["low", "high"]).T
 
     def flip(
-        self,
-        tree: IndexTree,
-        shares: Mapping[str, float],
-        levels: Sequence[int] | None = None,
+        self, tree: IndexTree, shares: Mapping[str, float], levels: Sequence[int] | None = None
     ) -> float:
         """Return the smallest factor at which some weights turn the sign of the effect.
 
@@ -316,9 +313,7 @@ def weigh_effects(
 
 
 @on_panel("treatment", "controls")
-def linear_functional(
-    panel: Panel,
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray], int]:
+def linear_functional(panel: Panel) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray], int]:
     """Return what turns any outcome into its two-way fixed-effects coefficient.
 
     Returns

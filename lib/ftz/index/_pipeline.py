@@ -497,7 +497,7 @@ class Pipeline:
         return _shares(self._from_data(columns, below, method, spec), parent, self.tree)
 
     def _outrank(self, values: dict[str, Any], shares: Mapping[str, Any], method: str) -> None:
-        weight = _down(self.tree, shares)
+        weight = _weights.down(self.tree, shares)
         for parent in ("", *self.tree.inner):
             names = self.tree.leaves(parent)
             columns = np.column_stack([values[n] for n in names])
@@ -512,7 +512,7 @@ class Pipeline:
         nodes = pd.DataFrame({n: values[n] for n in self.tree.inner}, index=scaled.index)
         nodes["index"] = values[""]
         scores = 100 * nodes[[*self.tree.children(""), "index"]]
-        leaves, down = self.tree.leaves(), _down(self.tree, shares)
+        leaves, down = self.tree.leaves(), _weights.down(self.tree, shares)
         return IndexResult(
             scores=scores,
             nodes=100 * nodes,
@@ -582,14 +582,6 @@ def _stacked(names: list[str], shares: Mapping[str, float | np.ndarray]) -> np.n
     if not any(np.ndim(share) for share in chosen):
         return np.array(chosen)
     return np.stack(np.broadcast_arrays(*chosen), axis=-1)
-
-
-def _down(tree: IndexTree, shares: Mapping[str, float | np.ndarray]) -> dict[str, Any]:
-    """Return the weight of every node in the whole: the product of shares down to it."""
-    weight: dict[str, float | np.ndarray] = {"": 1.0}
-    for node, parent in tree.downwards:
-        weight[node] = weight[parent] * shares[node]
-    return weight
 
 
 def digest(frame: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ more it agrees with them (``pca``).  Importance enters none of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -208,19 +209,18 @@ def _among_siblings(tree: IndexTree, raw: Mapping[str, float]) -> dict[str, floa
     return shares
 
 
+def down(tree: IndexTree, shares: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weight of every node in the whole: the product of shares down to it."""
+    weight: dict[str, Any] = {"": 1.0}
+    for node, parent in tree.downwards:
+        weight[node] = weight[parent] * shares[node]
+    return weight
+
+
 def leaf_weights(tree: IndexTree, shares: Mapping[str, float]) -> pd.Series:
-    """Return the weight of each leaf in the whole: the product of shares down to it."""
-    weights: dict[str, float] = {}
-
-    def descend(node: str, weight: float) -> None:
-        below = tree.children(node)
-        if not below:
-            weights[node] = weight
-        for child in below:
-            descend(child, weight * shares[child])
-
-    descend("", 1.0)
-    return pd.Series(weights, name="weight")
+    """Return the weight of each leaf in the whole."""
+    weights = down(tree, shares)
+    return pd.Series({leaf: weights[leaf] for leaf in tree.leaves()}, name="weight")
 
 
 def reweighted(

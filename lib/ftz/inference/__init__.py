@@ -15,19 +15,8 @@ All work on one projection, after which a thousand regressions
 are one matrix product.
 """
 
-from ftz.inference._assignments import (
-    SCHEMES,
-    Scheme,
-    count_assignments,
-    enumerate_assignments,
-    scheme_of,
-)
-from ftz.inference._bootstrap import (
-    WEIGHTS,
-    WildBootstrapResult,
-    sign_vectors,
-    wild_cluster_bootstrap,
-)
+from ftz.inference._assignments import SCHEMES, Scheme, count_assignments, scheme_of
+from ftz.inference._bootstrap import WEIGHTS, WildBootstrapResult, wild_cluster_bootstrap
 from ftz.inference._few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
 from ftz.inference._jackknife import LeaveOneOutResult, leave_one_cluster_out
 from ftz.inference._multiple import MultipleTestingResult, holm, romano_wolf

@@ -150,10 +150,7 @@ class PlaceboResult(Result):
         outside = ~between & ~always
         below, above = low[outside], high[outside]
         open_end = np.full(outside.sum(), np.inf)
-        return (
-            np.r_[low[~outside], -open_end, above],
-            np.r_[high[~outside], below, open_end],
-        )
+        return (np.r_[low[~outside], -open_end, above], np.r_[high[~outside], below, open_end])
 
     def _share(self, as_large: int | np.ndarray) -> float | np.ndarray:
         n = int(self.valid.sum())

@@ -340,20 +340,14 @@ def _greedy(
 
 
 def kernel_match(
-    score: pd.Series,
-    treated: pd.Series,
-    *,
-    kernel: str = "epanechnikov",
-    bandwidth: float = 0.06,
+    score: pd.Series, treated: pd.Series, *, kernel: str = "epanechnikov", bandwidth: float = 0.06
 ) -> Matches:
     r"""Match each treated unit to a weighted average of the controls around it.
 
     Parameters
     ----------
-    score : pandas.Series
-        Score or linear index.
-    treated : pandas.Series of 0/1
-        On the same index.
+    score, treated : pandas.Series
+        As in :func:`match`.
     kernel : {"epanechnikov", "gaussian", "biweight", "tricube", "uniform"}
         How weights fall with distance.  The uniform kernel is radius matching.  The
         Gaussian gives every control some weight.
@@ -410,10 +404,8 @@ def stratify(score: pd.Series, treated: pd.Series, strata: int | Sequence[float]
 
     Parameters
     ----------
-    score : pandas.Series
-        Score or linear index.
-    treated : pandas.Series of 0/1
-        On the same index.
+    score, treated : pandas.Series
+        As in :func:`match`.
     strata : int or sequence of float
         Number of strata, cut at quantiles of the *treated* units' scores so that each
         holds as many treated; or the cuts between strata, ascending.

@@ -21,10 +21,8 @@ def common_support(
 
     Parameters
     ----------
-    score : pandas.Series
-        Score or linear index.
-    treated : pandas.Series of 0/1
-        On the same index.
+    score, treated : pandas.Series
+        As in :func:`match`.
     rule : str
         ``"minmax"`` keeps the scores inside both groups' ranges (Dehejia and
         Wahba 1999); ``"treated_minmax"`` drops only the treated outside the

@@ -5,6 +5,7 @@ what the chapters and the multiverse run on.
 """
 
 from ftz.errors import EstimationError
+from ftz.own._how import ENTERS
 from ftz.own.checking import check, check_sheet, read_study
 from ftz.own.estimates import (
     assignments,

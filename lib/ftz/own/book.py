@@ -24,8 +24,8 @@ from typing import Any
 import yaml
 
 from ftz.errors import FtzError
+from ftz.own._how import HOW, said
 from ftz.own.checking import check
-from ftz.own.how import HOW, said
 from ftz.own.sections import missing
 from ftz.own.spec import PanelProblem, ProblemsError
 from ftz.own.study import Study
@@ -63,10 +63,10 @@ def project() -> Path:
 # --- one chapter ----------------------------------------------------------------------------
 
 
-def plain_markdown(text: str) -> str:
+def _plain_markdown(text: str) -> str:
     r"""Escape a text so that Markdown shows it as it is.
 
-    >>> plain_markdown("a*b {x}")
+    >>> _plain_markdown("a*b {x}")
     'a\\*b \\{x\\}'
     """
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
@@ -157,10 +157,10 @@ def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
     def read(match: re.Match[str]) -> str:
         beside = said(study, match[1])
         words = [HOW[match[1]], *(f"{text[0].upper()}{text[1:]}." for text in beside)]
-        return "*How to read this.* " + plain_markdown(" ".join(words))
+        return "*How to read this.* " + _plain_markdown(" ".join(words))
 
-    text = _HOW.sub(read, text.replace(_TITLE, plain_markdown(study.title)))
-    return _REASON.sub(lambda match: plain_markdown(lacking.get(match[1], "")), text)
+    text = _HOW.sub(read, text.replace(_TITLE, _plain_markdown(study.title)))
+    return _REASON.sub(lambda match: _plain_markdown(lacking.get(match[1], "")), text)
 
 
 # --- the source tree -------------------------------------------------------------------------

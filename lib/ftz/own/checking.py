@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.own.how import caution
-from ftz.own.periods import frequency, written
+from ftz.own._how import caution
+from ftz.own._periods import frequency, written
 from ftz.own.reading import Sheet, read_sheet
 from ftz.own.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 from ftz.own.study import Study

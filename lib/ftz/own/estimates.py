@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ftz import did, inference, matching, size_and_power
 from ftz.errors import EstimationError
 from ftz.own.study import Study
 from ftz.panel import Panel
+from ftz.results import CoefficientResult
 
 #: Estimators of the staggered comparison; synthetic DID needs a simulation of its own.
 STAGGERED = (
@@ -148,8 +148,10 @@ def matching_effects(study: Study, found: Mapping[str, matching.PanelMatches]) -
         for name, one in found.items()
     }
     table = pd.DataFrame(rows).T
-    half = float(stats.norm.ppf(0.5 + study.choices.level / 2)) * table["std_error"]
-    return table.assign(lower=table["estimate"] - half, upper=table["estimate"] + half)
+    effects = CoefficientResult(
+        params=table["estimate"], std_errors=table["std_error"], nobs=len(frame)
+    )
+    return table.join(effects.conf_int(study.choices.level))
 
 
 def on_matches(study: Study, found: matching.PanelMatches) -> did.DidResult:

@@ -96,7 +96,7 @@ def _check_shape(sheet: Sheet) -> None:
         raise ProblemsError(problems)
 
 
-def csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
+def _csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
     """Return a CSV file's records as text, and the line on which each begins.
 
     pandas would take a field too many for an index, rename a column that stands twice and
@@ -117,7 +117,7 @@ def csv_records(path: Path) -> tuple[list[list[str]], list[int]]:
 
 def _read_csv(path: Path) -> Sheet:
     """Read a CSV file line by line: no row shifts, and each row keeps its number."""
-    fields, rows = csv_records(path)
+    fields, rows = _csv_records(path)
     if not fields:
         raise ProblemsError([PanelProblem("the file is empty", path.name)])
     header = fields[0]

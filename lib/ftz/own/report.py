@@ -32,11 +32,8 @@ from ftz.figures import matching as matching_figures
 from ftz.figures import own as own_figures
 from ftz.figures import style
 from ftz.own import estimates
-from ftz.own.checking import check
-from ftz.own.how import HOW, said
-from ftz.own.spec import PanelProblem, ProblemsError
-from ftz.own.study import Study
-from ftz.own.writing import (
+from ftz.own._how import HOW, said
+from ftz.own._writing import (
     Exhibit,
     cell,
     write_exhibit,
@@ -45,6 +42,9 @@ from ftz.own.writing import (
     write_pdf,
     write_word,
 )
+from ftz.own.checking import check
+from ftz.own.spec import PanelProblem, ProblemsError
+from ftz.own.study import Study
 from ftz.results import CoefficientResult, stars
 
 _PACKAGES = ("ftz-monograph", "numpy", "pandas", "scipy", "diff-diff", "linearmodels")

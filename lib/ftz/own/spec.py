@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -246,7 +246,7 @@ def read_spec(path: str | Path) -> Spec:
 
 def parse_spec(raw: bytes | str, file: str = "the spec") -> Spec:
     """Read a spec from the text of a YAML file; see :func:`read_spec`."""
-    return spec_from(_parsed_yaml(raw, file), file)
+    return _spec_from(_parsed_yaml(raw, file), file)
 
 
 def _parsed_yaml(raw: bytes | str, file: str) -> object:
@@ -286,7 +286,7 @@ class _NoDoubles(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def spec_from(given: object, file: str = "the spec") -> Spec:
+def _spec_from(given: object, file: str = "the spec") -> Spec:
     """Return a spec from a mapping; see :func:`read_spec`."""
     if not isinstance(given, Mapping):
         what = "is empty" if given is None else "holds no mapping of keys to columns"
@@ -341,66 +341,59 @@ class _Reader:
         if self.given.get("cohort") is None and self.given.get("treatment") is None:
             self.wrong("cohort", "neither cohort nor treatment is named", KEYS["cohort"])
 
-    def _column(self, key: str) -> str | None:
+    def _value(self, key: str, fits: Callable[[Any], bool], what: str, remedy: str = "") -> Any:
+        """Return what a key holds; None where it holds nothing, or something else than asked."""
         value = self.given.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not value.strip():
-            self.wrong(key, f"{_short(value)} is no column's name", KEYS[key])
-            return None
-        return value.strip()
+        if value is None or fits(value):
+            return value
+        self.wrong(key, f"{_short(value)} {what}", remedy)
+        return None
+
+    def _column(self, key: str) -> str | None:
+        name = self._value(key, _is_name, "is no column's name", KEYS[key])
+        return None if name is None else str(name).strip()
 
     def _list(self, key: str) -> tuple[str, ...]:
-        value = self.given.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(isinstance(v, str) and v.strip() for v in value):
-            self.wrong(key, f"{_short(value)} is no list of columns", "for instance [gdp, fdi]")
-            return ()
-        names = [name.strip() for name in value]
+        what, remedy = "is no list of columns", "for instance [gdp, fdi]"
+        given = self._value(
+            key, lambda v: isinstance(v, list) and all(map(_is_name, v)), what, remedy
+        )
+        names = [name.strip() for name in given or ()]
         for name in {name for name in names if names.count(name) > 1}:
             self.wrong(key, f"{name} stands twice", "name each column once")
         return tuple(names)
 
     def _text(self, key: str) -> str:
-        value = self.given.get(key, "")
-        if value is None:
-            return ""
-        if not isinstance(value, str | int | float):
-            self.wrong(key, f"{_short(value)} is no text")
-            return ""
-        return plain(value, 300)
+        value = self._value(key, lambda v: isinstance(v, str | int | float), "is no text")
+        return "" if value is None else plain(value, 300)
 
     def _flag(self, key: str) -> bool:
-        value = self.given.get(key, False)
-        if not isinstance(value, bool):
-            self.wrong(key, f"{_short(value)} is neither true nor false")
-            return False
-        return value
+        return bool(self._value(key, lambda v: isinstance(v, bool), "is neither true nor false"))
 
     def _never(self) -> tuple[float, ...]:
-        value = self.given.get("never")
+        def fits(value: Any) -> bool:
+            values = value if isinstance(value, list) else [value]
+            return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+
+        value = self._value("never", fits, "holds something that is no number", KEYS["never"])
         values = value if isinstance(value, list) else [] if value is None else [value]
-        if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
-            self.wrong("never", f"{_short(value)} holds something that is no number", KEYS["never"])
-            return ()
-        return tuple(float(v) for v in values)
+        return tuple(map(float, values))
 
     def _window(self, key: str) -> tuple[int, int] | None:
-        value = self.given.get(key)
+        def fits(value: Any) -> bool:
+            whole = isinstance(value, list) and len(value) == 2
+            return whole and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
+
+        value = self._value(key, fits, "is no pair of periods", KEYS[key])
         if value is None:
-            return None
-        whole = isinstance(value, list) and len(value) == 2
-        if not whole or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
-            self.wrong(key, f"{_short(value)} is no pair of periods", KEYS[key])
             return None
         if value[0] >= value[1]:
             self.wrong(key, f"{value[0]} is not before {value[1]}", KEYS[key])
-            return None
-        if key == "event_window" and not value[0] < -1 < value[1]:
+        elif key == "event_window" and not value[0] < -1 < value[1]:
             self.wrong(key, f"{_short(value)} leaves no coefficient on one side of -1", KEYS[key])
-            return None
-        return value[0], value[1]
+        else:
+            return value[0], value[1]
+        return None
 
     def _choice(self, key: str, value: object = None) -> str | None:
         value = self.given.get(key) if value is None else value
@@ -423,10 +416,8 @@ class _Reader:
 
     def _choices(self) -> Choices:
         """Read the choices, those of the matching from a mapping of their own."""
-        matching = self.given.get("matching")
-        if matching is not None and not isinstance(matching, Mapping):
-            self.wrong("matching", f"{_short(matching)} is no mapping", KEYS["matching"])
-        nested = dict(matching) if isinstance(matching, Mapping) else {}
+        matching = self._value("matching", _is_mapping, "is no mapping", KEYS["matching"])
+        nested = dict(matching or {})
         for key in nested:
             if key not in MATCHING:
                 hint = _nearest(key, MATCHING, "the keys are")
@@ -440,13 +431,8 @@ class _Reader:
         return Choices(**{key: value for key, value in chosen.items() if value is not None})
 
     def _derived(self) -> tuple[Derived, ...]:
-        value = self.given.get("derived")
-        if value is None:
-            return ()
-        if not isinstance(value, Mapping):
-            self.wrong("derived", f"{_short(value)} is no mapping", KEYS["derived"])
-            return ()
-        found = []
+        value = self._value("derived", _is_mapping, "is no mapping", KEYS["derived"]) or {}
+        made = []
         for name, recipe in value.items():
             keys = set(recipe) if isinstance(recipe, Mapping) else set()
             if keys != {"from", "do"} or not isinstance(recipe["from"], str):
@@ -455,16 +441,11 @@ class _Reader:
                 do = _short(recipe["do"])
                 self.wrong(f"derived: {_short(name)}", f"cannot do {do}", f"do {_either()}")
             else:
-                found.append(Derived(str(name).strip(), recipe["from"].strip(), recipe["do"]))
-        return tuple(found)
+                made.append(Derived(str(name).strip(), recipe["from"].strip(), recipe["do"]))
+        return tuple(made)
 
     def _labels(self) -> dict[str, str]:
-        value = self.given.get("labels")
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            self.wrong("labels", f"{_short(value)} is no mapping", KEYS["labels"])
-            return {}
+        value = self._value("labels", _is_mapping, "is no mapping", KEYS["labels"]) or {}
         return {str(name).strip(): plain(label, 80) for name, label in value.items()}
 
     def _parts(self, spec: Spec) -> None:
@@ -483,6 +464,14 @@ class _Reader:
             if name not in known:
                 hint = _nearest(name, sorted(known), "the spec names")
                 self.wrong("labels", f"{_short(name)} is no column of the spec", hint)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def _nearest(word: object, known: Iterable[str], else_: str) -> str:

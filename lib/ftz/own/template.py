@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.own.periods import described
+from ftz.own._periods import described
 from ftz.own.reading import read_sheet
 from ftz.own.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
 from ftz.panel import moments

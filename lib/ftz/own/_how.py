@@ -133,7 +133,7 @@ ENTERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "Callaway-Sant'Anna",
         {
             "estimators": "method and estimand are Callaway-Sant'Anna's: the others average as "
-            "they are defined, and covariates enter their regressions",
+            "they are defined, and covariates enter their regressions"
         },
     ),
     "staggered_covariates": (
