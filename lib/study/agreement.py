@@ -64,10 +64,8 @@ def table(coded: Policy) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by field: ``compared`` (rows, or pairs of a list), ``same`` (share that has
-        the same code) and ``alpha``; no row where there is one coder.
+        the same code) and ``alpha``.
     """
-    if "b" not in coded.codings:
-        return pd.DataFrame(columns=["compared", "same", "alpha"]).rename_axis("field")
     rows = {}
     for field in FIELDS:
         one, other = (_units(field, coded, coder) for coder in ("a", "b"))
@@ -101,8 +99,6 @@ def sentence(agreed: pd.DataFrame) -> str:
 
     ``agreed`` is from :func:`table`.
     """
-    if agreed.empty:
-        return "No second coder has coded them yet, so that no agreement can be computed."
     alpha = {str(field): float(value) for field, value in agreed["alpha"].items()}
     best, worst = max(alpha, key=alpha.__getitem__), min(alpha, key=alpha.__getitem__)
     return (

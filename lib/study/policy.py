@@ -14,7 +14,6 @@ import pandas as pd
 
 from printproof.errors import RecordError
 from study import published
-from study.paths import data_dir
 from study.rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -69,11 +68,11 @@ class Policy:
         ``place``, ``level``, ``outcome``, ``answers`` and ``overlaps`` (tuples of
         identifiers).  A pair of overlapping proposals stands in the row of the first.
     codings : dict
-        Coder ("a", and "b" once there is a second) to the codes before any resolution,
+        Coder ("a" and "b") to the codes before any resolution,
         in the shape of the files, lists in one order.
     resolved : pandas.DataFrame
         One row a difference between the coders: ``row``, ``field``, ``a``, ``b``,
-        ``final``, ``why``; no row with one coder.
+        ``final``, ``why``.
     """
 
     problems: pd.DataFrame
@@ -102,8 +101,6 @@ def identifiers(text: str) -> tuple[str, ...]:
 def load() -> Policy:
     """Read problems, proposals, the codings of both coders and how they were resolved.
 
-    Where the second coding is not there yet, the first stands alone.
-
     Raises
     ------
     RecordError
@@ -121,9 +118,7 @@ def load() -> Policy:
     stated = dict(zip(problems["id"], problems["paper"], strict=True))
     proposed = dict(zip(proposals["id"], proposals["paper"], strict=True))
     codings = {
-        coder: _coding(f"policy/coding_{coder}.csv", stated, proposed)
-        for coder in ("a", "b")
-        if coder == "a" or (data_dir() / "policy" / "coding_b.csv").exists()
+        coder: _coding(f"policy/coding_{coder}.csv", stated, proposed) for coder in ("a", "b")
     }
     resolved, final = _resolved(codings, stated, proposed)
     agreed = final.loc[list(proposed)].assign(
@@ -203,8 +198,6 @@ def _resolved(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the log of resolutions and the codes that follow from it."""
     final = codings["a"].copy()
-    if "b" not in codings:
-        return pd.DataFrame(columns=_RESOLUTION), final
     file = "policy/resolution.csv"
     log = read_rows(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
     there = _differences(codings["a"], codings["b"])
