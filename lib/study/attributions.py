@@ -104,7 +104,7 @@ def load() -> dict[str, Attribution]:
         are named.
     """
     known = sections()
-    found: dict[str, Attribution] = {}
+    rows: dict[str, Attribution] = {}
     for paper, prefix in PREFIXES.items():
         name = f"attributions/{paper}.csv"
         frame = read_rows(name, _COLUMNS, may_be_empty=("review",))
@@ -116,8 +116,8 @@ def load() -> dict[str, Attribution]:
         refuse(name, frame, "section", ~frame["section"].isin(mine), "a section of sections.csv")
         one_of(name, frame, "kind", KINDS)
         for row in frame.to_dict("records"):
-            found[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
-    return found
+            rows[row["id"]] = Attribution(**{str(key): value for key, value in row.items()})
+    return rows
 
 
 def in_words(text: str) -> str:
@@ -129,15 +129,15 @@ def in_words(text: str) -> str:
     'Table 5, linkage, column (8), coefficient'
     """
 
-    def place(found: re.Match[str]) -> str:
-        parts = [part for part in re.split(r"/|, ", found[0]) if part]
+    def place(match: re.Match[str]) -> str:
+        parts = [part for part in re.split(r"/|, ", match[0]) if part]
         named = [_WORDS.get(part, part.replace("_", " ")) for part in parts]
         return ", ".join(f"column {part}" if part[0] == "(" else part for part in named)
 
     text = re.sub(rf"\b({'|'.join(AUTHORS)})/", "", text)
     cells = r"\b(table\d|figure\d|text)/[\w/() ]+?(?=[:;]| lies| is|$)"
     text = re.sub(rf"{cells}|\btable\d, \w+(, (\(\d+\)|\w+))?", place, text)
-    return re.sub(r"\b(table|figure)(\d)", lambda found: f"{found[1].title()} {found[2]}", text)
+    return re.sub(r"\b(table|figure)(\d)", lambda m: f"{m[1].title()} {m[2]}", text)
 
 
 def sections() -> pd.DataFrame:

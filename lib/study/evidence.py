@@ -147,11 +147,11 @@ def linkage_verdict(record: Record) -> str:
 
 
 def statuses(
-    proposals: pd.DataFrame, found: pd.DataFrame, others: Sequence[Estimate]
+    proposals: pd.DataFrame, effects: pd.DataFrame, others: Sequence[Estimate]
 ) -> pd.DataFrame:
     """Say of each proposal what it rests on.
 
-    ``proposals`` is from :func:`study.policy.load`, ``found`` from :func:`estimates` and
+    ``proposals`` is from :func:`study.policy.load`, ``effects`` from :func:`estimates` and
     ``others`` is from :func:`study.other_studies.load`.
 
     Returns
@@ -165,13 +165,13 @@ def statuses(
         mechanism: list(dict.fromkeys(e.kind for e in others if e.kind in kinds))
         for mechanism, kinds in NEAR.items()
     }
-    said = {outcome: _said(outcome, found) for outcome in NEAREST}
+    said = {outcome: _said(outcome, effects) for outcome in NEAREST}
     rows = []
     for outcome, place, mechanism in zip(
         proposals["outcome"], proposals["place"], proposals["mechanism"], strict=True
     ):
         if outcome in NEAREST:
-            inside = str(found.at[NEAREST[outcome][0], "status"])
+            inside = str(effects.at[NEAREST[outcome][0], "status"])
             rows.append((inside if place in SAMPLE else OUTSIDE, said[outcome]))
         elif near[mechanism]:
             rows.append((ELSEWHERE, ", ".join(near[mechanism])))
@@ -180,11 +180,11 @@ def statuses(
     return pd.DataFrame(rows, index=proposals.index, columns=["status", "nearest"])
 
 
-def _said(outcome: str, found: pd.DataFrame) -> str:
+def _said(outcome: str, effects: pd.DataFrame) -> str:
     """Return an outcome's columns with their numbers, and what cannot be true of them."""
     parts = []
     for column in NEAREST[outcome]:
-        line = found.loc[column]
+        line = effects.loc[column]
         broken = f" ({BROKEN})" if line["status"] == BROKEN else ""
         parts.append(f"{line['outcome']} {column} {line['printed']}{broken}")
     proxy = "by declared proxy: " if outcome == BY_PROXY else ""
@@ -204,8 +204,8 @@ def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
     """
     texts = coded.problems["problem"].to_dict()
     answered = coded.proposals["answers"].map(lambda names: "; ".join(texts[n] for n in names))
-    kept = coded.proposals.drop(columns=["answers", "overlaps"])
-    return kept.assign(problem=answered).join(judged)
+    shown = coded.proposals.drop(columns=["answers", "overlaps"])
+    return shown.assign(problem=answered).join(judged)
 
 
 def fields_of_papers(coded: Policy) -> pd.DataFrame:

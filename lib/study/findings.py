@@ -28,8 +28,8 @@ def _cell(record: Record, *where: str) -> published.Printed:
     return record.get(replication.cell(*where))
 
 
-def _all_reproduced(checked: pd.DataFrame, wanted: pd.Series) -> str:
-    met = (checked.loc[wanted, "verdict"] == published.REPRODUCED).all()
+def _all_reproduced(checked: pd.DataFrame, rows: pd.Series) -> str:
+    met = (checked.loc[rows, "verdict"] == published.REPRODUCED).all()
     return published.REPRODUCED if met else published.NOT_REPRODUCED
 
 

@@ -234,10 +234,10 @@ def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
     list of Comparable
         In the order of their first estimates.
     """
-    found: dict[tuple[str, str], list[Estimate]] = {}
+    groups: dict[tuple[str, str], list[Estimate]] = {}
     for estimate in estimates:
         if estimate.interval is not None:
-            found.setdefault((estimate.kind, _common(estimate)), []).append(estimate)
+            groups.setdefault((estimate.kind, _common(estimate)), []).append(estimate)
     return [
         Comparable(
             kind,
@@ -246,7 +246,7 @@ def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
             tuple(in_unit(e, unit) for e in members),
             tuple(e.confidence if e.unit == unit else None for e in members),
         )
-        for (kind, unit), members in found.items()
+        for (kind, unit), members in groups.items()
         if len(members) > 1
     ]
 

@@ -201,11 +201,13 @@ def _resolved(
     file = "policy/resolution.csv"
     log = read_rows(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
     there = _differences(codings["a"], codings["b"])
-    wanted = set(there.itertuples(index=False, name=None))
-    told = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
-    stray = [line not in wanted for line in told]
+    differing = set(there.itertuples(index=False, name=None))
+    logged = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
+    stray = [line not in differing for line in logged]
     refuse(file, log, "row", stray, "a difference between the two codings, as they have it")
-    open_ones = [line for line in there.itertuples(index=False, name=None) if line not in set(told)]
+    open_ones = [
+        line for line in there.itertuples(index=False, name=None) if line not in set(logged)
+    ]
     if open_ones:
         name, field, one, other = open_ones[0]
         raise RecordError(

@@ -174,15 +174,15 @@ def cohorts(cities: Iterable[str], coding: Coding = _PAPER_CODING) -> dict[str, 
         first["Beijing"] = min(first["Beijing"], coding.first_year(launch))
     known = {*first, *register.cities["city"], *study_cities()}
     english = {chinese: name for name, chinese in chinese_names().items()}
-    found: dict[str, int | None] = {}
+    years: dict[str, int | None] = {}
     for city in cities:
         if city not in known:
             near = difflib.get_close_matches(str(city), sorted(known), n=3, cutoff=0.5)
             near = [english[city]] if city in english else near
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
-        found[city] = first.get(city)
-    return found
+        years[city] = first.get(city)
+    return years
 
 
 def with_codings(study: Study) -> Study:

@@ -138,8 +138,8 @@ def match_each(
 def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> _Numbers:
     """Table 1: the effect on the treated by three kinds of matching, all rows of the panel."""
     numbers: _Numbers = {}
-    for method, found in matches(frame, score(frame), setup).items():
-        result = matching.att(frame[OUTCOME], found)
+    for method, pairs in matches(frame, score(frame), setup).items():
+        result = matching.att(frame[OUTCOME], pairs)
         numbers[cell("table1", method, "ATT", "coef")] = result.att
         numbers[cell("table1", method, "ATT", "se")] = result.std_error
         numbers[cell("table1", method, "ATT", "statistic")] = result.att / result.std_error

@@ -72,11 +72,11 @@ class ReproducingSpecifications(Result):
         absent = [cell for cell in cells if cell not in paths]
         if absent:
             raise EstimationError(f"no path is given for {', '.join(absent)}")
-        found = [
+        reached = [
             bool(follows(rows, paths[cell]).any())
             for rows, cell in zip(self.hits.values(), cells, strict=True)
         ]
-        return pd.Series(found, index=self.table.index, name="reached", dtype=bool)
+        return pd.Series(reached, index=self.table.index, name="reached", dtype=bool)
 
     @property
     def _shown(self) -> pd.DataFrame:
