@@ -68,12 +68,7 @@ _NEIGHBOURS = ("k_nearest", "k_nearest_in_caliper")
 _CALIPERS = ("caliper", "k_nearest_in_caliper", "kernel")
 _ALL_ERRORS = tuple(dict.fromkeys(chain.from_iterable(ERRORS.values())))
 _PREFIX = "index:"
-_NAMED = {
-    "estimator": ESTIMATORS,
-    "matching": MATCHINGS,
-    "support": SUPPORTS,
-    "adoption": ADOPTIONS,
-}
+_NAMED = {"estimator": ESTIMATORS, "matching": MATCHINGS, "support": SUPPORTS}
 
 
 @dataclass(frozen=True, kw_only=True)
