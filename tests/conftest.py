@@ -111,6 +111,18 @@ def shared(tmp_path_factory, worker_id) -> Path:
     return base if worker_id == "master" else base.parent
 
 
+# -- the audit of the five papers -----------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def ledger():
+    """Audit the five papers, once for all tests."""
+    import printproof
+    from study import published
+
+    return printproof.audit(published.studies())
+
+
 # -- the built book ---------------------------------------------------------------------
 
 

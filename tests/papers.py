@@ -4,12 +4,52 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
 from printproof.errors import RecordError
-from study.attributions import PREFIXES, normalised, places
+from study.attributions import PREFIXES
 from study.paths import data_dir
+
+
+def normalised(text: str) -> str:
+    r"""Return a text without white space, letters and signs in one width.
+
+    >>> normalised("占 GDP 的 ５０％，\n\n（表 1）")
+    '占GDP的50%,(表1)'
+    """
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def places(quote: str, text: str) -> list[tuple[int, int]]:
+    """Return where a quotation's clauses begin and end in a text, one after the other.
+
+    Parameters
+    ----------
+    quote : str
+        Clauses; where something is left out between two of them stands ``……``.
+    text : str
+        As :func:`normalised` returns it.
+
+    Returns
+    -------
+    list of tuple
+        Empty if a clause is not there, or not after the one before it.
+
+    >>> places("一是……三是", "一是甲,二是乙,三是丙")
+    [(0, 2), (8, 10)]
+    >>> places("三是……一是", "一是甲,二是乙,三是丙")
+    []
+    """
+    found, here = [], 0
+    for clause in map(normalised, quote.split("……")):
+        begin = text.find(clause, here)
+        if begin < 0:
+            return []
+        here = begin + len(clause)
+        found.append((begin, here))
+    return found
 
 
 def stands(quote: str, text: str) -> bool:
@@ -24,7 +64,7 @@ def quoted_share(quotes: Iterable[str], text: str) -> float:
     ----------
     quotes : iterable of str
     text : str
-        As :func:`study.attributions.normalised` returns it.
+        As :func:`normalised` returns it.
     """
     covered = {
         i for quote in quotes for begin, end in places(quote, text) for i in range(begin, end)

@@ -7,19 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-import printproof
 from printproof import repair
 from printproof.printed import Record
-from study import published
 
 PAPER = "yan_ye_wang"
 #: Readings of a check that are tried one by one: some checks have dozens.
 FEW = 4
-
-
-@pytest.fixture(scope="module")
-def ledger():
-    return printproof.audit(published.studies())
 
 
 @pytest.fixture(scope="module")

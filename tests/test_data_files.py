@@ -10,7 +10,17 @@ import pytest
 
 from ftz import tables
 from printproof.errors import RecordError
-from study import findings, indicators, panel, published, register, replication, witness
+from printproof.rules import columns
+from study import (
+    findings,
+    indicators,
+    nested_columns,
+    panel,
+    published,
+    register,
+    replication,
+    witness,
+)
 from study.paths import data_dir
 
 
@@ -130,18 +140,18 @@ def honest_record(record, seed):
 @pytest.mark.parametrize("seed", range(25))
 def test_honest_classical_tables_are_never_called_impossible(seed):
     record = honest_record(published.load("yan_ye_wang"), seed)
+    study = replace(published.study("yan_ye_wang"), record=record)
     try:
-        verdicts = findings.classical_errors(record, absorbed=20)["verdict"]
+        table = columns.classical_table(study, *columns.groups(study), absorbed=20)
     except RecordError:  # a printed z of 0.00: the quotient has no bounds
         return
-    assert (verdicts == "consistent").all()
+    assert (table.loc[table["coefficient"] == "FTZ", "verdict"] == "consistent").all()
 
 
 def test_the_printed_table_cannot_have_classical_errors():
-    record = published.load("yan_ye_wang")
-    for absorbed in range(41):
-        verdicts = findings.classical_errors(record, absorbed)["verdict"]
-        assert verdicts["(1) to (2)"] == "impossible"
+    study = published.study("yan_ye_wang")
+    held = nested_columns.relations(study, *columns.groups(study))
+    assert not held[(held["step"] == "(1) to (2)") & (held["coefficient"] == "FTZ")]["holds"].any()
 
 
 # --- tables ---

@@ -147,29 +147,12 @@ def test_opposite_directions_on_one_question_contradict():
     )
     (pair,) = evidence.contradictions(rows).to_dict("records")
     assert (pair["for"], pair["against"], pair["within"]) == ("zhou_2024", "mi_2024", False)
-    assert evidence.agreements(rows).empty
     one = rows.assign(paper="mi_2024")
     assert evidence.contradictions(one)["within"].tolist() == [True]
 
 
-def test_agreement_needs_two_papers_and_no_other_voice():
-    rows = held(
-        ("Q?", "zhou_2024", "for", "yes", "1"),
-        ("Q?", "mi_2024", "for", "yes", "1"),
-        ("R?", "mi_2024", "for", "yes", "1"),
-        ("R?", "mi_2024", "for", "yes again", "2"),
-        ("S?", "mi_2024", "for", "yes", "1"),
-        ("S?", "zhou_2024", "neither", "perhaps", "1"),
-    )
-    found = evidence.agreements(rows)
-    assert found["question"].tolist() == ["Q?"]
-    assert found["papers"].tolist() == [2]
-
-
 def test_positions_of_the_papers_hold_both_kinds():
     rows = evidence.positions()
-    opposed, agreed = evidence.contradictions(rows), evidence.agreements(rows)
-    assert not set(opposed["question"]) & set(agreed["question"])
     assert {"for", "against"} <= set(rows["direction"])
     assert not rows.duplicated(["question", "paper", "direction"]).any()
     names = {key: key for key in published.papers()}

@@ -269,11 +269,6 @@ def _coverage() -> Figure:
     return witness_figures.coverage(frame)
 
 
-def _paths() -> Figure:
-    rows = [(m, c, y, m + y) for m in (0, 1) for c in ("Tianjin", "Handan") for y in (2014, 2022)]
-    return witness_figures.paths(pd.DataFrame(rows, columns=["member", "city", "year", "y"]), "y")
-
-
 def _weights() -> Figure:
     weights = pd.DataFrame({"entropy": [0.7, 0.3], "equal": [0.5, 0.5]}, ["a", "b"])
     return index_figures.weights_by_method(weights, {"a": "Openness"})
@@ -421,7 +416,6 @@ FIGURES: dict[str, tuple[Callable[[], Figure], tuple[str, ...]]] = {
     ),
     "ranges": (_ranges, ("HC1", "classical", "Standard error")),
     "coverage": (_coverage, ("slope",)),
-    "paths": (_paths, ("Tianjin", "Handan", "2018")),
     "tree": (
         lambda: index_figures.tree_figure(tree()),
         tuple(tree().node(n).name_en for n in tree().children("")),

@@ -124,7 +124,7 @@ SMALL = (
 
 
 def test_a_reader_s_file_runs_with_gaps_and_a_partial_tree(tmp_path):
-    mine = indicators.read_indicators(write(tmp_path, SMALL), controls=["rain"])
+    mine = indicators.load_indicators(write(tmp_path, SMALL), controls=["rain"])
     assert not mine.simulated and mine.indicators.isna().sum().sum() == 1
     assert mine.frame["FTZ"].tolist() == [0, 1, 1, 1]  # from the register
     assert mine.frame["matched"].eq(1).all() and mine.frame["rain"].tolist() == [3, 4, 5, 6]
@@ -146,7 +146,7 @@ def test_a_variable_of_the_environment_names_the_reader_s_file(tmp_path, monkeyp
 def test_a_comment_above_the_header_is_counted_in_the_rows(tmp_path):
     text = "# mine\n# two lines\n" + SMALL.replace("30", "many")
     with pytest.raises(PanelError, match=r"column industry_concentration, row 6: 'many' is not"):
-        indicators.read_indicators(write(tmp_path, text), controls=["rain"])
+        indicators.load_indicators(write(tmp_path, text), controls=["rain"])
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_comment_above_the_header_is_counted_in_the_rows(tmp_path):
 def test_files_that_are_refused(tmp_path, old, new, message):
     controls = ["rain"] if "rain" not in old else []
     with pytest.raises(PanelError, match=message):
-        indicators.read_indicators(write(tmp_path, SMALL.replace(old, new, 1)), controls=controls)
+        indicators.load_indicators(write(tmp_path, SMALL.replace(old, new, 1)), controls=controls)
 
 
 def test_more_refusals(tmp_path):
@@ -175,13 +175,13 @@ def test_more_refusals(tmp_path):
         ("", "cannot be read"),
     ):
         with pytest.raises(PanelError, match=message):
-            indicators.read_indicators(write(tmp_path, text))
+            indicators.load_indicators(write(tmp_path, text))
     with pytest.raises(PanelError, match="cannot be read"):
-        indicators.read_indicators(tmp_path / "nowhere.csv")
+        indicators.load_indicators(tmp_path / "nowhere.csv")
     with pytest.raises(PanelError, match="column snow: missing"):
-        indicators.read_indicators(write(tmp_path, SMALL), controls=["snow", "rain"])
+        indicators.load_indicators(write(tmp_path, SMALL), controls=["snow", "rain"])
     with pytest.raises(RecordError, match="Atlantis"):
-        indicators.read_indicators(
+        indicators.load_indicators(
             write(tmp_path, SMALL.replace("Beijing", "Atlantis")), controls=["rain"]
         )
 

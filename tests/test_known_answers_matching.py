@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from ftz import matching, mediation
+from helpers import with_terms
 
 FOLDER = Path(__file__).parent / "known_answers"
 
@@ -42,31 +43,17 @@ def test_digits_are_counted(printed, half):
 # -- the data ---------------------------------------------------------------------------
 
 
-def _numeric(module) -> pd.DataFrame:
-    frame = module.load_pandas().data.drop(columns="data_id").astype(float)
-    return frame.assign(
-        age2=frame.age**2,
-        age3=frame.age**3,
-        educ2=frame.educ**2,
-        re74_2=frame.re74**2,
-        re75_2=frame.re75**2,
-        u74=(frame.re74 == 0).astype(float),
-        u75=(frame.re75 == 0).astype(float),
-        educ_re74=frame.educ * frame.re74,
-    )
-
-
 @cache
 def nsw() -> pd.DataFrame:
     causaldata = pytest.importorskip("causaldata")
-    return _numeric(causaldata.nsw_mixtape)
+    return with_terms(causaldata.nsw_mixtape)
 
 
 @cache
 def nsw_cps() -> pd.DataFrame:
     causaldata = pytest.importorskip("causaldata")
     treated = nsw()[nsw().treat == 1]
-    return pd.concat([treated, _numeric(causaldata.cps_mixtape)], ignore_index=True)
+    return pd.concat([treated, with_terms(causaldata.cps_mixtape)], ignore_index=True)
 
 
 @cache

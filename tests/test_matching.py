@@ -14,6 +14,7 @@ from scipy import sparse
 from ftz import matching
 from ftz.errors import EstimationError
 from ftz.matching._support import _crump_cutoff
+from helpers import with_terms
 
 causaldata = pytest.importorskip("causaldata")
 
@@ -21,28 +22,14 @@ causaldata = pytest.importorskip("causaldata")
 # ---------------------------------------------------------------------- real data
 
 
-def _numeric(module):
-    frame = module.load_pandas().data.drop(columns="data_id").astype(float)
-    return frame.assign(
-        age2=frame.age**2,
-        age3=frame.age**3,
-        educ2=frame.educ**2,
-        re74_2=frame.re74**2,
-        re75_2=frame.re75**2,
-        u74=(frame.re74 == 0).astype(float),
-        u75=(frame.re75 == 0).astype(float),
-        educ_re74=frame.educ * frame.re74,
-    )
-
-
 @pytest.fixture(scope="module")
 def nsw():
-    return _numeric(causaldata.nsw_mixtape)
+    return with_terms(causaldata.nsw_mixtape)
 
 
 @pytest.fixture(scope="module")
 def nsw_cps(nsw):
-    return pd.concat([nsw[nsw.treat == 1], _numeric(causaldata.cps_mixtape)], ignore_index=True)
+    return pd.concat([nsw[nsw.treat == 1], with_terms(causaldata.cps_mixtape)], ignore_index=True)
 
 
 #: Bryer, Applied Propensity Score Analysis with R, chapter "Matching".

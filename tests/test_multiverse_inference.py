@@ -25,7 +25,7 @@ from ftz.panel import Panel
 from printproof.errors import RecordError
 from specgrid import figures as figures
 from specgrid import joint, shapley
-from study import digits, published, replication
+from study import published, replication, reproducing
 from study.replication import witness_study
 
 STATIC = ROOT / "book" / "_static"
@@ -347,7 +347,7 @@ def test_a_path_hits_a_cell_by_rounding_alone():
         }
     )
     record = published.load("yan_ye_wang")
-    result = digits.digits(frame, record, [CELL])
+    result = reproducing.specifications(frame, record, [CELL])
     hit = result.hits["table4 FTZ (2)"]["prints_statistic"]
     assert hit.index.tolist() == [1, 2, 3] and hit.index[hit].tolist() == [1, 2]
     row = result.table.loc["table4 FTZ (2)"]
@@ -361,25 +361,25 @@ def test_a_path_hits_a_cell_by_rounding_alone():
 def test_hits_agree_with_the_record_s_own_rule(number):
     record = published.load("yan_ye_wang")
     frame = pd.DataFrame({"estimate": [number], "statistic": [0.0]})
-    hits = digits.digits(frame, record, [CELL]).table["hits"].iloc[0]
+    hits = reproducing.specifications(frame, record, [CELL]).table["hits"].iloc[0]
     assert bool(hits) is record.get(CELL).reproduced_by(number)
 
 
 def test_digits_refuses_in_words():
     record, frame = published.load("yan_ye_wang"), pd.DataFrame({"estimate": [0.1]})
     with pytest.raises(RecordError, match="ends in /coef"):
-        digits.digits(frame, record, [CELL.replace("coef", "statistic")])
+        reproducing.specifications(frame, record, [CELL.replace("coef", "statistic")])
     with pytest.raises(EstimationError, match="no column statistic"):
-        digits.digits(frame, record, [CELL])
+        reproducing.specifications(frame, record, [CELL])
     with pytest.raises(EstimationError, match="no specification has an estimate"):
-        digits.digits(frame.assign(estimate=np.nan), record, [CELL])
+        reproducing.specifications(frame.assign(estimate=np.nan), record, [CELL])
     with pytest.raises(EstimationError, match="no column k"):
-        digits.follows(frame, {"k": 4})
+        reproducing.follows(frame, {"k": 4})
 
 
 def test_the_paper_s_own_paths_print_its_tables_on_the_witness():
     study = witness_study()
-    paths = digits.paper_paths("2013-2022")
+    paths = reproducing.paper_paths("2013-2022")
     everything = [
         {"matching": ["caliper"], "caliper": [0.66], "controls": "subsets"},
         {
@@ -390,7 +390,7 @@ def test_the_paper_s_own_paths_print_its_tables_on_the_witness():
         },
     ]
     results = specgrid.evaluate(study, specgrid.grid(study, {"blocks": everything}))
-    found = digits.digits(results, published.load("yan_ye_wang"), list(paths))
+    found = reproducing.specifications(results, published.load("yan_ye_wang"), list(paths))
     assert len(paths) == 8 and found.reached_by(paths).all()
     assert (found.table.loc[found.table.index.str.startswith("table4"), "both"] >= 1).all()
     wrong = {cell: {**path, "sample": "without Baoding"} for cell, path in paths.items()}

@@ -16,16 +16,10 @@ from ftz import did, own
 from ftz.figures import own as figures
 from ftz.own import book, template
 from ftz.own._how import HOW
+from helpers import SPEC
 from study import cli, replication
 
 EXAMPLES = ROOT / "data" / "examples"
-SPEC = """\
-unit: city
-time: year
-outcome: quality
-cohort: zone_year
-covariates: [income, openness]
-"""
 
 
 @pytest.fixture

@@ -18,15 +18,8 @@ from ftz.own import report as reports
 from ftz.own._how import ENTERS, HOW, WITH_ERRORS, caution, outside
 from ftz.own._periods import described, frequency
 from ftz.own._writing import Exhibit, latex, tex
+from helpers import SPEC
 from study import cli
-
-SPEC = """\
-unit: city
-time: year
-outcome: quality
-cohort: zone_year
-covariates: [income, openness]
-"""
 
 
 def study_of(frame: pd.DataFrame | None = None, spec: str = SPEC) -> own.Study:

@@ -151,12 +151,12 @@ def test_alpha_is_the_published_one():
         [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _],
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _],
     ]
-    assert round(agreement.nominal_alpha(observers), 3) == 0.743
-    assert agreement.nominal_alpha([[1, 2, 1], [1, 2, 1]]) == 1
+    assert round(agreement._nominal_alpha(observers), 3) == 0.743
+    assert agreement._nominal_alpha([[1, 2, 1], [1, 2, 1]]) == 1
     with pytest.raises(EstimationError, match="two different codes"):
-        agreement.nominal_alpha([[1, 1], [1, 1]])
+        agreement._nominal_alpha([[1, 1], [1, 1]])
     with pytest.raises(EstimationError, match="a place for each unit"):
-        agreement.nominal_alpha([[1, 2], [1]])
+        agreement._nominal_alpha([[1, 2], [1]])
 
 
 def test_the_rule_comparison_has_a_column_an_agreement():

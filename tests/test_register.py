@@ -129,11 +129,11 @@ CITIES = "zone,city\nA,X\n"
         (
             ZONES + "A,1,2015-01-01,,,page,\nB,1,2015-01-01,,,page,\n",
             CITIES,
-            r"zones\.csv, row 3, column zone: expected a zone with a city",
+            r"zones\.csv, row 3, column zone: 'B'; expected a zone with a city",
         ),
         (ZONES, CITIES, r"zones\.csv: there are no rows"),
         ("", CITIES, r"zones\.csv: the columns must be"),
-        (ZONES + "A,1,2015-01-01,,,page,\n" * 2, CITIES, "row 3, column zone: expected each"),
+        (ZONES + "A,1,2015-01-01,,,page,\n" * 2, CITIES, "row 3, column zone: 'A'; expected each"),
         ("zone,launch\n", CITIES, r"zones\.csv: the columns must be zone, batch"),
         (None, CITIES, r"zones\.csv: cannot be read"),
     ],

@@ -45,7 +45,7 @@ BAD += [
         "columns must be id, paper",
     ),
     (policy.load, "policy/problems", "Y2,yan", ",yan", "row 3, column id: ''; expected some text"),
-    (policy.load, "policy/problems", "Y2,", "Y2,surplus,", "policy/problems.csv: cannot be read"),
+    (policy.load, "policy/problems", "Y2,", "Y2,surplus,", "policy/problems.csv, row 3: 6 fields"),
     (policy.load, "policy/coding_a", "y1,linkage", "y1,link", "row 72, column mechanism"),
     (policy.load, "policy/coding_a", "y1,linkage", "y0,linkage", "must be those of problems.csv"),
     (policy.trends, "policy/trends", "1,Services trade outgrew", "1,Trade outgrew", "column title"),

@@ -92,7 +92,7 @@ def test_scores_of_another_program(tmp_path):
     names = ["command", "panel", "column", "term", "coef", "statistic"]
     long = pd.DataFrame(rows, columns=names)
     refused = long[long["column"] < 2].assign(command="plm")
-    found = table4.outside(pd.concat([long, refused]))
+    found = table4._outside(pd.concat([long, refused]))
     assert found.loc["lm", "all15"] == 1
     assert found.loc["plm", "refused"] == 1
     long.to_csv(tmp_path / "r.csv", index=False)

@@ -33,15 +33,15 @@ def test_a_number_of_units_comes_from_the_print(designs, record):
 
 def test_a_common_multiple():
     """1.96 + 0.84: five percent, four cases of five."""
-    assert trials.multiple() == pytest.approx(2.8016, abs=1e-4)
+    assert trials._multiple() == pytest.approx(2.8016, abs=1e-4)
     with pytest.raises(EstimationError, match="between 0 and 1"):
-        trials.multiple(power=80)
+        trials._multiple(power=80)
 
 
 def test_two_groups_and_two_periods_have_a_formula(designs):
     """Half of n units served in the second period: var = 8 (1 - rho) / n in sigma squared."""
     design = replace(designs[0], units=200, periods=2, waves=1)
-    spread = trials.detectable(design, rho=0.3) / trials.multiple()
+    spread = trials.detectable(design, rho=0.3) / trials._multiple()
     assert spread == pytest.approx(np.sqrt(8 * (1 - 0.3) / 200))
 
 
@@ -52,7 +52,7 @@ def test_a_simulation_sees_the_detectable_effect_in_four_cases_of_five(designs):
     run = size_and_power.study(
         shape, effect=effect, rho=0.5, panels=2000, tests=["classical t"], seed=1
     )
-    spread = effect / trials.multiple()
+    spread = effect / trials._multiple()
     assert run.estimates.std() == pytest.approx(spread, rel=0.05)
     assert (np.abs(run.estimates) > 1.96 * spread).mean() == pytest.approx(0.8, abs=0.03)
 
@@ -79,5 +79,5 @@ def test_a_paragraph_answers_every_question(designs):
 def test_printed_errors_follow_from_coefficient_and_statistic(record):
     """Column (9): 0.325 / 3.82."""
     seen = trials.printed_detectable(record, "(9)")
-    assert seen.contains(0.325 / 3.82 * trials.multiple())
+    assert seen.contains(0.325 / 3.82 * trials._multiple())
     assert float(seen.width) < 0.01

@@ -23,14 +23,9 @@ from printproof.checker import CertificateError, Ends, verify
 from printproof.errors import RecordError
 from printproof.reading import study as read_study
 from printproof.rules.ratios import LEVELS
-from study import cli, published
+from study import cli
 
 PAPER = "yan_ye_wang"
-
-
-@pytest.fixture(scope="module")
-def ledger():
-    return printproof.audit(published.studies())
 
 
 @pytest.fixture(scope="module")

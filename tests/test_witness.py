@@ -12,6 +12,7 @@ import pytest
 
 from ftz import did
 from ftz.errors import EstimationError
+from helpers import numerical
 from printproof.witness.moments import mean_and_sd, regression, two_way_design
 from printproof.witness.solver import Block, Equation, solve
 from study import published, register, replication, witness
@@ -162,16 +163,6 @@ def sample(seed=0):
     keep = rng.permutation(36)[:31]
     n = len(keep)
     return units[keep], periods[keep], rng.standard_normal(n), rng.standard_normal((n, 3))
-
-
-def numerical(function, point, step=1e-6):
-    gradient = np.zeros_like(point)
-    for place in np.ndindex(point.shape):
-        up, down = point.copy(), point.copy()
-        up[place] += step
-        down[place] -= step
-        gradient[place] = (function(up) - function(down)) / (2 * step)
-    return gradient
 
 
 @pytest.mark.parametrize("what", ["value", "statistic"])

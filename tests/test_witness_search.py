@@ -13,6 +13,7 @@ import yaml
 import printproof
 from ftz import did
 from ftz.errors import EstimationError, PanelError
+from helpers import numerical
 from printproof.errors import RecordError, SearchError
 from printproof.witness import coverage, declared, workers
 from printproof.witness.moments import ERRORS, columns, two_way_design
@@ -33,16 +34,6 @@ from study.witness.__main__ import main
 from study.witness.layout import layout
 
 FOLDER = data_dir() / "witness"
-
-
-def numerical(function, point, step=1e-6):
-    gradient = np.zeros_like(point)
-    for place in np.ndindex(point.shape):
-        up, down = point.copy(), point.copy()
-        up[place] += step
-        down[place] -= step
-        gradient[place] = (function(up) - function(down)) / (2 * step)
-    return gradient
 
 
 @pytest.fixture(scope="module")

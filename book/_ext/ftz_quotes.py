@@ -17,6 +17,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from ftz_sentences import problems
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -207,7 +208,7 @@ def check_sentences(app: Any, docname: str, source: list[str]) -> None:
     """Warn of each sentence about a paper that does not show the paper's words."""
     if docname not in app.config.ftz_quotes_pages:
         return
-    for problem in attributions.problems(source[0], _rows(app.env)):
+    for problem in problems(source[0], _rows(app.env)):
         logger.warning("%s", problem.what, location=(docname, problem.line))
 
 

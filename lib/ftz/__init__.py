@@ -2,8 +2,8 @@
 
 The modules, lowest first (imports point downwards only):
 
-* ``register``, ``panel``, ``kernel``, ``results``: the free-trade zones with their dates, the
-  contract that a panel has to meet, variances, and the shape of every result;
+* ``panel``, ``kernel``, ``results``: the contract that a panel has to meet, variances, and the
+  shape of every result;
 * ``index``, ``matching``, ``did``, ``inference``, ``mediation``, ``size_and_power``: estimators
   that take frames and return frozen result objects;
 * ``own``: a reader's own panel;

@@ -19,7 +19,7 @@ from study.policy import FIELDS, Policy, identifiers
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
 
 
-def nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
+def _nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
     r"""Return Krippendorff's alpha for names without an order.
 
     With :math:`n` pairable values, :math:`o_{cc}` agreements on value :math:`c` (a unit's
@@ -58,24 +58,19 @@ def nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
 def table(coded: Policy) -> pd.DataFrame:
     """Return the agreement of the two coders on each field, before any resolution.
 
-    Parameters
-    ----------
-    coded : Policy
-        From :func:`study.policy.load`.
+    ``coded`` is from :func:`study.policy.load`.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by field: ``compared`` (rows, or pairs of a list), ``same`` (share that has
-        the same code) and ``alpha``; no row where there is one coder.
+        the same code) and ``alpha``.
     """
-    if "b" not in coded.codings:
-        return pd.DataFrame(columns=["compared", "same", "alpha"]).rename_axis("field")
     rows = {}
     for field in FIELDS:
         one, other = (_units(field, coded, coder) for coder in ("a", "b"))
         same = sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
-        rows[field] = {"compared": len(one), "same": same, "alpha": nominal_alpha([one, other])}
+        rows[field] = {"compared": len(one), "same": same, "alpha": _nominal_alpha([one, other])}
     return (
         pd.DataFrame.from_dict(rows, orient="index").astype({"compared": int}).rename_axis("field")
     )
@@ -102,13 +97,8 @@ def _units(field: str, coded: Policy, coder: str) -> list[Hashable]:
 def sentence(agreed: pd.DataFrame) -> str:
     """Say in one sentence where the coders agree most and least.
 
-    Parameters
-    ----------
-    agreed : pandas.DataFrame
-        From :func:`table`.
+    ``agreed`` is from :func:`table`.
     """
-    if agreed.empty:
-        return "No second coder has coded them yet, so that no agreement can be computed."
     alpha = {str(field): float(value) for field, value in agreed["alpha"].items()}
     best, worst = max(alpha, key=alpha.__getitem__), min(alpha, key=alpha.__getitem__)
     return (

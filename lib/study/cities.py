@@ -22,14 +22,14 @@ def areas(city: str) -> pd.DataFrame:
         ``zone``, ``area``, ``launch``; an area across a border stands under both its cities,
         and a zone whose areas the register does not name gives no row.
     """
-    known, found = register.load_register(), []
+    known, rows = register.load_register(), []
     for zone, named, launch in known.zones[["zone", "areas", "launch"]].itertuples(index=False):
         alone = known.cities.loc[known.cities["zone"] == zone, "city"].tolist() == [city]
         for part in filter(None, named.split("; ")):
             area, _, place = part.partition(" (in ")
             if city in place or (alone and not place):
-                found.append((zone, area, launch))
-    return pd.DataFrame(found, columns=["zone", "area", "launch"])
+                rows.append((zone, area, launch))
+    return pd.DataFrame(rows, columns=["zone", "area", "launch"])
 
 
 def sample() -> pd.DataFrame:
@@ -52,9 +52,6 @@ def sample() -> pd.DataFrame:
 def carriers(rows: pd.DataFrame) -> list[str]:
     """Return the cities with a treated row in the sample, official figures taken as they stand.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From :func:`sample`.
+    ``rows`` is from :func:`sample`.
     """
     return list(dict.fromkeys(rows.loc[rows["treated"] & (rows["slack"] == 0), "city"]))

@@ -14,13 +14,13 @@ from study.commands import BAD_INPUT, ERRORS
 if TYPE_CHECKING:
     from printproof.study import Study
 
-OK = 0
+_OK = 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    given = given[1:] if given[:1] == ["audit"] and given[1:2] in SUBCOMMANDS else given
+    given = given[1:] if given[:1] == ["audit"] and given[1:2] in _SUBCOMMANDS else given
     options = _parser(given).parse_args(given)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         return BAD_INPUT
     except BrokenPipeError:  # `ftz audit | head`
         sys.stderr.close()
-        return OK
+        return _OK
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
@@ -62,7 +62,7 @@ def _printed_parser(name: str) -> Callable[[argparse.ArgumentParser], None]:
 
         PRINTED[name][1](parser)
         parser.set_defaults(studies=_five_papers)
-        if [name] in SUBCOMMANDS:
+        if [name] in _SUBCOMMANDS:
             parser.prog = f"ftz audit {name}"
             parser.set_defaults(command=f"audit {name}")
 
@@ -141,7 +141,7 @@ def _check(options: argparse.Namespace) -> int:
         if section not in own.VARIANTS:
             print(f"note  the book will leave out {section}: {reason}")
     print(f"usable: {study}")
-    return OK
+    return _OK
 
 
 def _report_parser(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +159,7 @@ def _report(options: argparse.Namespace) -> int:
 
     page = report(options.panel, _spec(options), options.out, progress=sys.stderr.isatty())
     print(f"the report of your panel: {page}")
-    return OK
+    return _OK
 
 
 def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
@@ -187,11 +187,11 @@ def _new_panel(options: argparse.Namespace) -> int:
         target = own.write_proposal(options.folder, target)
         print(target.read_text("utf-8"), end="")
         print(f"wrote {target}: confirm each line", file=sys.stderr)
-        return OK
+        return _OK
     rows = None if options.full else 1
     for path in own.write_template(options.folder, rows=rows, force=options.force):
         print(f"wrote {path}")
-    return OK
+    return _OK
 
 
 def _book_parser(parser: argparse.ArgumentParser) -> None:
@@ -215,7 +215,7 @@ def _book(options: argparse.Namespace) -> int:
 
     page = build(options.panel, _spec(options), options.out)
     print(f"the book of your panel: {page}")
-    return OK
+    return _OK
 
 
 # --- many runs --------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
 
 
 #: What may also follow ``ftz audit``.
-SUBCOMMANDS = (["import"], ["explain"])
+_SUBCOMMANDS = (["import"], ["explain"])
 #: Name of a command to what it does in a line, and what adds its options.
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("say everything that is wrong with a panel and its spec", _check_parser),

@@ -127,10 +127,6 @@ def _status(verdict: str, significant: bool) -> str:
 def linkage_verdict(record: Record) -> str:
     """Decide whether the printed parts of the effect through linkage can add up.
 
-    Parameters
-    ----------
-    record : Record
-
     Returns
     -------
     str
@@ -147,32 +143,16 @@ def linkage_verdict(record: Record) -> str:
     return printed_parts.identity_check(total, direct, a, b).verdict
 
 
-def regressors(record: Record) -> tuple[str, ...]:
-    """Return the rows of every printed table of coefficients, in order.
-
-    The list shows what was never tested: a proposal that is not in it has no estimate.
-    Sentences that repeat a coefficient of a table are left out.
-    """
-    cells = (c for c in record if c.statistic == "coef" and c.table != "text")
-    return tuple(dict.fromkeys(cell.row for cell in cells))
-
-
 # ----------------------------------------------------------------------- the matrix
 
 
 def statuses(
-    proposals: pd.DataFrame, found: pd.DataFrame, others: Sequence[Estimate]
+    proposals: pd.DataFrame, effects: pd.DataFrame, others: Sequence[Estimate]
 ) -> pd.DataFrame:
     """Say of each proposal what it rests on.
 
-    Parameters
-    ----------
-    proposals : pandas.DataFrame
-        From :func:`study.policy.load`.
-    found : pandas.DataFrame
-        From :func:`estimates`.
-    others : sequence of Estimate
-        From :func:`study.other_studies.load`.
+    ``proposals`` is from :func:`study.policy.load`, ``effects`` from :func:`estimates` and
+    ``others`` is from :func:`study.other_studies.load`.
 
     Returns
     -------
@@ -185,13 +165,13 @@ def statuses(
         mechanism: list(dict.fromkeys(e.kind for e in others if e.kind in kinds))
         for mechanism, kinds in NEAR.items()
     }
-    said = {outcome: _said(outcome, found) for outcome in NEAREST}
+    said = {outcome: _said(outcome, effects) for outcome in NEAREST}
     rows = []
     for outcome, place, mechanism in zip(
         proposals["outcome"], proposals["place"], proposals["mechanism"], strict=True
     ):
         if outcome in NEAREST:
-            inside = str(found.at[NEAREST[outcome][0], "status"])
+            inside = str(effects.at[NEAREST[outcome][0], "status"])
             rows.append((inside if place in SAMPLE else OUTSIDE, said[outcome]))
         elif near[mechanism]:
             rows.append((ELSEWHERE, ", ".join(near[mechanism])))
@@ -200,11 +180,11 @@ def statuses(
     return pd.DataFrame(rows, index=proposals.index, columns=["status", "nearest"])
 
 
-def _said(outcome: str, found: pd.DataFrame) -> str:
+def _said(outcome: str, effects: pd.DataFrame) -> str:
     """Return an outcome's columns with their numbers, and what cannot be true of them."""
     parts = []
     for column in NEAREST[outcome]:
-        line = found.loc[column]
+        line = effects.loc[column]
         broken = f" ({BROKEN})" if line["status"] == BROKEN else ""
         parts.append(f"{line['outcome']} {column} {line['printed']}{broken}")
     proxy = "by declared proxy: " if outcome == BY_PROXY else ""
@@ -214,12 +194,7 @@ def _said(outcome: str, found: pd.DataFrame) -> str:
 def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
     """Join proposals with the problems that they answer and with what they rest on.
 
-    Parameters
-    ----------
-    coded : Policy
-        From :func:`study.policy.load`.
-    judged : pandas.DataFrame
-        From :func:`statuses`.
+    ``coded`` is from :func:`study.policy.load` and ``judged`` from :func:`statuses`.
 
     Returns
     -------
@@ -229,17 +204,14 @@ def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
     """
     texts = coded.problems["problem"].to_dict()
     answered = coded.proposals["answers"].map(lambda names: "; ".join(texts[n] for n in names))
-    kept = coded.proposals.drop(columns=["answers", "overlaps"])
-    return kept.assign(problem=answered).join(judged)
+    shown = coded.proposals.drop(columns=["answers", "overlaps"])
+    return shown.assign(problem=answered).join(judged)
 
 
 def fields_of_papers(coded: Policy) -> pd.DataFrame:
     """Say in which fields each paper names problems and makes proposals.
 
-    Parameters
-    ----------
-    coded : Policy
-        From :func:`study.policy.load`.
+    ``coded`` is from :func:`study.policy.load`.
 
     Returns
     -------
@@ -257,7 +229,7 @@ def fields_of_papers(coded: Policy) -> pd.DataFrame:
     return pd.DataFrame(named, index=every).reset_index()
 
 
-# --------------------------------------------------------- agreement and contradiction
+# ------------------------------------------------------------------- contradictions
 
 
 def positions() -> pd.DataFrame:
@@ -285,10 +257,7 @@ def positions() -> pd.DataFrame:
 def contradictions(held: pd.DataFrame) -> pd.DataFrame:
     """Find the pairs of positions on one question that point in opposite directions.
 
-    Parameters
-    ----------
-    held : pandas.DataFrame
-        From :func:`positions`.
+    ``held`` is from :func:`positions`.
 
     Returns
     -------
@@ -314,26 +283,3 @@ def contradictions(held: pd.DataFrame) -> pd.DataFrame:
             )
     columns = ["question", "for", "position for", "against", "position against"]
     return pd.DataFrame(rows, columns=[*columns, "within"])
-
-
-def agreements(held: pd.DataFrame) -> pd.DataFrame:
-    """Find the questions on which two papers or more agree and none differs.
-
-    Parameters
-    ----------
-    held : pandas.DataFrame
-        From :func:`positions`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``question``, ``direction``, ``papers`` (their number), most
-        papers first.
-    """
-    groups = held.groupby("question", sort=False)
-    counts = groups.agg(directions=("direction", "nunique"), papers=("paper", "nunique"))
-    direction = groups["direction"].first()
-    kept = counts[(counts["directions"] == 1) & (counts["papers"] > 1)]
-    found = kept.join(direction).reset_index().drop(columns="directions")
-    found = found.sort_values("papers", ascending=False, kind="stable", ignore_index=True)
-    return found[["question", "direction", "papers"]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from dataclasses import replace
 from fractions import Fraction
 
 import pandas as pd
 
-from printproof.printed import Interval, Record
-from study import official, published, replication
+from printproof.printed import Record
+from printproof.rules.columns import groups
+from study import nested_columns, official, published, replication
 from study.evidence import linkage_verdict
 from study.paths import data_dir
 
@@ -22,16 +23,13 @@ _SHARE_SLACK = 0.05
 #: First year of most treated rows, and the two-sided ten percent value of z.
 _FIRST_YEAR, _TEN_PERCENT = 2019, 1.6449
 
-#: More fixed effects than thirteen cities and ten years could need.
-_MOST_EFFECTS = 40
-
 
 def _cell(record: Record, *where: str) -> published.Printed:
     return record.get(replication.cell(*where))
 
 
-def _all_reproduced(checked: pd.DataFrame, wanted: pd.Series) -> str:
-    met = (checked.loc[wanted, "verdict"] == published.REPRODUCED).all()
+def _all_reproduced(checked: pd.DataFrame, rows: pd.Series) -> str:
+    met = (checked.loc[rows, "verdict"] == published.REPRODUCED).all()
     return published.REPRODUCED if met else published.NOT_REPRODUCED
 
 
@@ -55,65 +53,6 @@ def table1_ratio(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def _exactly(number: int) -> Interval:
-    return Interval(Decimal(number), Decimal(number))
-
-
-def _square(interval: Interval) -> Interval:
-    """Return the squares of an interval's members: none is negative."""
-    product = interval * interval
-    return Interval(max(product.low, Decimal(0)), product.high)
-
-
-def classical_errors(record: Record, absorbed: int) -> pd.DataFrame:
-    """Decide whether Table 4's z can be coefficient over *classical* standard error.
-
-    When control *k* enters a least-squares column, every other coefficient obeys
-
-    ``se_long^2 = se_short^2 * s2_long/s2_short + (b_short - b_long)^2 / z_k^2`` with
-    ``s2_short/s2_long = (1 + z_k^2/df_long) * df_long/df_short``,
-
-    because the inverse moment matrix of the longer column differs from the shorter one's
-    by the product of the omitted-variable coefficients.  The identity needs the
-    homoskedastic formula; for clustered errors it does not hold.
-
-    Parameters
-    ----------
-    record : Record
-    absorbed : int
-        Fixed effects in the regression, the constant included: it is not printed, and
-        the verdict should not hinge on it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a step from column to column, for the coefficient of the treatment:
-        ``implied`` and ``printed`` (intervals of the squared standard error) and
-        ``verdict``.
-    """
-
-    def printed(row: str, column: int, statistic: str) -> Interval:
-        return _cell(record, "table4", row, f"({column})", statistic).interval
-
-    rows = {}
-    n = int(_cell(record, "table4", "N", "(1)", "value").value)
-    for long in range(2, len(replication.CONTROLS) + 1):
-        entering = replication.CONTROLS[long - 1]
-        df = n - absorbed - long - 1
-        b = {c: printed("FTZ", c, "coef") for c in (long - 1, long)}
-        variance = {c: _square(b[c] / printed("FTZ", c, "statistic")) for c in b}
-        z2 = _square(printed(entering, long, "statistic"))
-        ratio = (_exactly(1) + z2 / _exactly(df)) * _exactly(df) / _exactly(df + 1)
-        implied = variance[long - 1] / ratio + _square(b[long - 1] - b[long]) / z2
-        meets = implied.overlaps(variance[long])
-        rows[f"({long - 1}) to ({long})"] = {
-            "implied": implied,
-            "printed": variance[long],
-            "verdict": CONSISTENT if meets else IMPOSSIBLE,
-        }
-    return pd.DataFrame(rows).T
-
-
 def _table1(record: Record) -> str:
     verdicts = set(table1_ratio(record)["verdict"])
     return IMPOSSIBLE if IMPOSSIBLE in verdicts else CONSISTENT
@@ -121,11 +60,12 @@ def _table1(record: Record) -> str:
 
 def _classical(record: Record) -> str:
     """Decide the classical reading for every number of absorbed effects that is plausible."""
-    possible = any(
-        (classical_errors(record, absorbed)["verdict"] == CONSISTENT).all()
-        for absorbed in range(_MOST_EFFECTS + 1)
+    study = replace(
+        published.study(replication.PAPER), record=record.select(paper=replication.PAPER)
     )
-    return CONSISTENT if possible else IMPOSSIBLE
+    held = pd.concat(nested_columns.relations(study, group) for group in groups(study))
+    zone = held[held["coefficient"] == replication.TREATMENT]
+    return CONSISTENT if zone.groupby("absorbed")["holds"].all().any() else IMPOSSIBLE
 
 
 def _beijing(record: Record) -> str:

@@ -21,14 +21,13 @@ from study.paths import data_dir
 __lineage__ = {
     "load_tree": {"files": ["data/index/tree.csv"]},
     "load_indicators": {"files": ["data/index/simulated.csv"], "otherwise": "own"},
-    "read_indicators": {"panel": "own"},
     "load_tiles": {"files": ["data/index/tiles.csv"]},
 }
 
 #: First words of a file that holds simulated numbers.
-SIMULATED = "# SIMULATED"
+_SIMULATED = "# SIMULATED"
 #: Columns of a file that are not indicators and not controls.
-KEYS = ("city", "year", "FTZ", "matched")
+_KEYS = ("city", "year", "FTZ", "matched")
 
 
 @dataclass(frozen=True)
@@ -82,25 +81,10 @@ def load_tree(path: Path | None = None) -> IndexTree:
     return IndexTree.of(pd.read_csv(path, dtype=str, keep_default_na=False))
 
 
-def load_indicators(path: str | Path | None = None, **options: Any) -> IndicatorPanel:
-    """Read the reader's indicators, or the simulated panel that the book ships.
-
-    Parameters
-    ----------
-    path : path, optional
-        A CSV file; by default the one that the environment variable ``FTZ_INDICATORS``
-        names, and else ``data/index/simulated.csv``.
-    **options
-        Of :func:`read_indicators`.
-    """
-    named = path or os.environ.get("FTZ_INDICATORS") or data_dir() / "index" / "simulated.csv"
-    return read_indicators(named, **options)
-
-
-def read_indicators(
-    path: str | Path, tree: IndexTree | None = None, *, controls: Sequence[str] = ()
+def load_indicators(
+    path: str | Path | None = None, tree: IndexTree | None = None, *, controls: Sequence[str] = ()
 ) -> IndicatorPanel:
-    """Read and check a CSV file of indicators.
+    """Read and check the reader's indicators, or the simulated panel that the book ships.
 
     The file has the columns ``city`` and ``year`` and one column an indicator, named by the
     tree's identifiers; not all need be there (:class:`ftz.index.IndexSpec`, ``partial``).  An
@@ -109,7 +93,9 @@ def read_indicators(
 
     Parameters
     ----------
-    path : path
+    path : path, optional
+        A CSV file; by default the one that the environment variable ``FTZ_INDICATORS``
+        names, and else ``data/index/simulated.csv``.
     tree : IndexTree, optional
         The paper's by default.
     controls : sequence of str
@@ -125,6 +111,7 @@ def read_indicators(
     RecordError
         If ``FTZ`` is missing and a city is not in the register.
     """
+    path = path or os.environ.get("FTZ_INDICATORS") or data_dir() / "index" / "simulated.csv"
     path, tree = Path(path), tree or load_tree()
     raw, simulated, first = _read(path)
     place: dict[str, Any] = {"file": path.name}
@@ -132,7 +119,7 @@ def read_indicators(
         if column not in raw:
             raise PanelError("missing", column=column, **place)
     for column in raw.columns:
-        if column not in {*KEYS, *tree.leaves(), *controls}:
+        if column not in {*_KEYS, *tree.leaves(), *controls}:
             near = difflib.get_close_matches(column, tree.leaves(), n=2, cutoff=0.6)
             hint = f"the identifier of an indicator, perhaps {' or '.join(near)}" if near else None
             hint = hint or "city, year, FTZ, matched, an indicator of the tree, or a control"
@@ -179,7 +166,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, bool, int]:
         raise PanelError(f"cannot be read ({error})", file=path.name) from None
     if raw.empty:
         raise PanelError("there are no rows", file=path.name)
-    return raw, text.startswith(SIMULATED), comments + 2
+    return raw, text.startswith(_SIMULATED), comments + 2
 
 
 def _numbers(column: pd.Series, first: int, file: str) -> pd.Series:
@@ -220,6 +207,6 @@ def indicator_bytes(frame: pd.DataFrame, indicators: pd.DataFrame, label: str) -
         What the first line says after ``# SIMULATED``.
     """
     text = indicators.map(lambda x: f"{x:.6g}").reset_index(drop=True)
-    table = pd.concat([frame[list(KEYS)].reset_index(drop=True), text], axis=1)
+    table = pd.concat([frame[list(_KEYS)].reset_index(drop=True), text], axis=1)
     body = table.to_csv(index=False, lineterminator="\n")
-    return f"{SIMULATED} {label}\n{body}".encode()
+    return f"{_SIMULATED} {label}\n{body}".encode()

@@ -89,10 +89,10 @@ def _study(options: argparse.Namespace) -> Study:
 def _grid(options: argparse.Namespace, study: Study) -> Grid:
     from specgrid import Grid, grid
 
-    found = grid(study, options.choices)
+    chosen = grid(study, options.choices)
     if options.sample:
-        found = found.sample(options.sample, options.seed)
-    return Grid(found.specifications[: options.limit]) if options.limit else found
+        chosen = chosen.sample(options.sample, options.seed)
+    return Grid(chosen.specifications[: options.limit]) if options.limit else chosen
 
 
 def _default_folder(study: Study) -> Path:
@@ -120,7 +120,7 @@ def _joint(options: argparse.Namespace, study: Study, grid: Grid) -> None:
     """Print the joint test over the two-way specifications that can be reassigned."""
     from specgrid.joint import eligible, joint_test
 
-    kept = [s for s in eligible(grid) if s.outcome == study.outcome]
-    if not kept:
+    testable = [s for s in eligible(grid) if s.outcome == study.outcome]
+    if not testable:
         raise FtzError("--permutations: no two-way specification of the outcome without matching")
-    print(joint_test(study, kept, draws=options.permutations, seed=options.seed))
+    print(joint_test(study, testable, draws=options.permutations, seed=options.seed))

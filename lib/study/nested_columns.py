@@ -125,7 +125,7 @@ def met(
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = (np.maximum(size[0] - half_b, 0) / (size[1] + half_t)) ** 2
         highest = ((size[0] + half_b) / np.maximum(size[1] - half_t, 0)) ** 2
-        found = np.zeros((len(b), most + 1, b.shape[1] - 1, b.shape[2]), dtype=bool)
+        possible = np.zeros((len(b), most + 1, b.shape[1] - 1, b.shape[2]), dtype=bool)
         for s in range(b.shape[1] - 1):
             common = [*range(s + 2), b.shape[2] - 1]
             t_low = np.maximum(size[1][:, s + 1, s + 2] - half_t, 0)[:, None, None] ** 2
@@ -139,5 +139,5 @@ def met(
             high = left[1] / ratio[0] + (moved + 2 * half_b) ** 2 / t_low
             slack = 1e-12  # a float where the audit has a fraction
             holds = (low <= right[1] * (1 + slack)) & (high * (1 + slack) >= right[0])
-            found[:, :, s, common] = holds
-    return found
+            possible[:, :, s, common] = holds
+    return possible

@@ -23,7 +23,7 @@ __lineage__ = {
 SLACK = {"fe": Fraction(6, 100), "pgdp": Fraction(6, 100), "lnstru": Fraction(5, 100)}
 _ABSOLUTE = {"lnstru"}
 #: Years of the study.
-YEARS = range(2013, 2023)
+_YEARS = range(2013, 2023)
 
 
 @cache
@@ -31,18 +31,18 @@ def _read(folder: Path) -> Mapping[tuple[str, int], tuple[OfficialRange, ...]]:
     with (folder / "pgdp_by_year.csv").open(encoding="utf-8", newline="") as handle:
         rows = csv.DictReader(handle)
         exact = {(r["city"], int(r["year"])): Fraction(r["pgdp"]) for r in rows}
-    found: dict[tuple[str, int], tuple[OfficialRange, ...]] = {}
+    known: dict[tuple[str, int], tuple[OfficialRange, ...]] = {}
     with (folder / "ranges.csv").open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
             name = row["variable"]
-            for year in YEARS:
+            for year in _YEARS:
                 at = row["city"], year
                 low, high = Fraction(row["low"]), Fraction(row["high"])
                 if name == "pgdp" and at in exact:
                     low = high = exact[at]
                 entry = OfficialRange(name, low, high, SLACK[name], name in _ABSOLUTE)
-                found[at] = (*found.get(at, ()), entry)
-    return found
+                known[at] = (*known.get(at, ()), entry)
+    return known
 
 
 def ranges(city: str, year: int) -> tuple[OfficialRange, ...]:
@@ -65,12 +65,12 @@ def facts() -> dict[str, int]:
     """
     launched = register.load_register().zones["launch"].dt.year
     first, last = int(launched.min()), int(launched.max())
-    found = {
+    counts = {
         f"@register/zones by {year}": int((launched <= year).sum())
         for year in range(first, last + 1)
     }
     starts = register.cohorts(register.study_cities()).values()
-    found["@register/treated city-years"] = sum(
-        s is not None and y >= s for s in starts for y in YEARS
+    counts["@register/treated city-years"] = sum(
+        s is not None and y >= s for s in starts for y in _YEARS
     )
-    return found | {f"@tree/level {level}": n for level, n in load_tree().counts.items()}
+    return counts | {f"@tree/level {level}": n for level, n in load_tree().counts.items()}

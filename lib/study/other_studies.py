@@ -17,7 +17,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from printproof.errors import RecordError
 from printproof.printed import Interval, rounding_interval
-from study.paths import data_dir
+from study.rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/other_studies.csv"]}}
@@ -123,39 +123,26 @@ def load() -> tuple[Estimate, ...]:
         one end, a number that cannot be read; row and column are named.
     """
     file, names = "other_studies.csv", [field.name for field in fields(Estimate)]
-    try:
-        frame = pd.read_csv(data_dir() / file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{file}: cannot be read ({error})") from None
-    if list(frame.columns) != names:
-        raise RecordError(f"{file}: the columns must be {', '.join(names)}")
-    rows = frame.itertuples(index=False, name=None)
-    return tuple(_checked(Estimate(*row), f"{file}, row {i}") for i, row in enumerate(rows, 2))
-
-
-def _checked(estimate: Estimate, place: str) -> Estimate:
+    frame = read_rows(file, names, may_be_empty=names)
     for name, allowed in (("kind", KINDS), ("family", FAMILIES), ("unit", UNITS)):
-        if getattr(estimate, name) not in allowed:
-            raise RecordError(
-                f"{place}, column {name}: {getattr(estimate, name)!r}; "
-                f"expected one of {', '.join(allowed)}"
-            )
-    if bool(estimate.low) != bool(estimate.high):
-        raise RecordError(f"{place}: a range needs both low and high")
-    if estimate.estimate and estimate.low:
-        raise RecordError(f"{place}: an estimate and a range exclude each other")
-    if estimate.se and not estimate.estimate:
-        raise RecordError(f"{place}: a standard error needs its estimate")
+        one_of(file, frame, name, allowed)
+    given = frame != ""
+    refuse(file, frame, "high", given["low"] != given["high"], "both ends of a range, or neither")
+    refuse(file, frame, "low", given["low"] & given["estimate"], "nothing beside an estimate")
+    refuse(file, frame, "se", given["se"] & ~given["estimate"], "nothing without an estimate")
     for name in ("estimate", "se", "low", "high"):
-        text = getattr(estimate, name)
-        try:
-            if text:
-                rounding_interval(text)
-        except RecordError as error:
-            raise RecordError(f"{place}, column {name}: {error}") from None
-    if estimate.error is not None and estimate.error.low <= 0:
-        raise RecordError(f"{place}, column se: {estimate.se!r}; expected a positive number")
-    return estimate
+        refuse(file, frame, name, ~frame[name].map(_readable), "a printed number or nothing")
+    estimates = tuple(Estimate(*row) for row in frame.itertuples(index=False, name=None))
+    not_positive = [e.error is not None and e.error.low <= 0 for e in estimates]
+    refuse(file, frame, "se", not_positive, "a positive number")
+    return estimates
+
+
+def _readable(text: str) -> bool:
+    try:
+        return not text or bool(rounding_interval(text))
+    except RecordError:
+        return False
 
 
 def table(estimates: Sequence[Estimate]) -> pd.DataFrame:
@@ -168,10 +155,6 @@ def table(estimates: Sequence[Estimate]) -> pd.DataFrame:
 
 def percent_of_log_points(log_points: Interval) -> Interval:
     """Return the percentage changes behind changes in logs: ``100 (exp(b) - 1)``.
-
-    Parameters
-    ----------
-    log_points : Interval
 
     Returns
     -------
@@ -246,19 +229,15 @@ class Comparable:
 def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
     """Group the estimates of one kind of outcome, in one unit, where there are two or more.
 
-    Parameters
-    ----------
-    estimates : sequence of Estimate
-
     Returns
     -------
     list of Comparable
         In the order of their first estimates.
     """
-    found: dict[tuple[str, str], list[Estimate]] = {}
+    groups: dict[tuple[str, str], list[Estimate]] = {}
     for estimate in estimates:
         if estimate.interval is not None:
-            found.setdefault((estimate.kind, _common(estimate)), []).append(estimate)
+            groups.setdefault((estimate.kind, _common(estimate)), []).append(estimate)
     return [
         Comparable(
             kind,
@@ -267,7 +246,7 @@ def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
             tuple(in_unit(e, unit) for e in members),
             tuple(e.confidence if e.unit == unit else None for e in members),
         )
-        for (kind, unit), members in found.items()
+        for (kind, unit), members in groups.items()
         if len(members) > 1
     ]
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from printproof.errors import RecordError
 from study import published
-from study.paths import data_dir
 from study.rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -29,7 +28,7 @@ PLACES = (
     *("Beijing-Tianjin-Hebei", "Beijing", "Tianjin", "Hebei"),
     *("Jiangsu", "China", "part of China"),
 )
-LEVELS = ("central", "ministry", "province", "several", "city", "zone committee")
+_LEVELS = ("central", "ministry", "province", "several", "city", "zone committee")
 OUTCOMES = (
     *("industrial linkage", "zone linkage", "vitality", "merchantability"),
     *("innovation", "synergy", "none"),
@@ -44,7 +43,7 @@ _PROBLEMS = ("id", "paper", "section", "quote", "problem")
 _PROPOSALS = ("id", "paper", "section", "quote", "proposal")
 #: The fields of a proposal, in the order of the files of codes; a problem has the first.
 FIELDS = ("mechanism", "place", "level", "outcome", "answers", "overlaps")
-_ALLOWED = {"mechanism": MECHANISMS, "place": PLACES, "level": LEVELS, "outcome": OUTCOMES}
+_ALLOWED = {"mechanism": MECHANISMS, "place": PLACES, "level": _LEVELS, "outcome": OUTCOMES}
 _LISTS = FIELDS[4:]
 #: More problems than this has no proposal an answer to.
 _MOST_ANSWERS = 2
@@ -69,11 +68,11 @@ class Policy:
         ``place``, ``level``, ``outcome``, ``answers`` and ``overlaps`` (tuples of
         identifiers).  A pair of overlapping proposals stands in the row of the first.
     codings : dict
-        Coder ("a", and "b" once there is a second) to the codes before any resolution,
+        Coder ("a" and "b") to the codes before any resolution,
         in the shape of the files, lists in one order.
     resolved : pandas.DataFrame
         One row a difference between the coders: ``row``, ``field``, ``a``, ``b``,
-        ``final``, ``why``; no row with one coder.
+        ``final``, ``why``.
     """
 
     problems: pd.DataFrame
@@ -102,8 +101,6 @@ def identifiers(text: str) -> tuple[str, ...]:
 def load() -> Policy:
     """Read problems, proposals, the codings of both coders and how they were resolved.
 
-    Where the second coding is not there yet, the first stands alone.
-
     Raises
     ------
     RecordError
@@ -121,9 +118,7 @@ def load() -> Policy:
     stated = dict(zip(problems["id"], problems["paper"], strict=True))
     proposed = dict(zip(proposals["id"], proposals["paper"], strict=True))
     codings = {
-        coder: _coding(f"policy/coding_{coder}.csv", stated, proposed)
-        for coder in ("a", "b")
-        if coder == "a" or (data_dir() / "policy" / "coding_b.csv").exists()
+        coder: _coding(f"policy/coding_{coder}.csv", stated, proposed) for coder in ("a", "b")
     }
     resolved, final = _resolved(codings, stated, proposed)
     agreed = final.loc[list(proposed)].assign(
@@ -175,7 +170,7 @@ def _in_one_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     )
 
 
-def differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def _differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return the cells in which two codings differ.
 
     Parameters
@@ -203,16 +198,16 @@ def _resolved(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the log of resolutions and the codes that follow from it."""
     final = codings["a"].copy()
-    if "b" not in codings:
-        return pd.DataFrame(columns=_RESOLUTION), final
     file = "policy/resolution.csv"
     log = read_rows(file, _RESOLUTION, may_be_empty=("a", "b", "final"))
-    there = differences(codings["a"], codings["b"])
-    wanted = set(there.itertuples(index=False, name=None))
-    told = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
-    stray = [line not in wanted for line in told]
+    there = _differences(codings["a"], codings["b"])
+    differing = set(there.itertuples(index=False, name=None))
+    logged = list(log[list(_RESOLUTION[:4])].itertuples(index=False, name=None))
+    stray = [line not in differing for line in logged]
     refuse(file, log, "row", stray, "a difference between the two codings, as they have it")
-    open_ones = [line for line in there.itertuples(index=False, name=None) if line not in set(told)]
+    open_ones = [
+        line for line in there.itertuples(index=False, name=None) if line not in set(logged)
+    ]
     if open_ones:
         name, field, one, other = open_ones[0]
         raise RecordError(

@@ -6,18 +6,18 @@ Who is treated from which year is a choice in three places, each a named switch 
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+import pandas as pd
+
 from printproof.errors import RecordError
-from study.paths import data_dir
+from study.rows import one_of, read_rows, refuse
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ftz.own.study import Study
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -76,7 +76,7 @@ class Coding:
         return launch.year + int(late)
 
 
-PAPER_CODING = Coding()
+_PAPER_CODING = Coding()
 
 
 @dataclass(frozen=True)
@@ -110,59 +110,30 @@ def load_register() -> Register:
         city of a zone stands twice, a batch, date, size or ``seen`` cannot be read, a city
         belongs to no listed zone, or a zone has no city; file, row and column are named.
     """
-    import pandas as pd
-
-    zones = _table("zones.csv", ("zone", "batch", "launch", "areas", "area_km2", "seen", "source"))
-    cities = _table("zone_cities.csv", ("zone", "city"))
-    _refuse(zones["zone"].duplicated(), "zones.csv", "zone", "each zone once")
+    file, areas = "register/zones.csv", "register/zone_cities.csv"
+    columns = ("zone", "batch", "launch", "areas", "area_km2", "seen", "source")
+    zones = read_rows(file, columns, may_be_empty=("areas", "area_km2", "source"))
+    if zones.empty:
+        raise RecordError(f"{file}: there are no rows")
+    cities = read_rows(areas, ("zone", "city"))
+    refuse(file, zones, "zone", zones["zone"].duplicated(), "each zone once")
     launch = pd.to_datetime(zones["launch"], format="%Y-%m-%d", errors="coerce")
-    _refuse(launch.isna(), "zones.csv", "launch", "a date as 2019-08-30")
-    _refuse(~zones["batch"].str.fullmatch(r"[1-9]\d*"), "zones.csv", "batch", "a whole number")
+    refuse(file, zones, "launch", launch.isna(), "a date as 2019-08-30")
+    refuse(file, zones, "batch", ~zones["batch"].str.fullmatch(r"[1-9]\d*"), "a whole number")
     area = pd.to_numeric(zones["area_km2"], errors="coerce")
     sized = (area > 0) & (area < float("inf"))
-    _refuse(~sized & (zones["area_km2"] != ""), "zones.csv", "area_km2", "a size or nothing")
-    _refuse(~zones["seen"].isin(["page", "general"]), "zones.csv", "seen", "page or general")
-    _refuse(~cities["zone"].isin(zones["zone"]), "zone_cities.csv", "zone", "a zone of zones.csv")
-    _refuse(cities["city"] == "", "zone_cities.csv", "city", "a name")
-    _refuse(cities.duplicated(), "zone_cities.csv", "city", "each city of a zone once")
+    refuse(file, zones, "area_km2", ~sized & (zones["area_km2"] != ""), "a size or nothing")
+    one_of(file, zones, "seen", ("page", "general"))
+    refuse(areas, cities, "zone", ~cities["zone"].isin(zones["zone"]), "a zone of zones.csv")
+    refuse(areas, cities, "city", cities.duplicated(), "each city of a zone once")
     without = ~zones["zone"].isin(cities["zone"])
-    _refuse(without, "zones.csv", "zone", "a zone with a city in zone_cities.csv")
+    refuse(file, zones, "zone", without, "a zone with a city in zone_cities.csv")
     typed = zones.assign(launch=launch, batch=zones["batch"].astype(int), area_km2=area)
-    return Register(typed.reset_index(drop=True), cities.reset_index(drop=True))
-
-
-def _table(name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a file of the register as text, indexed by the line on which a row stands.
-
-    pandas would take a field too many for an index, and not count empty lines.
-    """
-    import pandas as pd
-
-    try:
-        with (data_dir() / "register" / name).open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle, strict=True)
-            rows = [(reader.line_num, fields) for fields in reader if fields]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{name}: cannot be read ({error})") from None
-    if not rows or tuple(rows[0][1]) != columns:
-        raise RecordError(f"{name}: the columns must be {', '.join(columns)}")
-    for line, fields in rows[1:]:
-        if len(fields) != len(columns):
-            raise RecordError(f"{name}, row {line}: {len(fields)} fields, expected {len(columns)}")
-    if len(rows) == 1:
-        raise RecordError(f"{name}: there are no rows")
-    lines, values = zip(*rows[1:], strict=True)
-    return pd.DataFrame(values, columns=columns, index=lines, dtype=str)
-
-
-def _refuse(wrong: pd.Series, name: str, column: str, expected: str) -> None:
-    """Raise an error that names the first wrong row as a text editor counts."""
-    if wrong.any():
-        raise RecordError(f"{name}, row {wrong.idxmax()}, column {column}: expected {expected}")
+    return Register(typed, cities)
 
 
 def _study() -> pd.DataFrame:
-    return _table("study_cities.csv", ("city", "city_zh", "province"))
+    return read_rows("register/study_cities.csv", ("city", "city_zh", "province"))
 
 
 def study_cities() -> list[str]:
@@ -175,7 +146,7 @@ def chinese_names() -> dict[str, str]:
     return dict(_study()[["city", "city_zh"]].itertuples(index=False, name=None))
 
 
-def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, int | None]:
+def cohorts(cities: Iterable[str], coding: Coding = _PAPER_CODING) -> dict[str, int | None]:
     """Return the first treated year of each city, ``None`` where there is none.
 
     Parameters
@@ -203,15 +174,15 @@ def cohorts(cities: Iterable[str], coding: Coding = PAPER_CODING) -> dict[str, i
         first["Beijing"] = min(first["Beijing"], coding.first_year(launch))
     known = {*first, *register.cities["city"], *study_cities()}
     english = {chinese: name for name, chinese in chinese_names().items()}
-    found: dict[str, int | None] = {}
+    years: dict[str, int | None] = {}
     for city in cities:
         if city not in known:
             near = difflib.get_close_matches(str(city), sorted(known), n=3, cutoff=0.5)
             near = [english[city]] if city in english else near
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
-        found[city] = first.get(city)
-    return found
+        years[city] = first.get(city)
+    return years
 
 
 def with_codings(study: Study) -> Study:
@@ -220,8 +191,6 @@ def with_codings(study: Study) -> Study:
     Half years and the two cities on the border need opening dates, so the study stays as it is
     unless the register knows every unit and gives the study's own adoption years.
     """
-    import numpy as np
-
     try:
         known = cohorts(study.units)
     except RecordError:
@@ -246,7 +215,7 @@ def with_codings(study: Study) -> Study:
 
 
 def treatment(
-    frame: pd.DataFrame, coding: Coding = PAPER_CODING, *, unit: str = "city", time: str = "year"
+    frame: pd.DataFrame, coding: Coding = _PAPER_CODING, *, unit: str = "city", time: str = "year"
 ) -> pd.Series:
     """Return 0/1 treatment status for each row of a city-year frame.
 

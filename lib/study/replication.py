@@ -68,7 +68,7 @@ SUB_INDICES = {
     "(12)": "synergism",
 }
 
-Numbers = dict[str, float]
+_Numbers = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -135,20 +135,20 @@ def match_each(
     }
 
 
-def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> Numbers:
+def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> _Numbers:
     """Table 1: the effect on the treated by three kinds of matching, all rows of the panel."""
-    numbers: Numbers = {}
-    for method, found in matches(frame, score(frame), setup).items():
-        result = matching.att(frame[OUTCOME], found)
+    numbers: _Numbers = {}
+    for method, pairs in matches(frame, score(frame), setup).items():
+        result = matching.att(frame[OUTCOME], pairs)
         numbers[cell("table1", method, "ATT", "coef")] = result.att
         numbers[cell("table1", method, "ATT", "se")] = result.std_error
         numbers[cell("table1", method, "ATT", "statistic")] = result.att / result.std_error
     return numbers
 
 
-def table2(matched: pd.DataFrame) -> Numbers:
+def table2(matched: pd.DataFrame) -> _Numbers:
     """Table 2: n, mean, sd (ddof 1), min and max of the twelve variables, matched rows."""
-    numbers: Numbers = {}
+    numbers: _Numbers = {}
     for variable in VARIABLES:
         values = matched[variable]
         for column, number in (
@@ -163,7 +163,7 @@ def table2(matched: pd.DataFrame) -> Numbers:
 
 
 def _column(
-    numbers: Numbers, table: str, column: str, result: CoefficientResult, rows: Sequence[str]
+    numbers: _Numbers, table: str, column: str, result: CoefficientResult, rows: Sequence[str]
 ) -> None:
     for row in rows:
         numbers[cell(table, row, column, "coef")] = float(result.params[row])
@@ -183,9 +183,9 @@ def _fits(
     return did.twfe(*arguments), did.constant(*arguments)
 
 
-def table4(matched: pd.DataFrame, reading: str = "two-way") -> Numbers:
+def table4(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Table 4: five nested columns, constants included, under one of :data:`READINGS`."""
-    numbers: Numbers = {}
+    numbers: _Numbers = {}
     for step in range(1, len(CONTROLS) + 1):
         controls, column = CONTROLS[:step], f"({step})"
         slopes, constant = _fits(matched, OUTCOME, controls, reading)
@@ -195,9 +195,9 @@ def table4(matched: pd.DataFrame, reading: str = "two-way") -> Numbers:
     return numbers
 
 
-def table5(matched: pd.DataFrame, reading: str = "two-way") -> Numbers:
+def table5(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Table 5: mediation by linkage, columns (7) and (8), and the sub-indices (9)-(12)."""
-    numbers: Numbers = {}
+    numbers: _Numbers = {}
     columns = {
         "(7)": (MEDIATOR, CONTROLS, [TREATMENT]),
         "(8)": (OUTCOME, (MEDIATOR, *CONTROLS), [TREATMENT, MEDIATOR]),
@@ -210,7 +210,7 @@ def table5(matched: pd.DataFrame, reading: str = "two-way") -> Numbers:
     return numbers
 
 
-def tables(frame: pd.DataFrame, reading: str = "two-way") -> Numbers:
+def tables(frame: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Return all four tables from a panel that marks its matched rows in ``matched``."""
     matched = frame[frame["matched"] == 1]
     later = table4(matched, reading) | table5(matched, reading)

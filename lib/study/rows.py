@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 
 import pandas as pd
@@ -27,14 +28,21 @@ def read_rows(file: str, columns: Sequence[str], may_be_empty: Sequence[str] = (
     Raises
     ------
     RecordError
-        A file that cannot be read, other columns, or an empty cell.
+        A file that cannot be read, other columns, fields too few or too many, or an empty cell.
     """
     try:
-        frame = pd.read_csv(data_dir() / file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        with (data_dir() / file).open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, strict=True)
+            rows = [(reader.line_num, fields) for fields in reader if fields]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{file}: cannot be read ({error})") from None
-    if list(frame.columns) != list(columns):
+    if not rows or rows[0][1] != list(columns):
         raise RecordError(f"{file}: the columns must be {', '.join(columns)}")
+    for line, fields in rows[1:]:
+        if len(fields) != len(columns):
+            raise RecordError(f"{file}, row {line}: {len(fields)} fields, expected {len(columns)}")
+    frame = pd.DataFrame([fields for _, fields in rows[1:]], columns=list(columns), dtype=str)
+    frame.attrs["lines"] = [line for line, _ in rows[1:]]  # an empty line counts for an editor
     for column in columns:
         if column not in may_be_empty:
             refuse(file, frame, column, frame[column].str.strip() == "", "some text")
@@ -63,7 +71,8 @@ def refuse(
     for row, bad in enumerate(wrong):
         if bad:
             raise RecordError(
-                f"{file}, row {row + 2}, column {column}: {frame[column].iloc[row]!r}; "
+                f"{file}, row {frame.attrs['lines'][row]}, column {column}: "
+                f"{frame[column].iloc[row]!r}; "
                 f"expected {expected}"
             )
 

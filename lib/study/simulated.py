@@ -27,7 +27,7 @@ from study.witness.layout import layout
 __lineage__ = {"simulate_*": {"panel": "simulated"}}
 
 SEED = 2013
-LABEL = (
+_LABEL = (
     "by `python -m study.simulated --seed {seed}`: drawn by a random-number generator so that the "
     "index and four sub-indices have the moments of the printed Table 2 on the rows marked "
     "matched. No number below was measured and none describes a real city."
@@ -59,15 +59,15 @@ class Moments:
     high: float
 
 
-def _with_moments(draw: np.ndarray, wanted: Moments) -> np.ndarray:
+def _with_moments(draw: np.ndarray, target: Moments) -> np.ndarray:
     r"""Bend a draw monotonically until it has the moments that are wanted.
 
     The draw is scaled to [0, 1], bent by :math:`u \mapsto 1 - (1 - u^a)^b` and scaled to
     the range; *a* and *b* solve for mean and standard deviation, if any do.
     """
     unit = (draw - draw.min()) / (draw.max() - draw.min())
-    span = wanted.high - wanted.low
-    goal = np.array([(wanted.mean - wanted.low) / span, wanted.sd / span])
+    span = target.high - target.low
+    goal = np.array([(target.mean - target.low) / span, target.sd / span])
 
     def bent(powers: np.ndarray) -> np.ndarray:
         a, b = np.exp(powers)
@@ -77,25 +77,25 @@ def _with_moments(draw: np.ndarray, wanted: Moments) -> np.ndarray:
         values = bent(powers)
         return np.asarray(np.array([values.mean(), values.std(ddof=1)]) - goal)
 
-    found = optimize.least_squares(gap, np.zeros(2), xtol=1e-15, ftol=1e-15, gtol=1e-15)
-    if np.abs(found.fun).max() > 1e-9:
-        raise EstimationError(f"a draw cannot be bent to {wanted}")
-    return wanted.low + span * bent(found.x)
+    solution = optimize.least_squares(gap, np.zeros(2), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    if np.abs(solution.fun).max() > 1e-9:
+        raise EstimationError(f"a draw cannot be bent to {target}")
+    return target.low + span * bent(solution.x)
 
 
 def simulate_like(
     tree: IndexTree,
     frame: pd.DataFrame,
-    wanted: Mapping[str, Moments],
+    targets: Mapping[str, Moments],
     effects: Mapping[str, float],
     seed: int,
 ) -> pd.DataFrame:
     """Draw SIMULATED indicators whose sub-indices and index have given moments of their logs.
 
     On the rows of ``frame`` with ``matched == 1``, the logarithm of each first-level node
-    in ``wanted``, and of the index if it is there, has exactly the wanted mean, standard
+    in ``targets``, and of the index if it is there, has exactly the wanted mean, standard
     deviation and range, when the index is built with :data:`FLAT_MEANS` from
-    unrounded indicators.  First-level nodes that are not in ``wanted`` share what the index
+    unrounded indicators.  First-level nodes that are not in ``targets`` share what the index
     leaves.  Nothing else about the panel is wanted from it.
 
     Parameters
@@ -103,7 +103,7 @@ def simulate_like(
     tree : IndexTree
     frame : pandas.DataFrame
         Columns ``city``, ``year``, ``FTZ`` (0/1) and ``matched`` (0/1); n rows.
-    wanted : mapping
+    targets : mapping
         First-level node, or ``"index"``, to the moments of its logarithm.
     effects : mapping
         First-level node to the shift of its logarithm under treatment before bending; zero
@@ -122,7 +122,7 @@ def simulate_like(
         If the moments cannot be met.
     """
     rng = np.random.default_rng(seed)
-    levels = _levels(tree, frame, wanted, effects, rng)
+    levels = _levels(tree, frame, targets, effects, rng)
     columns = {}
     for node in tree.children(""):
         names = tree.leaves(node)
@@ -136,7 +136,7 @@ def simulate_like(
 def _levels(
     tree: IndexTree,
     frame: pd.DataFrame,
-    wanted: Mapping[str, Moments],
+    targets: Mapping[str, Moments],
     effects: Mapping[str, float],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
@@ -145,19 +145,19 @@ def _levels(
     matched = frame["matched"].to_numpy() == 1
     common = _two_way(frame, rng, 0.8, 0.35, 0.25)
     levels = pd.DataFrame(index=frame.index)
-    for node in (k for k in nodes if k in wanted):
+    for node in (k for k in nodes if k in targets):
         own = _two_way(frame, rng, 0.7, 0.1, 0.35)
         spread = (common + own).std()
-        treated = effects.get(node, 0.0) / wanted[node].sd * spread * frame["FTZ"].to_numpy()
-        levels[node] = np.exp(_bend(common + own + treated, matched, wanted[node])) / 100
-    others = [k for k in nodes if k not in wanted]
+        treated = effects.get(node, 0.0) / targets[node].sd * spread * frame["FTZ"].to_numpy()
+        levels[node] = np.exp(_bend(common + own + treated, matched, targets[node])) / 100
+    others = [k for k in nodes if k not in targets]
     known = levels.mean(axis=1).to_numpy()
-    if "index" not in wanted:
+    if "index" not in targets:
         for node in others:
             levels[node] = stats.norm.cdf(0.6 * _two_way(frame, rng, 1.0, 0.4, 0.3))
         return levels
     whole = np.log(known) + 0.015 * rng.standard_normal(n)
-    index = np.exp(_bend(whole, matched, wanted["index"])) / 100
+    index = np.exp(_bend(whole, matched, targets["index"])) / 100
     rest = len(nodes) * index - levels.sum(axis=1).to_numpy()
     tilt = 0.12 * np.tanh(_two_way(frame, rng, 0.6, 0.3, 0.3))
     for place, node in enumerate(others):
@@ -180,10 +180,10 @@ def _two_way(
     return np.asarray(drawn)
 
 
-def _bend(draw: np.ndarray, matched: np.ndarray, wanted: Moments) -> np.ndarray:
+def _bend(draw: np.ndarray, matched: np.ndarray, target: Moments) -> np.ndarray:
     """Give the matched rows the wanted moments; bring the others inside the range."""
     inside, out = draw[matched], np.empty_like(draw)
-    out[matched] = _with_moments(inside, wanted)
+    out[matched] = _with_moments(inside, target)
     order = np.argsort(inside)
     low, high = inside.min(), inside.max()
     others = draw[~matched]  # beyond an end they are reflected, or they would pile up there
@@ -261,8 +261,8 @@ def _printed_moments() -> dict[str, Moments]:
         ]
         return Moments(*(float(c.value) for c in cells))
 
-    found = {name: moments(name) for name in replication.SUB_INDICES.values()}
-    return found | {"index": moments(replication.OUTCOME)}
+    printed = {name: moments(name) for name in replication.SUB_INDICES.values()}
+    return printed | {"index": moments(replication.OUTCOME)}
 
 
 def _printed_effects() -> dict[str, float]:
@@ -277,10 +277,10 @@ def _printed_effects() -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     description = "Draw simulated indicators whose index has the printed moments."
-    return run_command("study.simulated", description, add_arguments, run, arguments)
+    return run_command("study.simulated", description, _add_arguments, _run, arguments)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
         "--seed", type=int, default=SEED, help="of the draws (default: %(default)s)"
@@ -293,16 +293,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     """Draw, report and write; return the exit code."""
     path = options.out or data_dir() / "index" / "simulated.csv"
-    frame, tree, wanted = layout().rows, load_tree(), _printed_moments()
-    drawn = simulate_like(tree, frame, wanted, _printed_effects(), options.seed)
+    frame, tree, targets = layout().rows, load_tree(), _printed_moments()
+    drawn = simulate_like(tree, frame, targets, _printed_effects(), options.seed)
     matched = frame["matched"].to_numpy() == 1
-    logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(wanted)][matched])
+    logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(targets)][matched])
     print("SIMULATED indicators; logarithms of the index and its parts on the matched rows:")
     print(logs.agg(["mean", "std", "min", "max"]).T.round(3).to_string())
-    content = indicator_bytes(frame, drawn, LABEL.format(seed=options.seed))
+    content = indicator_bytes(frame, drawn, _LABEL.format(seed=options.seed))
     if options.check:
         same = path.is_file() and path.read_bytes() == content
         print("the file is what this command writes" if same else "the file would change")

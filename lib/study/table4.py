@@ -34,11 +34,11 @@ __lineage__ = {
 TERMS = (replication.TREATMENT, *replication.CONTROLS, "const")
 _COLUMNS, _N, _TREATED, _YEARS = 5, 85, 11, range(2013, 2023)
 #: Counts of effects that the printed columns allow, year dummies without or with constant.
-COUNTS = (9, 10)
+_COUNTS = (9, 10)
 _SHOWN = (1, 3, 5)
 _NOISE = 0.04  # of the outcome: a z of the zone near the printed one
 
-Fit = tuple[pd.Series, pd.Series]
+_Fit = tuple[pd.Series, pd.Series]
 
 
 # --- panels of the study's shape ------------------------------------------------------------
@@ -154,7 +154,7 @@ class Command:
 
     name: str
     prints: str
-    fit: Callable[[pd.DataFrame, Sequence[str]], Fit]
+    fit: Callable[[pd.DataFrame, Sequence[str]], _Fit]
     variance: str = "RSS/(n - K)"
     known: str = "run"
     cities: str = "no"
@@ -166,77 +166,77 @@ def _dummies(frame: pd.DataFrame, controls: Sequence[str], cities: bool = False)
     return frame[["FTZ", *controls]].assign(const=1.0).join(effects)
 
 
-def _least_squares(kind: str, cities: bool = False) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _least_squares(kind: str, cities: bool = False) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         import statsmodels.api as sm
 
         model = sm.OLS(frame[replication.OUTCOME], _dummies(frame, controls, cities))
         options: dict[str, Any] = {}
         if kind == "cluster":
             options = {"cov_kwds": {"groups": frame["city"].astype("category").cat.codes}}
-        found = model.fit(cov_type="nonrobust" if kind == "likelihood" else kind, **options)
-        scale = np.sqrt(found.nobs / found.df_resid) if kind == "likelihood" else 1.0
-        return found.params, found.tvalues * scale
+        result = model.fit(cov_type="nonrobust" if kind == "likelihood" else kind, **options)
+        scale = np.sqrt(result.nobs / result.df_resid) if kind == "likelihood" else 1.0
+        return result.params, result.tvalues * scale
 
     return fit
 
 
-def _by_hand(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _by_hand(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
     """Least squares on rows from which city means were taken off, the cities not counted."""
     import statsmodels.api as sm
 
     x = _dummies(frame, controls).assign(y=frame[replication.OUTCOME])
     x = x - x.groupby(frame["city"]).transform("mean") + x.mean()
-    found = sm.OLS(x.pop("y"), x).fit()
-    return found.params, found.tvalues
+    result = sm.OLS(x.pop("y"), x).fit()
+    return result.params, result.tvalues
 
 
-def _panel_ols(errors: str, units: bool) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _panel_ols(errors: str, units: bool) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         from linearmodels.panel import PanelOLS
 
         indexed = frame.set_index(["city", "year"])
         x = indexed[["FTZ", *controls]].assign(const=1.0)
         model = PanelOLS(indexed["lnHQD"], x, entity_effects=units, time_effects=True)
         options = {"cluster_entity": True} if errors == "clustered" else {}
-        found = model.fit(cov_type=errors, **options)
-        return found.params, found.tstats
+        result = model.fit(cov_type=errors, **options)
+        return result.params, result.tstats
 
     return fit
 
 
-def _re_linearmodels(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _re_linearmodels(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
     from linearmodels.panel import RandomEffects
 
     x = _dummies(frame, controls).set_index(pd.MultiIndex.from_frame(frame[["city", "year"]]))
-    found = RandomEffects(frame.set_index(["city", "year"])["lnHQD"], x).fit(debiased=True)
-    return found.params, found.tstats
+    result = RandomEffects(frame.set_index(["city", "year"])["lnHQD"], x).fit(debiased=True)
+    return result.params, result.tstats
 
 
-def _emulated(within: bool = False) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
-        found = random_effects(frame, replication.OUTCOME, replication.TREATMENT, controls)
+def _emulated(within: bool = False) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
+        result = random_effects(frame, replication.OUTCOME, replication.TREATMENT, controls)
         if not within:
-            return found.params, found.tstats
+            return result.params, result.tstats
         # The same slopes, the variance within cities in the place of RSS/(n - K).
-        return found.params, found.tstats * found.sigma_last / found.sigma_e
+        return result.params, result.tstats * result.sigma_last / result.sigma_e
 
     return fit
 
 
-def _statsmodels(kind: str) -> Callable[..., Fit]:
-    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> Fit:
+def _statsmodels(kind: str) -> Callable[..., _Fit]:
+    def fit(frame: pd.DataFrame, controls: Sequence[str]) -> _Fit:
         import statsmodels.api as sm
 
         y, x = frame[replication.OUTCOME], _dummies(frame, controls)
         if kind == "GLM":
-            found = sm.GLM(y, x).fit()
+            result = sm.GLM(y, x).fit()
         elif kind.startswith("GEE"):
             model = sm.GEE(y, x, groups=frame["city"], cov_struct=sm.cov_struct.Independence())
-            found = model.fit(cov_type=kind.split()[1])
+            result = model.fit(cov_type=kind.split()[1])
         else:
-            found = sm.MixedLM(y, x, groups=frame["city"]).fit(reml=kind == "REML")
-        return found.params, found.tvalues
+            result = sm.MixedLM(y, x, groups=frame["city"]).fit(reml=kind == "REML")
+        return result.params, result.tvalues
 
     return fit
 
@@ -269,7 +269,7 @@ def columns(command: Command, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
     coefficients, statistics : array, shape (5, 7)
         By column and term; NaN where a column lacks a term, or the command refuses.
     """
-    found = np.full((2, _COLUMNS, len(TERMS)), np.nan)
+    tables = np.full((2, _COLUMNS, len(TERMS)), np.nan)
     for j in range(_COLUMNS):
         names = [*TERMS[: j + 2], TERMS[-1]]
         with warnings.catch_warnings():
@@ -278,9 +278,9 @@ def columns(command: Command, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
                 params, statistics = command.fit(frame, replication.CONTROLS[: j + 1])
             except (EstimationError, ValueError, ZeroDivisionError, np.linalg.LinAlgError):
                 continue
-        found[0, j, [TERMS.index(n) for n in names]] = params[names]
-        found[1, j, [TERMS.index(n) for n in names]] = statistics[names]
-    return found[0], found[1]
+        tables[0, j, [TERMS.index(n) for n in names]] = params[names]
+        tables[1, j, [TERMS.index(n) for n in names]] = statistics[names]
+    return tables[0], tables[1]
 
 
 def printed_numbers(command: Command, frame: pd.DataFrame) -> tuple[int, int]:
@@ -316,7 +316,7 @@ def score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
     if refused.all():
         return pd.Series({"panels": len(refused), "refused": len(refused)})
     holds = met(coefficients[~refused], statistics[~refused], _N)
-    later, at = holds[:, :, 1:].sum((2, 3)), list(COUNTS)
+    later, at = holds[:, :, 1:].sum((2, 3)), list(_COUNTS)
     all15 = (later[:, at] == 15).any(1)
     first = holds[:, at, 0].sum(2)
     constants = (holds[:, at, 1:, -1].sum(2) == 3).any(1)
@@ -333,13 +333,13 @@ def score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
     )
 
 
-def panels(number: int, seed: int, cities: int = 13) -> list[pd.DataFrame]:
+def _panels(number: int, seed: int, cities: int = 13) -> list[pd.DataFrame]:
     """Draw panels of the study's shape, with none to three whole cities beside the zone's."""
     rng = np.random.default_rng(seed)
     return [simulate(rng, cities, int(rng.integers(4))) for _ in range(number)]
 
 
-def measure(drawn: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _measure(drawn: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Run every command on every panel; one row a command, as :func:`score`."""
     rows = {}
     for command in COMMANDS:
@@ -356,25 +356,25 @@ def measured() -> pd.DataFrame:
 
 
 #: What R's packages print, and by which formula; they were run beside the book.
-OUTSIDE = {
+_OUTSIDE = {
     "lm": ("t", "RSS/(n - K)"),
     "plm": ("z", "GLS, as named"),
     "lmer": ("t", "GLS, as named"),
 }
 
 
-def judged(found: pd.DataFrame) -> pd.DataFrame:
+def judged(shares: pd.DataFrame) -> pd.DataFrame:
     """Lay candidates out for a reader, each with a verdict that follows from its shares.
 
     Parameters
     ----------
-    found : pandas.DataFrame
+    shares : pandas.DataFrame
         As :func:`measured` returns it, indexed by command.
     """
     rows, commands = [], {c.name: c for c in COMMANDS}
-    for name, row in found.iterrows():
+    for name, row in shares.iterrows():
         c = commands.get(str(name))
-        prints, variance = (c.prints, c.variance) if c else OUTSIDE[str(name).split(",")[0]]
+        prints, variance = (c.prints, c.variance) if c else _OUTSIDE[str(name).split(",")[0]]
         ran = row["panels"] > row["refused"]
         rows.append(
             {
@@ -430,19 +430,19 @@ def pattern(number: int, seed: int, cities: int, whole: int) -> pd.Series:
         freedom between cities in column (1).
     """
     rng = np.random.default_rng(seed)
-    found = [_effects(simulate(rng, cities, whole)) for _ in range(number)]
+    runs = [_effects(simulate(rng, cities, whole)) for _ in range(number)]
     tables = np.full((2, number, _COLUMNS, len(TERMS)), np.nan)
-    for i, results in enumerate(found):
+    for i, results in enumerate(runs):
         for j, result in enumerate(results):
             names = [*TERMS[: j + 2], TERMS[-1]]
             place = [TERMS.index(n) for n in names]
             tables[:, i, j, place] = result.params[names], result.tstats[names]
-    only = [not r[0].pooled and all(c.pooled for c in r[1:]) for r in found]
+    only = [not r[0].pooled and all(c.pooled for c in r[1:]) for r in runs]
     return pd.Series(
         {
             "only_first": np.mean(only),
             **score(*tables)[["all15", "as_printed"]],
-            "between": pd.Series([r[0].df_between for r in found]).mode()[0],
+            "between": pd.Series([r[0].df_between for r in runs]).mode()[0],
         }
     )
 
@@ -479,15 +479,15 @@ def chance(number: int, seed: int, cities: int = 13) -> pd.DataFrame:
         One row a panel; a column for each of :data:`FORMULAS`, with year effects, or with
         city effects too: the largest number over 0 to 40 effects.
     """
-    found = {}
-    drawn = panels(number, seed, cities)
+    counts = {}
+    drawn = _panels(number, seed, cities)
     for label, both in (("years", False), ("years and cities", True)):
         tables = [_formulas(frame, both) for frame in drawn]
         coefficients = np.stack([b for b, _ in tables])
         for k, formula in enumerate(FORMULAS):
             holds = met(coefficients, np.stack([t[k] for _, t in tables]), _N)
-            found[f"{formula}, {label}"] = holds[:, :, 1:].sum((2, 3)).max(1)
-    return pd.DataFrame(found)
+            counts[f"{formula}, {label}"] = holds[:, :, 1:].sum((2, 3)).max(1)
+    return pd.DataFrame(counts)
 
 
 FORMULAS = ("classical", "HC1", "clustered")
@@ -536,23 +536,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument("--out", type=Path, default=data_dir() / "table4")
 
     def run(chosen: argparse.Namespace) -> int:
-        drawn = panels(chosen.panels, chosen.seed)
+        drawn = _panels(chosen.panels, chosen.seed)
         if chosen.export:
             pd.concat({i: f for i, f in enumerate(drawn)}, names=["panel", None]).reset_index(
                 "panel"
             ).to_csv(chosen.export, index=False)
         elif chosen.score:
-            outside(pd.read_csv(chosen.score)).to_csv(
+            _outside(pd.read_csv(chosen.score)).to_csv(
                 chosen.out / "outside.csv", float_format="%.4g"
             )
         else:
-            measure(drawn).to_csv(chosen.out / "commands.csv", float_format="%.4g")
+            _measure(drawn).to_csv(chosen.out / "commands.csv", float_format="%.4g")
         return 0
 
     return run_command("study.table4", __doc__ or "", _options, run, arguments)
 
 
-def outside(long: pd.DataFrame) -> pd.DataFrame:
+def _outside(long: pd.DataFrame) -> pd.DataFrame:
     """Score columns that another program wrote.
 
     Parameters

@@ -98,7 +98,7 @@ def _units(text: str, record: Record) -> int:
     return first - sum(others)
 
 
-def multiple(level: float = 0.05, power: float = 0.8) -> float:
+def _multiple(level: float = 0.05, power: float = 0.8) -> float:
     """Return how many standard errors an effect must have to be seen.
 
     The normal quantile of the two-sided level plus that of the power.
@@ -147,7 +147,7 @@ def detectable(
         rho=rho,
         sigma=1.0,
     )
-    return multiple(level, power) * float(spread["sd"].iloc[0])
+    return _multiple(level, power) * float(spread["sd"].iloc[0])
 
 
 def paragraph(design: TrialDesign, quotes: pd.Series, *, rho: float) -> str:
@@ -197,5 +197,5 @@ def printed_detectable(
     """
     cell = f"yan_ye_wang/table5/FTZ/{column}"
     error = record.get(f"{cell}/coef").interval / record.get(f"{cell}/statistic").interval
-    factor = Decimal(repr(multiple(level, power)))
+    factor = Decimal(repr(_multiple(level, power)))
     return error * Interval(factor, factor)

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 import yaml
+from ftz_sentences import problems
 from sphinx.events import core_events
 from sphinx.testing.util import SphinxTestApp
 
@@ -51,7 +52,7 @@ def test_each_quotation_stands_in_its_paper(paper, texts):
 @each_paper
 def test_each_heading_stands_in_its_paper(paper, texts):
     titles = SECTIONS.loc[SECTIONS["paper"] == paper, "title_zh"]
-    assert not [t for t in titles if attributions.normalised(t) not in texts[paper]]
+    assert not [t for t in titles if papers.normalised(t) not in texts[paper]]
 
 
 def spans(text: str, paper: str) -> dict[str, tuple[int, int]]:
@@ -61,7 +62,7 @@ def spans(text: str, paper: str) -> dict[str, tuple[int, int]]:
     for part in SECTIONS[SECTIONS["paper"] == paper].itertuples():
         if not part.section[0].isdigit():
             continue
-        title = re.escape(attributions.normalised(part.title_zh))
+        title = re.escape(papers.normalised(part.title_zh))
         mark = r"(?:[一二三四五]、|\([一二三四五]\)|第[一二三四五六],|\d\.|##|)"
         numbered = re.compile(mark.replace("|)", ")") + title)
         found = numbered.search(text, here) or re.compile(title).search(text, here)
@@ -87,7 +88,7 @@ def test_each_quotation_stands_in_its_part(paper, texts):
 def test_each_number_of_the_english_is_the_quotation_s():
     wrong = []
     for row in ROWS.values():
-        quoted = attributions.normalised(row.quote).replace(",", "")
+        quoted = papers.normalised(row.quote).replace(",", "")
         if row.kind == "number":
             said = re.findall(r"\d+\.\d+|\d{2,}", re.sub(r"\b20\d\d\b", "", row.english))
             wrong += [(row.id, number) for number in said if number not in quoted]
@@ -129,7 +130,7 @@ def test_each_reference_has_an_address():
 @pytest.mark.parametrize("page", PAGES)
 def test_each_sentence_about_a_paper_carries_its_words(page):
     text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
-    found = attributions.problems(text, ROWS)
+    found = problems(text, ROWS)
     assert not found, "\n".join(f"{page}.md, {problem}" for problem in found)
 
 
@@ -165,7 +166,7 @@ def test_each_part_has_a_statement(paper):
     ],
 )
 def test_a_sentence_without_its_words_is_found(line, what):
-    found = attributions.problems(f"# A page\n\n{line}\n", ROWS)
+    found = problems(f"# A page\n\n{line}\n", ROWS)
     assert any(what in problem.what and problem.line == 3 for problem in found)
 
 
@@ -184,7 +185,7 @@ def test_a_sentence_without_its_words_is_found(line, what):
     ],
 )
 def test_a_sentence_in_order_is_left_alone(text):
-    assert attributions.problems(f"# A page\n\n{text}\n", ROWS) == []
+    assert problems(f"# A page\n\n{text}\n", ROWS) == []
 
 
 # -- rows that cannot be read ------------------------------------------------------------

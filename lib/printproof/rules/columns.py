@@ -198,7 +198,7 @@ def _counted(study: Study, branches: Sequence[Branch]) -> Premise:
     return Premise("absorbed", all_tried or study.get("absorbed") is not None, line)
 
 
-def classical_branches(study: Study, group: Mapping[str, Any]) -> list[Branch]:
+def _classical_branches(study: Study, group: Mapping[str, Any]) -> list[Branch]:
     """Return one reading for each number of absorbed effects, with all steps and coefficients."""
     found = [
         move
@@ -225,7 +225,7 @@ def classical(study: Study) -> Iterator[Check]:
     *undecided*: some other formula was used.
     """
     for group in groups(study):
-        branches = classical_branches(study, group)
+        branches = _classical_branches(study, group)
         if branches:
             at = [(group["table"], c) for s in steps(study, group) for c in s[:2]]
             title = f"{group['table']}: statistics over classical standard errors"
@@ -490,7 +490,6 @@ def mediation(study: Study) -> Iterator[Check]:
 
 __all__: Sequence[str] = [
     "classical",
-    "classical_branches",
     "classical_step",
     "classical_table",
     "constant",

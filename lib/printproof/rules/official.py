@@ -45,12 +45,6 @@ def _statements(
     return tuple(statements)
 
 
-def admissible(study: Study, table: str, city: str, year: int, slack: Fraction | int = 1) -> bool:
-    """Say whether a city-year fits under the printed ends with so many times the slack."""
-    found = _statements(study, table, city, year, Fraction(slack))
-    return all(s.possible(study.record) for s in found)
-
-
 def least_slack(study: Study, table: str, city: str, year: int) -> Fraction:
     """Return the smallest multiple of the stated slack that admits a city-year."""
     needed = [Fraction(0)]
@@ -97,7 +91,7 @@ def city_years(study: Study) -> pd.DataFrame:
     return frame
 
 
-def cohorts_at(frame: pd.DataFrame, slack: float) -> list[int]:
+def _cohorts_at(frame: pd.DataFrame, slack: float) -> list[int]:
     """Return the adoption years of treated rows that a multiple of the slack admits."""
     treated = _cohort(frame)
     return sorted({int(year) for year in treated.loc[treated["slack"] <= slack, "cohort"]})
@@ -182,8 +176,8 @@ def _treated(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
 
 def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> Check:
     """Count adoption years among the treated rows that can be in the sample."""
-    every = cohorts_at(frame, float("inf"))
-    strict, stated = cohorts_at(frame, 0), cohorts_at(frame, 1)
+    every = _cohorts_at(frame, float("inf"))
+    strict, stated = _cohorts_at(frame, 0), _cohorts_at(frame, 1)
     needs = _cohort(frame).groupby("cohort")["slack"].min()
     table = declared["moments"]
     cells = tuple(

@@ -27,10 +27,7 @@ def interval_panels(groups: Sequence[Comparable]) -> Figure:
     estimate whose source gives no error; a bar without a circle is a range that a study
     gives in place of an estimate.
 
-    Parameters
-    ----------
-    groups : sequence of Comparable
-        From :func:`study.other_studies.comparable`.
+    ``groups`` is from :func:`study.other_studies.comparable`.
     """
     sizes = [len(group.estimates) + 0.9 for group in groups]
     figure, panels = sheet(

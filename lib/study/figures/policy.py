@@ -108,10 +108,7 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
 def trend_pairs(trends: pd.DataFrame) -> Figure:
     """Draw pairs of printed numbers, one small panel a pair.
 
-    Parameters
-    ----------
-    trends : pandas.DataFrame
-        From :func:`study.policy.trends`.
+    ``trends`` is from :func:`study.policy.trends`.
     """
     pairs = list(trends.groupby("title", sort=False))
     figure, grid = sheet(math.ceil(len(pairs) / 2), 2, figsize=(6.2, 0.9 * len(pairs)))

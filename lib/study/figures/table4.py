@@ -40,10 +40,7 @@ def relations_met(counts: pd.DataFrame, total: pd.Series) -> Figure:
 def trap(frame: pd.DataFrame) -> Figure:
     """Draw degrees of freedom between cities, and theta, against the number of cities.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        As :func:`study.table4.by_cities` returns it.
+    ``frame`` is as :func:`study.table4.by_cities` returns it.
     """
     figure, (left, right) = sheet(1, 2, figsize=(6.2, 2.9))
     figure.subplots_adjust(wspace=0.36)

@@ -97,27 +97,6 @@ def coverage(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def paths(panels: pd.DataFrame, outcome: str) -> Figure:
-    """Draw one city's outcome in several witnesses.
-
-    Parameters
-    ----------
-    panels : pandas.DataFrame
-        ``member``, ``city``, ``year`` and the outcome, matched rows.
-    outcome : str
-    """
-    cities = list(dict.fromkeys(panels["city"]))
-    figure, grid = sheet(1, len(cities), figsize=(6.2, 2.9), sharey=True, constrained_layout=True)
-    for axes, city in zip(np.atleast_1d(grid), cities, strict=True):
-        for _, line in panels[panels["city"] == city].groupby("member"):
-            axes.plot(line["year"], line[outcome], color=BLUE, alpha=0.35, lw=1)
-        axes.axvline(2018.5, color=ORANGE, lw=1, ls="--")
-        axes.set_title(city, fontsize=10)
-        axes.set_xticks([2014, 2018, 2022])
-    np.atleast_1d(grid)[0].set_ylabel(outcome)
-    return figure
-
-
 def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Figure:
     """Draw panels by what the controls leave of the zone's variation, between the bounds.
 

@@ -19,13 +19,13 @@ from ftz.results import Result
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record
 
-Flags = npt.NDArray[np.bool_]
+_Flags = npt.NDArray[np.bool_]
 
 _COLUMNS = ["cell", "printed", "hits", "share", "near", "statistic", "both", "share_both"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DigitsResult(Result):
+class ReproducingSpecifications(Result):
     """For each printed cell, the specifications that print it.
 
     Attributes
@@ -72,11 +72,11 @@ class DigitsResult(Result):
         absent = [cell for cell in cells if cell not in paths]
         if absent:
             raise EstimationError(f"no path is given for {', '.join(absent)}")
-        found = [
+        reached = [
             bool(follows(rows, paths[cell]).any())
             for rows, cell in zip(self.hits.values(), cells, strict=True)
         ]
-        return pd.Series(found, index=self.table.index, name="reached", dtype=bool)
+        return pd.Series(reached, index=self.table.index, name="reached", dtype=bool)
 
     @property
     def _shown(self) -> pd.DataFrame:
@@ -87,11 +87,11 @@ class DigitsResult(Result):
         return f"printed cells among {self.n:,} specifications"
 
 
-def digits(
+def specifications(
     results: pd.DataFrame,
     record: Record,
     cells: Sequence[str],
-) -> DigitsResult:
+) -> ReproducingSpecifications:
     """Find, for each printed estimate, the specifications that print it.
 
     Parameters
@@ -135,7 +135,7 @@ def digits(
             else ["", 0, 0.0]
         )
     table = pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS)
-    return DigitsResult(table=table, hits=hits, n=len(known))
+    return ReproducingSpecifications(table=table, hits=hits, n=len(known))
 
 
 def paper_paths(window: str) -> dict[str, dict[str, object]]:
@@ -178,7 +178,7 @@ def _numbers(results: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
     return results[column].to_numpy(dtype=float, na_value=np.nan)
 
 
-def _prints(results: pd.DataFrame, column: str, printed: Printed) -> Flags:
+def _prints(results: pd.DataFrame, column: str, printed: Printed) -> _Flags:
     """Say which rows print a cell's digits; a float stands for its shortest decimal form.
 
     Floats far from the interval are told by comparison; only those at its very ends need
@@ -188,7 +188,7 @@ def _prints(results: pd.DataFrame, column: str, printed: Printed) -> Flags:
     printed.reproduced_by(0.0)  # refuses a cell without digits
     low, high = float(printed.interval.low), float(printed.interval.high)
     slack = 1e-12 * max(abs(low), abs(high), 1e-300)
-    hit: Flags = (numbers > low + slack) & (numbers < high - slack)
+    hit: _Flags = (numbers > low + slack) & (numbers < high - slack)
     for place in np.flatnonzero(
         (np.abs(numbers - low) <= slack) | (np.abs(numbers - high) <= slack)
     ):
