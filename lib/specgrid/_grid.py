@@ -484,8 +484,8 @@ class _Reader:
 
     def _levels(self, name: str, given: Any, where: str) -> list[Any]:
         if name not in CHOICES:
-            known = ", ".join(CHOICES)
-            raise FtzError(f"{where}: unknown choice {name!r}; the choices are {known}")
+            words = ", ".join(CHOICES)
+            raise FtzError(f"{where}: unknown choice {name!r}; the choices are {words}")
         place = f"{where}, {name}"
         if name == "controls" and given == "subsets":
             return _controls(self.study)

@@ -330,6 +330,12 @@ def linear_functional(panel: Panel) -> tuple[np.ndarray, Callable[[np.ndarray], 
     EstimationError
         Missing columns or values, duplicate rows, a regressor without variation within
         units and periods, collinear regressors.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabb"), "year": [1, 2] * 2, "d": [0, 1, 0, 0]})
+    >>> [float(f) for f in linear_functional(frame, "d")[0].round(12)]
+    [-1.0, 1.0, 1.0, -1.0]
     """
     check_design(panel)
     own = span_of(panel).residual(panel.d)

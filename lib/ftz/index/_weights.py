@@ -108,6 +108,12 @@ def data_weights(normalised: pd.DataFrame, method: str, shift: float = 1e-4) -> 
     EstimationError
         An unknown method, a negative shift, missing values, one row only, an indicator that
         cannot be weighted by the method, or indicators that do not differ.
+
+    Examples
+    --------
+    >>> two = pd.DataFrame({"steady": [0.4, 0.6], "wild": [0.0, 0.6]})
+    >>> data_weights(two, "sd").round(2).to_dict()
+    {'steady': 0.25, 'wild': 0.75}
     """
     if method not in FROM_DATA:
         raise EstimationError(f"unknown weights {method!r}: use {', '.join(FROM_DATA)}")
