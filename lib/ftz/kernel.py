@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512
@@ -225,8 +225,7 @@ def cluster_factor(
     plain = small_sample_factor(n, k)
     if kind == "CR1":
         return plain
-    if kind not in ("CR1N", "CR1S"):
-        raise EstimationError(f"unknown errors {kind!r}: use CR1, CR1N or CR1S")
+    one_of("errors", kind, ("CR1", "CR1N", "CR1S"))
     for codes in (span.units, periods) if kind == "CR1N" else ():
         if codes is not None:
             meets = members(codes) @ members(clusters).T

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import stats
 
 from ftz import did
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.kernel import by_group
 from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
@@ -360,8 +360,7 @@ def bootstrap_indirect(
     """
     if draws < 2 or draws != int(draws):
         raise EstimationError(f"draws must be a whole number from 2, not {draws}")
-    if resample not in ("unit", "rows"):
-        raise EstimationError(f"unknown resample {resample!r}: use unit or rows")
+    one_of("resample", resample, ("unit", "rows"))
     sample = _panel(panel, mediator)
     whole = sample.columns()
     drawn_from = sample.panel.clusters[0]

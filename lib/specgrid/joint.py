@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.inference._assignments import count_assignments, enumerate_assignments
 from ftz.results import Result
 from specgrid._estimate import estimate_many, is_reassignable
@@ -184,8 +184,7 @@ def joint_test(
     specifications = list(specifications)
     if not specifications:
         raise EstimationError("no specification to test")
-    if scheme not in SCHEMES:
-        raise EstimationError(f"unknown scheme {scheme!r}: use {' or '.join(SCHEMES)}")
+    one_of("scheme", scheme, SCHEMES)
     codings = list(dict.fromkeys(s.adoption for s in specifications))
     treatments, count, exact = _treatments(study, codings, scheme, draws, seed, enumerate_up_to)
     estimates, tstats = _estimates(study, specifications, treatments)

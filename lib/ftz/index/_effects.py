@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import optimize
 
 from ftz._projection import check_design, span_of
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index._tree import IndexTree
 from ftz.index._weights import leaf_weights
 from ftz.kernel import Span
@@ -280,8 +280,7 @@ def weigh_effects(
         Rows of the frame that the indicators lack, an indicator that is not positive under
         a logarithm, and whatever :func:`ftz.did.twfe` refuses in a design.
     """
-    if scale not in SCALES:
-        raise EstimationError(f"unknown scale {scale!r}: use {', '.join(SCALES)}")
+    one_of("scale", scale, SCALES)
     rows = pd.MultiIndex.from_frame(frame[[unit, time]])
     absent = rows[~rows.isin(normalised.index)].sort_values()
     if len(absent):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 
 IMPUTATIONS = ("none", "linear", "carry", "period_mean", "period_median")
 OUTLIERS = ("none", "clip", "winsorise", "log", "winsorise_log", "boxcox")
@@ -112,8 +112,7 @@ def impute(indicators: pd.DataFrame, method: str = "none") -> pd.DataFrame:
     >>> impute(pd.DataFrame({"x": [1, None, 5.0]}, rows), "linear")["x"].tolist()
     [1.0, 3.0, 5.0]
     """
-    if method not in IMPUTATIONS:
-        raise EstimationError(f"unknown imputation {method!r}: use {', '.join(IMPUTATIONS)}")
+    one_of("imputation", method, IMPUTATIONS)
     empty = indicators.columns[indicators.isna().all()]
     if len(empty):
         raise EstimationError(f"indicator {empty[0]} is missing throughout: leave it out")
@@ -196,8 +195,7 @@ def treat_outliers(
     >>> treated["x"].tolist(), float(what.loc["x", "number"])
     ([1.0, 2.0, 3.0, 4.0, 4.0], 1.0)
     """
-    if rule not in OUTLIERS:
-        raise EstimationError(f"unknown outlier rule {rule!r}: use {', '.join(OUTLIERS)}")
+    one_of("outlier rule", rule, OUTLIERS)
     require_numbers(indicators)
     treated, found = {}, {}
     for name in indicators.columns:

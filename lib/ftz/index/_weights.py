@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index._preparation import constant_columns, require_numbers
 from ftz.index._tree import IndexTree
 
@@ -115,8 +115,7 @@ def data_weights(normalised: pd.DataFrame, method: str, shift: float = 1e-4) -> 
     >>> data_weights(two, "sd").round(2).to_dict()
     {'steady': 0.25, 'wild': 0.75}
     """
-    if method not in FROM_DATA:
-        raise EstimationError(f"unknown weights {method!r}: use {', '.join(FROM_DATA)}")
+    one_of("weights", method, FROM_DATA)
     if shift < 0:
         raise EstimationError(f"the shift must not be negative, and is {shift}")
     require_numbers(normalised)
