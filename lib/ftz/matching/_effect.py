@@ -25,7 +25,7 @@ STANDARD_ERRORS = (
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class AttResult(CoefficientResult):
+class MatchingResult(CoefficientResult):
     """Average effect of treatment on the treated.
 
     Attributes
@@ -81,7 +81,7 @@ def att(
     fit: ScoreResult | None = None,
     metric: str = "mahalanobis",
     cluster: pd.Series | None = None,
-) -> AttResult:
+) -> MatchingResult:
     r"""Estimate the effect on the treated as the mean difference to their matches.
 
     Parameters
@@ -183,7 +183,7 @@ def att(
         squared = np.nan
     else:
         raise EstimationError(f"unknown standard error {se!r}: use {', '.join(STANDARD_ERRORS)}")
-    return AttResult(
+    return MatchingResult(
         params=pd.Series({"ATT": effect}),
         std_errors=pd.Series({"ATT": _root(squared)}),
         nobs=matches.n_treated + matches.n_controls_used,
