@@ -140,7 +140,9 @@ def test_drawn_paths_are_the_same_for_the_same_seed_only():
 
 def test_one_reassignment_serves_all_specifications(study):
     """A city that gets another's path gets it under every coding of the adoption year."""
-    treatments, count, exact = joint._by_units(study, ["launch", "next_year"], 1, 0, 10_000)
+    treatments, count, exact = joint._treatments(
+        study, ["launch", "next_year"], "units", 1, 0, 10_000
+    )
     assert exact and count == factorial(9) // (factorial(6) * 2)
     launch, later = (treatments[c].reshape(9, 8, -1).sum(axis=1) for c in ("launch", "next_year"))
     np.testing.assert_array_equal(later, np.maximum(launch - 1, 0))

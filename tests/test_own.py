@@ -368,10 +368,10 @@ def test_sections_follow_the_study(tmp_path, panel):
 
 def test_cells_are_kept_by_their_tags():
     lacking = {"mediator": "why"}
-    assert book.fits(["needs-parts"], lacking)
-    assert not book.fits(["needs-mediator", "remove-cell"], lacking)
-    assert book.fits(["lacks-mediator"], lacking)
-    assert not book.fits(["lacks-parts"], lacking)
+    assert book._fits(["needs-parts"], lacking)
+    assert not book._fits(["needs-mediator", "remove-cell"], lacking)
+    assert book._fits(["lacks-mediator"], lacking)
+    assert not book._fits(["lacks-parts"], lacking)
 
 
 def test_chapters_name_sections_that_exist():

@@ -2,10 +2,10 @@
 
 The modules, lowest first (imports point downwards only):
 
-* ``panel``, ``kernel``, ``results``: the contract that a panel has to meet, variances, and the
-  shape of every result;
-* ``index``, ``matching``, ``did``, ``inference``, ``mediation``, ``size_and_power``: estimators
-  that take frames and return frozen result objects;
+* ``panel``, ``kernel``, ``results``: the contract that a panel has to meet, regressions with
+  every variance, and the shape of every result;
+* ``did``, ``matching``, ``inference``, ``index``, ``mediation``, ``random_effects``,
+  ``size_and_power``: estimators that take a panel, or a frame, and return frozen results;
 * ``own``: a reader's own panel;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 

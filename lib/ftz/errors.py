@@ -66,3 +66,22 @@ def no_column(missing: Sequence[object], columns: Iterable[object]) -> Estimatio
     near = {name: difflib.get_close_matches(name, known, n=1) for name in names}
     hints = [found[0] for found in near.values() if found]
     return EstimationError(f"{text} (did you mean {', '.join(hints)}?)" if hints else text)
+
+
+def one_of(what: str, value: object, known: Iterable[object]) -> None:
+    """Refuse a choice that is none of those offered, in one wording.
+
+    Raises
+    ------
+    EstimationError
+        With the choices.
+
+    Examples
+    --------
+    >>> one_of("link", "logistic", ["logit", "probit"])
+    Traceback (most recent call last):
+    ftz.errors.EstimationError: unknown link 'logistic': use logit or probit
+    """
+    *names, last = map(str, known)
+    if value not in (*names, last):
+        raise EstimationError(f"unknown {what} {value!r}: use {', '.join(names)} or {last}")

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512
@@ -168,7 +168,7 @@ def members(codes: np.ndarray) -> sparse.csr_array:
 
 
 @dataclass(frozen=True)
-class Regression:
+class LeastSquares:
     """One outcome on several regressors: slopes, their clustered covariance (CR1), the rest."""
 
     params: np.ndarray
@@ -184,7 +184,7 @@ def regress(
     clusters: np.ndarray,
     periods: np.ndarray | None = None,
     errors: str = "CR1",
-) -> Regression:
+) -> LeastSquares:
     """Regress ``y``, shape (n,), on ``x``, shape (n, K), with the effects of a span.
 
     Parameters
@@ -192,14 +192,14 @@ def regress(
     x : array
         After projection, which the checks of a design have done.
     errors : {"CR1", "CR1N", "CR1S"}
-        How parameters are counted: see :func:`cluster_factor`; ``CR1N`` needs the periods.
+        How parameters are counted: see :func:`variance_factor`; ``CR1N`` needs the periods.
 
     Raises
     ------
     EstimationError
         If the parameters use up the observations, or the errors are unknown.
     """
-    factor = cluster_factor(errors, span, x.shape[1], clusters, periods)
+    factor = variance_factor(errors, span, x.shape[1], clusters, periods)
     left = span.residual(y)
     # Columns of one size: years beside shares would spoil the cross product.
     size = np.linalg.norm(x, axis=0)
@@ -208,10 +208,10 @@ def regress(
     rest = left - x @ params
     scores = members(clusters) @ (x * rest[:, None])
     covariance = factor * bread @ (scores.T @ scores) @ bread
-    return Regression(params, covariance, rest, 1 - float(rest @ rest / (left @ left)))
+    return LeastSquares(params, covariance, rest, 1 - float(rest @ rest / (left @ left)))
 
 
-def cluster_factor(
+def variance_factor(
     kind: str, span: Span, slopes: int, clusters: np.ndarray, periods: np.ndarray | None
 ) -> float:
     """Return the small-sample factor of a clustered variance.
@@ -225,8 +225,7 @@ def cluster_factor(
     plain = small_sample_factor(n, k)
     if kind == "CR1":
         return plain
-    if kind not in ("CR1N", "CR1S"):
-        raise EstimationError(f"unknown errors {kind!r}: use CR1, CR1N or CR1S")
+    one_of("errors", kind, ("CR1", "CR1N", "CR1S"))
     for codes in (span.units, periods) if kind == "CR1N" else ():
         if codes is not None:
             meets = members(codes) @ members(clusters).T
@@ -367,7 +366,7 @@ def _factor(f: Slope) -> float:
 
 
 def _clustered(f: Slope, kind: str) -> np.ndarray:
-    factor = cluster_factor(kind, f.span, 1, f.clusters, f.periods)
+    factor = variance_factor(kind, f.span, 1, f.clusters, f.periods)
     return np.asarray(factor * _squares(f.sums(f.clusters)))
 
 

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ftz import did
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.kernel import by_group
 from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
@@ -361,8 +360,7 @@ def bootstrap_indirect(
     """
     if draws < 2 or draws != int(draws):
         raise EstimationError(f"draws must be a whole number from 2, not {draws}")
-    if resample not in ("unit", "rows"):
-        raise EstimationError(f"unknown resample {resample!r}: use unit or rows")
+    one_of("resample", resample, ("unit", "rows"))
     sample = _panel(panel, mediator)
     whole = sample.columns()
     drawn_from = sample.panel.clusters[0]
@@ -485,7 +483,8 @@ def sensitivity(
     return MediatorSensitivity(curve, seen, product)
 
 
-class Robustness(NamedTuple):
+@dataclass(frozen=True)
+class Robustness:
     """How strong a confounder would have to be to explain a coefficient away.
 
     Attributes
@@ -586,6 +585,7 @@ def robustness(panel: Panel, *, mediator: str, q: float = 1.0, level: float = 0.
     for name in ("a", "b", "direct"):
         estimate, error = getattr(fit, name), getattr(fit, f"{name}_error")
         value = robustness_value(estimate / error, fit.a_df if name == "a" else fit.b_df, q, level)
-        rows[name] = (estimate, value.statistic, *value[2:])
+        shares = (value.partial_r2, value.value, value.value_at_level)
+        rows[name] = (estimate, value.statistic, *shares)
     columns = ["estimate", "t", "partial_r2", "robustness_value", "robustness_value_at_level"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

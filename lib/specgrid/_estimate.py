@@ -110,9 +110,9 @@ def estimate_batch(study: Study, specifications: Sequence[Specification]) -> lis
     with _TURN, threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for _, alike in groupby(specifications, key=lambda s: (s.estimator, s.sample_key)):
-            found = list(alike)
-            shared = _Shared(study, sample_of(study, found[0], codings))
-            rows += [_row(shared, s, digest) for s in found]
+            same = list(alike)
+            shared = _Shared(study, sample_of(study, same[0], codings))
+            rows += [_row(shared, s, digest) for s in same]
     return rows
 
 
@@ -209,8 +209,8 @@ class _Shared:
                 self._fits[controls] = whole.beside(controls)
             except (EstimationError, np.linalg.LinAlgError):
                 self._fits[controls] = None
-        found, place = self._fits[controls], self.outcomes.index(specification.outcome)
-        return (found[0], place) if found and found[1][place] else None
+        fitted, place = self._fits[controls], self.outcomes.index(specification.outcome)
+        return (fitted[0], place) if fitted and fitted[1][place] else None
 
     def error(self, specification: Specification, fit: Slope, place: int) -> tuple[float, float]:
         """Return a standard error of :data:`ftz.kernel.MEATS` and its degrees of freedom."""
@@ -227,10 +227,10 @@ class _Shared:
                 self._matches[covariates] = matches_of(self.sample.frame, covariates, specification)
             except REFUSALS as error:
                 self._matches[covariates] = error
-        found = self._matches[covariates]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        matches = self._matches[covariates]
+        if isinstance(matches, Exception):
+            raise matches
+        return matches
 
 
 def _row(shared: _Shared, specification: Specification, digest: str) -> Row:
@@ -295,13 +295,12 @@ def _inference(estimate: float, std_error: float, df: float = math.nan) -> Row:
 
 
 def _two_way(shared: _Shared, specification: Specification) -> Row:
-    found = shared.fit(specification)
-    if found is None:
+    if (fitted := shared.fit(specification)) is None:
         return _reference(shared, specification)
-    estimate = float(found[0].estimate[found[1]])
+    estimate = float(fitted[0].estimate[fitted[1]])
     if specification.error_type == "wild":
         return _wild(shared, specification, estimate)
-    return _inference(estimate, *shared.error(specification, *found))
+    return _inference(estimate, *shared.error(specification, *fitted))
 
 
 def _reference(shared: _Shared, specification: Specification) -> Row:
@@ -357,20 +356,20 @@ def _matching(shared: _Shared, specification: Specification) -> Row:
     from ftz import matching
 
     frame = shared.sample.frame
-    fit, found = shared.matches(specification)
+    fit, matches = shared.matches(specification)
     outcome, cluster = frame[specification.outcome], frame[shared.cluster]
     clustered = specification.error_type == "cluster"
     if specification.matching == "weights":
         groups = cluster if clustered else None
-        weighted = matching.ipw(outcome, fit, keep=found, cluster=groups)
+        weighted = matching.ipw(outcome, fit, keep=matches, cluster=groups)
         att, error, df = weighted.effect, weighted.std_error, weighted.df
         used = frame.loc[weighted.weights.index]
     else:
         result = matching.att(
-            outcome, found, se=specification.error_type, cluster=cluster if clustered else None
+            outcome, matches, se=specification.error_type, cluster=cluster if clustered else None
         )
         att, error, df = result.att, result.std_error, result.df
-        weights = found.sample_weights
+        weights = matches.sample_weights
         used = frame.loc[weights.index[weights > 0]]
     return _inference(att, error, math.nan if df is None else df) | _sizes(shared.count(used))
 

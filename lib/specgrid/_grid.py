@@ -307,8 +307,8 @@ def _read_choices(path: str | Path) -> Mapping[str, Any]:
     except OSError as error:
         raise FtzError(f"{path}: cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise FtzError(f"{path.name}: no YAML text ({told})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise FtzError(f"{path.name}: no YAML text ({reason})") from None
     if not isinstance(given, Mapping):
         raise FtzError(
             f"{path.name}: holds no mapping; write choices with lists of levels, "

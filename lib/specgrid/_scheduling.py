@@ -251,10 +251,10 @@ def _client(scheduler: str) -> Any:
     try:
         client = dask.Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError, ImportError) as error:
-        told = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise FtzError(
-            f"no Dask scheduler answers at {scheduler} ({told}): start one with `dask scheduler`, "
-            "or leave --scheduler out"
+            f"no Dask scheduler answers at {scheduler} ({reason}): start one with `dask "
+            "scheduler`, or leave --scheduler out"
         ) from None
     try:
         client.wait_for_workers(1, timeout=PATIENCE)

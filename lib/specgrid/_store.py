@@ -61,12 +61,12 @@ def schema(study: str = "", library: str = "", grid: str = "") -> pa.Schema:
     """
     import pyarrow as pa
 
-    told = {"format": FORMAT, "study": study, "library": library, "grid": grid}
+    facts = {"format": FORMAT, "study": study, "library": library, "grid": grid}
     fields = [
         pa.field(name, _kind(name), nullable=name in (*_NUMBERS, *_WHOLE))
         for name in ("key", "study", *CHOICES, *RESULTS, "specification")
     ]
-    text = json.dumps(told, sort_keys=True)
+    text = json.dumps(facts, sort_keys=True)
     return pa.schema(fields, metadata={"ftz": text})
 
 
@@ -232,10 +232,10 @@ class Store:
         if missing:
             raise FtzError(f"{self.folder}: {missing} specifications have no row; run again")
         described = schema(self.study, self.library, grid.digest)
-        wanted = table.take([places[s.key] for s in grid]).combine_chunks()
-        wanted = wanted.replace_schema_metadata(described.metadata)
-        write_bytes(self.folder / TABLE, serialised(wanted))
-        return wanted
+        chosen = table.take([places[s.key] for s in grid]).combine_chunks()
+        chosen = chosen.replace_schema_metadata(described.metadata)
+        write_bytes(self.folder / TABLE, serialised(chosen))
+        return chosen
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -283,9 +283,9 @@ def read(out: str | Path) -> pd.DataFrame:
         raise FtzError(f"{path}: there is no such table; run the multiverse first") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise FtzError(f"{path}: cannot be read ({error})") from None
-    told = json.loads((table.schema.metadata or {}).get(b"ftz", b"{}"))
-    if told.get("format") != FORMAT:
+    facts = json.loads((table.schema.metadata or {}).get(b"ftz", b"{}"))
+    if facts.get("format") != FORMAT:
         raise FtzError(f"{path}: is no table of the multiverse in format {FORMAT}")
     frame = _frame_of(table)
-    frame.attrs = told
+    frame.attrs = facts
     return frame

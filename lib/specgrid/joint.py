@@ -27,7 +27,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.inference._assignments import count_assignments, enumerate_assignments
 from ftz.results import Result
 from specgrid._estimate import estimate_many, is_reassignable
@@ -184,11 +184,9 @@ def joint_test(
     specifications = list(specifications)
     if not specifications:
         raise EstimationError("no specification to test")
-    if scheme not in SCHEMES:
-        raise EstimationError(f"unknown scheme {scheme!r}: use {' or '.join(SCHEMES)}")
+    one_of("scheme", scheme, SCHEMES)
     codings = list(dict.fromkeys(s.adoption for s in specifications))
-    reassign = _by_units if scheme == "units" else _by_observations
-    treatments, count, exact = reassign(study, codings, draws, seed, enumerate_up_to)
+    treatments, count, exact = _treatments(study, codings, scheme, draws, seed, enumerate_up_to)
     estimates, tstats = _estimates(study, specifications, treatments)
     return _rank_curves(
         estimates,
@@ -248,51 +246,31 @@ def _starts(study: Study, codings: Sequence[str]) -> dict[str, Floats]:
     return found
 
 
-_Treatments = tuple[dict[str, Floats], int, bool]
-
-
-def _by_units(
+def _treatments(
     study: Study,
     codings: Sequence[str],
+    scheme: str,
     draws: int,
     seed: int | np.random.Generator,
     enumerate_up_to: int,
-) -> _Treatments:
-    """Return the observed treatment and reassigned ones under each coding."""
-    starts = _starts(study, codings)
-    paths = list(zip(*(starts[coding].tolist() for coding in codings), strict=True))
-    givers, count, exact = _reassigned_paths(
-        paths, draws=draws, seed=seed, enumerate_up_to=enumerate_up_to
-    )
-    treatments = {
-        coding: np.column_stack(
-            [_observed(study, coding, start), _switched_on(study, start[givers])]
-        )
-        for coding, start in starts.items()
-    }
-    return treatments, count, exact
-
-
-def _by_observations(
-    study: Study,
-    codings: Sequence[str],
-    draws: int,
-    seed: int | np.random.Generator,
-    enumerate_up_to: int,
-) -> _Treatments:
-    """Shuffle rows, the same shuffle for every coding; always by drawing."""
+) -> tuple[dict[str, Floats], int, bool]:
+    """Return the observed and reassigned treatments by coding; their number; if all are there."""
     if draws < 1:
         raise EstimationError(f"draws must be at least 1, not {draws}")
-    rng = np.random.default_rng(seed)
     starts = _starts(study, codings)
-    seen = np.column_stack([_observed(study, coding, starts[coding]) for coding in codings])
-    orders = rng.permuted(np.tile(np.arange(len(seen)), (draws, 1)), axis=1).T
-    treatments = {
-        coding: np.column_stack([column, column[orders]])
-        for coding, column in zip(codings, seen.T, strict=True)
-    }
-    labels = np.unique(seen, axis=0, return_inverse=True)[1].ravel()
-    return treatments, count_assignments(labels), False
+    observed = {coding: _observed(study, coding, start) for coding, start in starts.items()}
+    if scheme == "units":
+        paths = list(zip(*(start.tolist() for start in starts.values()), strict=True))
+        givers, count, exact = _reassigned_paths(paths, draws, seed, enumerate_up_to)
+        others = {coding: _switched_on(study, start[givers]) for coding, start in starts.items()}
+    else:  # shuffle rows, the same shuffle for every coding; always by drawing
+        rows = np.tile(np.arange(len(study.frame)), (draws, 1))
+        orders, exact = np.random.default_rng(seed).permuted(rows, axis=1).T, False
+        others = {coding: column[orders] for coding, column in observed.items()}
+        seen = np.column_stack(list(observed.values()))
+        count = count_assignments(np.unique(seen, axis=0, return_inverse=True)[1].ravel())
+    both = {c: np.column_stack([observed[c], others[c]]) for c in codings}
+    return both, count, exact
 
 
 def _curve_statistics(
@@ -388,14 +366,12 @@ def _ranked(observed: Floats, null: Floats) -> pd.DataFrame:
 
 
 def _reassigned_paths(
-    paths: Sequence[Any], *, draws: int, seed: int | np.random.Generator, enumerate_up_to: int
+    paths: Sequence[Any], draws: int, seed: int | np.random.Generator, enumerate_up_to: int
 ) -> tuple[npt.NDArray[np.int64], int, bool]:
     """Return whose path each unit gets, a reassignment a row; their number; if all are there.
 
     Units with equal (hashable) paths are interchangeable.
     """
-    if draws < 1:
-        raise EstimationError(f"draws must be at least 1, not {draws}")
     numbers: dict[Any, int] = {}
     labels = np.array([numbers.setdefault(path, len(numbers)) for path in paths])
     count = count_assignments(labels)

@@ -347,6 +347,14 @@ def test_a_panel_names_its_columns_once(frame):
     assert list(several.table.index) == ["y", "x"]
 
 
+def test_a_part_is_said_once(frame):
+    panel = Panel(frame=frame, outcome="y", treatment="d")
+    assert did.twfe(panel, controls=["x"]).att == did.twfe(frame, "y", "d", ["x"]).att
+    for named in (("y", "d", ["x"], "u"), ("y",)):
+        with pytest.raises(TypeError, match="outcome, treatment, controls after the panel, once"):
+            did.twfe(frame, *named, outcome="y")
+
+
 def test_an_indicator_that_is_constant_up_to_the_last_bit_is_constant():
     population = np.linspace(1, 3, 12)
     flat = (0.1 * population + 0.2 * population) / population

@@ -4,8 +4,8 @@ The estimating equation is equation (1) of Yan, Ye and Wang,
 
 .. math:: y_{it} = \alpha + \beta D_{it} + x_{it}'\gamma + \lambda_i + \mu_t + \epsilon_{it},
 
-estimated by ``linearmodels.PanelOLS`` with unit and period effects.  Standard
-errors are clustered by unit under linearmodels' own small-sample convention: the
+estimated by least squares once unit and period effects are projected out.  Standard
+errors are clustered by unit under the small-sample convention of ``linearmodels``: the
 factor :math:`n/(n-k)`, where *k* counts slopes and effects alike, and no factor
 for the number of clusters.  :func:`ftz.did.cluster_factor` gives the ratio to
 Stata's ``regress ..., vce(cluster)``; :func:`ftz.did.standard_errors` lays the whole

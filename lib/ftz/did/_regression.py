@@ -11,7 +11,7 @@ import pandas as pd
 
 from ftz._projection import check_design
 from ftz.errors import EstimationError
-from ftz.kernel import regress
+from ftz.kernel import regress, small_sample_factor
 from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult
 
@@ -135,15 +135,8 @@ def stepwise(
     )
 
 
-def constant(
-    frame: pd.DataFrame,
-    outcome: str,
-    treatment: str,
-    controls: Sequence[str] = (),
-    *,
-    unit: str = "city",
-    time: str = "year",
-) -> CoefficientResult:
+@on_panel("outcome", "treatment", "controls")
+def constant(panel: Panel) -> CoefficientResult:
     """Return the constant of a two-way fixed-effects column, with its clustered error.
 
     A constant beside two sets of effects means nothing until they are normalised.
@@ -156,23 +149,22 @@ def constant(
     EstimationError
         As :func:`twfe`.
     """
-    from linearmodels.panel import PanelOLS
-
-    slopes = [treatment, *controls]
-    check_design(Panel.of(frame, outcome, treatment, controls, unit=unit, time=time))
-    units = pd.get_dummies(frame[unit], dtype=float, drop_first=True)
-    periods = pd.get_dummies(frame[time], dtype=float, drop_first=True).add_prefix("period ")
-    design = pd.concat(
-        [frame[[unit, time, outcome, *slopes]].assign(const=1.0), units - units.mean(), periods],
-        axis=1,
-    ).set_index([unit, time])
-    regressors = ["const", *slopes, *units.columns, *periods.columns]
-    fit = PanelOLS(design[outcome], design[regressors]).fit(
-        cov_type="clustered", cluster_entity=True
-    )
+    panel.need("outcome", "treatment")
+    panel = panel.with_(weights=None)
+    span, slopes = check_design(panel)
+    fit = regress(span, panel.y, slopes, panel.clusters[0])
+    units, periods = (np.eye(c.max() + 1)[c][:, 1:] for c in (panel.units[0], panel.ranks - 1))
+    others = np.column_stack([panel.d, panel.x, units - units.mean(axis=0), periods])
+    # What the other regressors leave of the constant has its slope (Frisch, Waugh, Lovell).
+    ones = np.ones(len(others))
+    alone = ones - others @ np.linalg.lstsq(others, ones, rcond=None)[0]
+    scores = np.bincount(panel.clusters[0], alone * fit.residuals)
+    factor = small_sample_factor(len(ones), span.rank + slopes.shape[1])
+    power = alone @ alone
+    names = [panel.treatment or "treated", *panel.controls]
     return CoefficientResult(
-        params=fit.params[["const"]].rename(None),
-        std_errors=fit.std_errors[["const"]].rename(None),
-        nobs=int(fit.nobs),
-        title=f"constant of {outcome} on {', '.join(slopes)}: base {frame[time].min()}",
+        params=pd.Series({"const": alone @ panel.y / power}),
+        std_errors=pd.Series({"const": np.sqrt(factor * (scores @ scores)) / power}),
+        nobs=len(ones),
+        title=f"constant of {panel.outcome} on {', '.join(names)}: base {panel.label(1)}",
     )

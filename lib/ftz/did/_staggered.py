@@ -21,14 +21,16 @@ import pandas as pd
 from ftz._projection import check_slopes
 from ftz.did._events import EventStudyResult, assemble, event_study
 from ftz.did._regression import twfe
-from ftz.errors import EstimationError
-from ftz.kernel import Regression, Span, regress
+from ftz.errors import EstimationError, one_of
+from ftz.kernel import LeastSquares, Span, regress
 from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult, Result
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
 AGGREGATES = ("simple", "group", "dynamic")
 METHODS = ("dr", "ipw", "reg")
+#: What a note says where no unit is never treated.
+_NOT_YET = "the comparison is with those not treated yet"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -270,12 +272,10 @@ def callaway_santanna(
     Callaway and Sant'Anna (2021); base period of the event study: the last before adoption
     ("universal").  On an unbalanced panel, by the units seen in both periods.
     """
-    if aggregate not in AGGREGATES:
-        raise EstimationError(f"unknown aggregate {aggregate!r}: use {', '.join(AGGREGATES)}")
+    one_of("aggregate", aggregate, AGGREGATES)
     if control_group not in (None, "never", "not_yet"):
         raise EstimationError(f"unknown control group {control_group!r}: use never or not_yet")
-    if method not in METHODS:
-        raise EstimationError(f"unknown method {method!r}: use {', '.join(METHODS)}")
+    one_of("method", method, METHODS)
     sample = _sample(panel)
     if control_group == "never" and not sample.has_never:
         raise EstimationError("no unit is never treated: use control_group='not_yet'")
@@ -309,10 +309,6 @@ def callaway_santanna(
         by_cell=_by_cell(fit.group_time_effects, sample),
         notes=(*said, *notes, *_anticipated(anticipation)),
     )
-
-
-#: What a note says where no unit is never treated.
-_NOT_YET = "the comparison is with those not treated yet"
 
 
 @on_panel("outcome", "cohort", "controls")
@@ -531,7 +527,7 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> Regression:
+def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> LeastSquares:
     units, periods = (pile.groupby(["stack", key]).ngroup().to_numpy() for key in "ut")
     span = Span.of(units, periods, weights=pile["w"].to_numpy(float) if "w" in pile else None)
     values = slopes.to_numpy(float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index._preparation import require_numbers
 
 MEANS = ("arithmetic", "geometric", "harmonic")
@@ -39,8 +39,7 @@ def aggregate(
         are negative or all zero, and values that are not positive under a geometric or
         harmonic mean; the column and row are named.
     """
-    if method not in AGGREGATIONS:
-        raise EstimationError(f"unknown aggregation {method!r}: use {', '.join(AGGREGATIONS)}")
+    one_of("aggregation", method, AGGREGATIONS)
     if set(values.columns) != set(weights.index):
         raise EstimationError("values and weights do not name the same columns")
     require_numbers(values)

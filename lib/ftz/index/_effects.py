@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import optimize
 
 from ftz._projection import check_design, span_of
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index._tree import IndexTree
 from ftz.index._weights import leaf_weights
 from ftz.kernel import Span
@@ -280,8 +280,7 @@ def weigh_effects(
         Rows of the frame that the indicators lack, an indicator that is not positive under
         a logarithm, and whatever :func:`ftz.did.twfe` refuses in a design.
     """
-    if scale not in SCALES:
-        raise EstimationError(f"unknown scale {scale!r}: use {', '.join(SCALES)}")
+    one_of("scale", scale, SCALES)
     rows = pd.MultiIndex.from_frame(frame[[unit, time]])
     absent = rows[~rows.isin(normalised.index)].sort_values()
     if len(absent):
@@ -330,6 +329,12 @@ def linear_functional(panel: Panel) -> tuple[np.ndarray, Callable[[np.ndarray], 
     EstimationError
         Missing columns or values, duplicate rows, a regressor without variation within
         units and periods, collinear regressors.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabb"), "year": [1, 2] * 2, "d": [0, 1, 0, 0]})
+    >>> [float(f) for f in linear_functional(frame, "d")[0].round(12)]
+    [-1.0, 1.0, 1.0, -1.0]
     """
     check_design(panel)
     own = span_of(panel).residual(panel.d)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index._preparation import constant_columns, require_numbers
 
 NORMALISATIONS = ("minmax", "zscore", "tscore", "rank", "goalposts", "distance", "none")
@@ -57,8 +57,7 @@ def normalise(
     -----
     OECD and JRC (2008), step 5.
     """
-    if method not in NORMALISATIONS:
-        raise EstimationError(f"unknown normalisation {method!r}: use {', '.join(NORMALISATIONS)}")
+    one_of("normalisation", method, NORMALISATIONS)
     require_numbers(indicators)
     names = list(indicators.columns)
     signs = _signs(names, {} if directions is None else dict(directions))

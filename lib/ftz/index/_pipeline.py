@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index import _aggregation, _normalisation, _weights
 from ftz.index._preparation import (
     IMPUTATIONS,
@@ -127,8 +127,7 @@ class IndexSpec:
             (PARTIAL, [self.partial]),
         ):
             for value in values:
-                if value not in allowed:
-                    raise EstimationError(f"unknown choice {value!r}: use {', '.join(allowed)}")
+                one_of("choice", value, allowed)
         if self.shift < 0 or (self.lift or 0) < 0:
             raise EstimationError("shift and lift must not be negative")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 
 IMPUTATIONS = ("none", "linear", "carry", "period_mean", "period_median")
 OUTLIERS = ("none", "clip", "winsorise", "log", "winsorise_log", "boxcox")
@@ -105,9 +105,14 @@ def impute(indicators: pd.DataFrame, method: str = "none") -> pd.DataFrame:
     EstimationError
         An unknown method; an indicator that is missing throughout, or still has gaps
         afterwards; any gap under ``"none"``.  The indicator is named.
+
+    Examples
+    --------
+    >>> rows = pd.MultiIndex.from_product([["a"], [2001, 2002, 2003]])
+    >>> impute(pd.DataFrame({"x": [1, None, 5.0]}, rows), "linear")["x"].tolist()
+    [1.0, 3.0, 5.0]
     """
-    if method not in IMPUTATIONS:
-        raise EstimationError(f"unknown imputation {method!r}: use {', '.join(IMPUTATIONS)}")
+    one_of("imputation", method, IMPUTATIONS)
     empty = indicators.columns[indicators.isna().all()]
     if len(empty):
         raise EstimationError(f"indicator {empty[0]} is missing throughout: leave it out")
@@ -144,6 +149,9 @@ def is_outlying(values: np.ndarray, skew_limit: float = 2.0, kurtosis_limit: flo
 
     The limits 2 and 3.5 on the sample-adjusted skewness and excess kurtosis are those of
     the JRC's audits and of R's COINr.
+
+    >>> is_outlying(np.array([1.0, 2.0, 3.0, 4.0, 90.0])), is_outlying(np.arange(5.0))
+    (True, False)
     """
     skew, kurtosis = stats.skew(values, bias=False), stats.kurtosis(values, bias=False)
     return bool(abs(skew) > skew_limit and kurtosis > kurtosis_limit)
@@ -180,9 +188,14 @@ def treat_outliers(
     ------
     EstimationError
         An unknown rule; a value that is not positive under a logarithm or power.
+
+    Examples
+    --------
+    >>> treated, what = treat_outliers(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0, 90.0]}), "winsorise")
+    >>> treated["x"].tolist(), float(what.loc["x", "number"])
+    ([1.0, 2.0, 3.0, 4.0, 4.0], 1.0)
     """
-    if rule not in OUTLIERS:
-        raise EstimationError(f"unknown outlier rule {rule!r}: use {', '.join(OUTLIERS)}")
+    one_of("outlier rule", rule, OUTLIERS)
     require_numbers(indicators)
     treated, found = {}, {}
     for name in indicators.columns:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.index._preparation import constant_columns, require_numbers
 from ftz.index._tree import IndexTree
 
@@ -108,9 +108,14 @@ def data_weights(normalised: pd.DataFrame, method: str, shift: float = 1e-4) -> 
     EstimationError
         An unknown method, a negative shift, missing values, one row only, an indicator that
         cannot be weighted by the method, or indicators that do not differ.
+
+    Examples
+    --------
+    >>> two = pd.DataFrame({"steady": [0.4, 0.6], "wild": [0.0, 0.6]})
+    >>> data_weights(two, "sd").round(2).to_dict()
+    {'steady': 0.25, 'wild': 0.75}
     """
-    if method not in FROM_DATA:
-        raise EstimationError(f"unknown weights {method!r}: use {', '.join(FROM_DATA)}")
+    one_of("weights", method, FROM_DATA)
     if shift < 0:
         raise EstimationError(f"the shift must not be negative, and is {shift}")
     require_numbers(normalised)

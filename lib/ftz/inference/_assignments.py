@@ -11,7 +11,7 @@ from math import factorial, prod
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.inference._projection import Design, numbered_periods
 from ftz.panel import adopted, moments
 
@@ -87,8 +87,7 @@ def scheme_of(
         Unknown scheme; for units and dates, a treatment that is not 0/1 or switches off,
         an adoption that does not name every unit, or no treated unit.
     """
-    if name not in SCHEMES:
-        raise EstimationError(f"unknown scheme {name!r}: use {' or '.join(SCHEMES)}")
+    one_of("scheme", name, SCHEMES)
     if name == "observations":
         return _shuffle(design.d, np.transpose)
     starts = adoption_starts(design, adoption)

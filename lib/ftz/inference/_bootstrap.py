@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, no_column
+from ftz.errors import EstimationError, no_column, one_of
 from ftz.inference._few_treated import caution
 from ftz.inference._projection import Design, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
@@ -375,8 +375,7 @@ def _weights(
                 f"weights must be numbers in the shape (draws, {groups}), not {given.shape}"
             )
         return given, False, "given"
-    if weights not in WEIGHTS:
-        raise EstimationError(f"unknown weights {weights!r}: use {' or '.join(WEIGHTS)}")
+    one_of("weights", weights, WEIGHTS)
     if weights == "rademacher" and groups < 63 and 2**groups <= enumerate_up_to:
         return sign_vectors(groups), True, weights
     if draws < 1:

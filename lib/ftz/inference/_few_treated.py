@@ -42,6 +42,11 @@ def caution(n_clusters: int, n_treated: int, few: int = _FEW) -> str:
     The words follow MacKinnon and Webb (2018): as treated clusters become fewer, the
     clustered t test and the unrestricted wild bootstrap reject too often, the restricted
     one too seldom, and the more so the fewer there are.
+
+    Examples
+    --------
+    >>> caution(20, 2).split(".")[0], caution(20, 10)
+    ('Caution: only 2 of 20 clusters are treated', '')
     """
     sides = ((n_treated, "treated"), (n_clusters - n_treated, "untreated"))
     least, kind = min((side for side in sides if side[0] > 0), default=(0, ""))

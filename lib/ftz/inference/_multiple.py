@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.inference._bootstrap import wild_cluster_bootstrap
 from ftz.inference._randomisation import placebo
 from ftz.panel import Panel, on_panel
@@ -112,8 +112,7 @@ def romano_wolf(
     outcomes = list(outcomes)
     if len(outcomes) < 2 or len(set(outcomes)) < len(outcomes):
         raise EstimationError("multiple testing needs two outcomes or more, each named once")
-    if method not in ("bootstrap", "units"):
-        raise EstimationError(f"unknown method {method!r}: use bootstrap or units")
+    one_of("method", method, ("bootstrap", "units"))
     start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
     keys: dict[str, Any] = {"seed": start, "draws": draws}
     if method == "bootstrap":

@@ -14,7 +14,7 @@ import numpy as np
 from ftz._projection import check_size, span_of
 from ftz.errors import EstimationError
 from ftz.kernel import Span, residual, small_sample_factor
-from ftz.panel import Panel
+from ftz.panel import Panel, on_panel
 
 #: Up to this many numbers a dense basis is faster than a span.
 _DENSE = 1_000_000
@@ -130,6 +130,7 @@ def numbered_periods(places: np.ndarray) -> np.ndarray:
     return places if follow else np.arange(1.0, len(places) + 1)
 
 
+@on_panel("outcome", "treatment", "controls")
 def prepare(panel: Panel) -> Design:
     """Check a panel and turn it into arrays.
 

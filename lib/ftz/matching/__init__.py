@@ -19,7 +19,7 @@ order of the rows.
 
 from ftz.matching._balance import balance, overall_balance
 from ftz.matching._covariates import METRICS, match_covariates
-from ftz.matching._effect import STANDARD_ERRORS, AttResult, ate, att
+from ftz.matching._effect import STANDARD_ERRORS, MatchingResult, ate, att
 from ftz.matching._matches import KERNELS, METHODS, Matches, kernel_match, match, stratify
 from ftz.matching._panels import SCHEMES, PanelMatches, match_panel
 from ftz.matching._score import ScoreResult, propensity_score

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import as_groups, binary, effective_size, numbers
 from ftz.matching._matches import Matches
 
@@ -56,8 +56,7 @@ def balance(
     status = as_groups(treated.reindex(frame.index)).to_numpy()
     after = _after(frame, weights, status)
     spreads = values[status].var(axis=0, ddof=1), values[~status].var(axis=0, ddof=1)
-    if scale not in SCALES:
-        raise EstimationError(f"unknown scale {scale!r}: use {', '.join(SCALES)}")
+    one_of("scale", scale, SCALES)
     square = {"pooled": np.mean(spreads, axis=0), "treated": spreads[0], "control": spreads[1]}
     sd = np.sqrt(square[scale])
     blocks = {}

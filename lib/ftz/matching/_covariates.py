@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching import _search as search
 from ftz.matching._checks import as_groups, numbers
 from ftz.matching._matches import Matches, collect
@@ -97,8 +97,7 @@ def match_covariates(
 
 def whitened(values: np.ndarray, names: Sequence[str], metric: str) -> np.ndarray:
     """Return coordinates in which Euclidean distance is the metric's distance."""
-    if metric not in METRICS:
-        raise EstimationError(f"unknown metric {metric!r}: use {', '.join(METRICS)}")
+    one_of("metric", metric, METRICS)
     centred: np.ndarray = values - values.mean(axis=0)
     if metric == "euclidean":
         return centred

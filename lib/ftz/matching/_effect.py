@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching import _variance as _variance
 from ftz.matching._checks import outcomes
 from ftz.matching._matches import Matches
@@ -25,7 +25,7 @@ STANDARD_ERRORS = (
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class AttResult(CoefficientResult):
+class MatchingResult(CoefficientResult):
     """Average effect of treatment on the treated.
 
     Attributes
@@ -81,7 +81,7 @@ def att(
     fit: ScoreResult | None = None,
     metric: str = "mahalanobis",
     cluster: pd.Series | None = None,
-) -> AttResult:
+) -> MatchingResult:
     r"""Estimate the effect on the treated as the mean difference to their matches.
 
     Parameters
@@ -183,7 +183,7 @@ def att(
         squared = np.nan
     else:
         raise EstimationError(f"unknown standard error {se!r}: use {', '.join(STANDARD_ERRORS)}")
-    return AttResult(
+    return MatchingResult(
         params=pd.Series({"ATT": effect}),
         std_errors=pd.Series({"ATT": _root(squared)}),
         nobs=matches.n_treated + matches.n_controls_used,
@@ -288,8 +288,7 @@ def _check_abadie_imbens(se: str, target: str, fit: ScoreResult | None) -> None:
         raise EstimationError(
             f"unknown standard error {se!r}: use abadie_imbens or abadie_imbens_2016"
         )
-    if target not in ("population", "sample"):
-        raise EstimationError(f"unknown target {target!r}: use population or sample")
+    one_of("target", target, ("population", "sample"))
     if se == "abadie_imbens_2016" and fit is None:
         raise EstimationError(
             "abadie_imbens_2016 corrects for an estimated score: pass fit=, the fitted score"

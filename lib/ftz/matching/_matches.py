@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching import _search as search
 from ftz.matching._checks import aligned, effective_size, generator
 from ftz.matching._search import TIE
@@ -240,8 +240,7 @@ def match(
 
 def _check_settings(method: str, k: int | None, caliper: float | None) -> int | None:
     """Return k, 1 where it is needed and not given; refuse what the method does not use."""
-    if method not in METHODS:
-        raise EstimationError(f"unknown method {method!r}: use {', '.join(METHODS)}")
+    one_of("method", method, METHODS)
     if ("caliper" in method) != (caliper is not None):
         if "caliper" in method:
             raise EstimationError(f"{method} needs a caliper: give caliper=, the widest distance")
@@ -258,10 +257,8 @@ def _check_settings(method: str, k: int | None, caliper: float | None) -> int | 
 
 
 def _check_choice(method: str, ties: str, order: str, replacement: bool) -> None:
-    if ties not in ("share", "first", "random"):
-        raise EstimationError(f"unknown ties {ties!r}: use share, first or random")
-    if order not in ("largest", "smallest", "data", "random"):
-        raise EstimationError(f"unknown order {order!r}: use largest, smallest, data or random")
+    one_of("ties", ties, ("share", "first", "random"))
+    one_of("order", order, ("largest", "smallest", "data", "random"))
     if method == "caliper" and (ties != "share" or not replacement):
         raise EstimationError(
             "caliper uses every control within reach: it has no ties to break and cannot "
@@ -370,8 +367,7 @@ def kernel_match(
     Heckman, Ichimura and Todd (1997): :math:`w_{ij} = K_{ij} / \sum_l K_{il}` with
     :math:`K_{ij} = K((p_i - p_j)/h)`.
     """
-    if kernel not in KERNELS:
-        raise EstimationError(f"unknown kernel {kernel!r}: use {', '.join(KERNELS)}")
+    one_of("kernel", kernel, KERNELS)
     if not 0 < bandwidth < np.inf:
         raise EstimationError(f"a bandwidth must be positive and finite, not {bandwidth}")
     score, status = aligned(score, treated)

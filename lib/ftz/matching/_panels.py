@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import binary, numbers
 from ftz.matching._effect import att
 from ftz.matching._matches import Matches, kernel_match, match
@@ -153,8 +153,7 @@ def match_panel(
     """
     choices = {scheme: SCHEMES, score: ("own", "pooled"), on: ("linear_index", "score")}
     for value, allowed in choices.items():
-        if value not in allowed:
-            raise EstimationError(f"unknown choice {value!r}: use {', '.join(allowed)}")
+        one_of("choice", value, allowed)
     columns = [treatment, *covariates]
     binary(frame, treatment)
     numbers(frame, columns)

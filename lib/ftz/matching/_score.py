@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import binary, numbers
 from ftz.results import CoefficientResult
 
@@ -109,8 +109,7 @@ def propensity_score(
     import statsmodels.api as sm
 
     models = {"logit": sm.Logit, "probit": sm.Probit}
-    if link not in models:
-        raise EstimationError(f"unknown link {link!r}: use {' or '.join(models)}")
+    one_of("link", link, models)
     covariates = list(covariates)
     treated = binary(frame, treatment)
     raw = numbers(frame, covariates)

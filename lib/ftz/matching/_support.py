@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import aligned
 
 RULES = ("minmax", "treated_minmax", "crump", "fixed", "trim", "none")
@@ -64,8 +64,7 @@ def common_support(
 
 def _level(rule: str, level: float | None) -> float | None:
     """Return the rule's number, its default where none is given; refuse what it cannot use."""
-    if rule not in RULES:
-        raise EstimationError(f"unknown support rule {rule!r}: use {', '.join(RULES)}")
+    one_of("support rule", rule, RULES)
     if level is None:
         return _LEVELS.get(rule)
     if rule not in _LEVELS:

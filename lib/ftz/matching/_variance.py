@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching import _search as search
 from ftz.matching._covariates import whitened
 from ftz.matching._matches import METHODS, Matches
@@ -28,8 +28,7 @@ def conditional_variance(
     """Return the outcome's variance at each unit of a group from its nearest in the group."""
     if neighbours < 1 or neighbours != int(neighbours):
         raise EstimationError(f"neighbours must be a whole number from 0, not {neighbours}")
-    if form not in FORMS:
-        raise EstimationError(f"unknown variance {form!r}: use {' or '.join(FORMS)}")
+    one_of("variance", form, FORMS)
     if len(y) <= neighbours:
         raise EstimationError(f"{neighbours} neighbours asked for in a group of {len(y)}")
     # A unit is its own nearest neighbour: look for one more; it differs from itself by zero.

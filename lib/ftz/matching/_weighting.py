@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError
+from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import effective_size, numbers, outcomes
 from ftz.matching._score import ScoreResult
 from ftz.results import CoefficientResult
@@ -153,8 +153,7 @@ def _weights_of(
     estimand: str, d: np.ndarray, p: np.ndarray, slope: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the weights of treated and controls, and their slopes in the linear index."""
-    if estimand not in ("att", "ate"):
-        raise EstimationError(f"unknown estimand {estimand!r}: use att or ate")
+    one_of("estimand", estimand, ("att", "ate"))
     # Odds on controls only: a treated row's own score may be one without harm.
     rest = np.where(d == 1, 1.0, 1 - p)
     if estimand == "att":
@@ -253,8 +252,7 @@ def doubly_robust(
     Sant'Anna and Zhao (2020) for the ATT; Robins, Rotnitzky and Zhao (1994) for the ATE,
     which is Stata's ``teffects aipw``.
     """
-    if method not in ("traditional", "improved"):
-        raise EstimationError(f"unknown method {method!r}: use traditional or improved")
+    one_of("method", method, ("traditional", "improved"))
     if estimand not in ("att", "ate") or (estimand, method) == ("ate", "improved"):
         raise EstimationError(f"unknown estimand {estimand!r} of method {method}: use att")
     y, _, d, p, x, slope = _arrays(outcome, fit, None)

@@ -72,7 +72,7 @@ def _plain_markdown(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
-def fits(tags: list[str], lacking: Mapping[str, str]) -> bool:
+def _fits(tags: list[str], lacking: Mapping[str, str]) -> bool:
     """Tell whether a cell with these tags stands on the pages of a study."""
     needed = {tag.removeprefix("needs-") for tag in tags if tag.startswith("needs-")}
     replaced = {tag.removeprefix("lacks-") for tag in tags if tag.startswith("lacks-")}
@@ -113,7 +113,7 @@ def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         tags = list(cell.metadata.get("tags", []))
-        if not fits(tags, lacking):
+        if not _fits(tags, lacking):
             continue
         shown = [tag for tag in tags if not tag.startswith(("needs-", "lacks-"))]
         if "injected-parameters" in shown:

@@ -119,9 +119,9 @@ def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Fi
         dots = table[grown & (table["reading"] == reading)]
         axes.plot(dots["left"], dots["effect"], marker, color=color, ms=4, alpha=0.7, label=reading)
     ends = table[table["end"].isin(["low", "high"])]
-    for official, label, fill in ((False, "pushed", ORANGE), (True, "in official ranges", "none")):
+    for official, label, face in ((False, "pushed", ORANGE), (True, "in official ranges", "none")):
         part = ends[ends["official"] == official]
-        axes.plot(part["left"], part["effect"], "^", color=ORANGE, mfc=fill, ms=6, label=label)
+        axes.plot(part["left"], part["effect"], "^", color=ORANGE, mfc=face, ms=6, label=label)
     axes.axhline(printed, color=INK, lw=0.8, ls="--", label="two-way reading: the printed effect")
     axes.axhline(0, color=INK, lw=0.8)
     axes.set_xlabel("share of the zone's variation that the controls leave")
