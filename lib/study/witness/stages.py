@@ -619,7 +619,8 @@ def _others(
         name: partial(_sub_index, targets, plan, column, values, rng, design, errors)
         for column, name in SUB_INDICES.items()
     }
-    cells, steps = {}, {}
+    cells: Values = {}
+    steps: dict[str, int] = {}
     for stage, search in (stages | {"linkage": linkage}).items():
         found = search()
         _require(found, stage)
