@@ -178,7 +178,7 @@ def test_official_panels_lie_inside_the_official_ranges(number):
 def test_official_ranges_do_not_force_the_sign():
     inside = TABLE[TABLE["official"]]
     pushed = inside[inside["end"] != "member"]
-    assert inside["parent"].nunique() >= 2
+    assert inside["parent"].nunique() >= 3
     by = pushed.groupby(["tolerance", "end"])["effect"]
     assert by.min()[0.5, "low"] > 0 > by.min()[0.1, "low"]
     assert by.max()[0.5, "high"] < 0.4

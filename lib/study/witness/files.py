@@ -75,7 +75,7 @@ STANDS = {
     ("multiverse", "multiverse-appendix"): (
         "Multiverse",
         ("two-way",),
-        "the paper's own path has to be on the curve; " + _ONLY,
+        "the paper's own path, which returns column (5), has to be on the curve",
     ),
     ("do-the-tools-work", "tools-appendix"): (
         "Do the tools work?",

@@ -474,7 +474,7 @@ def run(
     out: Path,
     *,
     starts: int = 2,
-    inside: int = 2,
+    inside: int = 3,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
