@@ -9,6 +9,8 @@ PYTHON ?=
 PORT   ?= 8000
 # Tests at a time.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+# A file stays with one worker, in the order of tests/conftest.py: the longest begin first.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -54,7 +56,7 @@ endif
 test: $(READY)  ## run all tests: library, notebooks, the built book, the repository
 	@echo "==> testing: library, every notebook, the built book, the repository"
 	@echo "    (make cover leaves out the parts that execute chapters)"
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not nightly" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m "not nightly" $(ARGS)
 
 # The outputs are kept by content, and `make book` sets its pages from them.
 .PHONY: notebooks
@@ -88,16 +90,16 @@ links: $(READY)  ## check every link inside the built book
 
 .PHONY: cover
 cover: $(READY)  ## the quick tests, with the coverage of the library
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not nightly" \
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m "not slow and not nightly" \
 	  --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 .PHONY: slow
 slow: $(READY)  ## the other tests: notebooks, the built book, a page of each kind in the browser
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not nightly" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m "slow and not nightly" $(ARGS)
 
 .PHONY: nightly
 nightly: $(READY)  ## Monte Carlo, kills under load, every page in the browser: what CI leaves
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m nightly $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m nightly $(ARGS)
 
 .PHONY: chapter
 chapter: $(READY)  ## execute one chapter on its own: CHAPTER=notebooks/robustness.md

@@ -13,17 +13,14 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution,
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name as canonical
+
 from bookworks.errors import BookError
 from bookworks.files import below
 
 #: Name, version and the rest of an entry of a lock.
 ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]\n]*\])?==([^\s;\\]+)(.*?)(?=^\S|\Z)", re.M | re.S)
 _LICENCE = re.compile(r"licen[cs]e|copying|notice|\bofl\b", re.I)
-
-
-def canonical(name: str) -> str:
-    """Return the name of a package as an index writes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def licences(name: str, version: str) -> list[dict[str, Any]]:

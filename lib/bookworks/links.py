@@ -7,6 +7,7 @@ line, where a tool made it), and with what may have been meant.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from os.path import normpath
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -53,7 +54,7 @@ def problem(site: Path, known: Mapping[Path, Page], path: Path, link: str) -> st
     address = urlsplit(link)
     if not link or address.scheme or address.netloc:
         return None
-    target = (path.parent / unquote(address.path)).resolve() if address.path else path
+    target = Path(normpath(path.parent / unquote(address.path))) if address.path else path
     if not target.is_relative_to(site):
         return "it leaves the book: link to a page of _toc.yml, or name the file in words"
     if not target.is_file():

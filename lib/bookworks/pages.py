@@ -155,6 +155,7 @@ def read_key(app: Any, page: str) -> str:
     env, state = app.env, app.bookworks
     text = read_text(Path(env.doc2path(page)), execution.MOST_OUTPUT)
     sources = (env.path2doc(env.relfn2path(name, page)[1]) for name in pasted_from(text))
+    shown = (page, *sorted(filter(None, sources)))
     files = set(env.dependencies.get(page, ())) | {
         name for name, (pages, _) in env.images.items() if page in pages
     }
@@ -162,16 +163,12 @@ def read_key(app: Any, page: str) -> str:
         {
             "source": text,
             "machine": state.machine,
-            "results": [_result(state, name) for name in (page, *sorted(filter(None, sources)))],
+            "results": [e.result for e in map(state.executions.get, shown) if e],
             "files": {name: keys.state(Path(app.srcdir, name)) for name in sorted(files)},
             "cited": _cited(env, page),
             "more": app.emit("bookworks-read", page),
         }
     )
-
-
-def _result(state: State, page: str) -> str:
-    return state.executions[page].result if page in state.executions else ""
 
 
 def _cited(env: Any, page: str) -> object:
@@ -191,6 +188,8 @@ def book_key(app: Any) -> str:
     env = app.env
     domains = {name: sorted(map(str, d.get_objects())) for name, d in env.domains.items()}
     labels = getattr(env.get_domain("std"), "labels", {})
+    citations = env.domaindata.get("cite", {}).get("citations", ())
+    look = map(str, (*app.config.html_static_path, *app.config.templates_path))
     return keys.digest(
         {
             "titles": {page: title.astext() for page, title in env.titles.items()},
@@ -199,25 +198,12 @@ def book_key(app: Any) -> str:
             "figures": env.toc_fignumbers,
             "labels": sorted(map(str, labels.items())),
             "objects": domains,
-            "references": _formatted(env),
+            "references": [(c.citation_id, c.key, repr(c.entry)) for c in citations],
             "settings": {v.name: str(v.value) for v in app.config.filter({"html", "env"})},
-            "static": _look(app),
+            # the book's own styles, scripts and templates
+            "static": keys.tree(Path(app.srcdir), sorted(f for f in look if f[:1] != "/")),
         }
     )
-
-
-def _look(app: Any) -> str:
-    """Return the hash of the book's own styles, scripts and templates."""
-    root, config = Path(app.srcdir), app.config
-    folders = [str(p) for p in (*config.html_static_path, *config.templates_path)]
-    return keys.tree(root, sorted(p for p in folders if not Path(p).is_absolute()))
-
-
-def _formatted(env: Any) -> object:
-    if "cite" not in env.domaindata:
-        return None
-    citations = env.domaindata["cite"]["citations"]
-    return [(c.citation_id, c.key, repr(c.entry)) for c in citations]
 
 
 # -- which pages are read, which are written -------------------------------------------------

@@ -17,8 +17,9 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name as canonical
 
-from bookworks.bom import ENTRY, canonical
+from bookworks.bom import ENTRY
 from bookworks.book import Book
 from bookworks.files import pack, read_text
 
@@ -93,7 +94,7 @@ def _files(book: Book) -> Iterator[tuple[str, Path]]:
                     yield below + path.relative_to(top.parent).as_posix(), path
 
 
-def _closure(names: set[str]) -> set[str]:
+def _closure(names: Iterable[str]) -> set[str]:
     """Return packages with all that they need here, optional parts left out."""
     found: set[str] = set()
     todo = list(names)
