@@ -9,7 +9,7 @@ inside the rounding intervals can obey.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
@@ -367,8 +367,3 @@ def undecided(
 ) -> Check:
     """Return a check that the print does not settle, with the reason."""
     return Check(paper, rule, tuple(cells), UNDECIDED, reasoning, (), title)
-
-
-def with_remark(check: Check, remark: str) -> Check:
-    """Add a sentence to a check's reasoning."""
-    return replace(check, reasoning=f"{check.reasoning} {remark}")

@@ -53,7 +53,8 @@ def _html_table(table: Any, file: str) -> Sheet:
         [
             (
                 Piece(tidy(cell.text_content()), cell.sourceline or 0, number),
-                *(_span(cell.get(key)) for key in ("colspan", "rowspan")),
+                _span(cell.get("colspan")),
+                _span(cell.get("rowspan")),
             )
             for number, cell in enumerate(row.xpath("td|th"), start=1)
         ]

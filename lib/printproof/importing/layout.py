@@ -116,7 +116,7 @@ class _Layout:
         used = [
             j
             for j in range(len(sheet.rows[0]) if kept else 0)
-            if any(sheet.rows[i][j].text for i in kept)
+            if any(row[j].text and (j == 0 or row[j] is not row[j - 1]) for row in sheet.rows)
         ]
         self.rows = [[sheet.rows[i][j] for j in used] for i in kept]
         named = {p: self._unlabelled(p) for row in self.rows for p in row[1:]}

@@ -22,7 +22,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,6 @@ from printproof.statement import (
     Premise,
     Statement,
     undecided,
-    with_remark,
 )
 from printproof.study import CONSTANTS, Study, declared_list
 
@@ -81,10 +80,7 @@ def steps(study: Study, group: Mapping[str, Any]) -> Iterator[tuple[str, str, st
     Steps that add more than one regressor are left out: the identity is for one.
     """
     table = group["table"]
-    columns = group.get("columns") or list(
-        dict.fromkeys(p.column for p in study.tables.get(table, ()) if p.statistic == "coef")
-    )
-    for short, long in itertools.pairwise(columns):
+    for short, long in itertools.pairwise(group.get("columns") or study.columns(table)):
         before, after = (study.regressors(table, c) for c in (short, long))
         entering = [name for name in after if name not in before]
         if len(entering) == 1 and set(before) <= set(after):
@@ -102,11 +98,7 @@ def _nesting(study: Study, group: Mapping[str, Any]) -> list[Premise]:
     That nothing unprinted enters or leaves with a regressor has to be declared: fixed
     effects are often named in words only.
     """
-    columns = group.get("columns") or list(
-        dict.fromkeys(
-            p.column for p in study.tables.get(group["table"], ()) if p.statistic == "coef"
-        )
-    )
+    columns = group.get("columns") or study.columns(group["table"])
     listed = ", ".join(f'"{c}"' for c in columns)
     line = f"nested: [{{table: {group['table']}, columns: [{listed}]}}]"
     return [
@@ -272,7 +264,8 @@ def _classical(
     )
     if check.verdict == "consistent" or says == {"classical"}:
         return check
-    return with_remark(check, "This excludes the homoskedastic formula, not the coefficients.")
+    remark = "This excludes the homoskedastic formula, not the coefficients."
+    return replace(check, reasoning=f"{check.reasoning} {remark}")
 
 
 def _classical_mediation(study: Study, entry: Mapping[str, Any]) -> Iterator[Check]:
