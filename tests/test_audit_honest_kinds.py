@@ -121,3 +121,33 @@ p:
     found = ledger(tmp_path, text, "")
     assert {c.verdict for c in found.select(rule="statistic")} == {"undecided", "consistent"}
     assert not found.findings and not [c for c in found if "batch 2" in c.title]
+
+
+MEANS = """
+p:
+  declare: {stars: {"*": .1, "**": .05}, tails: two, df: normal, scale: linear}
+  table1:
+    parentheses: se
+    men: {x: ["2.41", "(0.10)"], y: ["3.12", "(0.20)"]}
+    women: {x: ["1.93", "(0.10)"], y: ["3.20", "(0.20)"]}
+    apart: {x: ["0.48**", "(0.14)"], y: ["-0.08", "(0.28)"]}
+"""
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_means_without_stars_beside_a_starred_difference_may_be_honest(tmp_path, across):
+    text = MEANS
+    if not across:  # one column a variable, the groups below each other
+        text = MEANS[: MEANS.index("    men")]
+        text += '    x: {men: ["2.41", "(0.10)"], apart: ["0.48**", "(0.14)"]}\n'
+        text += '    y: {men: ["3.12", "(0.20)"], apart: ["-0.48**", "(0.14)"]}\n'
+    found = ledger(tmp_path, text, "")
+    assert not found.findings
+    waiting = [c for c in found.select(rule="stars") if c.verdict == "undecided"]
+    assert waiting and {c.declare for c in waiting} == {"`unmarked: tested`"}
+    found = ledger(tmp_path, text.replace("tails: two", "tails: two, unmarked: tested"), "")
+    assert len(found.findings) == len(waiting)
+    proof = printproof.certificate(found.findings[0], found.study("p"))
+    assert "no mark" in checker.verify(proof, printproof.plain(found.study("p")))
+    with pytest.raises(checker.CertificateError, match="'unmarked' must be declared"):
+        checker.verify({**proof, "premises": [x for x in proof["premises"] if x[2] != "unmarked"]})

@@ -735,3 +735,38 @@ def test_nothing_is_written_where_the_import_fails(tmp_path, capsys, monkeypatch
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PASTED.encode())))
     assert cli.main(["audit", "import", "-", "--parens", "t"]) == 0
     assert '"pasted":' in (shown := capsys.readouterr().out) and "parentheses: t" in shown
+
+
+def test_headings_may_count_and_numbers_may_bear_their_names():
+    text = r"""
+\begin{tabular}{lcc}
+ & 1 & 2 \\ \midrule
+ Social & 4.266 & 5.1 (p=0.20) \\
+ & (1.820) & \\
+ & {}[0.022] & \\ \midrule
+ N & 68 & 68 \\
+\multicolumn{3}{l}{Standard errors are in paranthesis, p-values in square brackets.}
+\end{tabular}
+"""
+    found = import_tables(text.encode(), "a.tex")
+    assert '"1":' in found and '"2":' in found
+    assert "# line 4: 5.1 (p=0.20) is written 5.1 (0.20)" in found
+    assert "parentheses: se" in found and "brackets: p" in found
+
+
+def test_a_line_from_the_margin_opens_a_part_and_is_no_heading():
+    text = "Network,degree,density\nVillages,,\nsocial,15.3,0.07\nOthers,,\nsocial,5.7,0.03\n"
+    found = import_tables(text.encode(), "a.csv")
+    assert 'columns: ["degree", "density"]' in found and '"Others: social": ["5.7"' in found
+
+
+def test_a_first_column_of_numbers_names_no_rows():
+    with pytest.raises(RecordError, match="2:1: the first column holds numbers"):
+        import_tables(b"m,se\n.349,.167\n.698,.120\n", "a.csv")
+
+
+def test_a_cell_that_spans_a_million_columns_is_no_danger():
+    wide = '<td>a<td colspan="99999999" rowspan="0">all'
+    rows = "<tr><td>x<td>0.1<td colspan=x>0.2<tr><td>y<td>0.3<td>0.4"
+    found = import_tables(f"<table><tr>{wide}{rows}</table>".encode(), "a.html")
+    assert '"x": ["0.1", "0.2"' in found

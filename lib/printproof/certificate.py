@@ -21,15 +21,7 @@ from printproof.study import Study, open_fact
 
 #: Keys that hold words about an entry, which a verifier must not need.
 _WORDS = {
-    "inferred",
-    "strength",
-    "title",
-    "says",
-    "remark",
-    "otherwise",
-    "claim",
-    "words",
-    "because",
+    *("inferred", "strength", "title", "says", "remark", "otherwise", "claim", "words", "because")
 }
 #: Sections in which a rule's entry may stand.
 _SECTIONS = {

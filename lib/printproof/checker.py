@@ -618,8 +618,11 @@ def stars(p: Print, about: Any) -> Finding:
     demand(mark in order, f"the mark {mark!r:.20} has no declared level")
     if not mark:
         demand(row not in CONSTANTS, "a constant may go without a mark")
-        starred = [c for c in p.cells if c[0] == table and p.cells[c][1]]
-        p.cell(*(starred or fail("the table marks nothing"))[0])
+        tested = p.premise("unmarked", table, column) == "tested"
+        for at, name in ((0, table),) if tested else ((1, row), (2, column)):
+            starred = [c for c in p.cells if (c[0], c[at]) == (table, name) and p.cells[c][1]]
+            why = f"nothing is marked in {name!r:.80}: 'unmarked' must be declared as tested"
+            p.cell(*(starred or fail(why))[0])
     above = [] if one else order[order.index(mark) + 1 :]
     size = abs(p.statistic(*place))
 

@@ -5,6 +5,7 @@ Nothing is assumed where nothing is declared: a verdict that needs a convention 
 
     declare:
       stars: {"*": .1, "**": .05, "***": .01}   # levels; two of them are fine
+      unmarked: tested                          # also in rows or columns that have no star at all
       tails: two                                # of stars and p values: one | two
       df: normal                                # normal | residual | a whole number
       rounding: nearest                         # nearest | half_even | truncated | unknown
@@ -48,6 +49,7 @@ from printproof.printed import STARS
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "tails": ("one", "two", "unknown"),
+    "unmarked": ("tested", "unknown"),
     "rounding": ROUNDINGS,
     "statistic": ("signed", "absolute", "unknown"),
     "scale": ("linear", "odds", "hazard", "log", "marginal", "unknown"),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import exp, lgamma, log
 from statistics import NormalDist
 from typing import Any
@@ -54,6 +54,8 @@ class Span:
 
     def __mul__(self, other: Span) -> Span:
         a, b = self._ends(), other._ends()
+        if a[0].numerator >= 0 and b[0].numerator >= 0:
+            return Span(a[0] * b[0], a[1] * b[1])
         products = [x * y for x in a for y in b]
         return Span(min(products), max(products))
 
@@ -103,6 +105,9 @@ def point(number: Fraction | int) -> Span:
     return Span(Fraction(number), Fraction(number))
 
 
+#: Values of expressions that a record remembers.
+_MOST_SPANS = 20_000
+
 #: What may be declared about the digits of a printed number.
 ROUNDINGS = ("nearest", "half_even", "truncated", "unknown")
 
@@ -129,14 +134,18 @@ class Digits(Record):
         super().__init__(list(numbers))
         self.rounding = {n.id: (rounding or {}).get(n.id, "unknown") for n in self}
         self.inferred = frozenset(inferred)
-        self._spans: dict[str, Span] = {}
+        self._spans: dict[Tree, Span] = {}
 
-    def span(self, identifier: str) -> Span:
-        """Return the numbers that may stand behind a printed one."""
-        if identifier not in self._spans:
-            span = span_of(self.get(identifier), self.rounding[identifier])
-            self._spans[identifier] = span
-        return self._spans[identifier]
+    def span(self, tree: Tree) -> Span:
+        """Return the values of an expression; readings of one table share most of their parts."""
+        if tree not in self._spans:
+            if len(self._spans) >= _MOST_SPANS:
+                self._spans.clear()
+            leaf = tree[0] == "cell"
+            self._spans[tree] = (
+                span_of(self.get(tree[1]), self.rounding[tree[1]]) if leaf else _span(tree, self)
+            )
+        return self._spans[tree]
 
     def with_rounding(self, rounding: str, *, undeclared_only: bool = False) -> Digits:
         """Return the same numbers under another reading of their digits."""
@@ -288,11 +297,11 @@ class Expr:
     @property
     def cells(self) -> tuple[str, ...]:
         """Identifiers of the cells used, in order, each once."""
-        return tuple(dict.fromkeys(_cells(self.tree)))
+        return cells_of([self.tree])
 
     def span(self, record: Record) -> Span:
         """Return the values that the printed cells allow."""
-        return _span(self.tree, record)
+        return record.span(self.tree) if isinstance(record, Digits) else _span(self.tree, record)
 
     def show(self, record: Record) -> str:
         """Write the expression with the printed digits in the place of the cells."""
@@ -306,7 +315,7 @@ def cell(identifier: str) -> Expr:
 
 def number(value: Fraction | int | str) -> Expr:
     """Return an exact number as an expression."""
-    return Expr(("number", str(Fraction(value))))
+    return Expr(("number", str(value if isinstance(value, int) else Fraction(value))))
 
 
 def critical_value(level: Fraction | str, df: int | None) -> Expr:
@@ -322,27 +331,36 @@ def total(parts: list[Expr]) -> Expr:
     return result
 
 
-def _cells(tree: Tree) -> list[str]:
-    if tree[0] == "cell":
-        return [tree[1]]
-    return [name for part in tree[1:] if isinstance(part, tuple) for name in _cells(part)]
+def cells_of(trees: Iterable[Tree]) -> tuple[str, ...]:
+    """Return the identifiers of the cells in expressions, in order, each once."""
+    seen: dict[Tree, None] = {}
+
+    def visit(tree: Tree) -> None:
+        if tree not in seen:
+            seen[tree] = None
+            for part in tree[1:]:
+                if isinstance(part, tuple):
+                    visit(part)
+
+    for tree in trees:
+        visit(tree)
+    return tuple(tree[1] for tree in seen if tree[0] == "cell")
 
 
 def _span(tree: Tree, record: Record) -> Span:
     head = tree[0]
     if head == "cell":
-        if isinstance(record, Digits):
-            return record.span(tree[1])
         return span_of(record.get(tree[1]))
     if head == "number":
         return point(Fraction(tree[1]))
     if head == "critical":
         return critical(Fraction(tree[1]), tree[2])
+    of = record.span if isinstance(record, Digits) else partial(_span, record=record)
     if head == "square":
-        return _span(tree[1], record).square()
+        return of(tree[1]).square()
     if head == "size":
-        return _span(tree[1], record).magnitude()
-    return _BINARY[head](_span(tree[1], record), _span(tree[2], record))
+        return of(tree[1]).magnitude()
+    return _BINARY[head](of(tree[1]), of(tree[2]))
 
 
 def _show(tree: Tree, record: Record, *, inner: bool = False) -> str:

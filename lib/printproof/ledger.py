@@ -87,24 +87,16 @@ class Ledger:
         ``strength`` says what the verdict rests on, ``premises`` lists it, and ``declare``
         holds the lines that would decide an undecided check.
         """
-        return "".join(
-            json.dumps(
-                {
-                    "paper": c.paper,
-                    "cells": list(c.cells),
-                    "rule": c.rule,
-                    "verdict": c.verdict,
-                    "reasoning": c.reasoning,
-                    "title": c.title,
-                    "strength": c.strength,
-                    "premises": [{"name": p.name, "declared": p.declared} for p in c.premises],
-                    "declare": c.declare,
-                },
-                ensure_ascii=False,
-            )
-            + "\n"
-            for c in self
+        keys = ("paper", "cells", "rule", "verdict", "reasoning", "title", "strength")
+        lines = (
+            {
+                **{key: getattr(check, key) for key in keys},
+                "premises": [{"name": p.name, "declared": p.declared} for p in check.premises],
+                "declare": check.declare,
+            }
+            for check in self
         )
+        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
     @property
     def account(self) -> str:

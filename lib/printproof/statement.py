@@ -8,14 +8,14 @@ inside the rounding intervals can obey.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
 from printproof.errors import RecordError
-from printproof.exact import Digits, Expr, Span, decimal
+from printproof.exact import Digits, Expr, Span, cells_of, decimal
 from printproof.printed import Record
 
 CONSISTENT, IMPOSSIBLE, UNDECIDED = "consistent", "impossible", "undecided"
@@ -46,10 +46,14 @@ class Statement:
     says: str = ""
 
     @property
+    def sides(self) -> tuple[Expr, ...]:
+        """The left side and, where there is one, the right."""
+        return (self.left,) if self.right is None else (self.left, self.right)
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """Cells on either side, each once."""
-        right = () if self.right is None else self.right.cells
-        return tuple(dict.fromkeys((*self.left.cells, *right)))
+        return cells_of(side.tree for side in self.sides)
 
     def spans(self, record: Record) -> tuple[Span, Span | None]:
         """Return the intervals of both sides."""
@@ -204,7 +208,7 @@ class Check:
     @property
     def declare(self) -> str:
         """The lines that would decide the check if they were declared; empty if none would."""
-        return ", ".join(f"`{p.remedy}`" for p in self.premises if not p.declared)
+        return ", ".join(_lines(self.premises))
 
 
 def decide(
@@ -250,15 +254,17 @@ def decide(
     remark : str
         A sentence added to the reasoning.
     """
-    stated = (c for b in branches for s in b.statements for c in s.cells)
+    stated = cells_of(e.tree for b in branches for s in b.statements for e in s.sides)
     cells = tuple(dict.fromkeys((*uses, *stated)))
     try:
         verdict, reasoning = _weigh(record, branches, all_agree)
-        rests = (*premises, *_of_digits(record, branches, cells, verdict))
-        if verdict == CONSISTENT and any(p.name == "rounding" and not p.declared for p in rests):
-            assert isinstance(record, Digits), "declarations are read with a record of digits"
-            narrow = record.with_rounding("nearest", undeclared_only=True)
-            verdict, reasoning = _weigh(narrow, branches, all_agree)
+        rests = (*premises,)
+        if isinstance(record, Digits):
+            narrow = record.only(cells).with_rounding("nearest", undeclared_only=True)
+            rests += tuple(_of_digits(record, narrow, branches, cells, verdict))
+            guessed = any(p.name == "rounding" and not p.declared for p in rests)
+            if verdict == CONSISTENT and guessed:
+                verdict, reasoning = _weigh(narrow, branches, all_agree)
     except RecordError as error:  # a number printed as "about", or a divisor around zero
         return Check(paper, rule, cells, UNDECIDED, f"{title}: {error}.", (), title)
     missing = [p for p in rests if not p.declared]
@@ -268,11 +274,16 @@ def decide(
         rests = tuple(p for p in rests if p.declared)
     elif missing:
         verdict = UNDECIDED
-        lines = " and ".join(f"`{p.remedy}`" for p in missing)
+        lines = " and ".join(_lines(missing))
         reasoning += f". This rests on what is not declared; {lines} would decide it"
     text = " ".join(part for part in (_sentence(reasoning), remark) if part)
     strength = strength or ("arithmetic" if known else "convention")
     return Check(paper, rule, cells, verdict, text, tuple(branches), title, rests, strength)
+
+
+def _lines(premises: Iterable[Premise]) -> list[str]:
+    """Return the lines that would declare what is not declared, each once."""
+    return list(dict.fromkeys(f"`{p.remedy}`" for p in premises if not p.declared))
 
 
 def _weigh(record: Record, branches: Sequence[Branch], all_agree: bool) -> tuple[str, str]:
@@ -289,15 +300,13 @@ def _weigh(record: Record, branches: Sequence[Branch], all_agree: bool) -> tuple
 
 
 def _of_digits(
-    record: Record, branches: Sequence[Branch], cells: Sequence[str], verdict: str
+    record: Digits, narrow: Digits, branches: Sequence[Branch], cells: Sequence[str], verdict: str
 ) -> Iterator[Premise]:
     """Yield what an *impossible* rests on about the digits: exact counts, and rounding.
 
     Rounding is none where the statements fail under truncation as well.  Where they hold
     as widely read and fail if rounded, rounding is a premise that is not declared.
     """
-    if not isinstance(record, Digits):
-        return
     names = dict.fromkeys(_label(record, c) for c in cells if c in record.inferred)
     if names:
         yield Premise("counts", False, f"counts: [{', '.join(names)}]")
@@ -307,10 +316,8 @@ def _of_digits(
         wide = record.only(cells).with_rounding("unknown")
         if modes - {"unknown"} and not all(b.failing(wide) for b in branches):
             yield rounding
-    elif verdict == CONSISTENT and "unknown" in modes:
-        narrow = record.only(cells).with_rounding("nearest", undeclared_only=True)
-        if all(b.failing(narrow) for b in branches):
-            yield rounding
+    elif verdict == CONSISTENT and "unknown" in modes and all(b.failing(narrow) for b in branches):
+        yield rounding
 
 
 def _label(record: Record, identifier: str) -> str:
@@ -360,8 +367,3 @@ def undecided(
 ) -> Check:
     """Return a check that the print does not settle, with the reason."""
     return Check(paper, rule, tuple(cells), UNDECIDED, reasoning, (), title)
-
-
-def with_remark(check: Check, remark: str) -> Check:
-    """Add a sentence to a check's reasoning."""
-    return replace(check, reasoning=f"{check.reasoning} {remark}")

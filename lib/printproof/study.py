@@ -299,11 +299,19 @@ class Study:
 
     def regressors(self, table: str, column: str) -> list[str]:
         """Return the rows of a column that hold coefficients, in print order."""
-        return [
-            p.row
-            for p in self.tables.get(table, ())
-            if p.column == column and p.statistic == "coef"
-        ]
+        return self._regressors.get((table, column), [])
+
+    def columns(self, table: str) -> list[str]:
+        """Return the columns of a table that hold coefficients, in print order."""
+        return [column for place, column in self._regressors if place == table]
+
+    @cached_property
+    def _regressors(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for p in self.record:
+            if p.statistic == "coef":
+                found.setdefault((p.table, p.column), []).append(p.row)
+        return found
 
 
 def formula(study: Study, text: str, names: Mapping[str, str]) -> Expr:

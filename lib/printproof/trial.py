@@ -9,7 +9,7 @@ counts how often a rule notices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Any
@@ -47,6 +47,8 @@ class _Paper:
 
     def __post_init__(self) -> None:
         rng = self.rng
+        if self.rounding == "any":
+            self.rounding = str(rng.choice(list(_MODES)))
         self.n = n = int(rng.integers(40, 160))
         self.digits = int(rng.integers(2, 5))
         level = rng.standard_normal(n)
@@ -56,13 +58,8 @@ class _Paper:
         for name in ("x1", "x2", "x3"):
             scale = np.exp(rng.normal(0, 1))
             self.data[name] = scale * (0.5 * level + rng.standard_normal(n) + 0.3 * d)
-        self.data["y"] = (
-            3
-            + 0.2 * d
-            + 0.1 * self.data["m"]
-            + 0.1 * self.data["x1"]
-            + 0.3 * rng.standard_normal(n)
-        )
+        mean = 3 + 0.2 * d + 0.1 * self.data["m"] + 0.1 * self.data["x1"]
+        self.data["y"] = mean + 0.3 * rng.standard_normal(n)
         self.data["visits"] = rng.poisson(4, n).astype(float)
         self.weights = rng.uniform(0.2, 3, n)
         self.groups = rng.integers(0, 12, n)
@@ -73,11 +70,41 @@ class _Paper:
         text = str(Decimal(repr(float(value))).quantize(step, rounding=_MODES[self.rounding]))
         return text.removeprefix("-") if float(text) == 0 else text
 
+    def shown(self, *values: float) -> list[str]:
+        """Print numbers."""
+        return [self.show(value) for value in values]
+
     def marks(self, t: float) -> str:
         """Return the stars of a statistic."""
         tail = stats.norm.sf if self.df is None else lambda x: stats.t.sf(x, self.df)
         p = 2 * float(tail(abs(t))) if self.sides == 2 else float(tail(t))
         return max((mark for mark, level in self.stars.items() if p < level), key=len, default="")
+
+    def tested(self, value: float, error: float) -> list[str]:
+        """Print a coefficient, its stars and its t."""
+        t = value / error
+        return [self.show(value), self.marks(t), self.show(t, 2)]
+
+    def effects(self, draws: Mapping[str, tuple[float, float]]) -> Tables:
+        """Print rows of an effect, its stars, its error and its t."""
+        rows = {}
+        for name, (value, error) in draws.items():
+            value_, mark, t = self.tested(value, error)
+            rows[name] = [value_, mark, self.show(error), t]
+        return _grid(rows, ["att", "stars", "se", "t"])
+
+    def regressors(self, names: Sequence[str]) -> Array:
+        """Return a constant and variables as columns."""
+        return np.column_stack([np.ones(self.n), *(self.data[k] for k in names)])
+
+    def cells(self, names: Sequence[str], b: Array, se: Array, n: int = 0) -> dict[str, Any]:
+        """Print the coefficients of one regression on y, and N."""
+        lines = zip(["const", *names], b, se, strict=True)
+        return {
+            "outcome": "y",
+            **{k: self.tested(v, e) for k, v, e in lines},
+            "N": f"{n or self.n}",
+        }
 
     def moments(self, names: Sequence[str], rows: Array | None = None) -> dict[str, list[str]]:
         """Return one line of moments a variable, of the rows that are not missing."""
@@ -85,8 +112,7 @@ class _Paper:
         for name in names:
             x = self.data[name] if rows is None else self.data[name][rows.astype(bool)]
             x = x[~np.isnan(x)]
-            moments = (x.mean(), x.std(ddof=1), x.min(), x.max())
-            found[name] = [str(len(x)), *(self.show(v) for v in moments)]
+            found[name] = [str(len(x)), *self.shown(x.mean(), x.std(ddof=1), x.min(), x.max())]
         return found
 
     def fit(
@@ -101,7 +127,7 @@ class _Paper:
     ) -> tuple[Array, Array, float, int]:
         """Least squares with a constant: coefficients, errors, R2 and the rows."""
         rows = np.ones(self.n, bool) if keep is None else keep.astype(bool)
-        x = np.column_stack([np.ones(self.n), *(self.data[k] for k in names)])
+        x = self.regressors(names)
         if absorb:
             dummies = np.eye(12)[self.groups][rows]
             x = np.column_stack([x, np.eye(12)[self.groups][:, np.flatnonzero(dummies.any(0))[1:]]])
@@ -124,21 +150,17 @@ class _Paper:
     def column(self, outcome: str, names: Sequence[str], **options: Any) -> dict[str, Any]:
         """Print one regression: coefficient, stars and t, N and R2."""
         b, se, r2, n = self.fit(outcome, names, **options)
-        rows: dict[str, Any] = {"outcome": outcome}
-        for name, value, error in zip(["const", *names], b, se, strict=True):
-            t = value / error
-            rows[name] = [self.show(value), self.marks(t), self.show(t, 2)]
-        return {**rows, "N": str(n), "R2": self.show(r2)}
+        return {**self.cells(names, b, se, n), "outcome": outcome, "R2": self.show(r2)}
 
     def steps(self, **options: Any) -> dict[str, Any]:
         """Print columns in which one control after the other enters."""
-        lists = [["treat", *("x1", "x2", "x3")[:k]] for k in range(1, 4)]
-        return {f"({i})": self.column("y", r, **options) for i, r in enumerate(lists, start=1)}
+        return _numbered([self.column("y", _STEPS[: k + 1], **options) for k in range(1, 4)])
 
     def header(self, **more: Any) -> dict[str, Any]:
         """Declare truly how the study prints."""
         lines = {
             "stars": dict(self.stars),
+            "unmarked": "tested",
             "tails": "two" if self.sides == 2 else "one",
             "df": "normal" if self.df is None else self.df,
             "rounding": self.rounding,
@@ -154,14 +176,28 @@ class _Paper:
 
 _COLUMNS = ["n", "mean", "sd", "min", "max"]
 _ALL = ("treat", "x1", "x2", "m", "y", "visits")
-Shape = Callable[[np.random.Generator], tuple[Tables, dict[str, Any]]]
+_STEPS = ("treat", "x1", "x2", "x3")
+Drawn = tuple[Tables, dict[str, Any]]
+Shape = Callable[[np.random.Generator], Drawn]
 SHAPES: dict[str, Shape] = {}
+#: What is declared of nested columns on one sample.
+_NESTED = {"errors": "classical", "sample": "one"}
 
 
-def _shape(name: str) -> Callable[[Shape], Shape]:
-    def keep(function: Shape) -> Shape:
-        SHAPES[name] = function
-        return function
+def _shape(name: str, *, more: Any = None, **options: Any) -> Callable[[Any], Any]:
+    """Name a shape: a function of a paper, and perhaps ``more``, to tables and header lines.
+
+    Of several names the lowest is kept first.
+    """
+
+    def keep(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
+        def shape(rng: np.random.Generator) -> Drawn:
+            paper = _Paper(rng, **options)
+            tables, header = draw(paper) if more is None else draw(paper, more)
+            return tables, paper.header(**header)
+
+        SHAPES[name] = shape
+        return draw
 
     return keep
 
@@ -170,8 +206,15 @@ def _grid(rows: Mapping[str, Any], columns: Sequence[str] = _COLUMNS) -> Tables:
     return {"columns": list(columns), "rows": dict(rows)}
 
 
-def _nested(columns: Mapping[str, Any], table: str = "table4") -> list[dict[str, Any]]:
-    return [{"table": table, "columns": list(columns)}]
+def _numbered(columns: Iterable[Any]) -> dict[str, Any]:
+    return {f"({i})": column for i, column in enumerate(columns, start=1)}
+
+
+def _nested(columns: Mapping[str, Any], **header: Any) -> Drawn:
+    """Print nested columns as Table 4, and declare them."""
+    return {"table4": dict(columns)}, {
+        **_NESTED, "nested": [{"table": "table4", "columns": list(columns)}], **header
+    }  # fmt: skip
 
 
 def _batches(rng: np.random.Generator) -> Tables:
@@ -189,179 +232,126 @@ def _batches(rng: np.random.Generator) -> Tables:
     return {"batches": lines, "text_totals": totals}
 
 
-def _whole(rng: np.random.Generator, errors: str) -> tuple[Tables, dict[str, Any]]:
+@_shape("one sample, clustered errors", more="clustered")
+@_shape("one sample, classical errors", more="classical")
+def _whole(p: _Paper, errors: str) -> Drawn:
     """All tables of one paper on one sample: effects, moments, steps, a mediator, parts."""
-    paper = _Paper(rng)
-    paper.df = None if rng.random() < 0.5 else paper.n - 12
-    options = {"errors": errors, "absorb": True}
-    effects = {}
-    for method in ("nearest", "radius"):
-        effect, error = rng.normal(0.2, 0.1), float(rng.uniform(0.02, 0.2))
-        t = effect / error
-        effects[method] = [paper.show(effect), paper.marks(t), paper.show(error), paper.show(t, 2)]
-    steps = paper.steps(**options)
+    p.df = None if p.rng.random() < 0.5 else p.n - 12
+    options: dict[str, Any] = {"errors": errors, "absorb": True}
+    draws = {
+        k: (p.rng.normal(0.2, 0.1), float(p.rng.uniform(0.02, 0.2))) for k in ("nearest", "radius")
+    }
+    steps, declared = _nested(p.steps(**options))
     tables = {
-        "table1": _grid(effects, ["att", "stars", "se", "t"]),
-        "table2": _grid(paper.moments(_ALL)),
-        "table4": steps,
+        "table1": p.effects(draws),
+        "table2": _grid(p.moments(_ALL)),
+        **steps,
         "table5": {
-            "(4)": paper.column("m", ["treat", "x1", "x2", "x3"], **options),
-            "(5)": paper.column("y", ["treat", "m", "x1", "x2", "x3"], **options),
+            "(4)": p.column("m", _STEPS, **options),
+            "(5)": p.column("y", ["treat", "m", "x1", "x2", "x3"], **options),
         },
-        **_batches(rng),
+        **_batches(p.rng),
     }
     places = {"total": "table4/treat/(3)", "mediator": "table5/treat/(4)"}
     places |= {"direct": "table5/treat/(5)", "path": "table5/m/(5)"}
     counts = ["n", "N", "visits", "direct", "indirect", "direct_and_indirect"]
-    return tables, paper.header(
-        counts=counts,
-        dummies=["treat"],
-        weights="none",
-        sample="one",
-        errors=errors,
-        nested=_nested(steps),
-        mediation=[places],
-        parts=["batches"],
-        totals=["batches"],
-    )
+    lists = {"counts": counts, "dummies": ["treat"], "parts": ["batches"], "totals": ["batches"]}
+    return tables, {**declared, **lists, "weights": "none", "errors": errors, "mediation": [places]}
 
 
-@_shape("one sample, classical errors")
-def _classical(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    return _whole(rng, "classical")
-
-
-@_shape("one sample, clustered errors")
-def _clustered(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    return _whole(rng, "clustered")
-
-
-def _moments(
-    rng: np.random.Generator, change: Callable[[_Paper], None], rounding: str = "nearest"
-) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng, rounding)
-    change(paper)
-    header = paper.header(weights="none", dummies=["treat"], counts=["n", "visits"])
-    return {"table2": _grid(paper.moments(_ALL))}, header
-
-
-def _holes(paper: _Paper, share: float = 0.2) -> None:
-    for name in ("x1", "x2", "m", "visits"):
-        paper.data[name][2:][paper.rng.random(paper.n - 2) < share] = np.nan
-
-
-SHAPES["moments, truncated"] = lambda rng: _moments(rng, lambda p: None, "truncated")
-SHAPES["moments, half to even"] = lambda rng: _moments(rng, lambda p: None, "half_even")
-SHAPES["moments, missing values"] = lambda rng: _moments(rng, _holes)
+@_shape("moments, missing values", more=0.2)
+@_shape("moments, half to even", rounding="half_even")
+@_shape("moments, truncated", rounding="truncated")
+def _moments(p: _Paper, missing: float = 0) -> Drawn:
+    for name in ("x1", "x2", "m", "visits") if missing else ():
+        p.data[name][2:][p.rng.random(p.n - 2) < missing] = np.nan
+    lists = {"dummies": ["treat"], "counts": ["n", "visits"]}
+    return {"table2": _grid(p.moments(_ALL))}, {"weights": "none", **lists}
 
 
 @_shape("moments by group")
-def _by_group(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    d = paper.data["treat"]
+def _by_group(p: _Paper) -> Drawn:
+    d = p.data["treat"]
     rows = {
         f"{name}, {word}": line
         for word, keep in (("treated", d), ("others", 1 - d))
-        for name, line in paper.moments(["x1", "m", "y"], keep).items()
+        for name, line in p.moments(["x1", "m", "y"], keep).items()
     }
-    return {"table1": _grid(rows)}, paper.header(weights="none")
+    return {"table1": _grid(rows)}, {"weights": "none"}
 
 
 @_shape("moments in panels")
-def _panels(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    d = paper.data["treat"]
-    panels = {k: _grid(paper.moments(["x1", "y"], v)) for k, v in (("A", d), ("B", 1 - d))}
-    return {"table1": panels}, paper.header(weights="none")
+def _panels(p: _Paper) -> Drawn:
+    d = p.data["treat"]
+    panels = {k: _grid(p.moments(["x1", "y"], v)) for k, v in (("A", d), ("B", 1 - d))}
+    return {"table1": panels}, {"weights": "none"}
 
 
 @_shape("an intensity named treatment")
-def _intensity(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    share = rng.beta(1, 2, paper.n)
+def _intensity(p: _Paper) -> Drawn:
+    names = ["treatment", "policy"]
+    share = p.rng.beta(1, 2, p.n)
     share[:2] = 0, 1
-    paper.data["treatment"] = paper.data["policy"] = share
-    return {"table2": _grid(paper.moments(["treatment", "policy"]))}, paper.header(
-        weights="none", shares=["treatment", "policy"]
-    )
+    p.data |= dict.fromkeys(names, share)
+    return {"table2": _grid(p.moments(names))}, {"weights": "none", "shares": names}
 
 
 @_shape("weighted means")
-def _weighted(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    w = paper.weights
+def _weighted(p: _Paper) -> Drawn:
     rows = {}
     for name in ("treat", "visits", "y"):
-        x = paper.data[name]
-        mean = float(np.average(x, weights=w))
-        sd = float(np.sqrt(np.average((x - mean) ** 2, weights=w)))
-        rows[name] = [str(paper.n), *(paper.show(v) for v in (mean, sd, x.min(), x.max()))]
-    header = paper.header(weights="survey", dummies=["treat"], counts=["n", "visits"])
-    return {"table2": _grid(rows)}, header
+        x = p.data[name]
+        mean = float(np.average(x, weights=p.weights))
+        sd = float(np.sqrt(np.average((x - mean) ** 2, weights=p.weights)))
+        rows[name] = [str(p.n), *p.shown(mean, sd, x.min(), x.max())]
+    lists = {"dummies": ["treat"], "counts": ["n", "visits"]}
+    return {"table2": _grid(rows)}, {"weights": "survey", **lists}
 
 
 @_shape("sizes rounded to tens")
-def _census(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    rows = {k: [str(round(paper.n, -1)), *v[1:]] for k, v in paper.moments(_ALL).items()}
-    columns = {k: {**v, "N": str(round(paper.n, -1))} for k, v in paper.steps().items()}
-    header = paper.header(counts=None, weights="none", dummies=["treat"], errors="classical")
-    return {"table2": _grid(rows), "table4": columns}, {**header, "sample": "one"}
+def _census(p: _Paper) -> Drawn:
+    n = str(round(p.n, -1))
+    rows = {k: [n, *v[1:]] for k, v in p.moments(_ALL).items()}
+    columns = {k: {**v, "N": n} for k, v in p.steps().items()}
+    header = {"counts": None, "weights": "none", "dummies": ["treat"], **_NESTED}
+    return {"table2": _grid(rows), "table4": columns}, header
 
 
 @_shape("steps with missing values")
-def _missing(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    steps = {}
-    for i in range(1, 4):
-        names = ["treat", *("x1", "x2", "x3")[:i]]
-        steps[f"({i})"] = paper.column("y", names, keep=rng.random(paper.n) > 0.1 * i)
-    return {"table4": steps}, paper.header(errors="classical", nested=_nested(steps))
+def _missing(p: _Paper) -> Drawn:
+    columns = [
+        p.column("y", _STEPS[: i + 1], keep=p.rng.random(p.n) > 0.1 * i) for i in range(1, 4)
+    ]
+    return _nested(_numbered(columns), sample=None)
 
 
 @_shape("three samples side by side")
-def _three(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _three(p: _Paper) -> Drawn:
     """98, 75 and 22 countries, as in Table I of Mankiw, Romer and Weil (1992)."""
-    paper = _Paper(rng)
-    while paper.n < 98:
-        paper = _Paper(rng)
-    order, columns = rng.permutation(paper.n), {}
-    for i, size in enumerate((98, 75, 22), start=1):
-        keep = np.isin(np.arange(paper.n), order[:size])
-        columns[f"({i})"] = paper.column("y", ["x1", "x2"], keep=keep)
-    header = paper.header(errors="classical")
-    return {"table1": columns}, {
-        **header,
-        "tables": {"table1": {"columns": {c: {"sample": c} for c in columns}}},
-    }
+    while p.n < 98:
+        p.__post_init__()
+    order = p.rng.permutation(p.n)
+    keeps = (np.isin(np.arange(p.n), order[:size]) for size in (98, 75, 22))
+    columns = _numbered(p.column("y", ["x1", "x2"], keep=keep) for keep in keeps)
+    samples = {"columns": {c: {"sample": c} for c in columns}}
+    return {"table1": columns}, {"errors": "classical", "tables": {"table1": samples}}
 
 
-def _starred(levels: Mapping[str, float], **options: Any) -> Shape:
-    def shape(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-        paper = _Paper(rng, stars=levels, **options)
-        steps = paper.steps(errors="robust")
-        return {"table4": steps}, paper.header(errors="robust", sample="one", nested=_nested(steps))
-
-    return shape
-
-
-SHAPES["stars at .05, .01, .001"] = _starred({"*": 0.05, "**": 0.01, "***": 0.001})
-SHAPES["stars at two levels"] = _starred({"*": 0.05, "**": 0.01})
-SHAPES["one-sided stars"] = _starred(_STARS, sides=1)
-SHAPES["stars by t with 11 degrees"] = _starred(_STARS, df=11)
-SHAPES["regressions, truncated"] = _starred(_STARS, rounding="truncated")
+@_shape("regressions, truncated", rounding="truncated")
+@_shape("stars by t with 11 degrees", df=11)
+@_shape("one-sided stars", sides=1)
+@_shape("stars at two levels", stars={"*": 0.05, "**": 0.01})
+@_shape("stars at .05, .01, .001", stars={"*": 0.05, "**": 0.01, "***": 0.001})
+def _starred(p: _Paper) -> Drawn:
+    return _nested(p.steps(errors="robust"), errors="robust")
 
 
 @_shape("size of t printed")
-def _absolute(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    rows = {}
-    for name in ("a", "b", "c"):
-        b, se = rng.normal(0, 0.3), rng.uniform(0.02, 0.2)
-        t = b / se
-        rows[name] = [paper.show(b), paper.marks(t), paper.show(se), paper.show(abs(t), 2)]
-    header = paper.header(statistic="absolute")
-    return {"table1": _grid(rows, ["att", "stars", "se", "t"])}, header
+def _absolute(p: _Paper) -> Drawn:
+    table = p.effects({k: (p.rng.normal(0, 0.3), p.rng.uniform(0.02, 0.2)) for k in "abc"})
+    for row in table["rows"].values():
+        row[3] = row[3].removeprefix("-")
+    return {"table1": table}, {"statistic": "absolute"}
 
 
 def _logit(y: Array, x: Array) -> tuple[Array, Array]:
@@ -373,204 +363,153 @@ def _logit(y: Array, x: Array) -> tuple[Array, Array]:
     return b, np.sqrt(np.diag(np.linalg.inv(information)))
 
 
-def _design(paper: _Paper, names: Sequence[str]) -> tuple[Array, Array]:
-    shifted = paper.data["y"] + 0.5 * paper.rng.standard_normal(paper.n)
-    standard = [(v - v.mean()) / v.std() for v in (paper.data[k] for k in names)]
-    return (shifted > np.median(shifted)).astype(float), np.column_stack(
-        [np.ones(paper.n), *standard]
-    )
+def _choice(p: _Paper) -> Array:
+    shifted = p.data["y"] + 0.5 * p.rng.standard_normal(p.n)
+    chosen: Array = (shifted > np.median(shifted)).astype(float)
+    return chosen
 
 
 @_shape("odds ratios")
-def _odds(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    b, se = _logit(*_design(paper, ["x1", "x2", "x3"]))
+def _odds(p: _Paper) -> Drawn:
+    names = ("x1", "x2", "x3")
+    standard = [(v - v.mean()) / v.std() for v in (p.data[k] for k in names)]
+    b, se = _logit(_choice(p), np.column_stack([np.ones(p.n), *standard]))
     rows = {}
-    for i, name in enumerate(["x1", "x2", "x3"], start=1):
-        ratio, t = float(np.exp(b[i])), b[i] / se[i]
-        ends = (np.exp(b[i] + s * 1.959964 * se[i]) for s in (-1, 1))
-        values = (ratio, ratio * se[i])
-        rows[name] = [
-            *(paper.show(v) for v in values), paper.show(t, 2), *(paper.show(e) for e in ends)
-        ]  # fmt: skip
-    columns = ["effect", "se", "z", "ci_low", "ci_high"]
-    return {"table1": _grid(rows, columns)}, paper.header(
-        scale="odds", estimator="logit", level=0.95
-    )
+    for name, value, error in zip(names, b[1:], se[1:], strict=True):
+        ratio = float(np.exp(value))
+        ends = (float(np.exp(value + s * 1.959964 * error)) for s in (-1, 1))
+        shown = p.shown(ratio, ratio * error)
+        rows[name] = [*shown, p.show(value / error, 2), *p.shown(*ends)]
+    header = {"scale": "odds", "estimator": "logit", "level": 0.95}
+    return {"table1": _grid(rows, ["effect", "se", "z", "ci_low", "ci_high"])}, header
 
 
 @_shape("logit with a mediator")
-def _logit_mediator(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    y, _ = _design(paper, [])
+def _logit_mediator(p: _Paper) -> Drawn:
+    y = _choice(p)
     columns: dict[str, Any] = {}
-    for i, names in enumerate((["treat", "x1"], ["treat", "x1", "m"]), start=1):
-        x = np.column_stack([np.ones(paper.n), *(paper.data[k] for k in names)])
-        b, se = _logit(y, x)
-        cells = {
-            k: [paper.show(v), paper.marks(v / e), paper.show(v / e, 2)]
-            for k, v, e in zip(["const", *names], b, se, strict=True)
-        }
-        columns[f"({2 * i - 1})"] = {"outcome": "y", **cells, "N": str(paper.n)}
-    columns["(2)"] = paper.column("m", ["treat", "x1"])
-    header = paper.header(errors="classical", sample="one")
-    odd = {"estimator": "logit"}
-    return {"table5": columns}, {
-        **header,
-        "tables": {"table5": {"columns": {"(1)": odd, "(3)": odd}}},
-    }
+    for column, names in (("(1)", ["treat", "x1"]), ("(3)", ["treat", "x1", "m"])):
+        columns[column] = p.cells(names, *_logit(y, p.regressors(names)))
+    columns["(2)"] = p.column("m", ["treat", "x1"])
+    odd = {c: {"estimator": "logit"} for c in ("(1)", "(3)")}
+    return {"table5": columns}, {**_NESTED, "tables": {"table5": {"columns": odd}}}
 
 
 @_shape("least squares, first stage and instrument")
-def _instrument(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    data, n = paper.data, paper.n
-    x = np.column_stack([np.ones(n), data["m"], data["x1"]])
-    z = np.column_stack([np.ones(n), data["x2"], data["x1"]])
+def _instrument(p: _Paper) -> Drawn:
+    x, z, y = p.regressors(["m", "x1"]), p.regressors(["x2", "x1"]), p.data["y"]
     fitted = z @ np.linalg.lstsq(z, x, rcond=None)[0]
-    b = np.linalg.solve(fitted.T @ x, fitted.T @ data["y"])
-    e = data["y"] - x @ b
-    se = np.sqrt(np.diag(np.linalg.inv(fitted.T @ fitted)) * (e @ e) / (n - 3))
-    two = {
-        k: [paper.show(v), paper.marks(v / s), paper.show(v / s, 2)]
-        for k, v, s in zip(("const", "m", "x1"), b, se, strict=True)
-    }
-    columns = {
-        "(1)": paper.column("y", ["x1"]),
-        "(2)": paper.column("m", ["x2", "x1"]),
-        "(3)": {"outcome": "y", **two, "N": str(n)},
-    }
-    header = paper.header(errors="classical", sample="one")
-    return {"table3": columns}, {
-        **header,
-        "tables": {"table3": {"columns": {"(3)": {"estimator": "iv"}}}},
-    }
+    b = np.linalg.solve(fitted.T @ x, fitted.T @ y)
+    e = y - x @ b
+    se = np.sqrt(np.diag(np.linalg.inv(fitted.T @ fitted)) * (e @ e) / (p.n - 3))
+    columns = [
+        p.column("y", ["x1"]), p.column("m", ["x2", "x1"]), p.cells(["m", "x1"], b, se)
+    ]  # fmt: skip
+    odd = {"(3)": {"estimator": "iv"}}
+    return {"table3": _numbered(columns)}, {**_NESTED, "tables": {"table3": {"columns": odd}}}
 
 
 @_shape("weights that differ between columns")
-def _reweighted(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    names = (["treat"], ["treat", "x1"], ["treat", "x1", "x2"])
-    steps = {
-        f"({i})": paper.column("y", r, weights=rng.uniform(0.2, 3, paper.n))
-        for i, r in enumerate(names, start=1)
-    }
-    header = paper.header(estimator="wls", errors="classical", sample="one")
-    return {"table4": steps}, {**header, "nested": _nested(steps)}
+def _reweighted(p: _Paper) -> Drawn:
+    columns = [
+        p.column("y", _STEPS[:k], weights=p.rng.uniform(0.2, 3, p.n)) for k in range(1, 4)
+    ]  # fmt: skip
+    return _nested(_numbered(columns), estimator="wls")
 
 
 @_shape("effects that enter in words")
-def _effects(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    steps = {
-        "(1)": {**paper.column("y", ["treat"], absorb=True), "group effects": "yes"},
-        "(2)": {**paper.column("y", ["treat", "x1"]), "group effects": "no"},
-        "(3)": {**paper.column("y", ["treat", "x1", "x2"]), "group effects": "—"},
-    }
-    header = paper.header(errors="classical", sample="one")
-    return {"table4": steps}, {**header, "nested": _nested({"(2)": 0, "(3)": 0})}
+def _effects(p: _Paper) -> Drawn:
+    steps = _numbered(
+        {**p.column("y", _STEPS[:k], absorb=k == 1), "group effects": word}
+        for k, word in ((1, "yes"), (2, "no"), (3, "—"))
+    )
+    nested = [{"table": "table4", "columns": ["(2)", "(3)"]}]
+    return {"table4": steps}, {**_NESTED, "nested": nested}
 
 
 @_shape("shrunken coefficients")
-def _ridge(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _ridge(p: _Paper) -> Drawn:
     """Random effects and the like: generalised least squares with a factor per column."""
-    paper = _Paper(rng)
-    steps = {}
-    for i, names in enumerate((["treat"], ["treat", "x1"], ["treat", "x1", "x2"]), start=1):
-        x = np.column_stack([np.ones(paper.n), *(paper.data[k] for k in names)])
-        means = np.array([x[paper.groups == g].mean(0) for g in paper.groups])
-        level = np.array([paper.data["y"][paper.groups == g].mean() for g in paper.groups])
-        theta = rng.uniform(0.2, 0.8)
-        x, y = x - theta * means, paper.data["y"] - theta * level
+    columns = []
+    for k in range(1, 4):
+        x = p.regressors(_STEPS[:k])
+        means = np.array([x[p.groups == g].mean(0) for g in p.groups])
+        level = np.array([p.data["y"][p.groups == g].mean() for g in p.groups])
+        theta = p.rng.uniform(0.2, 0.8)
+        x, y = x - theta * means, p.data["y"] - theta * level
         inverse = np.linalg.inv(x.T @ x)
         b = inverse @ x.T @ y
         e = y - x @ b
-        se = np.sqrt(np.diag(inverse) * (e @ e) / (paper.n - x.shape[1]))
-        cells = {
-            k: [paper.show(v), paper.marks(v / s), paper.show(v / s, 2)]
-            for k, v, s in zip(["const", *names], b, se, strict=True)
-        }
-        steps[f"({i})"] = {"outcome": "y", **cells, "N": str(paper.n)}
-    header = paper.header(estimator="re", errors="classical", sample="one")
-    return {"table4": steps}, {**header, "nested": _nested(steps)}
+        se = np.sqrt(np.diag(inverse) * (e @ e) / (p.n - x.shape[1]))
+        columns.append(p.cells(_STEPS[:k], b, se))
+    return _nested(_numbered(columns), estimator="re")
 
 
 @_shape("p values and intervals")
-def _tests(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    b, se, _, n = paper.fit("y", ["treat", "x1", "x2"])
+def _tests(p: _Paper) -> Drawn:
+    names = ("const", "treat", "x1", "x2")
+    b, se, _, n = p.fit("y", names[1:])
     df = n - 4
     half = float(stats.t.isf(0.025, df))
-    rows = {
-        name: [
-            *(paper.show(v) for v in (value, error)),
-            paper.show(value / error, 2),
-            str(df),
-            paper.show(2 * float(stats.t.sf(abs(value / error), df)), 3),
-            *(paper.show(value + s * half * error) for s in (-1, 1)),
-        ]
-        for name, value, error in zip(("const", "treat", "x1", "x2"), b, se, strict=True)
-    }
+    rows = {}
+    for name, value, error in zip(names, b, se, strict=True):
+        tail = p.show(2 * float(stats.t.sf(abs(value / error), df)), 3)
+        tests = p.show(value / error, 2), str(df), tail
+        ends = (value + s * half * error for s in (-1, 1))
+        rows[name] = [*p.shown(value, error), *tests, *p.shown(*ends)]
     columns = ["coef", "se", "t", "df", "p", "ci_low", "ci_high"]
-    return {"table1": _grid(rows, columns)}, paper.header(df=df, level=0.95)
+    return {"table1": _grid(rows, columns)}, {"df": df, "level": 0.95}
 
 
 @_shape("errors printed as zero")
-def _tiny(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    paper.digits = 2
+def _tiny(p: _Paper) -> Drawn:
+    p.digits = 2
     rows = {}
     for name in ("a", "b"):
-        b, se = rng.normal(0, 0.3), rng.uniform(0.001, 0.02)
-        rows[name] = [paper.show(b), paper.show(se), paper.show(b / se, 2)]
-    return {"table1": _grid(rows, ["coef", "se", "t"])}, paper.header()
+        b, se = p.rng.normal(0, 0.3), p.rng.uniform(0.001, 0.02)
+        rows[name] = p.shown(b, se, b / se)
+    return {"table1": _grid(rows, ["coef", "se", "t"])}, {}
 
 
 @_shape("R2, adjusted R2 and F")
-def _overall(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    columns = {}
-    for i, names in enumerate((["treat", "x1"], ["treat", "x1", "x2"]), start=1):
-        _, _, r2, n = paper.fit("y", names)
+def _overall(p: _Paper) -> Drawn:
+    columns = []
+    for names in (_STEPS[:2], _STEPS[:3]):
+        _, _, r2, n = p.fit("y", names)
         k = len(names) + 1
         adjusted = 1 - (1 - r2) * (n - 1) / (n - k)
         f = r2 / (1 - r2) * (n - k) / (k - 1)
-        paper.df = n - k
-        column = paper.column("y", names)
-        columns[f"({i})"] = {**column, "adj. R2": paper.show(adjusted), "F": paper.show(f, 2)}
-    header = paper.header(df="residual", errors="classical", sample="one")
-    return {"table4": columns}, {**header, "nested": _nested(columns)}
+        p.df = n - k
+        more = {"adj. R2": p.show(adjusted), "F": p.show(f, 2)}
+        columns.append({**p.column("y", names), **more})
+    return _nested(_numbered(columns), df="residual")
 
 
 @_shape("stars by resampling")
-def _resampled(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _resampled(p: _Paper) -> Drawn:
     """P values of few draws, which follow no table of t."""
-    paper = _Paper(rng)
     rows = {}
-    for name in ("a", "b", "c", "d"):
-        t = rng.normal(1, 1.5)
-        p = (1 + rng.binomial(99, 2 * stats.norm.sf(abs(t)))) / 100
-        mark = max((m for m, level in _STARS.items() if p < level), key=len, default="")
-        error = rng.uniform(0.05, 0.5)
-        rows[name] = [paper.show(t * error), mark, paper.show(error), paper.show(t, 2)]
-    header = paper.header(df=None, tails=None)
-    return {"table1": _grid(rows, ["att", "stars", "se", "t"])}, header
+    for name in "abcd":
+        t = p.rng.normal(1, 1.5)
+        value = (1 + p.rng.binomial(99, 2 * stats.norm.sf(abs(t)))) / 100
+        mark = max((m for m, level in _STARS.items() if value < level), key=len, default="")
+        error = p.rng.uniform(0.05, 0.5)
+        rows[name] = [p.show(t * error), mark, p.show(error), p.show(t, 2)]
+    return {"table1": _grid(rows, ["att", "stars", "se", "t"])}, {"df": None, "tails": None}
 
 
-@_shape("yearly counts beside different firms")
-def _firms(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _firms(rng: np.random.Generator) -> Drawn:
+    """Yearly counts beside the count of different firms."""
     yearly = rng.integers(20, 60, (5, 2))
     lines = [
         {"year": str(2015 + i), "firms": str(a), "patents": str(b)}
         for i, (a, b) in enumerate(yearly)
     ]
     text = {"firms": str(int(yearly[:, 0].max()) + int(rng.integers(1, 40)))}
-    counts = ["firms", "patents"]
-    return {"table1": lines, "text": text}, {"counts": counts}
+    return {"table1": lines, "text": text}, {"counts": ["firms", "patents"]}
 
 
-@_shape("parts in rounded millions")
-def _millions(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _millions(rng: np.random.Generator) -> Drawn:
     parts = rng.uniform(1, 9, (4, 2))
     lines = [
         {
@@ -585,185 +524,176 @@ def _millions(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
     return {"table1": lines, "text": text}, {"rounding": "nearest"}
 
 
+SHAPES |= {"yearly counts beside different firms": _firms, "parts in rounded millions": _millions}
+
+
 @_shape("a decimal comma")
-def _comma(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    rows = {k: [c.replace(".", ",") for c in v] for k, v in paper.moments(_ALL).items()}
+def _comma(p: _Paper) -> Drawn:
+    rows = {k: [c.replace(".", ",") for c in v] for k, v in p.moments(_ALL).items()}
+    lists = {"dummies": ["treat"], "counts": ["n", "visits"]}
     tables = {"table2": _grid(rows), "declare": {"decimal": ","}}
-    return tables, paper.header(
-        decimal=",", weights="none", dummies=["treat"], counts=["n", "visits"]
-    )
+    return tables, {"decimal": ",", "weights": "none", **lists}
 
 
 @_shape("marks around the numbers")
-def _typeset(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _typeset(p: _Paper) -> Drawn:
     """Stars on the number, parentheses, a Unicode minus, no zero before the point."""
-    paper = _Paper(rng)
 
     def typeset(text: str) -> str:
-        return (
-            text.replace("-", "−").replace("0.", ".", 1) if text.lstrip("-")[:2] == "0." else text
-        )
+        bare = text.lstrip("-")[:2] == "0."
+        return text.replace("-", "−").replace("0.", ".", 1) if bare else text
 
-    columns = {}
-    for i, names in enumerate((["treat", "k/l"], ["treat", "k/l", "x2"]), start=1):
-        paper.data["k/l"] = paper.data["x1"]
-        b, se, _, n = paper.fit("y", names)
+    columns = []
+    p.data["k/l"] = p.data["x1"]
+    for names in (["treat", "k/l"], ["treat", "k/l", "x2"]):
+        b, se, _, n = p.fit("y", names)
         cells = {
-            k: [typeset(paper.show(v)) + paper.marks(v / s), f"({typeset(paper.show(s))})"]
+            k: [typeset(p.show(v)) + p.marks(v / s), f"({typeset(p.show(s))})"]
             for k, v, s in zip(["const", *names], b, se, strict=True)
         }
-        columns[f"({i})"] = {"outcome": "y", **cells, "N": f"{n}", "controls": "yes"}
-    tables = {"table4": {"parentheses": "se", **columns}}
-    header = paper.header(errors="classical", sample="one", nested=_nested(columns))
+        columns.append({"outcome": "y", **cells, "N": f"{n}", "controls": "yes"})
+    tables, header = _nested(_numbered(columns))
+    tables = {"table4": {"parentheses": "se", **tables["table4"]}}
     return tables, {**header, "stars": None}  # stars of numbers, not of printed ratios
 
 
 @_shape("no statistic beside the effect")
-def _bare(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    values = {k: [paper.show(rng.normal(0, 1))] for k in ("a", "b", "c")}
-    return {"table1": _grid(values, ["effect"])}, paper.header()
+def _bare(p: _Paper) -> Drawn:
+    values = {k: [p.show(p.rng.normal(0, 1))] for k in "abc"}
+    return {"table1": _grid(values, ["effect"])}, {}
 
 
 @_shape("within and between deviations")
-def _within(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _within(p: _Paper) -> Drawn:
     """Of a panel: deviations of unit means, and around them, under one mean."""
-    paper = _Paper(rng)
     rows = {}
     for name in ("x1", "y"):
-        x = paper.data[name]
-        means = np.array([x[paper.groups == g].mean() for g in np.unique(paper.groups)])
-        inner = x - np.array([x[paper.groups == g].mean() for g in paper.groups]) + x.mean()
-        for word, values, n in (("between", means, len(means)), ("within", inner, paper.n)):
+        x = p.data[name]
+        means = np.array([x[p.groups == g].mean() for g in np.unique(p.groups)])
+        inner = x - np.array([x[p.groups == g].mean() for g in p.groups]) + x.mean()
+        for word, values, n in (("between", means, len(means)), ("within", inner, p.n)):
             moments = (x.mean(), values.std(ddof=1), values.min(), values.max())
-            rows[f"{name} {word}"] = [str(n), *(paper.show(v) for v in moments)]
-    return {"table2": _grid(rows)}, paper.header(moments=None)
+            rows[f"{name} {word}"] = [str(n), *p.shown(*moments)]
+    return {"table2": _grid(rows)}, {"moments": None}
 
 
 @_shape("robust errors, steps on one sample")
-def _robust(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-    paper = _Paper(rng)
-    steps = paper.steps(errors="robust", absorb=True)
-    header = paper.header(errors="robust", sample="one", nested=_nested(steps))
-    return {"table4": steps}, header
+def _robust(p: _Paper) -> Drawn:
+    return _nested(p.steps(errors="robust", absorb=True), errors="robust")
 
 
 @_shape("statistics of three outcomes")
-def _outcomes(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _outcomes(p: _Paper) -> Drawn:
     """Regress on another outcome with other controls, which is no mediation."""
-    paper = _Paper(rng)
-    columns = {
-        "(1)": paper.column("m", ["treat", "x2"]),
-        "(2)": paper.column("y", ["treat", "x1", "m"]),
-        "(3)": paper.column("y", ["treat", "x1"], keep=rng.random(paper.n) > 0.2),
-    }
-    header = paper.header(errors="classical")
-    return {"table4": columns}, header
+    columns = [
+        p.column("m", ["treat", "x2"]),
+        p.column("y", ["treat", "x1", "m"]),
+        p.column("y", ["treat", "x1"], keep=p.rng.random(p.n) > 0.2),
+    ]
+    return {"table4": _numbered(columns)}, {"errors": "classical"}
 
 
-@_shape("questionnaires")
-def _questionnaires(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+@_shape("questionnaires", rounding="any")
+def _questionnaires(p: _Paper) -> Drawn:
     """Means of several whole answers, some of them below zero, with either divisor."""
-    paper = _Paper(rng, str(rng.choice(list(_MODES))))
-    rows, items = {}, {}
+    rows, items, rng = {}, {}, p.rng
     for name, low, high in (("stress", 1, 7), ("mood", -2, 2), ("visits", 0, 3)):
         items[name] = k = int(rng.integers(1, 5))
         n = int(rng.integers(5, 60))
         x = rng.integers(low, high + 1, (n, k)).mean(axis=1)
         values = x.mean(), x.std(ddof=int(rng.integers(2)))
-        rows[name] = [str(n), *(paper.show(v, 2) for v in values)]
-    return {"table1": _grid(rows, ["n", "mean", "sd"])}, paper.header(weights="none", items=items)
+        rows[name] = [str(n), *(p.show(v, 2) for v in values)]
+    return {"table1": _grid(rows, ["n", "mean", "sd"])}, {"weights": "none", "items": items}
 
 
-@_shape("counts in percent")
-def _percent(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+@_shape("counts in percent", rounding="any")
+def _percent(p: _Paper) -> Drawn:
     """Percent beside n, thousandths, and percent of columns whose N stands below."""
-    paper = _Paper(rng, str(rng.choice(list(_MODES))))
-    beside, below = {}, {}
-    for name in ("a", "b", "c"):
+    beside, below, rng = {}, {}, p.rng
+    for name in "abc":
         n = int(rng.integers(20, 900))
         ones = [int(rng.binomial(n, 0.3)) for _ in range(2)]
-        parts = paper.show(100 * ones[0] / n, 1), paper.show(1000 * ones[1] / n, 1)
-        beside[name] = [str(n), *parts]
+        beside[name] = [str(n), p.show(100 * ones[0] / n, 1), p.show(1000 * ones[1] / n, 1)]
     columns = {c: int(rng.integers(20, 900)) for c in ("north", "south")}
     for name in ("female", "married"):
         shares = (100 * rng.binomial(n, 0.4) / n for n in columns.values())
-        below[name] = [paper.show(v, 1) for v in shares]
+        below[name] = [p.show(v, 1) for v in shares]
     below["N"] = [str(n) for n in columns.values()]
-    header = paper.header(
-        weights="none", percents=["rate", "female", "married"], permilles=["cases"]
-    )
     tables = {
         "table1": _grid(beside, ["n", "rate", "cases"]),
         "table2": {c: {k: v[i] for k, v in below.items()} for i, c in enumerate(columns)},
         "declare": {"unused": ["rate", "cases"]},
     }
-    return tables, header
+    lists = {"percents": ["rate", "female", "married"], "permilles": ["cases"]}
+    return tables, {"weights": "none", **lists}
 
 
-def _two_groups(pooled: bool) -> Shape:
-    def shape(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
-        paper = _Paper(rng, str(rng.choice(list(_MODES))))
-        rows, ddof = {}, int(rng.integers(2))
-        for name in ("x1", "x2", "y"):
-            d = rng.permutation(paper.data["treat"])
-            groups = [paper.data[name][d == k] for k in (1, 0)]
-            test = stats.ttest_ind(*groups, equal_var=pooled)
-            apart = groups[0].mean() - groups[1].mean()
-            cells = [
-                (str(len(g)), paper.show(g.mean()), paper.show(g.std(ddof=ddof))) for g in groups
-            ]
-            tests = paper.show(apart), paper.show(apart / test.statistic)
-            tail = paper.show(test.statistic, 2), paper.show(test.pvalue, 3)
-            rows[name] = [*cells[0], *cells[1], *tests, *tail]
-        words = ("treated", "others")
-        columns = [f"{w} {c}" for w in words for c in ("n", "mean", "sd")]
-        places = {"table": "table1", "first": "table1 treated", "second": "table1 others"}
-        header = paper.header(
-            weights="none",
-            df=None,
-            variances="pooled" if pooled else "welch",
-            differences=[places],
-            tables={f"table1 {word}": {"sample": word} for word in words},
-        )
-        grid = _grid(rows, [*columns, "difference", "se", "t", "p"])
-        return {"table1": {"declare": {"groups": list(words)}, **grid}}, header
-
-    return shape
+@_shape("two groups, pooled", more="pooled", rounding="any")
+@_shape("two groups, Welch", more="welch", rounding="any")
+def _two_groups(p: _Paper, variances: str) -> Drawn:
+    rows, ddof = {}, int(p.rng.integers(2))
+    for name in ("x1", "x2", "y"):
+        d = p.rng.permutation(p.data["treat"])
+        groups = [p.data[name][d == k] for k in (1, 0)]
+        test = stats.ttest_ind(*groups, equal_var=variances == "pooled")
+        apart = groups[0].mean() - groups[1].mean()
+        cells = [c for g in groups for c in (str(len(g)), *p.shown(g.mean(), g.std(ddof=ddof)))]
+        tail = p.show(test.statistic, 2), p.show(test.pvalue, 3)
+        rows[name] = [*cells, *p.shown(apart, apart / test.statistic), *tail]
+    words = ["treated", "others"]
+    columns = [f"{w} {c}" for w in words for c in ("n", "mean", "sd")]
+    grid = _grid(rows, [*columns, "difference", "se", "t", "p"])
+    return {"table1": {"declare": {"groups": words}, **grid}}, {
+        "weights": "none",
+        "df": None,
+        "variances": variances,
+        "differences": [{"table": "table1", "first": "table1 treated", "second": "table1 others"}],
+        "tables": {f"table1 {word}": {"sample": word} for word in words},
+    }
 
 
-SHAPES["two groups, Welch"] = _two_groups(False)
-SHAPES["two groups, pooled"] = _two_groups(True)
-
-
-@_shape("a cross-table")
-def _cross(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+@_shape("a cross-table", rounding="any")
+def _cross(p: _Paper) -> Drawn:
     """Print counts that add up, and amounts whose rounded parts need not."""
-    paper = _Paper(rng, str(rng.choice(list(_MODES))))
-    counts = rng.integers(0, 60, (4, 3)).astype(float)
-    amounts = rng.uniform(1, 90, (4, 3))
+    counts = p.rng.integers(0, 60, (4, 3)).astype(float)
+    amounts = p.rng.uniform(1, 90, (4, 3))
     columns, grids = ["male", "female", "unknown", "Total"], []
     for x, places in ((counts, 0), (amounts, 1)):
         x = np.column_stack([x, x.sum(axis=1)])
         x = np.vstack([x, x.sum(axis=0)])
-        names = ("a", "b", "c", "d", "Total")
-        lines = ([paper.show(v, places) for v in line] for line in x)
-        grids.append(_grid(dict(zip(names, lines, strict=True)), columns))
+        lines = ([p.show(v, places) for v in line] for line in x)
+        grids.append(_grid(dict(zip((*"abcd", "Total"), lines, strict=True)), columns))
     tables = {"table1": {**grids[0], "declare": {"counts": columns}}, "table2": grids[1]}
-    return tables, paper.header(totals=["table1", "table2"])
+    return tables, {"totals": ["table1", "table2"]}
 
 
 @_shape("a column headed p")
-def _headed_p(rng: np.random.Generator) -> tuple[Tables, dict[str, Any]]:
+def _headed_p(p: _Paper) -> Drawn:
     """Prices, and rates in percent, under the heading p beside tests."""
-    paper = _Paper(rng)
     rows = {}
-    for name in ("a", "b", "c", "d"):
-        b, se = rng.normal(0, 0.3), rng.uniform(0.02, 0.2)
-        price = rng.normal(2, 6) if name != "a" else -3.5
-        rows[name] = [*(paper.show(v) for v in (b, se)), paper.show(b / se, 2), paper.show(price)]
-    return {"table1": _grid(rows, ["coef", "se", "t", "p"])}, paper.header(p_column=None)
+    for name in "abcd":
+        b, se = p.rng.normal(0, 0.3), p.rng.uniform(0.02, 0.2)
+        price = p.rng.normal(2, 6) if name != "a" else -3.5
+        rows[name] = [*p.shown(b, se), p.show(b / se, 2), p.show(price)]
+    return {"table1": _grid(rows, ["coef", "se", "t", "p"])}, {"p_column": None}
+
+
+@_shape("means beside a starred difference")
+def _balance(p: _Paper) -> Drawn:
+    """Stars stand at differences of means; the means, far from zero, have none."""
+    d = p.data["treat"].astype(bool)
+    columns: dict[str, Any] = {"treated": {}, "others": {}, "difference": {}}
+    for name in ("x1", "x2", "m", "y"):
+        groups = [p.data[name][keep] for keep in (d, ~d)]
+        means = [float(x.mean()) for x in groups]
+        errors = [float(x.std(ddof=1) / np.sqrt(len(x))) for x in groups]
+        apart, error = means[0] - means[1], float(np.hypot(errors[0], errors[1]))
+        lines = ([*means, apart], [*errors, error], ["", "", p.marks(apart / error)])
+        for column, value, se, mark in zip(columns.values(), *lines, strict=True):
+            column[name] = [p.show(value) + mark, f"({p.show(se)})"]
+    if p.rng.random() < 0.5:  # the groups below each other, one column a variable
+        columns = {k: {c: columns[c][k] for c in columns} for k in columns["treated"]}
+    return {"table1": {"parentheses": "se", **columns}}, {"unmarked": None}
 
 
 def honest_study(shape: str, seed: int, *, declared: bool = False) -> Study:

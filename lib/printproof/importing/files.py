@@ -41,14 +41,20 @@ def read_html(text: str, file: str) -> list[Sheet]:
     return [_html_table(table, file) for table in tables]
 
 
+def _span(text: str | None) -> int:
+    """Return how many columns or rows a cell says that it spans; one where that is no number."""
+    found = re.match(r"\s*(\d{1,6})", text or "", re.ASCII)
+    return int(found[1]) if found else 1
+
+
 def _html_table(table: Any, file: str) -> Sheet:
     rows = [row for row in table.iter("tr") if row.getparent().tag != "tfoot"]
     lines = [
         [
             (
                 Piece(tidy(cell.text_content()), cell.sourceline or 0, number),
-                int(cell.get("colspan") or 1),
-                int(cell.get("rowspan") or 1),
+                _span(cell.get("colspan")),
+                _span(cell.get("rowspan")),
             )
             for number, cell in enumerate(row.xpath("td|th"), start=1)
         ]

@@ -419,7 +419,7 @@ def _spans(
         row, j = [], 0
         while j < len(line):
             piece, across, down = line[j]
-            across = wide.get((i, j), -across if across < 0 else across)
+            across = max(1, wide.get((i, j), abs(across)))
             row.append((piece, across, down))
             j += across
         merged.append(row)

@@ -22,6 +22,10 @@ _WORD = re.compile(
     r"[^\W\d_]|[✓✗]|\d{1,2}(\s?%\s?[A-Za-z]|[A-Za-z]{2,})|(1[5-9]|20)\d\d\s*[-–—/]\s*\d{2,4}\b"
 )
 _NUMBER = re.compile(r"[(\[{<>≤≥=\s]*[-−–﹣－+]?\s*[.,]?\d")
+#: A number in brackets with its name: (p = 0.03), [t: 2.1], (SE 0.4).
+_LABELLED = re.compile(
+    r"([(\[{])\s*(p|t|z|s\.?e\.?)\s*(?:[=:]\s*|\s|(?=[<>≤≥]))(?=[<>≤≥]?\s*[-−–]?\s*\.?\d)", re.I
+)
 _MARKS = re.compile(r"[*†‡§¶#+]{1,3}")
 _PANEL = re.compile(r"\W*(panel|part|面板)\s*\W?\s*([A-Z\d]{1,3}|[一二三四五六七八九十])\b", re.I)
 _NOTE = re.compile(
@@ -112,12 +116,22 @@ class _Layout:
         used = [
             j
             for j in range(len(sheet.rows[0]) if kept else 0)
-            if any(sheet.rows[i][j].text for i in kept)
+            if any(row[j].text and (j == 0 or row[j] is not row[j - 1]) for row in sheet.rows)
         ]
         self.rows = [[sheet.rows[i][j] for j in used] for i in kept]
+        named = {p: self._unlabelled(p) for row in self.rows for p in row[1:]}
+        self.rows = [[named.get(p, p) for p in row] for row in self.rows]
         if used and used[0] != 0:  # the corner and all labels are empty
             sheet.fail(self.rows[0][0], "the first column must hold the names of the rows")
         self._take_notes()
+
+    def _unlabelled(self, piece: Piece) -> Piece:
+        """Take the name off a number that bears its own, (p = 0.855), and say so."""
+        text = _LABELLED.sub(r"\1", piece.text)
+        if text == piece.text or not is_number(text):
+            return piece
+        self.table.remarks.append(f"line {piece.line}: {piece.text} is written {text}")
+        return replace(piece, text=text)
 
     # --- rows that stand alone
 
@@ -171,6 +185,8 @@ class _Layout:
         if not any(is_number(p.text) for row in body for p in row[1:]):
             place = next((p for row in self.sheet.rows for p in row if p.text), Piece("", 1, 1))
             self.sheet.fail(place, "there is no row of numbers in this table", NoNumbersError)
+        if all(re.fullmatch(r"[-−]?\d*[.,]\d+", row[0].text) for row in body):
+            self.sheet.fail(body[0][0], "the first column holds numbers, not the names of rows")
         self.labels = self._label_columns(head, body)
         head, body = self._comments(head, body)
         groups = self._columns(head, body)
@@ -211,16 +227,18 @@ class _Layout:
         top = 0
         for row in self.rows:
             pieces = [p.text for p in row[1:] if p.text and p is not row[0]]
-            if not all(map(plain, pieces)) and (row[0].text or top):
+            counted = not row[0].text and pieces == [str(k + 1) for k in range(len(pieces))]
+            if not (counted or all(map(plain, pieces))) and (row[0].text or top):
                 break
             top += 1
         inside = [b for b in self.breaks if b <= top]
-        last = (
-            top
-            and self._alone(self.rows[top - 1])
-            and _PANEL.match(self._words(self.rows[top - 1]))
-        )
-        return min(max(inside) if inside else top, top - bool(last))
+        return min(max(inside) if inside else top, top - (top > 0 and self._opens(top - 1)))
+
+    def _opens(self, place: int) -> bool:
+        """Say whether a row below the headings opens a part: a panel, or a line from the margin."""
+        row, words = self.rows[place], self._words(self.rows[place])
+        margin = place > 0 and bool(row[0].text) and not _DEPENDENT.match(words)
+        return self._alone(row) and (margin or bool(_PANEL.match(words)))
 
     def _label_columns(self, head: list[list[Piece]], body: list[list[Piece]]) -> int:
         """Count the columns from the left that name rows: words under an empty heading."""

@@ -18,7 +18,7 @@ _KINDS = {
     "p": r"\bp[- ]?values?\b|[pP] ?值",
 }
 _WHERE = {
-    "parentheses": r"parenthes[ei]s|(?<!方)(?<!花)括号|\((Std\. Error|t-stats|p-value)\)",
+    "parentheses": r"par[ae]nthes[ei]s|(?<!方)(?<!花)括号|\((Std\. Error|t-stats|p-value)\)",
     "brackets": r"square brackets|\bbrackets|方括号",
     "braces": r"braces|花括号",
 }
@@ -27,6 +27,7 @@ _PERCENT = re.compile(r"(?<!\*)(\*{1,3})[^*%]{0,60}?(\d{1,2}(?:\.\d)? ?%)")
 _ASKED = """\
     # Take the mark # off a line that the paper says, correct it, and note the sentence.
     # stars: {"*": .1, "**": .05, "***": .01}  # which levels do the stars stand for?
+    # unmarked: tested        # were rows and columns without any star tested as well?
     # tails: two              # one or two?
     # df: residual            # of the t distribution: normal, residual or a number?
     # rounding: nearest       # or half_even, truncated

@@ -17,6 +17,10 @@ TIED = "\ue000"
 _WIDE = str.maketrans("（）［］｛｝＜＞％", "()[]{}<>%")
 
 
+#: A piece spans no more columns than HTML allows, and no row below the last.
+_WIDEST = 1000
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """A printed cell and where it stands; a merged cell is one piece at several places.
@@ -80,14 +84,16 @@ def lay_out(
         What stands where nothing does.
     """
     grid: dict[tuple[int, int], Piece] = {}
-    height = 0
-    for i, line in enumerate(lines):
-        height, j = i + 1, 0
+    rows = list(lines)
+    height = len(rows)
+    for i, line in enumerate(rows):
+        j = 0
         for piece, across, down in line:
             while (i, j) in grid:
                 j += 1
-            grid.update({(i + a, j + b): piece for a in range(down) for b in range(across)})
-            j += across
+            wide, high = min(max(across, 1), _WIDEST), min(max(down, 1), height - i)
+            grid.update({(i + a, j + b): piece for a in range(high) for b in range(wide)})
+            j += wide
     width = max((j for _, j in grid), default=-1) + 1
     nothing = blank or Piece("")
     return [[grid.get((i, j), nothing) for j in range(width)] for i in range(height)]

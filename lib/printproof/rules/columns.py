@@ -22,8 +22,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from printproof.errors import RecordError
 from printproof.exact import Expr, Span, cell, number, total
@@ -35,7 +37,6 @@ from printproof.statement import (
     Premise,
     Statement,
     undecided,
-    with_remark,
 )
 from printproof.study import CONSTANTS, Study, declared_list
 
@@ -79,10 +80,7 @@ def steps(study: Study, group: Mapping[str, Any]) -> Iterator[tuple[str, str, st
     Steps that add more than one regressor are left out: the identity is for one.
     """
     table = group["table"]
-    columns = group.get("columns") or list(
-        dict.fromkeys(p.column for p in study.tables.get(table, ()) if p.statistic == "coef")
-    )
-    for short, long in itertools.pairwise(columns):
+    for short, long in itertools.pairwise(group.get("columns") or study.columns(table)):
         before, after = (study.regressors(table, c) for c in (short, long))
         entering = [name for name in after if name not in before]
         if len(entering) == 1 and set(before) <= set(after):
@@ -100,11 +98,7 @@ def _nesting(study: Study, group: Mapping[str, Any]) -> list[Premise]:
     That nothing unprinted enters or leaves with a regressor has to be declared: fixed
     effects are often named in words only.
     """
-    columns = group.get("columns") or list(
-        dict.fromkeys(
-            p.column for p in study.tables.get(group["table"], ()) if p.statistic == "coef"
-        )
-    )
+    columns = group.get("columns") or study.columns(group["table"])
     listed = ", ".join(f'"{c}"' for c in columns)
     line = f"nested: [{{table: {group['table']}, columns: [{listed}]}}]"
     return [
@@ -126,37 +120,16 @@ def _t(place: Mapping[str, str]) -> Expr:
     return cell(place["coef"]) / cell(place["se"])
 
 
-def classical_step(
-    short: Mapping[str, str], long: Mapping[str, str], entering: Mapping[str, str], df: int
-) -> Statement:
-    """Return the identity for one coefficient when one regressor enters.
-
-    Parameters
-    ----------
-    short, long : mapping
-        Statistic to identifier, for the coefficient in either column.
-    entering : mapping
-        The same for the regressor that enters, in the longer column.
-    df : int
-        Residual degrees of freedom of the longer column.
-    """
-    t2 = _t(entering).square()
-    # s2_short / s2_long
-    ratio = (number(1) + t2 / number(df)) * number(Fraction(df, df + 1))
-    moved = (cell(short["coef"]) - cell(long["coef"])).square()
-    implied = _variance(short) / ratio + moved / t2
-    says = "squared standard error implied by the shorter column, and the longer column's"
-    return Statement(implied, "equals", _variance(long), says)
-
-
-class Move(NamedTuple):
+@dataclass(frozen=True)
+class Move:
     """A coefficient in two nested columns, and the regressor that enters between them.
 
     Attributes
     ----------
     step, coefficient : str
     short, long, entering : mapping
-        Statistic to identifier, as :func:`classical_step` takes them.
+        Statistic to identifier: the coefficient in either column, and the regressor that
+        enters, in the longer one.
     free : int
         Residual degrees of freedom of the longer column with nothing absorbed; below one
         where no sample size is printed.
@@ -169,9 +142,36 @@ class Move(NamedTuple):
     entering: Mapping[str, str]
     free: int
 
+    @cached_property
+    def _parts(self) -> tuple[Expr, Expr, Expr, Expr]:
+        """What no degrees of freedom enter, written once: intervals are kept by their parts."""
+        t2 = _t(self.entering).square()
+        moved = (cell(self.short["coef"]) - cell(self.long["coef"])).square()
+        return t2, moved / t2, _variance(self.short), _variance(self.long)
+
     def identity(self, absorbed: int) -> Statement:
         """Return the identity of classical errors at a count of absorbed effects."""
-        return classical_step(self.short, self.long, self.entering, self.free - absorbed)
+        df = self.free - absorbed
+        t2, moved, before, after = self._parts
+        # s2_short / s2_long
+        ratio = (number(1) + t2 / number(df)) * number(Fraction(df, df + 1))
+        says = "squared standard error implied by the shorter column, and the longer column's"
+        return Statement(before / ratio + moved, "equals", after, says)
+
+
+def classical_step(
+    short: Mapping[str, str], long: Mapping[str, str], entering: Mapping[str, str], df: int
+) -> Statement:
+    """Return the identity for one coefficient when one regressor enters; see :class:`Move`.
+
+    Parameters
+    ----------
+    short, long, entering : mapping
+        Statistic to identifier.
+    df : int
+        Residual degrees of freedom of the longer column.
+    """
+    return Move("", "", short, long, entering, df).identity(0)
 
 
 def moves(study: Study, group: Mapping[str, Any]) -> Iterator[Move]:
@@ -205,6 +205,10 @@ def _classical_branches(study: Study, group: Mapping[str, Any]) -> list[Branch]:
         for move in moves(study, group)
         if all(_complete(place) for place in (move.short, move.long, move.entering))
     ]
+    return _branches(study, found)
+
+
+def _branches(study: Study, found: Sequence[Move]) -> list[Branch]:
     branches = []
     for absorbed in range(_most_effects(study) + 1):
         statements = [move.identity(absorbed) for move in found if move.free - absorbed > 0]
@@ -260,7 +264,8 @@ def _classical(
     )
     if check.verdict == "consistent" or says == {"classical"}:
         return check
-    return with_remark(check, "This excludes the homoskedastic formula, not the coefficients.")
+    remark = "This excludes the homoskedastic formula, not the coefficients."
+    return replace(check, reasoning=f"{check.reasoning} {remark}")
 
 
 def _classical_mediation(study: Study, entry: Mapping[str, Any]) -> Iterator[Check]:
@@ -271,14 +276,7 @@ def _classical_mediation(study: Study, entry: Mapping[str, Any]) -> Iterator[Che
     slopes = entry.get("slopes")
     if n is None or not slopes or not all(_complete(p) for p in (short, long, path)):
         return
-    branches = [
-        Branch(
-            f"{absorbed} absorbed effects",
-            (classical_step(short, long, path, n - absorbed - int(slopes)),),
-        )
-        for absorbed in range(_most_effects(study) + 1)
-        if n - absorbed - int(slopes) > 0
-    ]
+    branches = _branches(study, [Move("", "", short, long, path, n - int(slopes))])
     title = f"{entry['direct']}: the mediator enters, classical standard errors"
     at = [study.place(entry[k])[::2] for k in ("total", "direct")]
     premises = [study.section("mediation", _entry(entry)), *_least_squares(study, *at)]

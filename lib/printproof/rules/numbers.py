@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from printproof.errors import RecordError
 from printproof.exact import cell
@@ -18,12 +18,7 @@ from printproof.statement import (
 )
 from printproof.study import Study, declared_list, formula
 
-_RELATIONS: dict[str, Relation] = {
-    "equals": "equals",
-    "at most": "at most",
-    "less than": "less than",
-    "is whole": "is whole",
-}
+_RELATIONS: dict[str, Relation] = {name: name for name in get_args(Relation)}
 
 
 def statement(study: Study, entry: Mapping[str, Any]) -> Statement:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from printproof.errors import RecordError
 from printproof.exact import Expr, Span, cell, critical_value, number
+from printproof.printed import Printed
 from printproof.statement import Branch, Check, Premise, Statement
 from printproof.study import CONSTANTS, Study
 
@@ -192,7 +194,8 @@ def stars(study: Study) -> Iterator[Check]:
     """Hold the number of stars against the size of the statistic.
 
     Constants without stars are passed over, since many tables star none of them, and so
-    are cells that carry a dagger or another mark.
+    are cells that carry a dagger or another mark.  A row or column without any star may print
+    means beside tests: its missing stars say something only where ``unmarked: tested`` does.
     """
     starred = {p.table for p in study.record if p.stars}
     for place in study.places():
@@ -228,12 +231,22 @@ def _stars(study: Study, place: Mapping[str, str], size: Expr, premises: list[Pr
         premises=[
             *premises,
             study.says("stars", at=[at]),
+            *([] if printed.stars else [_tested(study, printed)]),
             Premise("tails", tails is not None, "tails: two"),
             premise,
         ],
         uses=(coefficient, *uses),
         all_agree=not premise.declared,
     )
+
+
+def _tested(study: Study, printed: Printed) -> Premise:
+    """Return the premise that a cell without stars was tested, as its row and column were."""
+    at, cells = [(printed.table, printed.column)], study.tables[printed.table]
+    row = any(p.stars for p in cells if p.row == printed.row)
+    column = any(p.stars for p in cells if p.column == printed.column)
+    said = study.says("unmarked", "tested", at=at)
+    return replace(said, declared=said.declared or (row and column))
 
 
 def _reading(df: int | None) -> str:

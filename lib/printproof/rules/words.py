@@ -130,9 +130,7 @@ def _printed(study: Study, entry: Mapping[str, Any], title: str, remark: str) ->
     wanted = entry["printed"]
     table, regressors = wanted["table"], set(wanted["regressors"])
     ignored = set(wanted.get("beside", []))
-    columns = list(
-        dict.fromkeys(p.column for p in study.tables.get(table, ()) if p.statistic == "coef")
-    )
+    columns = study.columns(table)
     sets = {c: [r for r in study.regressors(table, c) if r not in ignored] for c in columns}
     found = [c for c, rows in sets.items() if set(rows) == regressors]
     cells = tuple(study.where(table, r, c)["coef"] for c in columns for r in sets[c])
