@@ -11,7 +11,7 @@ from ftz import did
 from ftz._projection import check_size
 from ftz.did._events import wald as wald_of
 from ftz.errors import EstimationError
-from ftz.kernel import Span
+from ftz.kernel import ColumnSpace
 
 
 def panel(seed=0, units=8, years=7, drop=5, effect=0.5):
@@ -75,7 +75,7 @@ def test_effect_basis_spans_the_dummies_also_where_the_panel_falls_apart():
     frame = panel(3)
     apart = frame[(frame.city < "u4") == (frame.year < 2013)]
     for rows in (frame, apart):
-        basis = Span.of(*(pd.factorize(rows[c])[0] for c in ("city", "year"))).dense()
+        basis = ColumnSpace.of(*(pd.factorize(rows[c])[0] for c in ("city", "year"))).dense()
         dummies = np.hstack([pd.get_dummies(rows[c], dtype=float) for c in ("city", "year")])
         assert basis.T @ basis == pytest.approx(np.eye(basis.shape[1]), abs=1e-10)
         assert basis @ (basis.T @ dummies) == pytest.approx(dummies, abs=1e-10)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.kernel import Slope, Span
+from ftz.kernel import ColumnSpace, Slope
 from ftz.panel import Panel
 
 #: Numbers in a basis of effects, no more than this (about two gigabytes).
@@ -28,9 +28,9 @@ def check_size(units: np.ndarray) -> None:
         )
 
 
-def span_of(panel: Panel) -> Span:
+def span_of(panel: Panel) -> ColumnSpace:
     """Return the span of a panel's effects and controls."""
-    return Span.of(panel.units[0], panel.ranks, panel.x, panel.controls)
+    return ColumnSpace.of(panel.units[0], panel.ranks, panel.x, panel.controls)
 
 
 def slope_of(panel: Panel, bandwidth: int | None = None) -> Slope:
@@ -53,21 +53,21 @@ def project(
 ) -> pd.DataFrame:
     """Return the residuals of ``columns`` after unit and period effects."""
     panel = Panel(frame=frame, controls=tuple(columns), unit=unit, time=time)
-    within = Span.of(panel.units[0], panel.ranks).residual(panel.x)
+    within = ColumnSpace.of(panel.units[0], panel.ranks).residual(panel.x)
     return pd.DataFrame(within, index=frame.index, columns=list(columns))
 
 
-def check_design(panel: Panel) -> tuple[Span, np.ndarray]:
+def check_design(panel: Panel) -> tuple[ColumnSpace, np.ndarray]:
     """Return the effects, and treatment and controls after projection; refuse as below."""
     treated = [panel.treatment or "treated"] if panel.treatment or panel.cohort else []
     values = np.column_stack([*([panel.d] if treated else []), panel.x])
-    span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
+    span = ColumnSpace.of(panel.units[0], panel.ranks, weights=panel.w)
     names = [*treated, *panel.controls]
     return span, check_slopes(span, values, names, panel.unit, panel.time)
 
 
 def check_slopes(
-    span: Span, values: np.ndarray, names: Sequence[str], unit: str, time: str
+    span: ColumnSpace, values: np.ndarray, names: Sequence[str], unit: str, time: str
 ) -> np.ndarray:
     """Return regressors, shape (n, K), after projection.
 

@@ -32,7 +32,7 @@ _DENSE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Span:
+class ColumnSpace:
     """What unit effects, period effects and controls span.
 
     Attributes
@@ -60,7 +60,7 @@ class Span:
         controls: np.ndarray | None = None,
         names: Sequence[str] = (),
         weights: np.ndarray | None = None,
-    ) -> Span:
+    ) -> ColumnSpace:
         """Return the span of two sets of effects and controls of shape (n, K), rows weighted.
 
         Raises
@@ -73,7 +73,7 @@ class Span:
         effects = cls(units, np.empty((len(units), 0)), codes, root)
         return effects if controls is None else effects.beside(controls, names)
 
-    def beside(self, controls: np.ndarray, names: Sequence[str]) -> Span:
+    def beside(self, controls: np.ndarray, names: Sequence[str]) -> ColumnSpace:
         """Return the span of these effects and controls; see :meth:`of`."""
         if not controls.shape[1]:
             return self
@@ -178,7 +178,7 @@ class LeastSquares:
 
 
 def regress(
-    span: Span,
+    span: ColumnSpace,
     y: np.ndarray,
     x: np.ndarray,
     clusters: np.ndarray,
@@ -212,7 +212,7 @@ def regress(
 
 
 def variance_factor(
-    kind: str, span: Span, slopes: int, clusters: np.ndarray, periods: np.ndarray | None
+    kind: str, span: ColumnSpace, slopes: int, clusters: np.ndarray, periods: np.ndarray | None
 ) -> float:
     """Return the small-sample factor of a clustered variance.
 
@@ -255,7 +255,7 @@ class Slope:
     y : array, shape (n, R)
     x : array, shape (n,)
         Both after projection.
-    span : Span
+    span : ColumnSpace
     clusters, periods : arrays of int, shape (n,)
     bandwidth : int, optional
         Lags of Driscoll-Kraay; ``floor(4 (T / 100)^(2/9))`` if not given.
@@ -263,7 +263,7 @@ class Slope:
 
     y: np.ndarray
     x: np.ndarray
-    span: Span
+    span: ColumnSpace
     clusters: np.ndarray
     periods: np.ndarray
     bandwidth: int | None = None
@@ -313,7 +313,7 @@ class Slope:
 
     def adjusted(self, power: float) -> np.ndarray:
         """Return x after ``(I - H_gg)^power``, pseudo-inverted, cluster by cluster."""
-        full, out = Span(self.span.units, self.columns), np.empty(len(self.x))
+        full, out = ColumnSpace(self.span.units, self.columns), np.empty(len(self.x))
         order = np.argsort(self.clusters, kind="stable")
         for rows in np.split(order, np.cumsum(np.bincount(self.clusters))[:-1]):
             values, vectors = np.linalg.eigh(np.eye(len(rows)) - full.block(rows))
@@ -406,7 +406,7 @@ def variance(fit: Slope, kind: str) -> tuple[np.ndarray, float]:
 
 
 def regress_each(
-    outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, codes: np.ndarray
+    outcomes: np.ndarray, designs: np.ndarray, basis: np.ndarray | ColumnSpace, codes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Regress outcomes on each of many regressors, one at a time.
 
@@ -421,7 +421,7 @@ def regress_each(
     -------
     estimates, std_errors, last : arrays, shape (B,)
     """
-    rank = basis.rank if isinstance(basis, Span) else basis.shape[1]
+    rank = basis.rank if isinstance(basis, ColumnSpace) else basis.shape[1]
     within, factor = residual(outcomes, basis), small_sample_factor(len(outcomes), rank + 1)
     large = len(codes) * (int(codes.max()) + 1) > _DENSE
     member = members(codes) if large else membership(codes)
@@ -433,7 +433,11 @@ def regress_each(
 
 
 def _regress_block(
-    within: np.ndarray, designs: np.ndarray, basis: np.ndarray | Span, member: Any, factor: float
+    within: np.ndarray,
+    designs: np.ndarray,
+    basis: np.ndarray | ColumnSpace,
+    member: Any,
+    factor: float,
 ) -> np.ndarray:
     x = residual(designs, basis)
     power = np.einsum("ib,ib->b", x, x)
@@ -447,9 +451,9 @@ def _regress_block(
     return np.array([first, np.sqrt(factor * meat) / power, last])
 
 
-def residual(values: np.ndarray, basis: np.ndarray | Span) -> np.ndarray:
+def residual(values: np.ndarray, basis: np.ndarray | ColumnSpace) -> np.ndarray:
     """Return values after projection on an orthonormal basis, or on a span."""
-    if isinstance(basis, Span):
+    if isinstance(basis, ColumnSpace):
         return basis.residual(values)
     left: np.ndarray = values - basis @ (basis.T @ values)
     return left

@@ -34,7 +34,7 @@ from ftz.did._honest import contains
 from ftz.errors import EstimationError
 from ftz.inference._assignments import adoption_starts, scheme_of
 from ftz.inference._bootstrap import sign_vectors
-from ftz.inference._projection import Design, prepare
+from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.kernel import membership, residual
 from ftz.panel import Panel
 from ftz.results import Result, checked_level
@@ -54,7 +54,7 @@ class PanelDesign:
 
     Attributes
     ----------
-    design : Design
+    design : ProjectedPanel
         Checked arrays; its outcome is a stand-in.
     starts : array, shape (N,)
         First treated period of each unit, infinite for never.
@@ -64,7 +64,7 @@ class PanelDesign:
         Of those draws.
     """
 
-    design: Design
+    design: ProjectedPanel
     starts: np.ndarray
     draws: int = _MOST
     seed: int = 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ftz.errors import EstimationError
-from ftz.kernel import Slope, Span, regress_each, residual, variance
+from ftz.kernel import ColumnSpace, Slope, regress_each, residual, variance
 from ftz.panel import Panel
 from specgrid._grid import Specification, outcome_levels
 from specgrid._samples import COHORT, REFUSALS, TREATMENT, Sample, matches_of, sample_of
@@ -120,7 +120,7 @@ def estimate_batch(study: Study, specifications: Sequence[Specification]) -> lis
 class _Projected:
     """Columns of a sample, treatment and outcomes first, and those two after the effects."""
 
-    span: Span
+    span: ColumnSpace
     values: Floats
     within: Floats
     places: dict[str, int]
@@ -190,7 +190,7 @@ class _Shared:
         names = [TREATMENT, *self.outcomes, *dict.fromkeys((*study.controls, *study.match_on))]
         values = frame[names].to_numpy(float)
         values = np.where(np.isfinite(values).all(axis=0), values, np.nan)
-        span = Span.of(units, periods)
+        span = ColumnSpace.of(units, periods)
         within = span.residual(np.nan_to_num(values[:, : 1 + len(self.outcomes)]))
         places = {name: place for place, name in enumerate(names)}
         return _Projected(span, values, within, places, codes, periods)
@@ -446,17 +446,17 @@ def _reassigned(
         pd.factorize(sample.frame[c], sort=True)[0]
         for c in (study.unit, study.time, study.cluster or study.unit)
     )
-    n, basis = len(sample.frame), Span.of(units, periods).dense()
+    n, basis = len(sample.frame), ColumnSpace.of(units, periods).dense()
     left = residual(treatments, basis)  # once a sample; controls are a few directions more
     flat = np.square(left).sum(axis=0) < 1e-12 * np.square(treatments).sum(axis=0)
     left[:, flat] = 0.0
-    spans: dict[tuple[str, ...], Span | None] = {}
+    spans: dict[tuple[str, ...], ColumnSpace | None] = {}
     for place in places:
         names = specifications[place].controls
         if names not in spans:
             try:
                 controls = sample.frame[list(names)].to_numpy(float)
-                spans[names] = Span.of(units, periods, controls, names)
+                spans[names] = ColumnSpace.of(units, periods, controls, names)
             except EstimationError:
                 spans[names] = None
         span = spans[names]

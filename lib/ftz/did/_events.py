@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from ftz._projection import check_slopes
 from ftz.errors import EstimationError
-from ftz.kernel import Span, regress
+from ftz.kernel import ColumnSpace, regress
 from ftz.panel import Panel, adopted, moments, on_panel
 from ftz.results import CoefficientResult, checked_level
 
@@ -229,7 +229,7 @@ def event_study(
     names = [f"event {s:+d}" for s in times]
     dummies = (since[:, None] == np.array(times, dtype=float)).astype(float)
     slopes = np.column_stack([dummies, panel.x])
-    span = Span.of(panel.units[0], panel.ranks, weights=panel.w)
+    span = ColumnSpace.of(panel.units[0], panel.ranks, weights=panel.w)
     within = check_slopes(span, slopes, [*names, *panel.controls], panel.unit, panel.time)
     fit = regress(span, panel.y, within, panel.clusters[0], panel.ranks - 1, errors)
     own = slice(0, len(times))

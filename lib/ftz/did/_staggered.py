@@ -22,7 +22,7 @@ from ftz._projection import check_slopes
 from ftz.did._events import EventStudyResult, assemble, event_study
 from ftz.did._regression import twfe
 from ftz.errors import EstimationError, one_of
-from ftz.kernel import LeastSquares, Span, regress
+from ftz.kernel import ColumnSpace, LeastSquares, regress
 from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult, Result
 
@@ -529,7 +529,9 @@ def _pile(sample: _Sample, window: tuple[int, int] | None) -> pd.DataFrame:
 
 def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> LeastSquares:
     units, periods = (pile.groupby(["stack", key]).ngroup().to_numpy() for key in "ut")
-    span = Span.of(units, periods, weights=pile["w"].to_numpy(float) if "w" in pile else None)
+    span = ColumnSpace.of(
+        units, periods, weights=pile["w"].to_numpy(float) if "w" in pile else None
+    )
     values = slopes.to_numpy(float)
     values = check_slopes(span, values, [str(c) for c in slopes], "unit", "period of an experiment")
     clusters = pd.factorize(pile["c" if "c" in pile else "u"])[0]

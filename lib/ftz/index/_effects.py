@@ -26,7 +26,7 @@ from ftz._projection import check_design, span_of
 from ftz.errors import EstimationError, one_of
 from ftz.index._tree import IndexTree
 from ftz.index._weights import leaf_weights
-from ftz.kernel import Span
+from ftz.kernel import ColumnSpace
 from ftz.panel import Panel, on_panel
 
 SCALES = ("level", "log_geometric")
@@ -339,7 +339,7 @@ def linear_functional(panel: Panel) -> tuple[np.ndarray, Callable[[np.ndarray], 
     check_design(panel)
     own = span_of(panel).residual(panel.d)
     both, names = np.column_stack([panel.d, panel.x]), [panel.treatment or "", *panel.controls]
-    full = Span.of(panel.units[0], panel.ranks, both, names)
+    full = ColumnSpace.of(panel.units[0], panel.ranks, both, names)
     return own / (own @ own), full.residual, full.rank
 
 

@@ -20,5 +20,5 @@ from ftz.inference._bootstrap import WEIGHTS, WildBootstrapResult, wild_cluster_
 from ftz.inference._few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
 from ftz.inference._jackknife import LeaveOneOutResult, leave_one_cluster_out
 from ftz.inference._multiple import MultipleTestingResult, holm, romano_wolf
-from ftz.inference._projection import Design, prepare
+from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, one_of
-from ftz.inference._projection import Design, numbered_periods
+from ftz.inference._projection import ProjectedPanel, numbered_periods
 from ftz.panel import adopted, moments
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,
@@ -75,7 +75,7 @@ class Scheme:
 
 def scheme_of(
     name: str,
-    design: Design,
+    design: ProjectedPanel,
     adoption: Mapping[Hashable, float | None] | np.ndarray | None = None,
     dates: Sequence[float] | None = None,
 ) -> Scheme:
@@ -104,12 +104,12 @@ def _shuffle(labels: np.ndarray, treatment: Callable[[np.ndarray], np.ndarray]) 
     )
 
 
-def _switch_on(design: Design) -> Callable[[np.ndarray], np.ndarray]:
+def _switch_on(design: ProjectedPanel) -> Callable[[np.ndarray], np.ndarray]:
     """Return what turns first treated periods, a unit a column, into treatment columns."""
     return lambda starts: (design.periods >= starts[:, design.units]).T.astype(float)
 
 
-def _redate(design: Design, starts: np.ndarray, dates: Sequence[float] | None) -> Scheme:
+def _redate(design: ProjectedPanel, starts: np.ndarray, dates: Sequence[float] | None) -> Scheme:
     treated = np.flatnonzero(np.isfinite(starts))
     if not len(treated):
         raise EstimationError("no unit is treated: there is no date to move")
@@ -139,7 +139,7 @@ def _redate(design: Design, starts: np.ndarray, dates: Sequence[float] | None) -
 
 
 def adoption_starts(
-    design: Design, adoption: Mapping[Hashable, float | None] | np.ndarray | None = None
+    design: ProjectedPanel, adoption: Mapping[Hashable, float | None] | np.ndarray | None = None
 ) -> np.ndarray:
     """Return each unit's first treated period as the design counts, inf for never, shape (N,).
 

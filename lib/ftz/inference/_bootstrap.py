@@ -25,7 +25,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError, no_column, one_of
 from ftz.inference._few_treated import caution
-from ftz.inference._projection import Design, prepare
+from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.kernel import membership
 from ftz.panel import Panel, on_panel
@@ -82,7 +82,7 @@ def _studentise(shift: np.ndarray, scores: np.ndarray, parts: Scores) -> np.ndar
     return tstats
 
 
-def _scores_of(design: Design, subclusters: np.ndarray | None = None) -> Scores:
+def _scores_of(design: ProjectedPanel, subclusters: np.ndarray | None = None) -> Scores:
     """Return the :class:`Scores` of a panel; ``subclusters`` number the weights' clusters."""
     x, basis = design.d_within, design.basis
     weighted = design.codes if subclusters is None else subclusters
@@ -333,7 +333,7 @@ def wild_cluster_bootstrap(
     )
 
 
-def _observed(design: Design) -> tuple[float, float]:
+def _observed(design: ProjectedPanel) -> tuple[float, float]:
     x, y = design.d_within, design.y_within
     power = x @ x
     estimate = (x @ y) / power
@@ -347,7 +347,7 @@ def _observed(design: Design) -> tuple[float, float]:
     return float(estimate), float(np.sqrt(meat) / power)
 
 
-def _subclusters(design: Design, columns: str | Sequence[str] | None) -> np.ndarray:
+def _subclusters(design: ProjectedPanel, columns: str | Sequence[str] | None) -> np.ndarray:
     if columns is None:
         return design.codes
     frame = design.panel.frame

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError, no_column
 from ftz.inference._assignments import adoption_starts
-from ftz.inference._projection import Design, prepare
+from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.kernel import residual
 from ftz.panel import Panel, on_panel
@@ -297,7 +297,7 @@ def _few_treated(panel: Panel) -> _FewTreated:
     )
 
 
-def _grid(design: Design, values: np.ndarray) -> np.ndarray:
+def _grid(design: ProjectedPanel, values: np.ndarray) -> np.ndarray:
     """Return values by unit and period, NaN where there is no row."""
     times, columns = np.unique(design.periods, return_inverse=True)
     grid = np.full((len(design.names), len(times)), np.nan)
@@ -305,7 +305,7 @@ def _grid(design: Design, values: np.ndarray) -> np.ndarray:
     return grid
 
 
-def _residual_paths(design: Design, estimate: float) -> np.ndarray:
+def _residual_paths(design: ProjectedPanel, estimate: float) -> np.ndarray:
     return _grid(design, residual(design.y - estimate * design.d, design.projector))
 
 

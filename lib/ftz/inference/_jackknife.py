@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from ftz.errors import EstimationError
-from ftz.inference._projection import Design, prepare
+from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.kernel import members
 from ftz.panel import Panel, on_panel
 from ftz.results import Result, checked_level
@@ -124,7 +124,7 @@ def leave_one_cluster_out(panel: Panel) -> LeaveOneOutResult:
     )
 
 
-def _without(design: Design, x: np.ndarray, y: np.ndarray, cluster: int) -> float:
+def _without(design: ProjectedPanel, x: np.ndarray, y: np.ndarray, cluster: int) -> float:
     """Return the slope on the rows outside a cluster.
 
     Leaving rows out is adding a dummy for each: with *M* the residual maker of the other

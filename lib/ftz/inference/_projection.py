@@ -13,7 +13,7 @@ import numpy as np
 
 from ftz._projection import check_size, span_of
 from ftz.errors import EstimationError
-from ftz.kernel import Span, residual, small_sample_factor
+from ftz.kernel import ColumnSpace, residual, small_sample_factor
 from ftz.panel import Panel, on_panel
 
 #: Up to this many numbers a dense basis is faster than a span.
@@ -21,14 +21,14 @@ _DENSE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Design:
+class ProjectedPanel:
     """A panel made ready: checked, turned into arrays, projected.
 
     Attributes
     ----------
     y, d : arrays, shape (n,)
         Outcome and treatment as they are.
-    span : Span
+    span : ColumnSpace
         Of effects and controls.
     codes : array of int, shape (n,)
         Cluster of each row, numbered in the order of their sorted labels.
@@ -49,7 +49,7 @@ class Design:
 
     y: np.ndarray
     d: np.ndarray
-    span: Span
+    span: ColumnSpace
     codes: np.ndarray
     clusters: np.ndarray
     units: np.ndarray
@@ -81,7 +81,7 @@ class Design:
         return self.span.dense()
 
     @property
-    def projector(self) -> np.ndarray | Span:
+    def projector(self) -> np.ndarray | ColumnSpace:
         """What :func:`residual` takes: the basis where it is small, else the span."""
         small = len(self.units) * len(self.names) <= _DENSE
         return self.basis if small else self.span
@@ -131,7 +131,7 @@ def numbered_periods(places: np.ndarray) -> np.ndarray:
 
 
 @on_panel("outcome", "treatment", "controls")
-def prepare(panel: Panel) -> Design:
+def prepare(panel: Panel) -> ProjectedPanel:
     """Check a panel and turn it into arrays.
 
     Raises
@@ -145,7 +145,7 @@ def prepare(panel: Panel) -> Design:
     if np.ptp(panel.d) == 0:
         raise EstimationError(f"{panel.treatment} is constant: there is nothing to reassign")
     codes, labels = panel.clusters
-    return Design(
+    return ProjectedPanel(
         y=panel.y if panel.outcome else panel.d,
         d=panel.d,
         span=span_of(panel),
