@@ -77,6 +77,31 @@ def test_an_independent_recomputation_finds_nine_and_ten_and_no_other_count(rela
     assert scratch[22] == [1, 1, 1, 6]
 
 
+def test_with_each_cell_one_number_ten_effects_alone_are_left(study, relations):
+    """Points drawn from the printed box say the same as its exact ends: sides that cross, meet."""
+    (group,) = study.get("nested")
+    sharp = nested_columns.sharp_relations(study, group)
+    later = sharp[sharp["step"] != "(1) to (2)"].groupby("absorbed")["holds"].sum()
+    assert later.index[later == 15].tolist() == [10] and later[9] == 13
+    assert not (sharp["holds"] & ~relations["holds"]).any()  # sharper, never wider
+    table, rng, missed = printed(), np.random.default_rng(3), 0
+    share = np.vstack([rng.random((3000, 5)), np.indices((2,) * 5).reshape(5, -1).T])
+    for row in sharp.itertuples():
+        short = int(row.step[1])
+        terms = [(row.coefficient, short, "coef"), (row.coefficient, short + 1, "coef")]
+        terms += [(row.coefficient, c, "statistic") for c in (short, short + 1)]
+        terms += [(NAMES[short + 1], short + 1, "statistic")]
+        ends = np.array([[float(e) for e in interval(table[t])] for t in terms])
+        b, a, z, y, t = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * share.T
+        df = 85 - row.absorbed - (short + 2)
+        ratio = (df + t**2) / (df + 1)
+        gap = (b / z) ** 2 - ratio * ((a / y) ** 2 - ((b - a) / t) ** 2)
+        crosses = gap.min() <= 0 <= gap.max()
+        assert row.holds or not crosses
+        missed += row.holds and not crosses
+    assert missed <= 2
+
+
 def test_floats_find_what_fractions_find(relations):
     table = printed()
     values = np.full((2, 1, 5, 7), np.nan)

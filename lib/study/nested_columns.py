@@ -10,7 +10,9 @@ weights, any fixed quasi-demeaning, any dummies, the constant among the coeffici
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from printproof.exact import Span, cell, number
 from printproof.rules.columns import MOST_EFFECTS, Move, moves, steps
 from printproof.study import Study
 
-__all__ = ["MOST_EFFECTS", "met", "relations", "variance_ratios"]
+__all__ = ["MOST_EFFECTS", "met", "relations", "sharp_relations", "variance_ratios"]
 
 
 def _sized(study: Study, group: Mapping[str, Any]) -> list[Move]:
@@ -56,6 +58,77 @@ def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) 
         for absorbed in range(most + 1)
     ]
     return pd.DataFrame(rows, columns=["absorbed", "step", "coefficient", "holds"])
+
+
+def sharp_relations(
+    study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS
+) -> pd.DataFrame:
+    r"""Ask as :func:`relations`, each printed cell standing for one number wherever it occurs.
+
+    Interval arithmetic lets a cell that occurs twice be two numbers, so it keeps some counts
+    that nothing can meet.  The two sides of the relation differ by
+
+    .. math:: b_S^2/z_S^2 - R(z_k)\,[\,b_L^2/z_L^2 - (b_S - b_L)^2/z_k^2\,],
+       \qquad R = (df + z_k^2)/(df + 1),
+
+    which falls as :math:`z_k^2` grows and is quadratic in the two coefficients: its ends over
+    the printed intervals stand at corners or where an edge is level, and are fractions.
+
+    Raises
+    ------
+    RecordError
+        A column prints no sample size, or an interval that a quotient needs holds zero.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`relations`.
+    """
+    rows = [
+        (absorbed, move.step, move.coefficient, _meets(study, move, move.free - absorbed))
+        for move in _sized(study, group)
+        for absorbed in range(most + 1)
+    ]
+    return pd.DataFrame(rows, columns=["absorbed", "step", "coefficient", "holds"])
+
+
+def _meets(study: Study, move: Move, df: int) -> bool:
+    """Say whether the difference of a relation's sides is nil somewhere in the printed box."""
+    parts = (move.short["coef"], move.long["coef"])
+    short, long = (cell(name).span(study.record) for name in parts)
+    z_s, z_l, z_k = (
+        sorted(abs(end) for end in _away_from_zero(study, part["statistic"]))
+        for part in (move.short, move.long, move.entering)
+    )
+
+    def ends(s: int, k: int) -> Iterator[Fraction]:
+        a, c = 1 / z_s[s] ** 2, 1 / z_l[1 - s] ** 2
+        d, ratio = 1 / z_k[k] ** 2, (df + z_k[k] ** 2) / (df + 1)
+        here, there = a + ratio * d, ratio * (d - c)  # here x^2 + there y^2 - 2 ratio d x y
+        for x, y in _level(short, long, ratio * d, here, there):
+            yield here * x**2 + there * y**2 - 2 * ratio * d * x * y
+
+    return min(ends(1, 1)) <= 0 <= max(ends(0, 0))
+
+
+def _away_from_zero(study: Study, name: str) -> tuple[Fraction, Fraction]:
+    span = cell(name).span(study.record)
+    if span.low is None or span.high is None or span.low <= 0 <= span.high:
+        raise RecordError(f"{name}: its interval holds zero, and the relation divides by it")
+    return span.low, span.high
+
+
+def _level(
+    short: Span, long: Span, mixed: Fraction, here: Fraction, there: Fraction
+) -> Iterator[tuple[Fraction, Fraction]]:
+    """Yield where a quadratic in two coefficients can have its ends over their rectangle."""
+    (x0, x1), (y0, y1) = ((Fraction(s.low or 0), Fraction(s.high or 0)) for s in (short, long))
+    yield from product((x0, x1), (y0, y1))
+    yield from ((x, y) for y in (y0, y1) if x0 < (x := mixed * y / here) < x1)
+    if there:
+        yield from ((x, y) for x in (x0, x1) if y0 < (y := mixed * x / there) < y1)
+    if x0 < 0 < x1 and y0 < 0 < y1:
+        yield Fraction(0), Fraction(0)
 
 
 def variance_ratios(study: Study, group: Mapping[str, Any]) -> pd.DataFrame:
