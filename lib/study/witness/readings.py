@@ -120,7 +120,7 @@ def readings() -> list[Reading]:
             "each city weighted by the inverse of its own residual spread, alike in all columns",
             "classical",
             1.0,
-            weighted(cities, years, city_weights()),
+            weighted(cities, years, _city_weights()),
         )
     )
     found.append(
@@ -129,7 +129,7 @@ def readings() -> list[Reading]:
             "rows weighted as caliper matching weights them in the witness",
             "clustered",
             1.0,
-            weighted(cities, years, matching_weights()),
+            weighted(cities, years, _matching_weights()),
         )
     )
     return found
@@ -173,7 +173,7 @@ def _shipped() -> pd.DataFrame:
     return load_witness().frame
 
 
-def city_weights() -> Array:
+def _city_weights() -> Array:
     """Return the inverse residual variance of each row's city in the shipped witness."""
     from study.replication import CONTROLS, OUTCOME, TREATMENT
 
@@ -189,7 +189,7 @@ def city_weights() -> Array:
     return precision
 
 
-def matching_weights() -> Array:
+def _matching_weights() -> Array:
     """Return the matched rows' weights of caliper matching in the shipped witness."""
     from study import replication
 
