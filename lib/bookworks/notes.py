@@ -408,7 +408,7 @@ def _data(app: Any, docname: str) -> str:
             escape(file).replace("/", "/<wbr>").replace("_", "_<wbr>"),
             *(escape(_sheet(Path(app.srcdir), file).get(key, "")) for key in ("Source", "Terms")),
             f"<code>{digest[:16]}</code>",
-            ", ".join(links),
+            f'<div class="{app.config.bookworks_classes}wide">{", ".join(links)}</div>',
         )
         for (file, digest), links in sorted(users.items())
     )

@@ -140,7 +140,7 @@ def trap(panel: Panel, *, period_effects: bool = True) -> str:
         return ""
     return (
         f"the means of {len(labels)} units ({panel.unit}) leave no degree of freedom between them: "
-        "`xtreg, re` with these regressors would set the variance of the effects to zero and print "
+        "xtreg, re with these regressors would set the variance of the effects to zero and print "
         "pooled least squares, without a warning; use fixed effects, or maximum likelihood and "
         "look at its variance"
     )
