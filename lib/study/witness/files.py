@@ -46,7 +46,7 @@ NOT_ASKED = {
     },
 }
 _ONLY = "its tools estimate city and year effects, and only here these return column (5)"
-#: Pages that load a shipped witness: title, readings loaded, and why these.
+#: Pages that load a shipped witness, each with title, readings loaded, and why these.
 STANDS = {
     ("propensity-score-matching", "matching-appendix"): (
         "Matching",
