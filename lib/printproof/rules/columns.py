@@ -144,7 +144,7 @@ class Move:
 
     @cached_property
     def _parts(self) -> tuple[Expr, Expr, Expr, Expr]:
-        """What no degrees of freedom enter, written once, since intervals are kept by their parts."""
+        """What no degrees of freedom enter, once, since intervals are kept by their parts."""
         t2 = _t(self.entering).square()
         moved = (cell(self.short["coef"]) - cell(self.long["coef"])).square()
         return t2, moved / t2, _variance(self.short), _variance(self.long)
