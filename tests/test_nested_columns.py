@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from study import nested_columns, published
+from printproof.errors import RecordError
+from study import nested_columns, published, replication
 from study.paths import data_dir
 
 NAMES = ["FTZ", "fe", "lnstru", "urba", "fdi", "pgdp", "const"]
@@ -129,3 +130,8 @@ def test_an_unknown_step_is_refused(study):
     (group,) = study.get("nested")
     with pytest.raises(nested_columns.RecordError, match="no step"):
         nested_columns.predicted_ratio(study, group, "(1) to (5)", 10)
+
+
+def test_a_statistic_around_zero_and_a_bound_are_refused(study):
+    with pytest.raises(RecordError, match="holds zero"):
+        nested_columns._ends(study, replication.cell("table2", "FTZ", "min", "value"), divides=True)

@@ -10,7 +10,7 @@ weights, any fixed quasi-demeaning, any dummies, the constant among the coeffici
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -52,8 +52,14 @@ def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) 
         One row a count, step and coefficient: ``absorbed``, ``step``, ``coefficient``,
         ``holds``.
     """
+    return _asked(study, group, most, lambda m, count: m.identity(count).possible(study.record))
+
+
+def _asked(
+    study: Study, group: Mapping[str, Any], most: int, holds: Callable[[Move, int], bool]
+) -> pd.DataFrame:
     rows = [
-        (absorbed, move.step, move.coefficient, move.identity(absorbed).possible(study.record))
+        (absorbed, move.step, move.coefficient, holds(move, absorbed))
         for move in _sized(study, group)
         for absorbed in range(most + 1)
     ]
@@ -77,27 +83,22 @@ def sharp_relations(
     Raises
     ------
     RecordError
-        A column prints no sample size, or an interval that a quotient needs holds zero.
+        A column prints no sample size, a cell is printed as a bound, or an interval that a
+        quotient needs holds zero.
 
     Returns
     -------
     pandas.DataFrame
         As :func:`relations`.
     """
-    rows = [
-        (absorbed, move.step, move.coefficient, _meets(study, move, move.free - absorbed))
-        for move in _sized(study, group)
-        for absorbed in range(most + 1)
-    ]
-    return pd.DataFrame(rows, columns=["absorbed", "step", "coefficient", "holds"])
+    return _asked(study, group, most, lambda m, count: _meets(study, m, m.free - count))
 
 
 def _meets(study: Study, move: Move, df: int) -> bool:
     """Say whether the difference of a relation's sides is nil somewhere in the printed box."""
-    parts = (move.short["coef"], move.long["coef"])
-    short, long = (cell(name).span(study.record) for name in parts)
+    short, long = (_ends(study, part["coef"]) for part in (move.short, move.long))
     z_s, z_l, z_k = (
-        sorted(abs(end) for end in _away_from_zero(study, part["statistic"]))
+        sorted(abs(end) for end in _ends(study, part["statistic"], divides=True))
         for part in (move.short, move.long, move.entering)
     )
 
@@ -111,18 +112,24 @@ def _meets(study: Study, move: Move, df: int) -> bool:
     return min(ends(1, 1)) <= 0 <= max(ends(0, 0))
 
 
-def _away_from_zero(study: Study, name: str) -> tuple[Fraction, Fraction]:
+def _ends(study: Study, name: str, *, divides: bool = False) -> tuple[Fraction, Fraction]:
     span = cell(name).span(study.record)
-    if span.low is None or span.high is None or span.low <= 0 <= span.high:
+    if span.low is None or span.high is None:
+        raise RecordError(f"{name}: is printed as a bound, and the relation needs both ends")
+    if divides and span.low <= 0 <= span.high:
         raise RecordError(f"{name}: its interval holds zero, and the relation divides by it")
     return span.low, span.high
 
 
 def _level(
-    short: Span, long: Span, mixed: Fraction, here: Fraction, there: Fraction
+    short: tuple[Fraction, Fraction],
+    long: tuple[Fraction, Fraction],
+    mixed: Fraction,
+    here: Fraction,
+    there: Fraction,
 ) -> Iterator[tuple[Fraction, Fraction]]:
     """Yield where a quadratic in two coefficients can have its ends over their rectangle."""
-    (x0, x1), (y0, y1) = ((Fraction(s.low or 0), Fraction(s.high or 0)) for s in (short, long))
+    (x0, x1), (y0, y1) = short, long
     yield from product((x0, x1), (y0, y1))
     yield from ((x, y) for y in (y0, y1) if x0 < (x := mixed * y / here) < x1)
     if there:
