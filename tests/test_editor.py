@@ -15,8 +15,8 @@ from bookworks.execution import execute, read_chapter
 from bookworks.store import Store
 from conftest import ROOT
 from ftz import did
-from ftz.own import template
 from study import cli
+from userpanel import template
 
 
 def _write(path: Path, text: str) -> Path:

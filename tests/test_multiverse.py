@@ -17,19 +17,19 @@ from hypothesis import strategies as st
 import specgrid as mv
 from ftz import did, inference
 from ftz.errors import EstimationError, FtzError
-from ftz.own import Study
 from specgrid import _store as store
 from specgrid._grid import STAGGERED
 from specgrid._samples import COHORT, TREATMENT, sample_of, with_indices
 from specgrid._scheduling import batches
 from study import published, replication
 from study.replication import witness_study
+from userpanel import UserPanel
 
 SUBSETS = {"controls": "subsets"}
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> UserPanel:
     return witness_study()
 
 
@@ -38,7 +38,7 @@ def whole(study) -> mv.Grid:
     return mv.grid(study)
 
 
-def simulated(seed=0, units=12, periods=8, controls=2, gaps=0.0, cluster="") -> Study:
+def simulated(seed=0, units=12, periods=8, controls=2, gaps=0.0, cluster="") -> UserPanel:
     """Return a panel with three dates of adoption that no register knows."""
     rng = np.random.default_rng(seed)
     rows = list(itertools.product([f"u{i:02d}" for i in range(units)], range(2000, 2000 + periods)))
@@ -50,7 +50,7 @@ def simulated(seed=0, units=12, periods=8, controls=2, gaps=0.0, cluster="") -> 
     frame[["y", *names]] = rng.normal(size=(len(frame), 1 + controls)).cumsum(axis=0)
     frame["region"] = frame["u"].str[-1].map(lambda d: "north" if d < "3" else f"south {d}")
     frame = frame[rng.random(len(frame)) >= gaps].reset_index(drop=True)
-    return Study(
+    return UserPanel(
         frame=frame,
         unit="u",
         time="t",

@@ -20,13 +20,13 @@ from conftest import ROOT
 from ftz._projection import span_of
 from ftz.errors import EstimationError
 from ftz.kernel import regress_each
-from ftz.own import Study
 from ftz.panel import Panel
 from printproof.errors import RecordError
 from specgrid import figures as figures
 from specgrid import joint, shapley
 from study import published, replication, reproducing
 from study.replication import witness_study
+from userpanel import Study
 
 STATIC = ROOT / "book" / "_static"
 

@@ -6,7 +6,6 @@ The modules, lowest first (imports point downwards only):
   every variance, and the shape of every result;
 * ``did``, ``matching``, ``inference``, ``index``, ``mediation``, ``random_effects``,
   ``size_and_power``: estimators that take a panel, or a frame, and return frozen results;
-* ``own``: a reader's own panel;
 * ``figures`` and ``tables``: draw and typeset results, compute none.
 
 Modules are imported when first used, so ``import ftz`` stays light.

@@ -24,7 +24,7 @@ from specgrid._samples import COHORT, REFUSALS, TREATMENT, Sample, matches_of, s
 from specgrid._samples import with_indices as _with_indices
 
 if TYPE_CHECKING:
-    from ftz.own.study import Study
+    from userpanel.panel import UserPanel
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -53,12 +53,12 @@ _FLAT = 1e-6
 _TURN = threading.Lock()
 
 
-def estimate(study: Study, specification: Specification) -> Row:
+def estimate(study: UserPanel, specification: Specification) -> Row:
     """Estimate one specification.
 
     Parameters
     ----------
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     specification : Specification
 
     Returns
@@ -78,12 +78,12 @@ def estimate(study: Study, specification: Specification) -> Row:
     return estimate_batch(study, [specification])[0]
 
 
-def evaluate(study: Study, specifications: Iterable[Specification]) -> pd.DataFrame:
+def evaluate(study: UserPanel, specifications: Iterable[Specification]) -> pd.DataFrame:
     """Estimate specifications one after the other, in memory.
 
     Parameters
     ----------
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     specifications : iterable of Specification
         For instance a :class:`specgrid.Grid`.
 
@@ -97,7 +97,7 @@ def evaluate(study: Study, specifications: Iterable[Specification]) -> pd.DataFr
     return typed(estimate_batch(study, list(specifications)))
 
 
-def estimate_batch(study: Study, specifications: Sequence[Specification]) -> list[Row]:
+def estimate_batch(study: UserPanel, specifications: Sequence[Specification]) -> list[Row]:
     """Estimate specifications, sharing what neighbours have in common.
 
     Parameters, rows and bits as :func:`estimate`.
@@ -147,7 +147,7 @@ class _Projected:
 class _Shared:
     """A sample and what was already computed in it."""
 
-    def __init__(self, study: Study, sample: Sample) -> None:
+    def __init__(self, study: UserPanel, sample: Sample) -> None:
         self.study, self.sample = study, sample
         self.columns = set(sample.frame.columns)
         self.outcomes = [c for c in outcome_levels(study) if c in self.columns]
@@ -384,13 +384,13 @@ def is_reassignable(specification: Specification) -> bool:
 
 
 def estimate_many(
-    study: Study, specifications: Sequence[Specification], treatments: Floats
+    study: UserPanel, specifications: Sequence[Specification], treatments: Floats
 ) -> tuple[Floats, Floats]:
     """Estimate two-way fixed-effects specifications again under many reassigned treatments.
 
     Parameters
     ----------
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     specifications : sequence of Specification
         ``twfe`` with clustered errors (CR1), without matching, which would have to match again
         for each treatment.
@@ -434,7 +434,7 @@ def estimate_many(
 
 
 def _reassigned(
-    study: Study,
+    study: UserPanel,
     sample: Sample,
     specifications: Sequence[Specification],
     places: list[int],

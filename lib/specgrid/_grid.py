@@ -23,7 +23,7 @@ from ftz.errors import FtzError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ftz.own.study import Study
+    from userpanel.panel import UserPanel
 
 #: Estimators of staggered adoption, by the name of their function in :mod:`ftz.did`.
 STAGGERED = (
@@ -269,12 +269,12 @@ class Grid:
 Block = dict[str, list[Any]]
 
 
-def grid(study: Study, choices: Mapping[str, Any] | str | Path | None = None) -> Grid:
+def grid(study: UserPanel, choices: Mapping[str, Any] | str | Path | None = None) -> Grid:
     """List the specifications of a study.
 
     Parameters
     ----------
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     choices : mapping or path, optional
         Levels by choice, or a YAML file of them; the study's own grid if not given.  A
         mapping of choices is a block: the product of its levels, where choices that are not
@@ -336,13 +336,13 @@ def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
     return list(chain.from_iterable(combinations(names, size) for size in sizes))
 
 
-def outcome_levels(study: Study) -> tuple[str, ...]:
+def outcome_levels(study: UserPanel) -> tuple[str, ...]:
     """Return the outcome, the index under each weighting of its parts, and the parts."""
     composed = [_PREFIX + name for name in INDICES] if len(study.sub_outcomes) > 1 else []
     return (study.outcome, *composed, *study.sub_outcomes)
 
 
-def _default_blocks(study: Study) -> list[Block]:
+def _default_blocks(study: UserPanel) -> list[Block]:
     """Return the study's own grid as blocks of levels.
 
     Two-way fixed effects over outcomes, samples, windows and codings with every subset of
@@ -397,7 +397,7 @@ def _default_blocks(study: Study) -> list[Block]:
     return blocks
 
 
-def _baseline(study: Study) -> Block:
+def _baseline(study: UserPanel) -> Block:
     return {
         "estimator": ["twfe"],
         "matching": ["none"],
@@ -413,7 +413,7 @@ def _baseline(study: Study) -> Block:
     }
 
 
-def _samples(study: Study) -> list[tuple[str, ...]]:
+def _samples(study: UserPanel) -> list[tuple[str, ...]]:
     """Return which units may be left out: three cities together or apart, or one treated."""
     if study.kind == "witness":
         return subsets([u for u in ("Baoding", "Beijing", "Tianjin") if u in study.units])
@@ -421,7 +421,7 @@ def _samples(study: Study) -> list[tuple[str, ...]]:
     return [(), *((u,) for u in treated if 2 < len(treated) <= 12)]
 
 
-def _controls(study: Study) -> list[tuple[str, ...]]:
+def _controls(study: UserPanel) -> list[tuple[str, ...]]:
     """Return all subsets of few controls; of many, none, each, all but each, all."""
     names = tuple(study.controls)
     if len(names) <= 6:
@@ -433,7 +433,7 @@ def _controls(study: Study) -> list[tuple[str, ...]]:
 class _Reader:
     """Turns choices into specifications, or says which key is wrong and what to write."""
 
-    def __init__(self, study: Study, where: str) -> None:
+    def __init__(self, study: UserPanel, where: str) -> None:
         self.study, self.where = study, where
 
     def specifications(self, choices: Mapping[str, Any] | None) -> Iterator[Specification]:

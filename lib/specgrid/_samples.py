@@ -14,7 +14,7 @@ from specgrid._grid import INDICES, Specification
 
 if TYPE_CHECKING:
     from ftz.matching import ScoreResult
-    from ftz.own.study import Study
+    from userpanel.panel import UserPanel
 
 #: Names under which a sample holds what a specification codes anew.
 TREATMENT, COHORT = "treatment (coded)", "cohort (coded)"
@@ -42,7 +42,9 @@ class Sample:
 
 
 def sample_of(
-    study: Study, specification: Specification, codings: dict[str, dict[str, float]] | None = None
+    study: UserPanel,
+    specification: Specification,
+    codings: dict[str, dict[str, float]] | None = None,
 ) -> Sample:
     """Return the rows on which a specification stands, after matching where it matches.
 
@@ -65,7 +67,7 @@ def sample_of(
 
 
 def _selected(
-    study: Study, specification: Specification, first: dict[str, float]
+    study: UserPanel, specification: Specification, first: dict[str, float]
 ) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     frame, window = study.frame, specification.window
     units = frame[study.unit].to_numpy(object)
@@ -84,7 +86,9 @@ def _selected(
     return coded.iloc[rows].reset_index(drop=True), rows
 
 
-def _matched(study: Study, frame: pd.DataFrame, specification: Specification) -> NDArray[np.bool_]:
+def _matched(
+    study: UserPanel, frame: pd.DataFrame, specification: Specification
+) -> NDArray[np.bool_]:
     """Say which rows matching keeps; the score stands on the study's own covariates."""
     found = matches_of(frame, tuple(study.match_on), specification)[1]
     weights = found.sample_weights.reindex(frame.index, fill_value=0.0)
@@ -121,7 +125,7 @@ def matches_of(
 # ---------------------------------------------------------------- adoption
 
 
-def adoption(study: Study, coding: str) -> dict[str, float]:
+def adoption(study: UserPanel, coding: str) -> dict[str, float]:
     """Return unit to first treated period under a coding; NaN for never.
 
     Raises
@@ -145,7 +149,7 @@ def adoption(study: Study, coding: str) -> dict[str, float]:
 # ---------------------------------------------------------------- outcomes
 
 
-def with_indices(study: Study) -> Study:
+def with_indices(study: UserPanel) -> UserPanel:
     """Return the study with the composed index under each weighting as further columns.
 
     Notes

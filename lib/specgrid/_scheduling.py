@@ -23,7 +23,7 @@ from specgrid._grid import STAGGERED, Grid, Specification
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ftz.own.study import Study
+    from userpanel.panel import UserPanel
 
 Batch = tuple[Specification, ...]
 #: How long a scheduler has to answer, in seconds, and to show a first worker.
@@ -36,7 +36,7 @@ _MOST = 1_000
 
 
 def run(
-    study: Study,
+    study: UserPanel,
     grid: Grid,
     out: str | Path,
     *,
@@ -49,7 +49,7 @@ def run(
 
     Parameters
     ----------
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     grid : Grid
     out : path
         A folder of its own.  Rows that it holds already are not computed again, so that a
@@ -100,7 +100,7 @@ def _bar(total: int, done: int, shown: bool) -> Any:
 
 
 def _parts(
-    study: Study, work: list[Batch], workers: int | None, scheduler: str | None
+    study: UserPanel, work: list[Batch], workers: int | None, scheduler: str | None
 ) -> Iterator[tuple[Batch, bytes]]:
     if scheduler is not None:
         return _on_dask(study, work, scheduler)
@@ -134,7 +134,7 @@ def _cost(specification: Specification) -> int:
     return 25 if slow else 3
 
 
-def work_on(study: Study, batch: Batch, library: str | None = None) -> bytes:
+def work_on(study: UserPanel, batch: Batch, library: str | None = None) -> bytes:
     """Estimate a batch and return it as the bytes of a Parquet file; a pure function.
 
     Raises
@@ -155,7 +155,9 @@ def work_on(study: Study, batch: Batch, library: str | None = None) -> bytes:
 # ---------------------------------------------------------------- processes
 
 
-def _on_processes(study: Study, work: list[Batch], workers: int) -> Iterator[tuple[Batch, bytes]]:
+def _on_processes(
+    study: UserPanel, work: list[Batch], workers: int
+) -> Iterator[tuple[Batch, bytes]]:
     """Give batches to processes; if one is killed, give what is left to new ones."""
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -173,7 +175,7 @@ def _on_processes(study: Study, work: list[Batch], workers: int) -> Iterator[tup
                 ) from None
 
 
-def _pooled(study: Study, left: dict[int, Batch], workers: int) -> Iterator[tuple[int, bytes]]:
+def _pooled(study: UserPanel, left: dict[int, Batch], workers: int) -> Iterator[tuple[int, bytes]]:
     from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", inner_max_num_threads=1):
@@ -182,7 +184,7 @@ def _pooled(study: Study, left: dict[int, Batch], workers: int) -> Iterator[tupl
         yield from pool(delayed(_numbered)(mine, i, study, left[i]) for i in list(left))
 
 
-def _numbered(parent: int, place: int, study: Study, batch: Batch) -> tuple[int, bytes]:
+def _numbered(parent: int, place: int, study: UserPanel, batch: Batch) -> tuple[int, bytes]:
     _follow(parent)
     return place, work_on(study, batch)
 
@@ -203,7 +205,7 @@ def _follow(parent: int) -> None:
 # ---------------------------------------------------------------- a Dask cluster
 
 
-def _on_dask(study: Study, work: list[Batch], scheduler: str) -> Iterator[tuple[Batch, bytes]]:
+def _on_dask(study: UserPanel, work: list[Batch], scheduler: str) -> Iterator[tuple[Batch, bytes]]:
     """Give batches to a cluster that is there already; none is started."""
     import distributed
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from ftz.own.study import Study
+    from userpanel.panel import UserPanel
 
 FORMAT = 1
 TABLE = "results.parquet"
@@ -142,10 +142,10 @@ class Store:
     Parameters
     ----------
     folder : path
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     """
 
-    def __init__(self, folder: str | Path, study: Study) -> None:
+    def __init__(self, folder: str | Path, study: UserPanel) -> None:
         self.folder, self.parts = Path(folder), Path(folder) / _PARTS
         self.study, self.library = study.digest, library_hash()
         self.manifest = {

@@ -33,8 +33,8 @@ from ftz.results import Result
 from specgrid._estimate import estimate_many, is_reassignable
 
 if TYPE_CHECKING:
-    from ftz.own.study import Study
     from specgrid._grid import Specification
+    from userpanel.panel import UserPanel
 
 Floats = npt.NDArray[np.float64]
 #: With no more distinct reassignments than this, all of them are estimated.
@@ -133,7 +133,7 @@ class JointTest(Result):
 
 
 def joint_test(
-    study: Study,
+    study: UserPanel,
     specifications: Sequence[Specification],
     *,
     seed: int | np.random.Generator,
@@ -147,7 +147,7 @@ def joint_test(
 
     Parameters
     ----------
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     specifications : sequence of Specification
         Two-way fixed effects with clustered standard errors (CR1) on rows that do not
         depend on who is treated: ``matching`` is ``none``.  :func:`eligible` picks them
@@ -206,7 +206,7 @@ def eligible(specifications: Iterable[Specification]) -> list[Specification]:
 
 
 def _estimates(
-    study: Study, specifications: Sequence[Specification], treatments: dict[str, Floats]
+    study: UserPanel, specifications: Sequence[Specification], treatments: dict[str, Floats]
 ) -> tuple[Floats, Floats]:
     """Estimate each specification under the treatments of its own coding."""
     shape = len(specifications), next(iter(treatments.values())).shape[1]
@@ -218,14 +218,14 @@ def _estimates(
     return estimates, tstats
 
 
-def _observed(study: Study, coding: str, starts: Floats) -> Floats:
+def _observed(study: UserPanel, coding: str, starts: Floats) -> Floats:
     """Return the treatment as it was, one entry a row of the study's frame."""
     if coding == "launch":
         return study.frame[study.treatment].to_numpy(float)
     return _switched_on(study, starts[None, :])[:, 0]
 
 
-def _switched_on(study: Study, starts: Floats) -> Floats:
+def _switched_on(study: UserPanel, starts: Floats) -> Floats:
     """Return treatment columns, shape (n, B), from first treated periods, shape (B, N)."""
     units = pd.Categorical(study.frame[study.unit], categories=study.units).codes
     periods = study.frame[study.time].to_numpy(float)
@@ -233,7 +233,7 @@ def _switched_on(study: Study, starts: Floats) -> Floats:
     return on
 
 
-def _starts(study: Study, codings: Sequence[str]) -> dict[str, Floats]:
+def _starts(study: UserPanel, codings: Sequence[str]) -> dict[str, Floats]:
     """Return the first treated period of each unit under each coding, infinite for never."""
     from specgrid._samples import adoption
 
@@ -247,7 +247,7 @@ def _starts(study: Study, codings: Sequence[str]) -> dict[str, Floats]:
 
 
 def _treatments(
-    study: Study,
+    study: UserPanel,
     codings: Sequence[str],
     scheme: str,
     draws: int,

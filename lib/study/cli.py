@@ -123,9 +123,9 @@ def _check_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ftz import own
+    import userpanel
 
-    problems, study = own.check(options.panel, _spec(options))
+    problems, study = userpanel.check(options.panel, _spec(options))
     for problem in problems:
         stream = sys.stderr if problem.fatal else sys.stdout
         print(f"{'wrong' if problem.fatal else 'note'}  {problem}", file=stream)
@@ -133,12 +133,13 @@ def _check(options: argparse.Namespace) -> int:
         count = sum(problem.fatal for problem in problems)
         print(f"{count} problem{'s' if count > 1 else ''}: not usable", file=sys.stderr)
         return BAD_INPUT
-    if len(study.frame) > own.TRIED_UP_TO:
-        print(f"note  sections are not tried on more than {own.TRIED_UP_TO:,} rows by this command")
+    if len(study.frame) > userpanel.TRIED_UP_TO:
+        most = f"{userpanel.TRIED_UP_TO:,}"
+        print(f"note  sections are not tried on more than {most} rows by this command")
     for section, reason in (
-        own.missing(study) if len(study.frame) <= own.TRIED_UP_TO else {}
+        userpanel.missing(study) if len(study.frame) <= userpanel.TRIED_UP_TO else {}
     ).items():
-        if section not in own.VARIANTS:
+        if section not in userpanel.VARIANTS:
             print(f"note  the book will leave out {section}: {reason}")
     print(f"usable: {study}")
     return _OK
@@ -155,7 +156,7 @@ def _report_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from ftz.own.report import report
+    from userpanel.report import report
 
     page = report(options.panel, _spec(options), options.out, progress=sys.stderr.isatty())
     print(f"the report of your panel: {page}")
@@ -180,16 +181,16 @@ def _new_panel_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _new_panel(options: argparse.Namespace) -> int:
-    from ftz import own
+    import userpanel
 
-    if options.folder.is_file() or options.folder.suffix in own.READERS:
+    if options.folder.is_file() or options.folder.suffix in userpanel.READERS:
         target = options.spec or options.folder.with_suffix(".yml")
-        target = own.write_proposal(options.folder, target)
+        target = userpanel.write_proposal(options.folder, target)
         print(target.read_text("utf-8"), end="")
         print(f"wrote {target}: confirm each line", file=sys.stderr)
         return _OK
     rows = None if options.full else 1
-    for path in own.write_template(options.folder, rows=rows, force=options.force):
+    for path in userpanel.write_template(options.folder, rows=rows, force=options.force):
         print(f"wrote {path}")
     return _OK
 
@@ -211,7 +212,7 @@ def _book_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _book(options: argparse.Namespace) -> int:
-    from ftz.own.book import build
+    from userpanel.book import build
 
     page = build(options.panel, _spec(options), options.out)
     print(f"the book of your panel: {page}")

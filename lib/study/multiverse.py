@@ -11,8 +11,8 @@ from ftz.errors import FtzError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ftz.own.study import Study
     from specgrid import Grid
+    from userpanel.panel import UserPanel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,18 +75,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _study(options: argparse.Namespace) -> Study:
-    from ftz import own
+def _study(options: argparse.Namespace) -> UserPanel:
+    import userpanel
     from study import register, replication
 
     if options.panel is None and options.spec is None:
         return replication.witness_study()
     if options.panel is None or options.spec is None:
         raise FtzError("--panel and --spec go together: a panel, and what its columns are")
-    return register.with_codings(own.read_study(options.panel, options.spec))
+    return register.with_codings(userpanel.read_panel(options.panel, options.spec))
 
 
-def _grid(options: argparse.Namespace, study: Study) -> Grid:
+def _grid(options: argparse.Namespace, study: UserPanel) -> Grid:
     from specgrid import Grid, grid
 
     chosen = grid(study, options.choices)
@@ -95,7 +95,7 @@ def _grid(options: argparse.Namespace, study: Study) -> Grid:
     return Grid(chosen.specifications[: options.limit]) if options.limit else chosen
 
 
-def _default_folder(study: Study) -> Path:
+def _default_folder(study: UserPanel) -> Path:
     from specgrid import library_hash
     from study.paths import data_dir
 
@@ -116,7 +116,7 @@ def _report(results: pd.DataFrame) -> None:
         )
 
 
-def _joint(options: argparse.Namespace, study: Study, grid: Grid) -> None:
+def _joint(options: argparse.Namespace, study: UserPanel, grid: Grid) -> None:
     """Print the joint test over the two-way specifications that can be reassigned."""
     from specgrid.joint import eligible, joint_test
 

@@ -18,7 +18,7 @@ from printproof.errors import RecordError
 from study.rows import one_of, read_rows, refuse
 
 if TYPE_CHECKING:
-    from ftz.own.study import Study
+    from userpanel.panel import UserPanel
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
@@ -185,7 +185,7 @@ def cohorts(cities: Iterable[str], coding: Coding = _PAPER_CODING) -> dict[str, 
     return years
 
 
-def with_codings(study: Study) -> Study:
+def with_codings(study: UserPanel) -> UserPanel:
     """Return a study with what the other codings make of its adoption years.
 
     Half years and the two cities on the border need opening dates, so the study stays as it is

@@ -23,12 +23,12 @@ import pandas as pd
 
 from ftz import did, matching
 from ftz.errors import EstimationError
-from ftz.own.study import Study
 from ftz.random_effects import random_effects
 from ftz.results import CoefficientResult
 from printproof.printed import Record
 from study import published, register
 from study.panel import load_witness
+from userpanel.panel import UserPanel
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {
@@ -246,7 +246,7 @@ def compare(numbers: Mapping[str, float], record: Record | None = None) -> pd.Da
     return pd.DataFrame(rows).set_index("cell")
 
 
-def witness_study(*, matched: bool = False) -> Study:
+def witness_study(*, matched: bool = False) -> UserPanel:
     """Return the book's witness panel as a study: constructed, not data.
 
     Parameters
@@ -259,7 +259,7 @@ def witness_study(*, matched: bool = False) -> Study:
     start = register.cohorts(sorted(frame["city"].unique()))
     frame = frame.assign(cohort=frame["city"].map(start).astype(float))
     frame = frame.sort_values(["city", "year"]).reset_index(drop=True)
-    study = Study(
+    study = UserPanel(
         frame=frame,
         unit="city",
         time="year",

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import Panel, did, index, inference, matching, mediation, own
+import userpanel
+from ftz import Panel, did, index, inference, matching, mediation
 from ftz.errors import EstimationError
 
 DATA = Path(__file__).parent.parent / "known_answers"
@@ -396,7 +397,7 @@ SPEC = "unit: city\ntime: year\noutcome: y\ncohort: g\n"
 def study_of(tmp_path, frame, more=""):
     (tmp_path / "panel.csv").write_text(frame.to_csv(index=False), "utf-8")
     (tmp_path / "spec.yml").write_text(SPEC + more, "utf-8")
-    return own.check(tmp_path / "panel.csv", tmp_path / "spec.yml")
+    return userpanel.check(tmp_path / "panel.csv", tmp_path / "spec.yml")
 
 
 def test_own_quarters(tmp_path, frame):
@@ -405,11 +406,13 @@ def test_own_quarters(tmp_path, frame):
     assert study is not None and study.period_labels[1] == "2001Q1"
     assert any("numbered 1 to 8: 1 is 2001Q1" in str(p) for p in problems)
     _, years = study_of(tmp_path, frame)
-    assert own.event_study(study).params.equals(own.event_study(years).params)
+    assert userpanel.event_study(study).params.equals(userpanel.event_study(years).params)
     dates = pd.PeriodIndex(texts.year, freq="Q").to_timestamp()
     texts.assign(year=dates).to_parquet(tmp_path / "panel.parquet")
-    problems, typed = own.check(tmp_path / "panel.parquet", tmp_path / "spec.yml")
-    assert typed is not None and own.event_study(typed).params.equals(own.event_study(years).params)
+    problems, typed = userpanel.check(tmp_path / "panel.parquet", tmp_path / "spec.yml")
+    assert typed is not None and userpanel.event_study(typed).params.equals(
+        userpanel.event_study(years).params
+    )
 
 
 def test_own_never(tmp_path, frame):
@@ -417,16 +420,16 @@ def test_own_never(tmp_path, frame):
     problems, study = study_of(tmp_path, coded)
     assert study is None and "write `never: [0]`" in str(problems[0])
     _, study = study_of(tmp_path, coded, "never: [0]\n")
-    assert own.event_study(study).params[1] == pytest.approx(0.87, abs=5e-3)
+    assert userpanel.event_study(study).params[1] == pytest.approx(0.87, abs=5e-3)
 
 
 def test_own_controls_not_yet_treated(tmp_path, frame):
     _, study = study_of(tmp_path, frame[frame.g.notna()])
-    table = own.staggered(study)
+    table = userpanel.staggered(study)
     assert "callaway_santanna" in table.results and "not treated yet" in repr(table)
     _, study = study_of(tmp_path, frame, "control_group: not_yet\n")
     wanted = did.callaway_santanna(frame, "y", "g", control_group="not_yet").att
-    assert own.staggered(study).results["callaway_santanna"].att == pytest.approx(wanted)
+    assert userpanel.staggered(study).results["callaway_santanna"].att == pytest.approx(wanted)
     problems, _ = study_of(tmp_path, frame, "control_group: all\n")
     assert "never or not_yet" in str(problems[0])
 
@@ -435,7 +438,7 @@ def test_own_clusters(tmp_path, frame):
     _, study = study_of(tmp_path, frame, "cluster: st\n")
     wanted = did.standard_errors(frame, "y", "d", cluster="st").table.loc["CR1", "std_error"]
     assert did.twfe(study.panel).std_errors.iloc[0] == pytest.approx(wanted)
-    assert own.event_study(study).nobs == len(frame)
+    assert userpanel.event_study(study).nobs == len(frame)
     problems, study = study_of(
         tmp_path, frame.assign(st=frame.st.where(frame.st != "s3")), "cluster: st\n"
     )
@@ -453,7 +456,7 @@ def test_own_panel_of_many_units(tmp_path):
     """Seven hundred units have more assignments than a float can count."""
     _, study = study_of(tmp_path, sim(700))
     with pytest.raises(EstimationError, match=r"assignments, more than"):
-        own.SECTIONS["enumerated"](study)
+        userpanel.SECTIONS["enumerated"](study)
     drawn = inference.placebo(study.panel, scheme="units", draws=19, seed=0)
     assert "e+313" in repr(drawn)
 

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.own._how import caution
-from ftz.own._periods import frequency, written
-from ftz.own.reading import Sheet, read_sheet
-from ftz.own.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
-from ftz.own.study import Study
 from ftz.panel import moments
+from userpanel._how import caution
+from userpanel._periods import frequency, written
+from userpanel.panel import UserPanel
+from userpanel.reading import Sheet, read_sheet
+from userpanel.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 
 #: What pages say of these functions (see ``bookworks.lineage``).
-__lineage__ = {"read_study": {"panel": "own"}}
+__lineage__ = {"read_panel": {"panel": "own"}}
 
 #: Names of columns that the study adds where the file has none.
 TREATED, COHORT = "treated", "cohort"
@@ -38,7 +38,7 @@ _LONGEST = 10_000
 _LEAST_UNITS, _LEAST_PERIODS = 4, 3
 
 
-def check(panel: str | Path, spec: str | Path) -> tuple[list[PanelProblem], Study | None]:
+def check(panel: str | Path, spec: str | Path) -> tuple[list[PanelProblem], UserPanel | None]:
     """Read a panel and its spec and list what is wrong and what deserves a remark.
 
     Parameters
@@ -46,13 +46,13 @@ def check(panel: str | Path, spec: str | Path) -> tuple[list[PanelProblem], Stud
     panel : path
         CSV, Parquet, Excel or Stata file.
     spec : path
-        YAML file; see :data:`ftz.own.spec.KEYS`.
+        YAML file; see :data:`userpanel.spec.KEYS`.
 
     Returns
     -------
     problems : list of PanelProblem
         Fatal ones first; remarks have ``fatal=False``.
-    study : ftz.own.study.Study or None
+    study : userpanel.panel.UserPanel or None
         None if a problem is fatal.
     """
     problems: list[PanelProblem] = []
@@ -71,7 +71,7 @@ def check(panel: str | Path, spec: str | Path) -> tuple[list[PanelProblem], Stud
     return check_sheet(sheet, read)
 
 
-def read_study(panel: str | Path, spec: str | Path) -> Study:
+def read_panel(panel: str | Path, spec: str | Path) -> UserPanel:
     """Read a panel and its spec; return the study, or raise with everything that is wrong.
 
     Raises
@@ -85,7 +85,7 @@ def read_study(panel: str | Path, spec: str | Path) -> Study:
     return study
 
 
-def check_sheet(sheet: Sheet, spec: Spec) -> tuple[list[PanelProblem], Study | None]:
+def check_sheet(sheet: Sheet, spec: Spec) -> tuple[list[PanelProblem], UserPanel | None]:
     """Do the work of :func:`check` on cells that have been read."""
     checker = _Checker(sheet, spec)
     stages: tuple[Callable[[], None], ...] = (
@@ -502,10 +502,10 @@ class _Checker:
 
     # --- the result ---------------------------------------------------------------------
 
-    def study(self) -> Study:
+    def study(self) -> UserPanel:
         spec = self.spec
         shown = self._shown()
-        study = Study(
+        study = UserPanel(
             frame=self.frame.rename(columns=shown).reset_index(drop=True),
             unit=shown[spec.unit],
             time=shown[spec.time],
@@ -542,7 +542,7 @@ class _Checker:
         return names
 
 
-def _sample(study: Study) -> pd.DataFrame:
+def _sample(study: UserPanel) -> pd.DataFrame:
     """Return the columns that a study uses; who adopts after its end never does in it."""
     names = [study.unit, study.time, study.outcome, study.treatment, study.cohort]
     names += [*study.controls, *study.match_on, *study.sub_outcomes, study.cluster]

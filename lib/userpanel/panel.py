@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.own.spec import Choices
 from ftz.panel import Panel
 from ftz.random_effects import trap
+from userpanel.spec import Choices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
-class Study:
+class UserPanel:
     """A panel and the parts that its columns play.
 
     Attributes

@@ -11,20 +11,20 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+import userpanel
 from conftest import ROOT
-from ftz import did, own
-from ftz.figures import own as figures
-from ftz.own import book, template
-from ftz.own._how import HOW
+from ftz import did
 from helpers import SPEC
 from study import cli, replication
+from userpanel import book, figures, template
+from userpanel._how import HOW
 
 EXAMPLES = ROOT / "data" / "examples"
 
 
 @pytest.fixture
 def panel() -> pd.DataFrame:
-    return own.simulate().astype({"zone_year": float})
+    return userpanel.simulate().astype({"zone_year": float})
 
 
 def write(folder: Path, panel: pd.DataFrame | str | bytes, spec: str = SPEC) -> list[str]:
@@ -42,14 +42,14 @@ def write(folder: Path, panel: pd.DataFrame | str | bytes, spec: str = SPEC) -> 
 
 
 def test_the_example_that_ships_is_the_template():
-    assert (EXAMPLES / "spec.yml").read_text("utf-8") == own.spec_text()
+    assert (EXAMPLES / "spec.yml").read_text("utf-8") == userpanel.spec_text()
     shipped = pd.read_csv(EXAMPLES / "panel.csv")
-    made = own.simulate().astype({"zone_year": "float"})
+    made = userpanel.simulate().astype({"zone_year": "float"})
     pd.testing.assert_frame_equal(shipped, made, check_dtype=False)
 
 
 def test_a_study_has_what_the_spec_names():
-    study = own.read_study(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
+    study = userpanel.read_panel(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
     assert study.kind == "simulated"
     assert len(study.frame) == template.UNITS * len(template.PERIODS)
     assert study.cohorts == {start: 3 for start in template.COHORTS}
@@ -60,7 +60,7 @@ def test_a_study_has_what_the_spec_names():
 
 
 def test_the_simulated_effect_is_found():
-    study = own.read_study(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
+    study = userpanel.read_panel(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
     interval = did.twfe(study.panel).conf_int().loc[study.treatment]
     assert interval["lower"] < template.EFFECT < interval["upper"]
 
@@ -68,7 +68,7 @@ def test_the_simulated_effect_is_found():
 @pytest.mark.parametrize("ending", ["parquet", "xlsx", "dta"])
 def test_every_format_gives_the_same_study(tmp_path, panel, ending):
     arguments = write(tmp_path, panel)
-    first = own.read_study(arguments[0], tmp_path / "spec.yml")
+    first = userpanel.read_panel(arguments[0], tmp_path / "spec.yml")
     typed = panel.assign(zone_year=panel["zone_year"].astype(float))
     target = tmp_path / f"panel.{ending}"
     if ending == "parquet":
@@ -77,26 +77,26 @@ def test_every_format_gives_the_same_study(tmp_path, panel, ending):
         typed.to_excel(target, index=False)
     else:
         typed.to_stata(target, write_index=False, version=118)
-    assert own.read_study(target, tmp_path / "spec.yml").digest == first.digest
+    assert userpanel.read_panel(target, tmp_path / "spec.yml").digest == first.digest
 
 
 def test_rows_may_stand_in_any_order(tmp_path, panel):
-    straight = own.read_study(write(tmp_path, panel)[0], tmp_path / "spec.yml").digest
+    straight = userpanel.read_panel(write(tmp_path, panel)[0], tmp_path / "spec.yml").digest
     mixed = panel.sample(frac=1, random_state=1)
-    assert own.read_study(write(tmp_path, mixed)[0], tmp_path / "spec.yml").digest == straight
+    assert userpanel.read_panel(write(tmp_path, mixed)[0], tmp_path / "spec.yml").digest == straight
 
 
 def test_the_digest_sees_one_digit(tmp_path, panel):
-    first = own.read_study(write(tmp_path, panel)[0], tmp_path / "spec.yml").digest
+    first = userpanel.read_panel(write(tmp_path, panel)[0], tmp_path / "spec.yml").digest
     panel.loc[5, "quality"] += 1e-4
-    assert own.read_study(write(tmp_path, panel)[0], tmp_path / "spec.yml").digest != first
+    assert userpanel.read_panel(write(tmp_path, panel)[0], tmp_path / "spec.yml").digest != first
 
 
 def test_treatment_alone_gives_the_cohorts(tmp_path, panel):
     on = (panel["year"] >= panel["zone_year"].astype(float)).astype(int)
     spec = SPEC.replace("cohort: zone_year", "treatment: zone")
     write(tmp_path, panel.assign(zone=on).drop(columns="zone_year"), spec)
-    study = own.read_study(tmp_path / "panel.csv", tmp_path / "spec.yml")
+    study = userpanel.read_panel(tmp_path / "panel.csv", tmp_path / "spec.yml")
     assert study.cohorts == {start: 3 for start in template.COHORTS}
 
 
@@ -106,7 +106,7 @@ def test_derived_columns_are_what_they_say(tmp_path, panel):
         "  before: {from: income, do: lag}\n"
     )
     write(tmp_path, panel, spec)
-    problems, study = own.check(tmp_path / "panel.csv", tmp_path / "spec.yml")
+    problems, study = userpanel.check(tmp_path / "panel.csv", tmp_path / "spec.yml")
     assert study is not None
     assert not any(p.fatal for p in problems)
     assert "24 rows have no earlier period" in str(problems)
@@ -119,14 +119,14 @@ def test_derived_columns_are_what_they_say(tmp_path, panel):
 
 def test_who_adopts_after_the_window_never_does_in_it(tmp_path, panel):
     write(tmp_path, panel, SPEC + "window: [2012, 2018]\n")
-    study = own.read_study(tmp_path / "panel.csv", tmp_path / "spec.yml")
+    study = userpanel.read_panel(tmp_path / "panel.csv", tmp_path / "spec.yml")
     assert study.cohorts == {2015: 3, 2017: 3}
 
 
 def test_a_row_without_a_value_can_be_dropped(tmp_path, panel):
     panel.loc[3, "income"] = np.nan
     write(tmp_path, panel, SPEC + "missing: drop\n")
-    problems, study = own.check(tmp_path / "panel.csv", tmp_path / "spec.yml")
+    problems, study = userpanel.check(tmp_path / "panel.csv", tmp_path / "spec.yml")
     assert study is not None and len(study.frame) == len(panel) - 1
     assert any("1 rows lack a value" in str(p) and not p.fatal for p in problems)
 
@@ -139,7 +139,7 @@ def test_the_witness_is_a_study_of_the_same_shape():
 
 def test_every_named_column_reads_in_a_message_in_words(tmp_path, panel):
     arguments = write(tmp_path, panel, SPEC.replace("income", "incomes"))
-    problems, _ = own.check(arguments[0], tmp_path / "spec.yml")
+    problems, _ = userpanel.check(arguments[0], tmp_path / "spec.yml")
     assert "is it 'income'?" in str(problems[0])
 
 
@@ -337,7 +337,7 @@ def test_adoption_is_drawn_for_few_units_and_for_many(many):
 
 
 def test_paths_are_drawn():
-    study = own.read_study(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
+    study = userpanel.read_panel(EXAMPLES / "panel.csv", EXAMPLES / "spec.yml")
     paths = figures.outcome_paths(study.frame, study.outcome, study.cohort, study.time, "y")
     labels = [text.get_text() for text in paths.axes[0].get_legend().get_texts()]
     assert labels == ["never", *map(str, template.COHORTS)]
@@ -350,7 +350,7 @@ def test_the_sources_hold_what_fits_the_study(tmp_path, panel):
     mechanisms = (target / "notebooks" / "mechanisms.md").read_text("utf-8")
     assert "the spec names no mediator" in mechanisms and "own.mediate" not in mechanisms
     matching = (target / "notebooks" / "matching.md").read_text("utf-8")
-    assert "own.matches" in matching and study.digest in matching
+    assert "userpanel.matches" in matching and study.digest in matching
     assert "@@" not in mechanisms + matching and "needs-" not in mechanisms + matching
 
 
@@ -360,7 +360,7 @@ def test_the_sources_hold_what_fits_the_study(tmp_path, panel):
 def test_sections_follow_the_study(tmp_path, panel):
     one_date = panel.assign(zone_year=panel["zone_year"].where(panel["zone_year"].isna(), 2016))
     write(tmp_path, one_date)
-    lacking = own.missing(own.read_study(tmp_path / "panel.csv", tmp_path / "spec.yml"))
+    lacking = userpanel.missing(userpanel.read_panel(tmp_path / "panel.csv", tmp_path / "spec.yml"))
     assert "all treated units adopt in 2016" in lacking["bacon"]
     assert lacking["mediator"] == "the spec names no mediator"
     assert "staggered" not in lacking
@@ -378,9 +378,9 @@ def test_chapters_name_sections_that_exist():
     for name in book.CHAPTERS:
         text = (ROOT / "notebooks" / "own" / f"{name}.md").read_text("utf-8")
         named = {word for kind in ("needs-", "lacks-") for word in _tags(text, kind)}
-        assert named <= set(own.SECTIONS), name
+        assert named <= set(userpanel.SECTIONS), name
         reasons = set(book._REASON.findall(text))
-        assert reasons <= set(own.SECTIONS), name
+        assert reasons <= set(userpanel.SECTIONS), name
         assert set(book._HOW.findall(text)) <= set(HOW), name
 
 
@@ -409,7 +409,7 @@ BAD_NAMES = (NASTY, "=HYPERLINK(1)", "%system ls", "$x^2$")
 def nasty_book(tmp_path_factory) -> Path:
     """Build the book of a panel with one date, few columns and names that want to be code."""
     folder = tmp_path_factory.mktemp("nasty panel")
-    panel = own.simulate()
+    panel = userpanel.simulate()
     names = {
         "City 01": NASTY,
         "City 02": "=HYPERLINK(1)",

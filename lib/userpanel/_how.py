@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ftz import inference
-from ftz.own.spec import Choices
-from ftz.own.study import Study
+from userpanel.panel import UserPanel
+from userpanel.spec import Choices
 
 #: Up to so many treated or untreated clusters, a report cautions against clustered errors.
 FEW_CLUSTERS = 9
@@ -82,7 +82,7 @@ WITH_ERRORS = (
 )
 
 
-def caution(study: Study) -> tuple[str, ...]:
+def caution(study: UserPanel) -> tuple[str, ...]:
     """Return what to say beside errors where few clusters are ever, or never, treated."""
     on = study.frame.loc[study.frame[study.treatment] == 1, study.cluster].nunique()
     said = inference.caution(study.frame[study.cluster].nunique(), on, FEW_CLUSTERS)
@@ -155,7 +155,7 @@ ENTERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 
 
-def outside(study: Study, name: str) -> tuple[str, ...]:
+def outside(study: UserPanel, name: str) -> tuple[str, ...]:
     """Return what to say beside a table or page that a choice of the spec does not enter."""
     chosen, plain = study.choices, Choices()
     made = {
@@ -170,6 +170,6 @@ def outside(study: Study, name: str) -> tuple[str, ...]:
     return tuple(ENTERS[key][1][name] for key, on in made.items() if on and name in ENTERS[key][1])
 
 
-def said(study: Study, name: str) -> tuple[str, ...]:
+def said(study: UserPanel, name: str) -> tuple[str, ...]:
     """Return all that stands beside a table beyond how it is read."""
     return (*outside(study, name), *(caution(study) if name in WITH_ERRORS else ()))

@@ -11,26 +11,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftz import Panel, did, own
+import userpanel
+from ftz import Panel, did
+from ftz.errors import EstimationError
 from ftz.figures import did as did_figures
-from ftz.own import estimates
-from ftz.own import report as reports
-from ftz.own._how import ENTERS, HOW, WITH_ERRORS, caution, outside
-from ftz.own._periods import described, frequency
-from ftz.own._writing import Exhibit, latex, tex
 from helpers import SPEC
 from study import cli
+from userpanel import estimates
+from userpanel import report as reports
+from userpanel._how import ENTERS, HOW, WITH_ERRORS, caution, outside
+from userpanel._periods import described, frequency
+from userpanel._writing import Exhibit, latex, tex
 
 
-def study_of(frame: pd.DataFrame | None = None, spec: str = SPEC) -> own.Study:
-    frame = own.simulate() if frame is None else frame
-    sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
-    problems, study = own.check_sheet(sheet, own.parse_spec(spec))
+def study_of(frame: pd.DataFrame | None = None, spec: str = SPEC) -> userpanel.UserPanel:
+    frame = userpanel.simulate() if frame is None else frame
+    sheet = userpanel.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
+    problems, study = userpanel.check_sheet(sheet, userpanel.parse_spec(spec))
     assert study is not None, [str(p) for p in problems]
     return study
 
 
-def exhibits(study: own.Study, step: str) -> tuple[dict[str, Exhibit], dict[str, str]]:
+def exhibits(study: userpanel.UserPanel, step: str) -> tuple[dict[str, Exhibit], dict[str, str]]:
     run = reports._Run(study)
     found = run.ask(step, lambda: list(reports.STEPS[step](run)))
     return {e.name: e for e in found or []}, run.refused
@@ -42,7 +44,7 @@ def exhibits(study: own.Study, step: str) -> tuple[dict[str, Exhibit], dict[str,
 @pytest.fixture(scope="module")
 def panel_files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("panel")
-    own.write_template(folder, rows=None)
+    userpanel.write_template(folder, rows=None)
     frame = pd.read_csv(folder / "panel.csv").rename(columns={"city": "城市_&%"})
     frame.to_csv(folder / "panel.csv", index=False)
     text = (folder / "spec.yml").read_text("utf-8").replace("unit: city", 'unit: "城市_&%"')
@@ -89,7 +91,7 @@ def test_word_tables_have_three_rules(made):
 
 
 def test_numbers_of_a_report_are_those_of_the_estimators(made):
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     table = pd.read_csv(made / "tables" / "estimators.csv").set_index("estimator")
     wanted = did.callaway_santanna(frame, "quality", "zone_year")
     here = table.loc["Callaway-Sant'Anna", ["estimate", "std_error"]].tolist()
@@ -106,7 +108,7 @@ def test_numbers_of_a_report_are_those_of_the_estimators(made):
 
 
 def test_the_same_seed_gives_the_same_bytes(made, panel_files, monkeypatch):
-    monkeypatch.setattr("ftz.own._writing.FORMATS", ())
+    monkeypatch.setattr("userpanel._writing.FORMATS", ())
     monkeypatch.setattr(reports, "_write", lambda *_: None)
     again = panel_files / "again"
     reports.report(panel_files / "panel.csv", panel_files / "spec.yml", again)
@@ -117,7 +119,7 @@ def test_the_same_seed_gives_the_same_bytes(made, panel_files, monkeypatch):
 def test_nothing_but_a_report_is_replaced(made, panel_files, tmp_path, monkeypatch):
     arguments = panel_files / "panel.csv", panel_files / "spec.yml"
     (tmp_path / "thesis.doc").write_text("years of work")
-    with pytest.raises(own.ProblemsError, match="holds no report"):
+    with pytest.raises(userpanel.ProblemsError, match="holds no report"):
         reports.report(*arguments, tmp_path)
     before = {p: p.stat().st_mtime_ns for p in made.rglob("*")}
 
@@ -142,7 +144,7 @@ def test_nothing_but_a_report_is_replaced(made, panel_files, tmp_path, monkeypat
 
 
 def test_where_random_effects_would_silently_pool_check_and_report_say_so(tmp_path, capsys):
-    whole = own.simulate()
+    whole = userpanel.simulate()
     few = whole[whole["city"].isin(sorted(whole["city"].unique())[:12])]
     gaps = few.sample(90, random_state=1).sort_values(["city", "year"])
     said = "would set the variance of the effects to zero"
@@ -178,9 +180,9 @@ def test_a_refusal_is_a_line_with_its_reason(monkeypatch):
 
 
 def test_all_treated_in_the_end_is_said():
-    frame = own.simulate().dropna(subset="zone_year")
-    sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
-    problems, _ = own.check_sheet(sheet, own.parse_spec(SPEC))
+    frame = userpanel.simulate().dropna(subset="zone_year")
+    sheet = userpanel.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
+    problems, _ = userpanel.check_sheet(sheet, userpanel.parse_spec(SPEC))
     assert "controls are those not treated yet" in str(problems)
     found, _ = exhibits(study_of(frame), "estimators")
     assert any("not treated yet" in note for note in found["estimators"].notes)
@@ -191,7 +193,7 @@ def test_periods_stand_as_the_file_writes_them():
     def quarter(y):
         return None if pd.isna(y) else f"{2001 + (int(y) - 2012) // 4}Q{(int(y) - 2012) % 4 + 1}"
 
-    frame = own.simulate()
+    frame = userpanel.simulate()
     frame = frame.assign(year=frame.year.map(quarter), zone_year=frame.zone_year.map(quarter))
     found, _ = exhibits(study_of(frame), "sample")
     assert found["cohorts"].table["first treated"].tolist() == [
@@ -204,7 +206,7 @@ def test_periods_stand_as_the_file_writes_them():
 
 
 def test_the_flow_counts_what_was_dropped():
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     frame.loc[3, "income"] = np.nan
     frame.loc[frame["city"] == "City 02", "zone_year"] = 2012
     found, _ = exhibits(study_of(frame, SPEC + "missing: drop\nwindow: [2012, 2020]\n"), "sample")
@@ -238,22 +240,22 @@ WRONG = {
 
 @pytest.mark.parametrize("line", WRONG)
 def test_a_wrong_choice_is_told_with_the_near_one(line):
-    with pytest.raises(own.ProblemsError) as caught:
-        own.parse_spec(SPEC + line)
+    with pytest.raises(userpanel.ProblemsError) as caught:
+        userpanel.parse_spec(SPEC + line)
     assert WRONG[line] in str(caught.value)
 
 
 def test_a_spec_is_no_pipe_and_not_large(tmp_path):
     os.mkfifo(tmp_path / "spec.yml")
-    with pytest.raises(own.ProblemsError, match="is no file"):
-        own.read_spec(tmp_path / "spec.yml")
+    with pytest.raises(userpanel.ProblemsError, match="is no file"):
+        userpanel.read_spec(tmp_path / "spec.yml")
     (tmp_path / "large.yml").write_text("# " + "x" * 300_000)
-    with pytest.raises(own.ProblemsError, match="larger than"):
-        own.read_spec(tmp_path / "large.yml")
+    with pytest.raises(userpanel.ProblemsError, match="larger than"):
+        userpanel.read_spec(tmp_path / "large.yml")
 
 
 def test_choices_reach_the_estimators():
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     spec = SPEC + (
         "staggered_covariates: [income]\nmethod: reg\nestimand: dynamic\nanticipation: 1\n"
         "control_group: not_yet\nevent_window: [-3, 2]\nlevel: 0.9\n"
@@ -278,12 +280,12 @@ def test_choices_reach_the_estimators():
         or "anticipation" in (side.refusals["dechaisemartin_dhaultfoeuille"])
     )
     assert estimates.event_study(study).event_times == [-3, -2, -1, 0, 1, 2]
-    with pytest.raises(own.EstimationError, match="unknown method"):
+    with pytest.raises(EstimationError, match="unknown method"):
         did.callaway_santanna(frame, "quality", "zone_year", method="x")
 
 
 def test_anticipating_rows_are_left_out_of_our_own():
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     early = (frame["year"] - frame["zone_year"]) == -1
     panel = Panel(frame=frame, outcome="quality", cohort="zone_year")
     without = did.twfe(panel.with_(frame=frame[~early]))
@@ -303,7 +305,7 @@ def test_matching_by_the_scheme_of_the_spec(scheme):
 
 
 def test_weights_are_those_of_least_squares():
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     frame["w"] = 1.0 + frame.groupby("city").ngroup() % 3
     panel = Panel(frame=frame, outcome="quality", cohort="zone_year", weights="w")
     dummies = pd.get_dummies(frame[["city", "year"]].astype(str), dtype=float)
@@ -322,9 +324,9 @@ def test_weights_are_those_of_least_squares():
     gap = np.average(change[one], weights=w[one]) - np.average(change[none], weights=w[none])
     cells = did.callaway_santanna(panel).by_cell.set_index(["cohort", "period"])
     assert cells.loc[(2015, 2016), "estimate"] == pytest.approx(gap)
-    with pytest.raises(own.EstimationError, match="without weights"):
+    with pytest.raises(EstimationError, match="without weights"):
         did.dechaisemartin_dhaultfoeuille(panel)
-    with pytest.raises(own.EstimationError, match="without weights"):
+    with pytest.raises(EstimationError, match="without weights"):
         did.synthetic(panel)
     frame["state"] = frame.groupby("city").ngroup() // 2
     clustered = did.stacked(panel.with_(frame=frame, cluster="state"))
@@ -333,7 +335,7 @@ def test_weights_are_those_of_least_squares():
 
 
 def test_weights_of_a_spec_reach_the_table():
-    frame = own.simulate().assign(w=lambda f: 1.0 + f.groupby("city").ngroup() % 3)
+    frame = userpanel.simulate().assign(w=lambda f: 1.0 + f.groupby("city").ngroup() % 3)
     study = study_of(frame, SPEC + "weights: w\n")
     found, _ = exhibits(study, "two-way fixed effects")
     assert "rows are weighted by w" in found["two-way"].notes
@@ -352,9 +354,9 @@ CHOSEN = (
 
 
 @pytest.fixture(scope="module")
-def chosen() -> own.Study:
-    number = own.simulate()["city"].str[-2:].astype(int)
-    return study_of(own.simulate().assign(w=1 + number % 3, st=(number - 1) // 2), CHOSEN)
+def chosen() -> userpanel.UserPanel:
+    number = userpanel.simulate()["city"].str[-2:].astype(int)
+    return study_of(userpanel.simulate().assign(w=1 + number % 3, st=(number - 1) // 2), CHOSEN)
 
 
 def test_chosen_paths_give_the_numbers_of_r(chosen):
@@ -397,7 +399,9 @@ def test_chosen_paths_give_the_numbers_of_csdid(estimand, control_group, att, er
 
 def test_what_a_choice_does_not_enter_is_said(chosen):
     for key, (_, silent) in ENTERS.items():
-        assert all(part in own.KEYS for part in key.split(", ")) and silent.keys() <= HOW.keys()
+        assert (
+            all(part in userpanel.KEYS for part in key.split(", ")) and silent.keys() <= HOW.keys()
+        )
     for name in ("standard-errors", "diagnostics", "matching", "multiverse"):
         assert any("weights" in text for text in outside(chosen, name)), name
     assert any("Sun-Abraham" in text for text in outside(chosen, "estimators"))
@@ -418,7 +422,7 @@ def test_figures_show_the_level_and_the_cells(chosen):
     lower = one.conf_int(0.9)["lower"].drop(one.reference)
     assert [bar[0][1] for bar in bars] == pytest.approx(lower.tolist())
     assert did_figures.event_studies_plot({}).axes[0].get_legend() is None
-    cells = own.cells(chosen)
+    cells = userpanel.cells(chosen)
     axes = did_figures.cells_plot(cells).axes[0]
     drawn = axes.images[0].get_array()
     assert drawn.shape == (3, 10) and drawn.count() == len(cells)
@@ -433,7 +437,7 @@ def test_figures_show_the_level_and_the_cells(chosen):
 
 
 def test_where_all_adopt_stacks_take_who_adopts_after_the_window():
-    frame = own.simulate()
+    frame = userpanel.simulate()
     frame["zone_year"] = frame["zone_year"].astype(float).fillna(2021)
     with_window = {"window": (-2, 2)}
     study = study_of(frame, SPEC + "event_window: [-2, 2]\n")
@@ -444,13 +448,13 @@ def test_where_all_adopt_stacks_take_who_adopts_after_the_window():
 
 
 def test_a_gap_before_the_first_treated_row_is_remarked_and_explains_a_refusal():
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     frame["on"] = (frame["year"] >= frame["zone_year"]).astype(int)
     one = frame.loc[frame["zone_year"] == 2017, "city"].iloc[0]
     frame = frame[(frame["city"] != one) | (frame["year"] != 2017)]
-    spec = own.parse_spec(SPEC.replace("cohort: zone_year", 'treatment: "on"'))
-    sheet = own.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
-    problems, study = own.check_sheet(sheet, spec)
+    spec = userpanel.parse_spec(SPEC.replace("cohort: zone_year", 'treatment: "on"'))
+    sheet = userpanel.Sheet(frame.astype(object), range(2, len(frame) + 2), "panel.csv")
+    problems, study = userpanel.check_sheet(sheet, spec)
     assert "1 units have no row just before their first treated one" in str(problems)
     assert study is not None and study.label(study.treatment) == "on"
     side = estimates.staggered(study)
@@ -458,7 +462,7 @@ def test_a_gap_before_the_first_treated_row_is_remarked_and_explains_a_refusal()
 
 
 def test_a_caution_names_the_side_that_is_small():
-    frame = own.simulate()
+    frame = userpanel.simulate()
     few = study_of(frame)
     assert "9 of 24 clusters are treated" in caution(few)[0]
     start = frame["zone_year"].astype(float)
@@ -480,13 +484,13 @@ def test_pages_of_the_summary_are_whole(made):
 
 
 def test_roles_are_proposed_with_reasons_and_never_written_over(tmp_path, capsys):
-    frame = own.simulate().rename(columns={"city": "城市", "year": "年份", "quality": "质量"})
+    frame = userpanel.simulate().rename(columns={"city": "城市", "year": "年份", "quality": "质量"})
     frame = frame[["城市", "年份", "质量", "zone_year", "income"]].fillna({"zone_year": 0})
     frame.to_excel(tmp_path / "面板.xlsx", index=False)
     assert cli.main(["new-panel", str(tmp_path / "面板.xlsx")]) == 0
     text = (tmp_path / "面板.yml").read_text("utf-8")
     assert text.count("# proposed because") == 5 and "CHECK THIS FIRST" in text
-    spec = own.parse_spec(text)
+    spec = userpanel.parse_spec(text)
     assert (spec.unit, spec.time, spec.outcome, spec.cohort) == (
         "城市",
         "年份",
@@ -494,7 +498,7 @@ def test_roles_are_proposed_with_reasons_and_never_written_over(tmp_path, capsys
         "zone_year",
     )
     assert spec.never == (0.0,) and "#   income" in text
-    assert own.read_study(tmp_path / "面板.xlsx", tmp_path / "面板.yml").cohorts == {
+    assert userpanel.read_panel(tmp_path / "面板.xlsx", tmp_path / "面板.yml").cohorts == {
         2015: 3,
         2017: 3,
         2019: 3,
@@ -505,15 +509,17 @@ def test_roles_are_proposed_with_reasons_and_never_written_over(tmp_path, capsys
 
 
 def test_a_treatment_is_proposed_where_no_cohort_is_seen(tmp_path):
-    frame = own.simulate().astype({"zone_year": float})
+    frame = userpanel.simulate().astype({"zone_year": float})
     frame["zone"] = (frame["year"] >= frame["zone_year"]).astype(int)
     frame.drop(columns="zone_year").to_csv(tmp_path / "p.csv", index=False)
-    assert own.parse_spec(own.propose(tmp_path / "p.csv")).treatment == "zone"
+    assert userpanel.parse_spec(userpanel.propose(tmp_path / "p.csv")).treatment == "zone"
 
 
 def _shapes() -> dict[str, tuple[pd.DataFrame, dict[str, object]]]:
     """Files as others keep them, and the parts that a person would give their columns."""
-    frame = own.simulate().astype({"zone_year": float}).drop(columns=["innovation", "vitality"])
+    frame = (
+        userpanel.simulate().astype({"zone_year": float}).drop(columns=["innovation", "vitality"])
+    )
     numbers = frame.assign(city=frame["city"].str[-2:].astype(int))
     on = (frame["year"] >= frame["zone_year"]).astype(int)
     last = ((frame["year"] == 2021) & (numbers["city"] % 4 == 1)).astype(int)
@@ -536,13 +542,13 @@ def _shapes() -> dict[str, tuple[pd.DataFrame, dict[str, object]]]:
 def test_parts_are_proposed_as_a_person_would_give_them(shape, tmp_path):
     frame, wanted = _shapes()[shape]
     frame.sort_values("income").to_csv(tmp_path / "p.csv", index=False)
-    spec = own.parse_spec(own.propose(tmp_path / "p.csv"))
+    spec = userpanel.parse_spec(userpanel.propose(tmp_path / "p.csv"))
     assert (spec.unit, spec.time, spec.outcome) == ("city", "year", "quality")
     assert {key: getattr(spec, key) for key in wanted} == wanted
 
 
 def _dated(kind: str) -> tuple[pd.DataFrame, str]:
-    frame = own.simulate().drop(columns=["innovation", "vitality", "openness"])
+    frame = userpanel.simulate().drop(columns=["innovation", "vitality", "openness"])
     when = {2012 + i: p for i, p in enumerate(pd.period_range("2010-01", periods=10, freq=kind))}
     at_end = {year: period.end_time.normalize() for year, period in when.items()}
     at_start = {year: period.start_time for year, period in when.items()}
@@ -568,9 +574,9 @@ def test_dates_are_periods_of_the_right_kind(kind, ending, words, tmp_path):
         frame.to_stata(path, convert_dates={"year": stata, "zone_year": stata}, write_index=False)
     else:
         getattr(frame, {".xlsx": "to_excel", ".csv": "to_csv"}[ending])(path, index=False)
-    text = own.propose(path)
+    text = userpanel.propose(path)
     assert f"because it holds {words}" in text and 'cohort: "zone_year"' in text
-    _, study = own.check_sheet(own.read_sheet(path), own.parse_spec(text))
+    _, study = userpanel.check_sheet(userpanel.read_sheet(path), userpanel.parse_spec(text))
     assert study is not None and list(study.cohorts.values()) == [3, 3, 3]
     assert study.period(min(study.cohorts)) == third
     plain = did.twfe(study_of(spec=SPEC[: SPEC.index("covariates")]).panel)
@@ -584,7 +590,7 @@ def test_kinds_of_periods():
 
 
 def test_a_spec_stands_after_the_panel_or_behind_its_option(tmp_path, capsys):
-    own.write_template(tmp_path)
+    userpanel.write_template(tmp_path)
     panel, spec = str(tmp_path / "panel.csv"), str(tmp_path / "spec.yml")
     for command in (["check"], ["report", "--out", str(tmp_path / "out")]):
         told = []
@@ -598,13 +604,13 @@ def test_a_spec_stands_after_the_panel_or_behind_its_option(tmp_path, capsys):
 
 def test_a_file_that_is_no_panel_gets_no_proposal(tmp_path):
     pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}).to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(own.ProblemsError, match="tell the rows apart"):
-        own.propose(tmp_path / "p.csv")
+    with pytest.raises(userpanel.ProblemsError, match="tell the rows apart"):
+        userpanel.propose(tmp_path / "p.csv")
 
 
 def test_check_does_not_estimate_on_a_large_panel(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(own, "TRIED_UP_TO", 100)
-    own.write_template(tmp_path, rows=None)
+    monkeypatch.setattr(userpanel, "TRIED_UP_TO", 100)
+    userpanel.write_template(tmp_path, rows=None)
     assert (
         cli.main(["check", str(tmp_path / "panel.csv"), "--spec", str(tmp_path / "spec.yml")]) == 0
     )

@@ -29,11 +29,12 @@ from ftz.errors import FtzError
 from ftz.figures import did as did_figures
 from ftz.figures import inference as inference_figures
 from ftz.figures import matching as matching_figures
-from ftz.figures import own as own_figures
 from ftz.figures import style
-from ftz.own import estimates
-from ftz.own._how import HOW, said
-from ftz.own._writing import (
+from ftz.results import CoefficientResult, stars
+from userpanel import estimates
+from userpanel import figures as own_figures
+from userpanel._how import HOW, said
+from userpanel._writing import (
     Exhibit,
     cell,
     write_exhibit,
@@ -42,10 +43,9 @@ from ftz.own._writing import (
     write_pdf,
     write_word,
 )
-from ftz.own.checking import check
-from ftz.own.spec import PanelProblem, ProblemsError
-from ftz.own.study import Study
-from ftz.results import CoefficientResult, stars
+from userpanel.checking import check
+from userpanel.panel import UserPanel
+from userpanel.spec import PanelProblem, ProblemsError
 
 _PACKAGES = ("ftz-monograph", "numpy", "pandas", "scipy", "diff-diff", "linearmodels")
 
@@ -54,7 +54,7 @@ _PACKAGES = ("ftz-monograph", "numpy", "pandas", "scipy", "diff-diff", "linearmo
 class _Run:
     """A study with what several steps need, computed once; what failed, with its reason."""
 
-    study: Study
+    study: UserPanel
     refused: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -414,7 +414,7 @@ def report(panel: str | Path, spec: str | Path, out: str | Path, *, progress: bo
     Parameters
     ----------
     panel, spec : path
-        As :func:`ftz.own.checking.check` takes them.
+        As :func:`userpanel.checking.check` takes them.
     out : path
         Folder of the report; one that holds an earlier report is replaced once the new one
         is complete, and nothing else is ever overwritten.
@@ -484,7 +484,7 @@ def _left_out(run: _Run) -> Iterator[Exhibit]:
         yield run.exhibit("left-out", "What has no answer on this panel", table=table)
 
 
-def _write(study: Study, exhibits: list[Exhibit], remarks: list[str], folder: Path) -> None:
+def _write(study: UserPanel, exhibits: list[Exhibit], remarks: list[str], folder: Path) -> None:
     session = _session(study)
     (folder / "session.json").write_text(json.dumps(session, indent=1, ensure_ascii=False), "utf-8")
     keys = _references(folder)
@@ -505,7 +505,7 @@ def _write(study: Study, exhibits: list[Exhibit], remarks: list[str], folder: Pa
     write_pdf(exhibits, head, study.title, folder / "summary.pdf")
 
 
-def _session(study: Study) -> dict[str, Any]:
+def _session(study: UserPanel) -> dict[str, Any]:
     """Return what a reader needs to run the report again."""
     versions = {name: metadata.version(name) for name in _PACKAGES}
     today = datetime.date.today().isoformat()
@@ -543,7 +543,7 @@ PAPERS = (
 
 def _references(folder: Path) -> str:
     """Write the papers' entries where the book is at hand; return what to say of them."""
-    from ftz.own.book import project
+    from userpanel.book import project
 
     try:
         text = (project() / "book" / "references.bib").read_text("utf-8")

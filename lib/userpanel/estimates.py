@@ -1,8 +1,8 @@
 """What the chapters estimate on a study, each in a few calls of the library.
 
-Every function takes a :class:`~ftz.own.study.Study` and returns a result of the estimators'
+Every function takes a :class:`~userpanel.panel.UserPanel` and returns a result of the estimators'
 rooms, or raises an :class:`~ftz.errors.EstimationError` that says why there is none:
-:mod:`ftz.own.sections` turns that into the sentence that stands in the section's place.
+:mod:`userpanel.sections` turns that into the sentence that stands in the section's place.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pandas as pd
 
 from ftz import did, inference, matching, size_and_power
 from ftz.errors import EstimationError
-from ftz.own.study import Study
 from ftz.panel import Panel
 from ftz.results import CoefficientResult
+from userpanel.panel import UserPanel
 
 #: Estimators of the staggered comparison; synthetic DID needs a simulation of its own.
 STAGGERED = (
@@ -50,13 +50,13 @@ TESTS = (
 )
 
 
-def columns(study: Study) -> tuple[did.DidResult, ...]:
+def columns(study: UserPanel) -> tuple[did.DidResult, ...]:
     """Estimate without controls, then with one more at a time."""
     controls, panel = study.varying_controls, study.settled
     return tuple(did.twfe(panel.with_(controls=controls[:j])) for j in range(len(controls) + 1))
 
 
-def within_size(study: Study, what: str) -> int:
+def within_size(study: UserPanel, what: str) -> int:
     """Return the rows of a study, or refuse what takes too long on so many.
 
     Raises
@@ -73,7 +73,7 @@ def within_size(study: Study, what: str) -> int:
 # --- matching -----------------------------------------------------------------------------
 
 
-def score(study: Study) -> matching.ScoreResult:
+def score(study: UserPanel) -> matching.ScoreResult:
     """Fit the logit of treatment on the covariates of the score, rows pooled."""
     if not study.match_on:
         raise EstimationError("the spec names no covariates to match on")
@@ -82,7 +82,7 @@ def score(study: Study) -> matching.ScoreResult:
 
 
 def matches(
-    study: Study,
+    study: UserPanel,
     neighbours: int | None = None,
     caliper: float | None = None,
     support: str | None = None,
@@ -129,7 +129,7 @@ def matches(
     }
 
 
-def matching_effects(study: Study, found: Mapping[str, matching.PanelMatches]) -> pd.DataFrame:
+def matching_effects(study: UserPanel, found: Mapping[str, matching.PanelMatches]) -> pd.DataFrame:
     """Estimate the effect on the treated by each matching, errors by the study's clusters.
 
     Returns
@@ -154,7 +154,7 @@ def matching_effects(study: Study, found: Mapping[str, matching.PanelMatches]) -
     return table.join(effects.conf_int(study.choices.level))
 
 
-def on_matches(study: Study, found: matching.PanelMatches) -> did.DidResult:
+def on_matches(study: UserPanel, found: matching.PanelMatches) -> did.DidResult:
     """Estimate the two-way coefficient on matched rows, each weighted by how often it serves."""
     panel, rows = study.settled, (found.weights > 0).to_numpy()
     share = panel.frame[study.weights] if study.weights else 1.0
@@ -168,7 +168,7 @@ def on_matches(study: Study, found: matching.PanelMatches) -> did.DidResult:
 
 
 def event_study(
-    study: Study, leads: int | None = None, lags: int | None = None
+    study: UserPanel, leads: int | None = None, lags: int | None = None
 ) -> did.EventStudyResult:
     """Estimate the binned event study over as many leads and lags as are seen.
 
@@ -191,7 +191,7 @@ def event_study(
     return did.event_study(study.panel, window=(first, last), reference=reference)
 
 
-def bacon(study: Study) -> did.BaconDecomposition:
+def bacon(study: UserPanel) -> did.BaconDecomposition:
     """Take the coefficient without controls apart into two-by-two comparisons.
 
     Raises
@@ -210,7 +210,7 @@ def bacon(study: Study) -> did.BaconDecomposition:
     return did.bacon(panel.frame, panel.outcome, study.cohort, unit=panel.unit, time=panel.time)
 
 
-def staggered(study: Study) -> did.Comparison:
+def staggered(study: UserPanel) -> did.Comparison:
     """Lay the estimators for staggered adoption side by side, by what the spec chooses.
 
     Units that are treated from the first period on have no before; they are left out, and
@@ -236,7 +236,7 @@ def staggered(study: Study) -> did.Comparison:
     return did.compare(panel, estimators={name: partial(run, name) for name in STAGGERED})
 
 
-def _callaway_santanna(study: Study) -> did.AttResult:
+def _callaway_santanna(study: UserPanel) -> did.AttResult:
     """Estimate by Callaway and Sant'Anna with all that the spec chooses of it."""
     within_size(study, "callaway_santanna")
     return did.callaway_santanna(
@@ -248,7 +248,7 @@ def _callaway_santanna(study: Study) -> did.AttResult:
     )
 
 
-def cells(study: Study) -> pd.DataFrame:
+def cells(study: UserPanel) -> pd.DataFrame:
     """Return the effect on each cohort in each period by Callaway-Sant'Anna, in the file's words.
 
     Returns
@@ -259,7 +259,7 @@ def cells(study: Study) -> pd.DataFrame:
     return by_cell(study, _callaway_santanna(study))
 
 
-def by_cell(study: Study, result: did.AttResult) -> pd.DataFrame:
+def by_cell(study: UserPanel, result: did.AttResult) -> pd.DataFrame:
     """Return the effects by cohort and period that a result holds; see :func:`cells`."""
     table = result.by_cell
     assert table is not None
@@ -268,7 +268,7 @@ def by_cell(study: Study, result: did.AttResult) -> pd.DataFrame:
     return table.assign(**{c: pd.Categorical(w, order, ordered=True) for c, w in words.items()})
 
 
-def honest(study: Study) -> did.HonestBounds:
+def honest(study: UserPanel) -> did.HonestBounds:
     """Return confidence sets that allow trends to diverge after adoption as before it.
 
     They rest on the event study of the spec's window, with at most four leads and three lags of
@@ -282,13 +282,13 @@ def honest(study: Study) -> did.HonestBounds:
 # --- inference ------------------------------------------------------------------------------
 
 
-def assignments(study: Study) -> int:
+def assignments(study: UserPanel) -> int:
     """Return in how many ways the adoption paths can be handed to the units."""
     starts = [np.inf if s is None else s for s in study.starts.values()]
     return inference.count_assignments(np.array(starts, dtype=float))
 
 
-def design(study: Study, panels: int, seed: int) -> tuple[size_and_power.StudyResult, float]:
+def design(study: UserPanel, panels: int, seed: int) -> tuple[size_and_power.StudyResult, float]:
     """Count on this design how often each test rejects a true null.
 
     Errors are drawn with the correlation of the residuals from one period to the next.
@@ -322,14 +322,14 @@ def design(study: Study, panels: int, seed: int) -> tuple[size_and_power.StudyRe
 # --- parts and channels ---------------------------------------------------------------------
 
 
-def parts(study: Study) -> dict[str, did.DidResult]:
+def parts(study: UserPanel) -> dict[str, did.DidResult]:
     """Estimate the coefficient for each part of the outcome."""
     if not study.sub_outcomes:
         raise EstimationError("the spec names no sub_outcomes")
     return {name: did.twfe(study.settled, name) for name in study.sub_outcomes}
 
 
-def several(study: Study, draws: int, seed: int) -> inference.MultipleTestingResult:
+def several(study: UserPanel, draws: int, seed: int) -> inference.MultipleTestingResult:
     """Adjust the parts' p values for their number by Romano and Wolf's step-down."""
     if len(study.sub_outcomes) < 2:
         raise EstimationError("the spec names fewer than two sub_outcomes")

@@ -14,8 +14,8 @@ from ftz import did, inference, mediation
 from ftz.errors import EstimationError, FtzError
 from ftz.inference import ENUMERATE_UP_TO
 from ftz.inference._assignments import counted
-from ftz.own import estimates
-from ftz.own.study import Study
+from userpanel import estimates
+from userpanel.panel import UserPanel
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,28 @@ TRIED_UP_TO = 10_000
 _FEW = 49
 
 
-def _matching(study: Study) -> None:
+def _matching(study: UserPanel) -> None:
     estimates.matching_effects(study, estimates.matches(study, scheme="pooled"))
 
 
-def _placebo_paths(study: Study) -> None:
+def _placebo_paths(study: UserPanel) -> None:
     if not any(start is None for start in study.starts.values()) and len(study.cohorts) < 2:
         raise EstimationError("all units adopt at once: there is no other assignment")
     starts: dict[str, Any] = {"adoption": study.starts}
     inference.placebo(study.unweighted, scheme="units", draws=_FEW, seed=0, **starts)
 
 
-def _weights(study: Study) -> None:
+def _weights(study: UserPanel) -> None:
     if study.weights is None:
         raise EstimationError("the spec names no weights")
 
 
-def _simulated(study: Study) -> None:
+def _simulated(study: UserPanel) -> None:
     if study.kind != "simulated":
         raise EstimationError("the spec does not call the panel simulated")
 
 
-def _enumerated(study: Study) -> None:
+def _enumerated(study: UserPanel) -> None:
     count = estimates.assignments(study)
     if count > ENUMERATE_UP_TO:
         raise EstimationError(
@@ -64,18 +64,18 @@ def _enumerated(study: Study) -> None:
         )
 
 
-def _controls(study: Study) -> None:
+def _controls(study: UserPanel) -> None:
     if not study.varying_controls:
         raise EstimationError("the spec names no covariates that vary within units")
 
 
-def _clusters(study: Study) -> None:
+def _clusters(study: UserPanel) -> None:
     if study.cluster == study.unit:
         raise EstimationError("errors are clustered by unit")
 
 
 #: Name of a section to what must run for it to stand.
-SECTIONS: Mapping[str, Callable[[Study], object]] = {
+SECTIONS: Mapping[str, Callable[[UserPanel], object]] = {
     "simulated": _simulated,
     "controls": _controls,
     "weights": _weights,
@@ -108,7 +108,7 @@ SECTIONS: Mapping[str, Callable[[Study], object]] = {
 VARIANTS = ("simulated", "clusters", "enumerated", "weights")
 
 
-def missing(study: Study) -> dict[str, str]:
+def missing(study: UserPanel) -> dict[str, str]:
     """Return the sections that a study cannot fill, each with the reason.
 
     Raises

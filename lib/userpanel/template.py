@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from ftz.own._periods import described
-from ftz.own.reading import read_sheet
-from ftz.own.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
 from ftz.panel import moments
+from userpanel._periods import described
+from userpanel.reading import read_sheet
+from userpanel.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"simulate": {"panel": "simulated"}}
@@ -23,7 +23,7 @@ __lineage__ = {"simulate": {"panel": "simulated"}}
 #: The parts in the example; a reader replaces the right-hand sides.
 _EXAMPLE = {
     "title": "A simulated panel",
-    "source": "simulated by ftz.own.simulate; no city behind it",
+    "source": "simulated by userpanel.simulate; no city behind it",
     "simulated": "true",
     "unit": "city",
     "time": "year",

@@ -1,7 +1,7 @@
 """Make the book of a reader's panel: the chapters of ``notebooks/own``, filled and built.
 
 A chapter says in the tags of its cells which sections of
-:data:`ftz.own.sections.SECTIONS` a cell needs (``needs-staggered``) or stands in for
+:data:`userpanel.sections.SECTIONS` a cell needs (``needs-staggered``) or stands in for
 (``lacks-staggered``).  :func:`assemble` keeps the cells that fit the study, puts the
 reason of a missing section where ``@@REASON:name@@`` stands and how a table is read where
 ``@@HOW:name@@`` stands, and writes a source tree
@@ -24,11 +24,11 @@ from typing import Any
 import yaml
 
 from ftz.errors import FtzError
-from ftz.own._how import HOW, said
-from ftz.own.checking import check
-from ftz.own.sections import missing
-from ftz.own.spec import PanelProblem, ProblemsError
-from ftz.own.study import Study
+from userpanel._how import HOW, said
+from userpanel.checking import check
+from userpanel.panel import UserPanel
+from userpanel.sections import missing
+from userpanel.spec import PanelProblem, ProblemsError
 
 #: The chapters in reading order; the first is the landing page.
 CHAPTERS = (
@@ -52,7 +52,7 @@ def project() -> Path:
     FtzError
         If the library is not installed in place.
     """
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[2]
     if not (root / "notebooks" / "own").is_dir():
         raise FtzError(
             f"the chapters are not at {root}: install the library in place (pip install -e .)"
@@ -79,16 +79,18 @@ def _fits(tags: list[str], lacking: Mapping[str, str]) -> bool:
     return not needed & set(lacking) and replaced <= set(lacking)
 
 
-def fill(chapter: str, study: Study, lacking: Mapping[str, str], values: Mapping[str, Any]) -> str:
+def fill(
+    chapter: str, study: UserPanel, lacking: Mapping[str, str], values: Mapping[str, Any]
+) -> str:
     """Return a chapter's text for a study.
 
     Parameters
     ----------
     chapter : str
         Text of a MyST notebook.
-    study : ftz.own.study.Study
+    study : userpanel.panel.UserPanel
     lacking : mapping
-        From :func:`ftz.own.sections.missing`.
+        From :func:`userpanel.sections.missing`.
     values : mapping
         Parameters to inject, by name.
 
@@ -135,13 +137,13 @@ def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
 
     What ``reruns/chapters.yml`` calls before a run; names of files start in ``folder``.
     """
-    from ftz.own import read_study
+    from userpanel import read_panel
 
-    study = read_study(folder / values["panel"], folder / values["spec"])
+    study = read_panel(folder / values["panel"], folder / values["spec"])
     return fill(chapter, study, missing(study), {})
 
 
-def _chosen(text: str, study: Study) -> str:
+def _chosen(text: str, study: UserPanel) -> str:
     """Put what the spec chooses in the place of a chapter's default parameters."""
     chosen = study.choices
     low, high = chosen.event_window
@@ -153,7 +155,7 @@ def _chosen(text: str, study: Study) -> str:
     return text
 
 
-def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
+def _written(text: str, study: UserPanel, lacking: Mapping[str, str]) -> str:
     def read(match: re.Match[str]) -> str:
         beside = said(study, match[1])
         words = [HOW[match[1]], *(f"{text[0].upper()}{text[1:]}." for text in beside)]
@@ -166,7 +168,7 @@ def _written(text: str, study: Study, lacking: Mapping[str, str]) -> str:
 # --- the source tree -------------------------------------------------------------------------
 
 
-def assemble(panel: Path, spec: Path, target: Path) -> Study:
+def assemble(panel: Path, spec: Path, target: Path) -> UserPanel:
     """Write the source tree of a panel's book.
 
     Parameters
@@ -197,7 +199,7 @@ def assemble(panel: Path, spec: Path, target: Path) -> Study:
 
 
 def _write_tree(
-    root: Path, target: Path, panel: Path, spec: Path, study: Study, lacking: Mapping[str, str]
+    root: Path, target: Path, panel: Path, spec: Path, study: UserPanel, lacking: Mapping[str, str]
 ) -> None:
     (target / "notebooks").mkdir(parents=True)
     (target / "study").mkdir()
@@ -223,7 +225,7 @@ def _write_tree(
     _write_settings(root, target, study)
 
 
-def _write_settings(root: Path, target: Path, study: Study) -> None:
+def _write_settings(root: Path, target: Path, study: UserPanel) -> None:
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
     config["title"] = study.title
     config["html"]["announcement"] = ""
