@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,14 +154,7 @@ def test_the_flip_is_where_the_range_meets_zero(weighed, shipped, built):
     factor = weighed.flip(shipped.tree, shares)
     assert weighed.range(shipped.tree, shares, factor).low == pytest.approx(0, abs=1e-8)
     assert weighed.range(shipped.tree, shares, 0.99 * factor).low > 0
-    positive = index.WeighedEffects(
-        weighed.effects.abs() + 0.1,
-        weighed.std_errors,
-        weighed.clusters,
-        weighed.functional,
-        weighed.values,
-        weighed.nobs,
-    )
+    positive = replace(weighed, params=weighed.effects.abs() + 0.1)
     assert positive.flip(shipped.tree, shares) == np.inf
     assert not positive.all_weights().both_signs and weighed.all_weights().both_signs
 
@@ -183,9 +178,7 @@ def test_the_log_range_holds_what_is_found_between_its_bounds(weighed, shipped, 
     rng, inside = np.random.default_rng(2), []
     for _ in range(300):
         slopes = pd.Series(rng.normal(size=61), index=weighed.effects.index)
-        corner = index.WeighedEffects(
-            slopes, weighed.std_errors, weighed.clusters, weighed.functional, weighed.values, 0
-        ).range(shipped.tree, shares, 1.5)
+        corner = replace(weighed, params=slopes).range(shipped.tree, shares, 1.5)
         inside.append(weighed.log_att(corner.high_weights))
     assert known.found_low - 1e-9 <= min(inside) and max(inside) <= known.found_high + 1e-9
     tight = weighed.log_range(shipped.tree, shares, 1.0)

@@ -56,7 +56,7 @@ def test_the_model_is_building_and_regressing(model, shipped):
 def test_two_identical_options_get_exactly_zero(table):
     assert table.sobol.loc["nothing"].tolist() == [0.0, 0.0]
     assert table.pawn.loc["nothing"].tolist() == [0.0, 0.0]
-    sampled = index.sobol_of_choices(table, 256, seed=3).summary
+    sampled = index.sobol_of_choices(table, 256, seed=3).table
     assert sampled.loc["nothing", ["first", "total"]].tolist() == [0.0, 0.0]
     assert sampled.loc["nothing", ["total_low", "total_high"]].tolist() == [0.0, 0.0]
     assert (table.sobol.drop("nothing")["total"] > 0).all()
@@ -65,7 +65,7 @@ def test_two_identical_options_get_exactly_zero(table):
 
 def test_sampled_indices_find_the_exact_ones(table):
     exact = table.sobol
-    sampled = index.sobol_of_choices(table, 4096, seed=1).summary
+    sampled = index.sobol_of_choices(table, 4096, seed=1).table
     for kind in ("first", "total"):
         assert sampled[kind].tolist() == pytest.approx(exact[kind].tolist(), abs=0.03)
 

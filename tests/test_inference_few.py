@@ -23,7 +23,7 @@ from test_inference import CONTROLS, panel
 def test_placebo_interval_is_the_inversion_of_the_test(scheme, seed):
     frame = panel(seed, effect=1.0, units=8, treated=3)
     keys = {"seed": 0, "draws": 99, "scheme": scheme}
-    lower, upper = inference.placebo(frame, "y", "d", CONTROLS, **keys).conf_int(0.8)
+    lower, upper = inference.placebo(frame, "y", "d", CONTROLS, **keys).conf_int(0.8).iloc[0]
 
     def p(effect):
         adjusted = frame.assign(y=frame.y - effect * frame.d)
@@ -39,7 +39,7 @@ def test_placebo_interval_is_the_inversion_of_the_test(scheme, seed):
 def test_placebo_interval_is_unbounded_below_the_smallest_p():
     result = inference.placebo(panel(1, units=5, treated=1), "y", "d", seed=0, scheme="units")
     assert result.smallest_p > 0.1
-    assert result.conf_int(0.9) == (-np.inf, np.inf)
+    assert result.conf_int(0.9).iloc[0].tolist() == [-np.inf, np.inf]
 
 
 def test_dates_move_the_treated_and_nobody_else():
@@ -78,7 +78,7 @@ def test_conley_taber_by_hand():
     assert np.sort(result.errors) == pytest.approx(np.sort(wanted), abs=1e-9)
     assert result.exact and result.n_donors == 5 and result.n_treated == 2
     assert len(treated) == 2
-    lower, upper = result.conf_int(0.9)
+    lower, upper = result.conf_int(0.9).iloc[0]
     assert lower < result.estimate < upper and "Conley-Taber" in repr(result)
 
 
@@ -184,7 +184,7 @@ def test_what_may_not_matter(seed, scale, shift):
     assert two.p_value == one.p_value
     one, two = (inference.placebo(f, "y", "d", seed=0, scheme="dates") for f in (frame, other))
     assert two.p_value == one.p_value
-    assert two.conf_int(0.9) == pytest.approx(
+    assert two.conf_int(0.9).to_numpy() == pytest.approx(
         scale * np.array(one.conf_int(0.9)), rel=1e-6, abs=1e-8
     )
 

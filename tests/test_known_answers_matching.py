@@ -135,7 +135,7 @@ def _nsw_score() -> dict[tuple[str, str], float]:
     found = {
         ("nsw score ATT", "estimate"): result.att,
         ("nsw score ATT", "se"): result.std_error,
-        ("nsw score ATT", "t"): result.t,
+        ("nsw score ATT", "t"): result.tstat,
         ("nsw score ATT", "pairs"): pairs.weights.nnz,
     }
     table = matching.balance(frame, DEHEJIA_WAHBA, frame.treat, pairs, scale="treated")
@@ -155,7 +155,7 @@ def _cps() -> dict[tuple[str, str], float]:
     return {
         ("cps difference", "estimate"): matching.att(frame.re78, everyone).att,
         ("cps five neighbours", "estimate"): matching.att(frame.re78, five).att,
-        ("cps ATE weights", "estimate"): matching.ipw(frame.re78, fit, estimand="ate").effect,
+        ("cps ATE weights", "estimate"): matching.ipw(frame.re78, fit, estimand="ate").estimate,
     }
 
 
@@ -215,7 +215,7 @@ def _births() -> dict[tuple[str, str], float]:
             frame.bweight, frame, OUTCOME_OF_BIRTHS, other, method="improved"
         ),
     }.items():
-        found[case, "estimate"], found[case, "se"] = result.effect, result.std_error
+        found[case, "estimate"], found[case, "se"] = result.estimate, result.std_error
     return found
 
 

@@ -95,8 +95,8 @@ def test_abadie_imbens_against_r_matching(nsw, bryer):
         ours, weights=sparse.csr_array(pairs / pairs.sum(axis=1, keepdims=True))
     )
     result = matching.att(nsw.re78, theirs, se="abadie_imbens", neighbours=0)
-    assert f"{result.att:.1f} {result.std_error:.1f} {result.t:.4f}" == "2153.3 825.4 2.6088"
-    assert result.p == pytest.approx(0.0090858, abs=2e-7)  # causaldata keeps single precision
+    assert f"{result.att:.1f} {result.std_error:.1f} {result.tstat:.4f}" == "2153.3 825.4 2.6088"
+    assert result.p_value == pytest.approx(0.0090858, abs=2e-7)  # causaldata keeps single precision
 
 
 def test_five_neighbours_on_cps(nsw_cps, mixtape):

@@ -291,12 +291,12 @@ def test_weights_recover_an_effect_with_either_model_wrong():
                 for names, fit in ((["x1"], full), (["x1", "x2"], poor))
             ]
         for result in results:
-            assert abs(result.effect - 1) < 4 * result.std_error
+            assert abs(result.estimate - 1) < 4 * result.std_error
         wrong = run(poor, ["x1"])
-        assert wrong.effect - 1 > 8 * wrong.std_error
+        assert wrong.estimate - 1 > 8 * wrong.std_error
     for estimand in ("att", "ate"):
         result = matching.ipw(frame.y, full, estimand=estimand)
-        assert abs(result.effect - 1) < 4 * result.std_error
+        assert abs(result.estimate - 1) < 4 * result.std_error
 
 
 def test_weights_sum_to_one_in_each_group_and_tilting_balances_exactly():
@@ -323,7 +323,7 @@ def test_shifting_and_scaling_the_outcome():
         lambda y: matching.doubly_robust(y, frame, ["x1", "x2"], fit, method="improved"),
     ):
         base, other = estimate(frame.y), estimate(3 * frame.y + 100)
-        assert other.effect == pytest.approx(3 * base.effect)
+        assert other.estimate == pytest.approx(3 * base.estimate)
         assert other.std_error == pytest.approx(3 * base.std_error)
 
 
@@ -350,7 +350,7 @@ def test_weighting_on_a_support():
     assert result.nobs == keep.sum()
     p, y, t = fit.score[keep], frame.y[keep], frame.t[keep]
     by_hand = y[t == 1].mean() - np.average(y[t == 0], weights=(p / (1 - p))[t == 0])
-    assert result.effect == pytest.approx(by_hand)
+    assert result.estimate == pytest.approx(by_hand)
 
 
 # -- panels -----------------------------------------------------------------------------

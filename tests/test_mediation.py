@@ -1,5 +1,6 @@
 """Mediation: the identity, its exact check on printed numbers, stars."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -150,10 +151,21 @@ def test_bca_against_scipy():
     x = np.random.default_rng(0).exponential(size=40)
     theirs = stats.bootstrap((x,), np.mean, method="BCa", n_resamples=2000, rng=1)
     jackknife = np.array([np.delete(x, i).mean() for i in range(len(x))])
-    ours = mediation._bca(x.mean(), theirs.bootstrap_distribution, jackknife)
-    assert ours == pytest.approx(tuple(theirs.confidence_interval), rel=1e-9)
+    both = ["percentile", "BCa"]
+    ours = mediation.IndirectBootstrap(
+        params=pd.Series(x.mean(), both),
+        std_errors=pd.Series(1.0, both),
+        nobs=len(x),
+        draws=theirs.bootstrap_distribution,
+        jackknife=jackknife,
+        resampled="rows",
+        times=pd.DataFrame(),
+        answered=np.ones(2000, dtype=bool),
+    )
+    bounds = tuple(ours.conf_int().loc["BCa"])
+    assert bounds == pytest.approx(tuple(theirs.confidence_interval), rel=1e-9)
     with pytest.raises(EstimationError, match="outside all bootstrap draws"):
-        mediation._bca(100.0, theirs.bootstrap_distribution, jackknife)
+        replace(ours, params=pd.Series(100.0, both)).conf_int()
 
 
 @pytest.mark.parametrize("resample", ["unit", "rows"])
@@ -190,13 +202,13 @@ def test_intervals_find_a_strong_channel_and_not_an_absent_one():
     found = mediation.bootstrap_indirect(clear, "y", "d", "m", draws=200, seed=0)
     absent = clear.assign(m=rng.standard_normal(len(frame)))
     none = mediation.bootstrap_indirect(absent, "y", "d", "m", draws=200, seed=0)
-    for low, high in (found.percentile(), found.bca()):
+    for low, high in found.conf_int().to_numpy():
         assert 0 < low < 2 < high
-    for low, high in (none.percentile(), none.bca()):
+    for low, high in none.conf_int().to_numpy():
         assert low < 0 < high
-    table = found.intervals(0.5)
+    table = found.conf_int(0.5)
     assert list(table.index) == ["percentile", "BCa"]
-    assert (table.lower < table.upper).all() and (table.lower > found.intervals().lower).all()
+    assert (table.lower < table.upper).all() and (table.lower > found.conf_int().lower).all()
     assert found.std_error == pytest.approx(found.draws.std(ddof=1))
     assert "without an answer" in repr(found)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -27,14 +28,18 @@ from ftz import did
 from ftz.errors import EstimationError, one_of
 from ftz.kernel import by_group
 from ftz.panel import Panel, on_panel
-from ftz.results import Result, checked_level
+from ftz.results import CoefficientResult, Result, checked_level
 
 Array = np.ndarray
 
 
-@dataclass(frozen=True, repr=False)
-class MediationResult(Result):
-    """The three columns and the product of coefficients.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class MediationResult(CoefficientResult):
+    """The parts of the product of coefficients: ``total``, ``direct``, ``a``, ``b`` and *ab*.
+
+    The standard error of *ab* is that of the delta method (Sobel 1982).  It treats the product
+    as normal and the two estimates as independent, which in small samples they are not; read it
+    as a first look.
 
     Attributes
     ----------
@@ -45,28 +50,26 @@ class MediationResult(Result):
     total_column: did.DidResult
     mediator_column: did.DidResult
     joint_column: did.DidResult
-    treatment: str
-    mediator: str
 
     @property
     def total(self) -> float:
         """Effect of the treatment on the outcome, *c*."""
-        return self.total_column.att
+        return float(self.params["total"])
 
     @property
     def a(self) -> float:
         """Effect of the treatment on the mediator."""
-        return self.mediator_column.att
+        return float(self.params["a"])
 
     @property
     def b(self) -> float:
         """Coefficient of the mediator beside the treatment."""
-        return float(self.joint_column.params[self.mediator])
+        return float(self.params["b"])
 
     @property
     def direct(self) -> float:
         """Coefficient of the treatment beside the mediator, *c'*."""
-        return self.joint_column.att
+        return float(self.params["direct"])
 
     @property
     def indirect(self) -> float:
@@ -80,36 +83,13 @@ class MediationResult(Result):
 
     @property
     def sobel_std_error(self) -> float:
-        """Standard error of the product by the delta method (Sobel 1982).
-
-        It treats the product as normal and the two estimates as independent, which in
-        small samples they are not; read it as a first look.
-        """
-        error_a = self.mediator_column.std_errors[self.treatment]
-        error_b = self.joint_column.std_errors[self.mediator]
-        return float(np.hypot(self.b * error_a, self.a * error_b))
+        """Standard error of the product by the delta method."""
+        return float(self.std_errors["indirect a*b"])
 
     @property
     def summary(self) -> pd.DataFrame:
         """The decomposition, one row a part."""
-        return pd.DataFrame(
-            {
-                "estimate": [self.total, self.direct, self.a, self.b, self.indirect],
-                "std_error": [
-                    self.total_column.std_errors[self.treatment],
-                    self.joint_column.std_errors[self.treatment],
-                    self.mediator_column.std_errors[self.treatment],
-                    self.joint_column.std_errors[self.mediator],
-                    self.sobel_std_error,
-                ],
-            },
-            index=["total", "direct", "a", "b", "indirect a*b"],
-        )
-
-    @property
-    def _head(self) -> str:
-        size = f"(N = {self.total_column.nobs})"
-        return f"mediation of {self.treatment} through {self.mediator} {size}"
+        return pd.DataFrame({"estimate": self.params, "std_error": self.std_errors})
 
 
 @on_panel("outcome", "treatment", "mediator", "controls")
@@ -135,12 +115,27 @@ def mediate(panel: Panel, *, mediator: str) -> MediationResult:
     """
     if mediator in {panel.outcome, panel.treatment, *panel.controls}:
         raise EstimationError(f"the mediator {mediator} stands elsewhere in the regression already")
+    total, first = did.twfe(panel), did.twfe(panel, mediator)
+    joint = did.twfe(panel.with_(controls=(mediator, *panel.controls)))
+    a, b = first.estimate, float(joint.params[mediator])
+    b_error = float(joint.std_errors[mediator])
+    rows = {
+        "total": (total.estimate, total.std_error),
+        "direct": (joint.estimate, joint.std_error),
+        "a": (a, first.std_error),
+        "b": (b, b_error),
+        "indirect a*b": (a * b, float(np.hypot(b * first.std_error, a * b_error))),
+    }
+    estimates, errors = (pd.Series({n: row[i] for n, row in rows.items()}) for i in (0, 1))
     return MediationResult(
-        did.twfe(panel),
-        did.twfe(panel, mediator),
-        did.twfe(panel.with_(controls=(mediator, *panel.controls))),
-        panel.treatment or "treated",
-        mediator,
+        params=estimates,
+        std_errors=errors,
+        nobs=total.nobs,
+        title=f"mediation of {total.treatment} through {mediator}",
+        notes=total.notes,
+        total_column=total,
+        mediator_column=first,
+        joint_column=joint,
     )
 
 
@@ -231,14 +226,15 @@ def _panel(panel: Panel, mediator: str) -> _Panel:
     return _Panel(panel.y, panel.d, panel.x[:, 0], x, panel.units[0], panel)
 
 
-@dataclass(frozen=True, repr=False)
-class IndirectBootstrap(Result):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class IndirectBootstrap(CoefficientResult):
     """The bootstrap distribution of the indirect effect.
+
+    The series have two entries, ``percentile`` and ``BCa``: one product and one standard
+    deviation of the draws, two intervals, and the p values whose tests these invert.
 
     Attributes
     ----------
-    indirect : float
-        The product *ab* on the sample.
     draws : numpy.ndarray
         On the resampled data.
     jackknife : numpy.ndarray
@@ -254,7 +250,6 @@ class IndirectBootstrap(Result):
         products are ``draws``.
     """
 
-    indirect: float
     draws: Array
     jackknife: Array
     resampled: str
@@ -262,62 +257,65 @@ class IndirectBootstrap(Result):
     answered: np.ndarray
 
     @property
-    def n_failed(self) -> int:
-        """Resamples without an answer, which are left out."""
-        return int((~self.answered).sum())
+    def indirect(self) -> float:
+        """The product *ab* on the sample."""
+        return float(self.params.iloc[0])
 
     @property
     def std_error(self) -> float:
         """Standard deviation of the draws."""
-        return float(np.std(self.draws, ddof=1))
+        return float(self.std_errors.iloc[0])
 
-    def percentile(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the interval between two quantiles of the draws."""
-        level = checked_level(level)
-        low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+    @property
+    def n_failed(self) -> int:
+        """Resamples without an answer, which are left out."""
+        return int((~self.answered).sum())
 
-    def bca(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the bias-corrected and accelerated interval (Efron 1987)."""
-        return _bca(self.indirect, self.draws, self.jackknife, level)
+    @cached_property
+    def _bca(self) -> tuple[float, float]:
+        """Bias, in standard normal units, and acceleration of the draws (Efron 1987)."""
+        draws, estimate = self.draws, self.indirect
+        below = float(np.mean(draws < estimate) + np.mean(draws <= estimate)) / 2
+        if not 0 < below < 1:
+            raise EstimationError("the estimate lies outside all bootstrap draws: no BCa interval")
+        gaps = np.mean(self.jackknife) - self.jackknife
+        scale = (gaps**2).sum() ** 1.5
+        return float(stats.norm.ppf(below)), (gaps**3).sum() / (6 * scale) if scale > 0 else 0.0
 
-    def intervals(self, level: float = 0.95) -> pd.DataFrame:
-        """Return both intervals, one row each, columns ``lower`` and ``upper``."""
-        rows = {"percentile": self.percentile(level), "BCa": self.bca(level)}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["lower", "upper"])
+    @property
+    def pvalues(self) -> pd.Series:
+        """One less the largest level at which zero lies outside the interval."""
+        places = np.linspace(0, 1, len(self.draws))
+        share = float(np.interp(0.0, np.sort(self.draws), places))
+        bias, acceleration = self._bca
+        pull = stats.norm.ppf(share) - bias
+        tail = stats.norm.cdf(pull / (1 + acceleration * pull) - bias) if 0 < share < 1 else share
+        return pd.Series({"percentile": 2 * min(share, 1 - share), "BCa": 2 * min(tail, 1 - tail)})
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        r"""Return the percentile interval, and Efron's bias-corrected and accelerated one.
+
+        With :math:`z_0 = \Phi^{-1}` of the share of draws below the estimate and the
+        acceleration *a* from the skewness of the jackknife, the ends of BCa are the draws'
+        quantiles at :math:`\Phi\big(z_0 + \frac{z_0 + z_\alpha}{1 - a (z_0 + z_\alpha)}\big)`.
+        """
+        shares = np.array([(1 - checked_level(level)) / 2, (1 + level) / 2])
+        bias, acceleration = self._bca
+        tails = bias + stats.norm.ppf(shares)
+        corrected = stats.norm.cdf(bias + tails / (1 - acceleration * tails))
+        rows = {"percentile": shares, "BCa": corrected}
+        bounds = {name: np.quantile(self.draws, at) for name, at in rows.items()}
+        return pd.DataFrame.from_dict(bounds, orient="index", columns=["lower", "upper"])
 
     @property
     def summary(self) -> pd.DataFrame:
         """The intervals at 95%."""
-        return self.intervals()
+        return self.conf_int()
 
     @property
     def _head(self) -> str:
         draws = f"{len(self.draws)} draws of {self.resampled}"
         return f"indirect effect {self.indirect:.4f}, {draws} ({self.n_failed} without an answer)"
-
-
-def _bca(
-    estimate: float, draws: Array, jackknife: Array, level: float = 0.95
-) -> tuple[float, float]:
-    r"""Return Efron's (1987) bias-corrected and accelerated interval.
-
-    With :math:`z_0 = \Phi^{-1}` of the share of draws below the estimate and the
-    acceleration *a* from the skewness of the jackknife, the ends are the draws' quantiles
-    at :math:`\Phi\big(z_0 + \frac{z_0 + z_\alpha}{1 - a (z_0 + z_\alpha)}\big)`.
-    """
-    level = checked_level(level)
-    below = float(np.mean(draws < estimate) + np.mean(draws <= estimate)) / 2
-    if not 0 < below < 1:
-        raise EstimationError("the estimate lies outside all bootstrap draws: no BCa interval")
-    shift = stats.norm.ppf(below)
-    gaps = np.mean(jackknife) - jackknife
-    scale = (gaps**2).sum() ** 1.5
-    acceleration = (gaps**3).sum() / (6 * scale) if scale > 0 else 0.0
-    tails = shift + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
-    shares = stats.norm.cdf(shift + tails / (1 - acceleration * tails))
-    low, high = np.quantile(draws, shares)
-    return float(low), float(high)
 
 
 @on_panel("outcome", "treatment", "mediator", "controls")
@@ -390,13 +388,17 @@ def bootstrap_indirect(
         raise EstimationError(
             f"{failed} of {draws} resamples have no answer: too few treated units"
         )
+    both = ["percentile", "BCa"]
     return IndirectBootstrap(
-        indirect=whole.a * whole.b,
+        params=pd.Series(whole.a * whole.b, both),
+        std_errors=pd.Series(float(np.std(values, ddof=1)), both),
+        nobs=len(sample.y),
         draws=np.array(values),
         jackknife=_jackknife(sample, members),
         resampled=(sample.panel.cluster or sample.panel.unit) if resample == "unit" else "rows",
         times=pd.DataFrame(times, columns=names),
         answered=answered,
+        notes=sample.panel.dropped,
     )
 
 
@@ -416,8 +418,8 @@ def _jackknife(sample: _Panel, members: list[Array]) -> Array:
 # ------------------------------------------------------- confounding of the mediator
 
 
-@dataclass(frozen=True)
-class MediatorSensitivity:
+@dataclass(frozen=True, repr=False)
+class MediatorSensitivity(Result):
     r"""How the indirect effect changes with a confounder of mediator and outcome.
 
     Attributes
@@ -431,11 +433,20 @@ class MediatorSensitivity:
         At :math:`\rho = 0`, where there is no confounder: the product *ab*.
     """
 
+    no_interval = "it traces an assumption; bootstrap_indirect has intervals of the product"
+    _brief = True
+
     curve: pd.Series
     rho_at_zero: float
     indirect: float
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The curve."""
+        return self.curve.to_frame()
+
+    @property
+    def _head(self) -> str:
         return (
             f"indirect effect {self.indirect:.4f} without confounding; nil at "
             f"rho = {self.rho_at_zero:.3f}"
@@ -539,8 +550,9 @@ def robustness_value(statistic: float, df: int, q: float = 1.0, level: float = 0
     -----
     Cinelli and Hazlett (2020).
     """
-    if df < 2 or not q > 0 or not 0 < level < 1 or not np.isfinite(statistic):
-        raise EstimationError("needs a finite t, df from 2, q above 0 and a level in (0, 1)")
+    checked_level(level)
+    if df < 2 or not q > 0 or not np.isfinite(statistic):
+        raise EstimationError("needs a finite t, df from 2 and q above 0")
     f = q * abs(statistic) / np.sqrt(df)
     critical = stats.t.ppf(1 - level / 2, df - 1) / np.sqrt(df - 1)
     less = f - critical

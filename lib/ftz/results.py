@@ -1,8 +1,10 @@
-"""The shape that every coefficient result of the library has.
+"""The shape that every result of the library has, estimate or test.
 
 The names follow linearmodels and statsmodels (``params``, ``std_errors``,
 ``tstats``, ``pvalues``, ``conf_int()``, ``nobs``, ``summary``), so that a reader
-who knows either package knows these.
+who knows either package knows these.  An interval is the inversion of the test beside it:
+the mirrored outcome has the mirrored interval, and zero lies outside exactly where the p value
+is below one minus the level.
 """
 
 from __future__ import annotations
@@ -42,8 +44,22 @@ class Result:
     title: str
     notes: tuple[str, ...] = ()
     table: pd.DataFrame
-    #: What stands where the table has no number.
+    #: Why a class has no interval, where it has none.
+    no_interval: ClassVar[str] = ""
+    #: What stands where the table has no number; whether the headline stands alone.
     _blank: ClassVar[str] = "NaN"
+    _brief: ClassVar[bool] = False
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Return confidence intervals, columns ``lower`` and ``upper``.
+
+        Raises
+        ------
+        EstimationError
+            A level outside (0, 1); a class without intervals, which says why it has none.
+        """
+        checked_level(level)
+        raise EstimationError(f"{type(self).__name__} has no interval: {self.no_interval}")
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -63,11 +79,13 @@ class Result:
         return [f"Note: {note}." for note in self.notes]
 
     def __repr__(self) -> str:
-        return "\n".join([self._head, self._shown.to_string(na_rep=self._blank), *self._remarks])
+        table = [] if self._brief else [self._shown.to_string(na_rep=self._blank)]
+        return "\n".join([self._head, *table, *self._remarks])
 
     def _repr_html_(self) -> str:
         said = [f"<p>{html.escape(line, quote=False)}</p>" for line in (self._head, *self._remarks)]
-        return said[0] + self._shown.to_html(border=0, na_rep=self._blank) + "".join(said[1:])
+        table = "" if self._brief else self._shown.to_html(border=0, na_rep=self._blank)
+        return said[0] + table + "".join(said[1:])
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -131,3 +149,37 @@ class CoefficientResult(Result):
     @property
     def _head(self) -> str:
         return f"{self.title or type(self).__name__} (N = {self.nobs})"
+
+
+class EffectResult(CoefficientResult):
+    """A result whose first coefficient is an effect of the treatment."""
+
+    @property
+    def estimate(self) -> float:
+        """The effect."""
+        return float(self.params.iloc[0])
+
+    @property
+    def att(self) -> float:
+        """The effect, under the name that it has for the treated."""
+        return self.estimate
+
+    @property
+    def std_error(self) -> float:
+        """Its standard error."""
+        return float(self.std_errors.iloc[0])
+
+    @property
+    def tstat(self) -> float:
+        """Effect over standard error."""
+        return float(self.tstats.iloc[0])
+
+    @property
+    def p_value(self) -> float:
+        """Its two-sided p value."""
+        return float(self.pvalues.iloc[0])
+
+
+def ends(lower: float, upper: float, index: pd.Index) -> pd.DataFrame:
+    """Return one interval as the frame that :meth:`Result.conf_int` gives."""
+    return pd.DataFrame({"lower": [float(lower)], "upper": [float(upper)]}, index=index)

@@ -445,6 +445,8 @@ class StudyResult(Result):
         Of the errors.
     """
 
+    no_interval = "its numbers are shares of panels; standard_error gives their simulation error"
+
     estimates: np.ndarray
     truth: float
     zero: pd.DataFrame
@@ -464,7 +466,7 @@ class StudyResult(Result):
 
     def size(self, level: float = 0.05) -> pd.Series:
         """Return how often each test rejects the truth."""
-        return (self.true <= level + 1e-12).mean()
+        return (self.true <= checked_level(level) + 1e-12).mean()
 
     def coverage(self, level: float = 0.95) -> pd.Series:
         """Return how often the interval that inverts each test holds the truth."""
@@ -472,7 +474,7 @@ class StudyResult(Result):
 
     def power(self, level: float = 0.05) -> pd.Series:
         """Return how often each test rejects no effect."""
-        return (self.zero <= level + 1e-12).mean()
+        return (self.zero <= checked_level(level) + 1e-12).mean()
 
     def type_s(self, level: float = 0.05) -> pd.Series:
         """Return the share of rejections of no effect whose estimate has the wrong sign."""
@@ -486,7 +488,7 @@ class StudyResult(Result):
     def _among_rejections(self, values: np.ndarray, level: float) -> pd.Series:
         if self.truth == 0:
             raise EstimationError("without an effect there is no sign and no size to get wrong")
-        rejected = self.zero <= level + 1e-12
+        rejected = self.zero <= checked_level(level) + 1e-12
         return rejected.mul(values, axis=0).sum() / rejected.sum().where(rejected.sum() > 0)
 
     def standard_error(self, share: float) -> float:
@@ -590,6 +592,8 @@ class EventCoverage(Result):
     level : float
     rho : float
     """
+
+    no_interval = "its numbers are shares of simulated panels"
 
     table: pd.DataFrame
     band: float

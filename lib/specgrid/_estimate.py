@@ -362,7 +362,7 @@ def _matching(shared: _Shared, specification: Specification) -> Row:
     if specification.matching == "weights":
         groups = cluster if clustered else None
         weighted = matching.ipw(outcome, fit, keep=matches, cluster=groups)
-        att, error, df = weighted.effect, weighted.std_error, weighted.df
+        att, error, df = weighted.estimate, weighted.std_error, weighted.df
         used = frame.loc[weighted.weights.index]
     else:
         result = matching.att(

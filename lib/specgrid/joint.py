@@ -29,7 +29,7 @@ from scipy import special, stats
 
 from ftz.errors import EstimationError, one_of
 from ftz.inference._assignments import count_assignments, enumerate_assignments
-from ftz.results import Result
+from ftz.results import Result, checked_level
 from specgrid._estimate import estimate_many, is_reassignable
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class JointTest(Result):
     scheme : str
         ``units`` or, for comparison only, ``observations``.
     """
+
+    no_interval = "a curve has many coefficients; it is one test of all of them"
 
     observed: pd.Series
     null: pd.DataFrame
@@ -284,8 +286,7 @@ def _curve_statistics(
     estimates, tstats = (np.asarray(a, dtype=float) for a in (estimates, tstats))
     if estimates.shape != tstats.shape or estimates.ndim != 2:
         raise EstimationError("estimates and t statistics must have one shape (S, B)")
-    if not 0 < level < 1:
-        raise EstimationError(f"level must lie between 0 and 1, not {level}")
+    checked_level(level)
     there = np.isfinite(estimates) & np.isfinite(tstats)
     count = there.sum(axis=0)
     known = np.where(there, estimates, np.nan)

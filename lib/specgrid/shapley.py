@@ -61,6 +61,7 @@ class ShapleyDecomposition(Result):
         The column.
     """
 
+    no_interval = "it divides the variance over an enumerated grid, from which nothing was sampled"
     _blank = ""
 
     effects: pd.Series

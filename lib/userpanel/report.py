@@ -205,10 +205,7 @@ def _estimators(run: _Run) -> Iterator[Exhibit]:
         table=table if side.refusals else table.drop(columns="reason"),
         notes=(f"covariates: {covariates}", *side.notes),
     )
-    bounds = pd.DataFrame(
-        {r.estimator: r.conf_int(level).loc["ATT"] for r in side.results.values()}
-    ).T
-    bounds.insert(0, "estimate", [r.att for r in side.results.values()])
+    bounds = side.conf_int(level).assign(estimate=side.params)
     known = bounds.dropna()
     if len(known):
         figure = did_figures.interval_plot(known, f"Effect on the treated, {level:.0%} intervals")

@@ -135,7 +135,7 @@ def _mechanisms(values: Values) -> Numbers:
         draws=values["draws"],
         seed=values["seed"],
     )
-    low, high = boot.percentile(values["level"])
+    low, high = boot.conf_int(values["level"]).loc["percentile"]
     return {
         "mech-indirect": float(boot.indirect),
         "mech-boot-low": float(low),

@@ -224,7 +224,7 @@ def test_ipw_on_kept_rows_knows_that_all_of_them_made_the_score():
         inverse = np.linalg.inv(bread)
         covariance = inverse @ (moments.T @ moments) @ inverse.T
         contrast = np.array([0, 0, 0, 1, -1])
-        assert result.effect == pytest.approx(m1 - m0)
+        assert result.estimate == pytest.approx(m1 - m0)
         assert result.std_error == pytest.approx(np.sqrt(contrast @ covariance @ contrast))
         assert result.nobs == keep.sum()
 
@@ -238,9 +238,9 @@ def test_a_score_of_one_is_no_weight():
     fit = matching.propensity_score(data, "d", ["a"])
     assert fit.score.iloc[-1] == 1.0
     inside = matching.ipw(y, fit)
-    assert np.isfinite(inside.effect) and inside.std_error > 0
+    assert np.isfinite(inside.estimate) and inside.std_error > 0
     robust = matching.doubly_robust(y, data, ["b"], fit)
-    assert np.isfinite(robust.effect) and robust.std_error > 0
+    assert np.isfinite(robust.estimate) and robust.std_error > 0
     pairs = matching.match(fit.score, fit.treated, k=1)
     error = matching.att(y, pairs, se="abadie_imbens_2016", fit=fit, neighbours=2).std_error
     assert error > 0

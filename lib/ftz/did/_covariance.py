@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from ftz._projection import slope_of
 from ftz.kernel import variance
 from ftz.panel import Panel, on_panel
-from ftz.results import Result, checked_level, stars
+from ftz.results import EffectResult, checked_level, stars
 
 #: What each standard error allows for, in the order of the table.
 FAMILY = {
@@ -32,35 +32,44 @@ FAMILY = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class StandardErrors(Result):
-    """One coefficient under each of :data:`FAMILY`.
+class StandardErrors(EffectResult):
+    """One coefficient under each of :data:`FAMILY`, by whose names all series are indexed.
 
     Attributes
     ----------
-    estimate : float
-        The coefficient, the same for all.
-    table : pandas.DataFrame
-        Indexed by the name of the standard error: ``std_error``, ``df`` (degrees of
-        freedom of the t distribution; infinite for the normal), ``statistic``,
-        ``p_value``, ``lower``, ``upper``, ``allows`` (in words).
+    dfs : pandas.Series
+        Degrees of freedom of the t distribution; infinite for the normal.
     bandwidth : int
         Lags of the Driscoll-Kraay estimator.
-    notes : tuple of str
-        What was left out of the sample, and why.
+    level : float
+        Of the intervals in the table.
     """
 
-    estimate: float
-    table: pd.DataFrame
-    nobs: int
+    dfs: pd.Series
     n_clusters: int
     bandwidth: int
-    title: str
-    notes: tuple[str, ...] = ()
+    level: float
+
+    @property
+    def _distribution(self) -> Any:
+        return stats.t(self.dfs)
+
+    @property
+    def table(self) -> pd.DataFrame:  # type: ignore[override]  # computed, not stored
+        """Columns ``std_error``, ``df``, ``statistic``, ``p_value``, ends, ``allows`` in words."""
+        columns = {
+            "std_error": self.std_errors,
+            "df": self.dfs,
+            "statistic": self.tstats,
+            "p_value": self.pvalues,
+        }
+        table = pd.DataFrame(columns).join(self.conf_int(self.level))
+        return table.assign(allows=pd.Series(FAMILY)).rename_axis("standard error")
 
     @property
     def summary(self) -> pd.DataFrame:
         """The table with stars."""
-        return self.table.assign(stars=[stars(p) for p in self.table["p_value"]])
+        return self.table.assign(stars=[stars(p) for p in self.pvalues])
 
     @property
     def _head(self) -> str:
@@ -102,31 +111,16 @@ def standard_errors(
     panel.need("outcome", "treatment")
     panel = panel.without_singletons()
     fit = slope_of(panel, bandwidth)
-    estimate = float(fit.estimate[0])
-    found = {name: variance(fit, name) for name in FAMILY}
-    squared = np.array([float(v[0]) for v, _ in found.values()])
-    errors = np.sqrt(np.where(squared >= 0, squared, np.nan))
-    df = np.array([d for _, d in found.values()], dtype=float)
-    statistic = estimate / errors
-    half = stats.t(df).ppf(0.5 + level / 2) * errors
-    table = pd.DataFrame(
-        {
-            "std_error": errors,
-            "df": df,
-            "statistic": statistic,
-            "p_value": 2 * stats.t(df).sf(np.abs(statistic)),
-            "lower": estimate - half,
-            "upper": estimate + half,
-            "allows": [FAMILY[name] for name in found],
-        },
-        index=pd.Index(list(found), name="standard error"),
-    )
+    family = {name: variance(fit, name) for name in FAMILY}
+    squared = pd.Series({name: float(value[0]) for name, (value, _) in family.items()})
     return StandardErrors(
-        estimate=estimate,
-        table=table,
+        params=pd.Series(float(fit.estimate[0]), squared.index),
+        std_errors=squared.where(squared >= 0) ** 0.5,
+        dfs=pd.Series({name: float(df) for name, (_, df) in family.items()}),
         nobs=len(fit.x),
         n_clusters=fit.groups,
         bandwidth=fit.lags,
+        level=level,
         title=f"{panel.outcome} on {panel.treatment}",
         notes=panel.dropped,
     )

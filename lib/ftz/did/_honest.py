@@ -64,6 +64,14 @@ class HonestBounds(Result):
     level: float
     title: str
 
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Return the sets, the original interval first; only at the level that was asked for."""
+        if not np.isclose(checked_level(level), self.level):
+            raise EstimationError(
+                f"these sets were computed at {self.level:g}: ask for others with level={level:g}"
+            )
+        return self.summary
+
     @property
     def summary(self) -> pd.DataFrame:
         """The table, the original interval first."""

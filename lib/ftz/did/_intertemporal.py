@@ -9,23 +9,28 @@ import pandas as pd
 
 from ftz.errors import EstimationError, no_column
 from ftz.panel import Panel, numeric, on_panel
-from ftz.results import Result
+from ftz.results import CoefficientResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SwitchersResult(Result):
-    """Effects of a first change of treatment, by periods since.
+class SwitchersResult(CoefficientResult):
+    """Effects of a first change of treatment, by periods since, one for that of the change.
 
     Attributes
     ----------
-    table : pandas.DataFrame
-        Indexed by horizon, one for the period of the change: ``effect``, ``std_error``
-        (cluster bootstrap over units; NaN if none was asked for) and ``switchers``.
+    std_errors : pandas.Series
+        From a cluster bootstrap over units; NaN if none was asked for.
+    counts : pandas.Series
+        Switchers behind each effect.
     """
 
-    table: pd.DataFrame
-    nobs: int
-    title: str
+    counts: pd.Series
+
+    @property
+    def table(self) -> pd.DataFrame:  # type: ignore[override]  # computed, not stored
+        """Indexed by horizon: ``effect``, ``std_error`` and ``switchers``."""
+        columns = {"effect": self.params, "std_error": self.std_errors, "switchers": self.counts}
+        return pd.DataFrame(columns)
 
 
 @on_panel("outcome", "treatment")
@@ -76,7 +81,7 @@ def switchers(
     --------
     >>> frame = pd.DataFrame({"city": list("aabbcc"), "year": [1, 2] * 3})
     >>> frame = frame.assign(d=[0, 1, 0, 0, 0, 0], y=[0, 3, 0, 1, 1, 1])
-    >>> float(switchers(frame, "y", "d").table.loc[1, "effect"])
+    >>> float(switchers(frame, "y", "d").params[1])
     2.5
     """
     panel.need("treatment")
@@ -110,16 +115,11 @@ def switchers(
             for again in (paths.drawn(rng.integers(len(y), size=len(y))) for _ in range(draws))
         ]
         errors = np.nanstd(drawn, axis=0, ddof=1)
-    table = pd.DataFrame(
-        {
-            "effect": [float(np.nanmean(e)) for e in pieces],
-            "std_error": errors,
-            "switchers": [int(np.isfinite(e).sum()) for e in pieces],
-        },
-        index=pd.RangeIndex(1, horizons + 1, name="horizon"),
-    )
+    index = pd.RangeIndex(1, horizons + 1, name="horizon")
     return SwitchersResult(
-        table=table,
+        params=pd.Series([float(np.nanmean(e)) for e in pieces], index),
+        std_errors=pd.Series(errors, index),
+        counts=pd.Series([int(np.isfinite(e).sum()) for e in pieces], index),
         nobs=len(panel.frame),
         title=f"first change of {treatment}: effect on {outcome}",
     )

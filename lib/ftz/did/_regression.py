@@ -13,11 +13,11 @@ from ftz._projection import check_design
 from ftz.errors import EstimationError
 from ftz.kernel import regress, small_sample_factor
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult
+from ftz.results import CoefficientResult, EffectResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DidResult(CoefficientResult):
+class DidResult(EffectResult):
     """A two-way fixed-effects regression.
 
     Attributes
@@ -42,11 +42,6 @@ class DidResult(CoefficientResult):
     n_clusters: int
     rsquared_within: float
     residuals: pd.Series
-
-    @property
-    def att(self) -> float:
-        """The coefficient of the treatment."""
-        return float(self.params[self.treatment])
 
 
 def cluster_factor(n: int, k: int, clusters: int) -> float:

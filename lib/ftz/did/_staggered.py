@@ -24,7 +24,7 @@ from ftz.did._regression import twfe
 from ftz.errors import EstimationError, one_of
 from ftz.kernel import ColumnSpace, LeastSquares, regress
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult, Result
+from ftz.results import CoefficientResult, EffectResult
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
 AGGREGATES = ("simple", "group", "dynamic")
@@ -34,7 +34,7 @@ _NOT_YET = "the comparison is with those not treated yet"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class AttResult(CoefficientResult):
+class AttResult(EffectResult):
     """An average effect on the treated.
 
     Attributes
@@ -58,16 +58,6 @@ class AttResult(CoefficientResult):
     event_study: EventStudyResult | None = None
     by_cohort: pd.DataFrame | None = None
     by_cell: pd.DataFrame | None = None
-
-    @property
-    def att(self) -> float:
-        """The average effect on the treated."""
-        return float(self.params["ATT"])
-
-    @property
-    def std_error(self) -> float:
-        """Its standard error, clustered by unit."""
-        return float(self.std_errors["ATT"])
 
 
 @dataclass(frozen=True)
@@ -657,8 +647,8 @@ ESTIMATORS: Mapping[str, Callable[..., AttResult]] = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Comparison(Result):
-    """Several estimators on one sample.
+class Comparison(CoefficientResult):
+    """Several estimators on one sample; a coefficient is an estimator's average effect.
 
     Attributes
     ----------
@@ -670,31 +660,37 @@ class Comparison(Result):
 
     results: dict[str, AttResult]
     refusals: dict[str, str] = field(default_factory=dict)
-    title: str = ""
 
     @property
     def table(self) -> pd.DataFrame:  # type: ignore[override]  # computed, not stored
         """One row an estimator that had an answer; estimate, error, p value, interval."""
-        rows = {r.estimator: r.summary.loc["ATT"] for r in self.results.values()}
-        table = pd.DataFrame(rows).T.drop(columns="stars").astype(float)
-        return table.rename_axis("estimator")
+        return super().summary.drop(columns="stars").rename_axis("estimator")
 
     @property
-    def notes(self) -> tuple[str, ...]:  # type: ignore[override]  # computed, not stored
-        """What estimators remark, once where all say it, else with their names."""
-        said: dict[str, list[str]] = {}
-        for result in self.results.values():
-            for note in result.notes:
-                said.setdefault(note, []).append(result.estimator)
-        everyone = len(self.results)
-        return tuple(
-            note if len(names) == everyone else f"{', '.join(names)}: {note}"
-            for note, names in said.items()
-        )
+    def summary(self) -> pd.DataFrame:
+        """The table."""
+        return self.table
+
+    @property
+    def _head(self) -> str:
+        return self.title
 
     @property
     def _remarks(self) -> list[str]:
         return [*(f"{name}: {why}" for name, why in self.refusals.items()), *super()._remarks]
+
+
+def _notes_of(results: Sequence[AttResult]) -> tuple[str, ...]:
+    """Return what estimators remark, once where all say it, else with their names."""
+    said: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            said.setdefault(note, []).append(result.estimator)
+    everyone = len(results)
+    return tuple(
+        note if len(names) == everyone else f"{', '.join(names)}: {note}"
+        for note, names in said.items()
+    )
 
 
 @on_panel("outcome", "cohort", "controls")
@@ -740,6 +736,13 @@ def compare(
             refusals[name] = str(error)
     if not results:
         raise EstimationError("; ".join(f"{n}: {why}" for n, why in refusals.items()))
+    answers = {r.estimator: r for r in results.values()}
     return Comparison(
-        results=results, refusals=refusals, title=f"effect on {panel.outcome}, by estimator"
+        params=pd.Series({name: r.estimate for name, r in answers.items()}),
+        std_errors=pd.Series({name: r.std_error for name, r in answers.items()}),
+        nobs=max(r.nobs for r in answers.values()),
+        title=f"effect on {panel.outcome}, by estimator",
+        notes=_notes_of(list(answers.values())),
+        results=results,
+        refusals=refusals,
     )

@@ -29,6 +29,8 @@ class TwfeWeights(Result):
         which the coefficient could be what it is though the average effect is zero.
     """
 
+    no_interval = "weights follow from the design alone, which is given"
+
     cells: pd.DataFrame
     estimate: float | None
     sigma_fe: float | None
@@ -121,6 +123,8 @@ class BaconDecomposition(Result):
     estimate : float
         Their weighted mean, the coefficient.
     """
+
+    no_interval = "it takes a coefficient apart; the interval is that of twfe"
 
     comparisons: pd.DataFrame
     estimate: float

@@ -91,7 +91,7 @@ def column_path(
     labels = list(printed) if printed else [f"({j})" for j in range(1, len(results) + 1)]
     name = "witness" if printed else "estimate"
     for place, result in enumerate(results):
-        bounds = result.conf_int().loc[result.treatment]
+        bounds = result.conf_int().iloc[0]
         axes.vlines(place, bounds["lower"], bounds["upper"], color=BLUE, lw=2)
         axes.plot(
             place, result.att, "o", color=BLUE, label=f"{name}, 95% interval" if not place else ""

@@ -362,7 +362,7 @@ def range_fans(
 def sensitivity_bars(table: FactorialResult, sampled: SobolResult) -> Figure:
     """Draw exact Sobol indices as bars, sampled ones with intervals, and PAWN beside them."""
     exact = table.sobol.sort_values("total")
-    found, pawn = sampled.summary.loc[exact.index], table.pawn.loc[exact.index]
+    found, pawn = sampled.table.loc[exact.index], table.pawn.loc[exact.index]
     places = np.arange(len(exact))
     figure, (left, right) = sheet(1, 2, figsize=(6.6, 3.9), sharey=True, width_ratios=[3, 2])
     for kind, colour, shift in (("total", BLUE, 0.2), ("first", ORANGE, -0.2)):

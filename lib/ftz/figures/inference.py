@@ -28,13 +28,13 @@ def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
 
     placebos = result.estimates[result.valid]
     figure, (top, bottom) = sheet(2, 1, figsize=(6.2, 5.2), sharex=True, height_ratios=[3, 2])
-    reach = 1.1 * max(np.abs(placebos).max(), abs(result.observed_estimate))
+    reach = 1.1 * max(np.abs(placebos).max(), abs(result.estimate))
     grid = np.linspace(-reach, reach, 400)
     bins = np.linspace(placebos.min(), placebos.max(), 32)
     top.hist(placebos, bins=bins, density=True, color=BLUE, alpha=0.3)
     top.plot(grid, gaussian_kde(placebos)(grid), color=BLUE, lw=2)
     top.set_ylabel("Density")
-    bottom.plot(placebos, result.pvalues[result.valid], "o", color=BLUE, ms=3, alpha=0.5)
+    bottom.plot(placebos, result.placebo_pvalues[result.valid], "o", color=BLUE, ms=3, alpha=0.5)
     bottom.axhline(level, color=GREY, lw=1, ls="--")
     bottom.annotate(
         f"p = {level:g}", (-reach, level), xytext=(2, 3), textcoords="offset points", color=INK
@@ -44,11 +44,11 @@ def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:
     )
     for axis in (top, bottom):
         axis.axvline(0, color=GREY, lw=1)
-        axis.axvline(result.observed_estimate, color=ORANGE, lw=2)
-    left = result.observed_estimate > 0
+        axis.axvline(result.estimate, color=ORANGE, lw=2)
+    left = result.estimate > 0
     top.annotate(
         "as observed",
-        (result.observed_estimate, top.get_ylim()[1]),
+        (result.estimate, top.get_ylim()[1]),
         xytext=(-5 if left else 5, -4),
         textcoords="offset points",
         ha="right" if left else "left",
@@ -90,7 +90,7 @@ def bootstrap_plot(results: Mapping[str, WildBootstrapResult]) -> Figure:
     reach = 1.1 * max(abs(r.tstat) for r in results.values())
     bins = np.linspace(-reach, reach, 61)
     for axis, (name, result) in zip(axes[:, 0], results.items(), strict=True):
-        axis.hist(np.clip(result.tstats, -reach, reach), bins=bins, color=BLUE, alpha=0.5)
+        axis.hist(np.clip(result.draws, -reach, reach), bins=bins, color=BLUE, alpha=0.5)
         for side in (-1, 1):
             axis.axvline(side * result.tstat, color=ORANGE, lw=2, ls="-" if side == 1 else ":")
         axis.set_title(f"{name}: p = {result.p_value:.4f}", fontsize=10)

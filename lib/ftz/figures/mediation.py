@@ -22,7 +22,7 @@ def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Fi
     counts = np.asarray(axes.hist(result.draws, bins=bins, color=BLUE, alpha=0.35)[0])
     axes.axvline(0, color=GREY, lw=1)
     axes.axvline(result.indirect, color=INK, lw=1.5, label="estimate")
-    lines = zip(result.intervals(level).iterrows(), (ORANGE, GREEN), (-0.06, -0.14), strict=True)
+    lines = zip(result.conf_int(level).iterrows(), (ORANGE, GREEN), (-0.06, -0.14), strict=True)
     for (name, bounds), colour, place in lines:
         axes.plot(
             list(bounds),

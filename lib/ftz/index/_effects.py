@@ -28,6 +28,7 @@ from ftz.index._tree import IndexTree
 from ftz.index._weights import leaf_weights
 from ftz.kernel import ColumnSpace
 from ftz.panel import Panel, on_panel
+from ftz.results import CoefficientResult
 
 SCALES = ("level", "log_geometric")
 
@@ -77,32 +78,36 @@ class LogRange:
     bound_high: float
 
 
-@dataclass(frozen=True)
-class WeighedEffects:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class WeighedEffects(CoefficientResult):
     """The effect of the treatment for every weighting of the indicators.
 
     Attributes
     ----------
-    effects : pandas.Series
-        One coefficient an indicator, on the scale of the index.
-    std_errors : pandas.Series
-        Clustered by unit, as :func:`ftz.did.twfe` has them.
+    params : pandas.Series
+        One coefficient an indicator, on the scale of the index; errors clustered by unit,
+        as :func:`ftz.did.twfe` has them.
     clusters : pandas.DataFrame
-        Units by indicators: U such that U'U is the covariance of ``effects``.
+        Units by indicators: U such that U'U is the covariance of ``params``.
     functional : pandas.Series
         One number a row: the coefficient of any outcome is its product with the outcome.
     values : pandas.DataFrame
         The indicators on the rows of the regression, on the scale of the index.
     """
 
-    effects: pd.Series
-    std_errors: pd.Series
+    _brief = True
+
     clusters: pd.DataFrame
     functional: pd.Series
     values: pd.DataFrame
-    nobs: int
 
-    def __repr__(self) -> str:
+    @property
+    def effects(self) -> pd.Series:
+        """The coefficients."""
+        return self.params
+
+    @property
+    def _head(self) -> str:
         range_ = f"{self.effects.min():.4g} to {self.effects.max():.4g}"
         return f"Effects on {len(self.effects)} indicators, {range_} (N = {self.nobs})"
 
@@ -302,7 +307,7 @@ def weigh_effects(
     scored = functional[:, None] * residual_maker(outcomes) * np.sqrt(n / (n - spent))
     clusters = pd.DataFrame(scored, columns=values.columns).groupby(frame[unit].to_numpy()).sum()
     return WeighedEffects(
-        effects=pd.Series(functional @ outcomes, index=values.columns, name="effect"),
+        params=pd.Series(functional @ outcomes, index=values.columns, name="effect"),
         std_errors=np.sqrt((clusters**2).sum()).rename("std_error"),
         clusters=clusters,
         functional=pd.Series(functional, index=rows, name=treatment),

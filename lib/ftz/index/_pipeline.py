@@ -25,6 +25,7 @@ from ftz.index._preparation import (
     treat_outliers,
 )
 from ftz.index._tree import IndexTree
+from ftz.results import Result
 
 WITHIN = ("all", "period")
 PARTIAL = ("refuse", "siblings", "all")
@@ -168,8 +169,8 @@ class IndexSpec:
         return ", ".join(f"{k} = {v}" for k, v in said.items())
 
 
-@dataclass(frozen=True)
-class IndexResult:
+@dataclass(frozen=True, repr=False)
+class IndexResult(Result):
     """An index with its sub-indices.
 
     Attributes
@@ -196,6 +197,9 @@ class IndexResult:
     digests : dict
         SHA-256 of the indicators, the sizes (empty without), the tree and the scores.
     """
+
+    no_interval = "an index is arithmetic on data; uncertainty() varies the choices behind it"
+    _brief = True
 
     scores: pd.DataFrame
     nodes: pd.DataFrame
@@ -268,7 +272,13 @@ class IndexResult:
         """Return the log with the digests of what went in and came out, as JSON."""
         return json.dumps({"choices": self.log, "sha256": self.digests}, indent=2, sort_keys=True)
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The scores."""
+        return self.scores
+
+    @property
+    def _head(self) -> str:
         size = f"Index of {len(self.weights)} indicators over {len(self.scores)} rows"
         return textwrap.fill(f"{size}: {self.spec!r}", 84, subsequent_indent="  ")
 

@@ -18,7 +18,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.index._effects import linear_functional
 from ftz.index._pipeline import IndexSpec, Pipeline
-from ftz.results import checked_level
+from ftz.results import Result, checked_level
 
 Model = Callable[[IndexSpec], float]
 
@@ -125,8 +125,8 @@ def combinations(
 # --- every combination --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class FactorialResult:
+@dataclass(frozen=True, repr=False)
+class FactorialResult(Result):
     """A result for every combination of choices.
 
     Attributes
@@ -135,9 +135,18 @@ class FactorialResult:
         Indexed by the options, one level a factor.
     """
 
+    no_interval = "all combinations are computed: there is no sampling error"
+    _brief = True
+
     values: pd.Series
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The Sobol indices."""
+        return self.sobol
+
+    @property
+    def _head(self) -> str:
         size = " x ".join(str(k) for k in self._shape)
         return (
             f"{len(self.values)} combinations ({size}): "
@@ -229,23 +238,26 @@ def factorial(
 # --- sampled Sobol indices ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SobolResult:
+@dataclass(frozen=True, repr=False)
+class SobolResult(Result):
     """Sobol indices from a sample.
 
     Attributes
     ----------
-    summary : pandas.DataFrame
+    table : pandas.DataFrame
         One row an input: ``first``, ``total`` and the ends of their bootstrap intervals.
     evaluations : int
         How often the function was called for.
     """
 
-    summary: pd.DataFrame
+    no_interval = "its bootstrap intervals, at the level asked for, stand in the table"
+
+    table: pd.DataFrame
     evaluations: int
 
-    def __repr__(self) -> str:
-        return f"Sobol indices from {self.evaluations} evaluations\n{self.summary.round(3)}"
+    @property
+    def _head(self) -> str:
+        return f"Sobol indices from {self.evaluations} evaluations"
 
 
 def sobol_indices(
@@ -330,8 +342,8 @@ def sobol_of_choices(
 # --- Monte Carlo --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class UncertaintyResult:
+@dataclass(frozen=True, repr=False)
+class UncertaintyResult(Result):
     """What the index and the effect could have been.
 
     Attributes
@@ -344,11 +356,20 @@ class UncertaintyResult:
         Replications by factors: the option that was drawn.
     """
 
+    no_interval = "its spread is over choices, none of which was sampled from nature: quantiles()"
+    _brief = True
+
     effects: pd.Series
     ranks: pd.DataFrame
     choices: pd.DataFrame
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Quantiles of the effect."""
+        return self.quantiles().to_frame()
+
+    @property
+    def _head(self) -> str:
         low, middle, high = self.quantiles()
         return f"{len(self.effects)} replications: {middle:.4g} ({low:.4g} to {high:.4g})"
 

@@ -29,7 +29,7 @@ from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.kernel import membership
 from ftz.panel import Panel, on_panel
-from ftz.results import Result, checked_level
+from ftz.results import EffectResult, checked_level, ends
 
 #: Distributions of the weights; mean zero, variance one.
 WEIGHTS = {
@@ -100,16 +100,17 @@ def _scores_of(design: ProjectedPanel, subclusters: np.ndarray | None = None) ->
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class WildBootstrapResult(Result):
+class WildBootstrapResult(EffectResult):
     """A t statistic beside its wild cluster bootstrap distribution.
+
+    ``params`` and ``std_errors`` are coefficient and clustered error, as :func:`ftz.did.twfe`
+    gives them; ``tstats`` and ``pvalues`` test ``null``.
 
     Attributes
     ----------
-    estimate, std_error : float
-        Coefficient and clustered standard error, as :func:`ftz.did.twfe` gives them.
     null : float
         The coefficient under test.
-    tstats : numpy.ndarray, shape (B,)
+    draws : numpy.ndarray, shape (B,)
         Bootstrap t statistics.
     weights : str
         ``rademacher`` or ``webb``, or ``given``.
@@ -124,10 +125,8 @@ class WildBootstrapResult(Result):
         empty.
     """
 
-    estimate: float
-    std_error: float
     null: float
-    tstats: np.ndarray
+    draws: np.ndarray
     weights: str
     impose_null: bool
     exact: bool
@@ -135,44 +134,42 @@ class WildBootstrapResult(Result):
     n_treated: int
     n_bootstrap_clusters: int
     seed: int | None
-    nobs: int
-    title: str
     caution: str
     parts: Scores = field(repr=False)
-    draws: np.ndarray = field(repr=False)
+    vectors: np.ndarray = field(repr=False)
 
     @property
-    def tstat(self) -> float:
-        """The observed t statistic."""
-        return (self.estimate - self.null) / self.std_error
+    def tstats(self) -> pd.Series:
+        """The observed t statistic of the null."""
+        return (self.params - self.null) / self.std_errors
 
     @property
-    def p_value(self) -> float:
+    def pvalues(self) -> pd.Series:
         """Symmetric p value; how many t statistics are as large in absolute value.
 
         A statistic of the same size counts as as large.  With the null imposed the observed
         statistic is among the enumerated ones; else it is counted as a further draw, so
         that no p value is zero.
         """
-        return self._p(self.tstats, self.tstat)
+        return pd.Series(self._p(self.draws, self.tstat), self.params.index)
 
     @property
     def p_value_strict(self) -> float:
         """Share of strictly larger ones, ties left out; what ``boottest`` and its kin print."""
-        return float(np.mean(np.abs(self.tstats) > abs(self.tstat) * (1 + 1e-10)))
+        return float(np.mean(np.abs(self.draws) > abs(self.tstat) * (1 + 1e-10)))
 
     @property
     def p_value_equal_tailed(self) -> float:
         """Twice the smaller tail, at most one."""
         close = 1e-10 * abs(self.tstat)
         tails = [
-            int(np.sum(self.tstats <= self.tstat + close)),
-            int(np.sum(self.tstats >= self.tstat - close)),
+            int(np.sum(self.draws <= self.tstat + close)),
+            int(np.sum(self.draws >= self.tstat - close)),
         ]
         return float(min(1.0, 2 * self._share(min(tails))))
 
     def _share(self, count: float) -> float:
-        n = len(self.tstats)
+        n = len(self.draws)
         counted = self.exact and self.impose_null  # the identity gives the observed statistic
         return float(count / n if counted else (1 + count) / (1 + n))
 
@@ -181,10 +178,10 @@ class WildBootstrapResult(Result):
 
     def p_value_at(self, null: float) -> float:
         """Return the symmetric p value of another null, from the same weights."""
-        tstats = self.parts.tstats(self.draws, null) if self.impose_null else self.tstats
+        tstats = self.parts.tstats(self.vectors, null) if self.impose_null else self.draws
         return self._p(tstats, (self.estimate - null) / self.std_error)
 
-    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return the nulls that are not rejected at ``1 - level``, by inversion of the test.
 
         With the null imposed each null has its own bootstrap distribution, and the ends
@@ -193,16 +190,13 @@ class WildBootstrapResult(Result):
         is the percentile-t interval.
         """
         alpha = 1 - checked_level(level)
-        if not self.impose_null:
-            return self._percentile_t(level)
-        return self._end(-1, alpha), self._end(1, alpha)
-
-    def _percentile_t(self, level: float) -> tuple[float, float]:
-        ordered = np.sort(np.abs(self.tstats))[::-1]
+        if self.impose_null:
+            return ends(self._end(-1, alpha), self._end(1, alpha), self.params.index)
+        ordered = np.sort(np.abs(self.draws))[::-1]
         # The largest number of draws as large that still means p <= alpha.
-        most = int(np.floor((1 - level) * (len(ordered) + 1) + 1e-9)) - 1
+        most = int(np.floor(alpha * (len(ordered) + 1) + 1e-9)) - 1
         half = ordered[most] * self.std_error if most >= 0 else np.inf
-        return float(self.estimate - half), float(self.estimate + half)
+        return ends(self.estimate - half, self.estimate + half, self.params.index)
 
     def _end(self, side: int, alpha: float) -> float:
         inner, step = 0.0, 1.0
@@ -222,7 +216,7 @@ class WildBootstrapResult(Result):
     @property
     def summary(self) -> pd.DataFrame:
         """Estimate, statistic, p values and interval in one column."""
-        lower, upper = self.conf_int()
+        lower, upper = self.conf_int().iloc[0]
         entries = {
             "coefficient": self.estimate,
             "clustered standard error": self.std_error,
@@ -239,7 +233,7 @@ class WildBootstrapResult(Result):
     @property
     def _head(self) -> str:
         name = self.weights if self.weights == "given" else self.weights.capitalize()
-        head = f"{self.title}: {'all ' if self.exact else ''}{len(self.tstats):,}"
+        head = f"{self.title}: {'all ' if self.exact else ''}{len(self.draws):,}"
         return f"{head} {name} weights"
 
     @property
@@ -254,7 +248,7 @@ class WildBootstrapResult(Result):
 
     @property
     def _remarks(self) -> list[str]:
-        return [self.caution] if self.caution else []
+        return [*([self.caution] if self.caution else []), *super()._remarks]
 
 
 @on_panel("outcome", "treatment", "controls")
@@ -313,11 +307,11 @@ def wild_cluster_bootstrap(
     chosen, exact, name = _weights(weights, n_groups, draws, seed, enumerate_up_to)
     estimate, std_error = _observed(design)
     return WildBootstrapResult(
-        estimate=estimate,
-        std_error=std_error,
+        params=pd.Series({design.treatment: estimate}),
+        std_errors=pd.Series({design.treatment: std_error}),
         null=null,
         # Without the null, the residuals are those at the estimate.
-        tstats=parts.tstats(chosen, null if impose_null else estimate),
+        draws=parts.tstats(chosen, null if impose_null else estimate),
         weights=name,
         impose_null=impose_null,
         exact=exact,
@@ -329,7 +323,8 @@ def wild_cluster_bootstrap(
         title=f"wild cluster bootstrap: {design.title}",
         caution=caution(design.n_clusters, design.n_treated),
         parts=parts,
-        draws=chosen,
+        vectors=chosen,
+        notes=design.panel.dropped,
     )
 
 

@@ -16,7 +16,7 @@ from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.kernel import residual
 from ftz.panel import Panel, on_panel
-from ftz.results import Result, checked_level
+from ftz.results import EffectResult, checked_level, ends
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
 #: up to which they disagree so much that none should be trusted alone.
@@ -67,13 +67,13 @@ def caution(n_clusters: int, n_treated: int, few: int = _FEW) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class FewTreatedResult(Result):
+class FewTreatedResult(EffectResult):
     """An estimate beside the noise that untreated units would have put in its place.
+
+    The test needs no standard error: there is none.
 
     Attributes
     ----------
-    estimate : float
-        Coefficient of the treatment with unit and period effects.
     errors : numpy.ndarray, shape (B,)
         Estimation errors drawn from the untreated: estimate minus truth.
     exact : bool
@@ -87,20 +87,17 @@ class FewTreatedResult(Result):
         the mean untreated one; one throughout for Conley-Taber.
     """
 
-    estimate: float
     errors: np.ndarray
     exact: bool
     method: str
     n_treated: int
     n_donors: int
     scales: pd.Series
-    nobs: int
-    title: str
 
     @property
-    def p_value(self) -> float:
+    def pvalues(self) -> pd.Series:
         """Two-sided p value of no effect; errors as large as the estimate, which counts too."""
-        return self.p_value_at(0.0)
+        return pd.Series(self.p_value_at(0.0), self.params.index)
 
     def p_value_at(self, effect: float) -> float:
         """Return the two-sided p value of another effect."""
@@ -108,7 +105,7 @@ class FewTreatedResult(Result):
         count = int(np.sum(np.abs(self.errors) >= gap * (1 - 1e-10)))
         return (1 + count) / (1 + len(self.errors))
 
-    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return the effects whose p value is at least ``1 - level``.
 
         The test counts the errors that are as large as the gap between estimate and effect,
@@ -119,12 +116,12 @@ class FewTreatedResult(Result):
         # so many errors must be as large as the gap for an effect to stay
         needed = int(np.ceil(alpha * (1 + len(self.errors)) - 1 - 1e-9))
         half = np.inf if needed < 1 else float(np.sort(np.abs(self.errors))[-needed])
-        return float(self.estimate - half), float(self.estimate + half)
+        return ends(self.estimate - half, self.estimate + half, self.params.index)
 
     @property
     def summary(self) -> pd.DataFrame:
         """Estimate, p value and interval in one column."""
-        lower, upper = self.conf_int()
+        lower, upper = self.conf_int().iloc[0]
         entries = {
             "coefficient": self.estimate,
             "p value": self.p_value,
@@ -264,8 +261,7 @@ class _FewTreated:
     treated: list[Any]
     donor_names: list[Any]
     swaps: np.ndarray  # treated by donors: the weighted error a donor would have put there
-    nobs: int
-    title: str
+    design: ProjectedPanel
 
 
 def _few_treated(panel: Panel) -> _FewTreated:
@@ -292,8 +288,7 @@ def _few_treated(panel: Panel) -> _FewTreated:
         treated=list(design.names[treated]),
         donor_names=list(design.names[donors]),
         swaps=pull @ errors[donors][:, needed].T,
-        nobs=len(design.y),
-        title=f"few treated: {design.title}",
+        design=design,
     )
 
 
@@ -334,14 +329,17 @@ def _combine(
         )
     else:
         picks = np.random.default_rng(seed).integers(n_donors, size=(draws, n_treated))
+    design = parts.design
     return FewTreatedResult(
-        estimate=parts.estimate,
+        params=pd.Series({design.treatment: parts.estimate}),
+        std_errors=pd.Series({design.treatment: np.nan}),
         errors=errors[np.arange(n_treated), picks].sum(axis=1),
         exact=exact,
         method=method,
         n_treated=n_treated,
         n_donors=n_donors,
         scales=pd.Series(scales, index=parts.treated, name="scale"),
-        nobs=parts.nobs,
-        title=f"{parts.title}, {method}",
+        nobs=len(design.y),
+        title=f"few treated: {design.title}, {method}",
+        notes=design.panel.dropped,
     )

@@ -6,58 +6,31 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ftz.errors import EstimationError
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.kernel import members
 from ftz.panel import Panel, on_panel
-from ftz.results import Result, checked_level
+from ftz.results import EffectResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class LeaveOneOutResult(Result):
+class LeaveOneOutResult(EffectResult):
     """An estimate without each of its clusters in turn.
+
+    ``std_errors`` holds the jackknife's, CV3J of MacKinnon, Nielsen and Webb (2023): the root of
+    ``(G - 1) / G`` times the sum of squared deviations from the estimate with all clusters, over
+    the G clusters that can be left out; tests take t with G - 1 degrees of freedom.
 
     Attributes
     ----------
-    estimate : float
-        With all clusters.
     table : pandas.DataFrame
         One row a cluster: ``without`` (the estimate without it, NaN where the treatment
         is not identified any more), ``change``, ``rows``, ``treated_rows``, and
         ``leverage``, the cluster's share of the treatment's variation.
     """
 
-    estimate: float
     table: pd.DataFrame
-    nobs: int
-    title: str
-
-    @property
-    def std_error(self) -> float:
-        """Jackknife standard error, CV3J of MacKinnon, Nielsen and Webb (2023).
-
-        The root of ``(G - 1) / G`` times the sum of squared deviations from the
-        estimate with all clusters, over the clusters that can be left out.
-        """
-        changes = self.table["change"].dropna().to_numpy()
-        g = len(changes)
-        return float(np.sqrt((g - 1) / g * (changes @ changes))) if g > 1 else float("nan")
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided p value of no effect, t with G - 1 degrees of freedom."""
-        return float(2 * stats.t(self._df).sf(abs(self.estimate / self.std_error)))
-
-    @property
-    def _df(self) -> int:
-        return int(self.table["change"].notna().sum()) - 1
-
-    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the effects that the test behind the p value does not reject."""
-        half = stats.t(self._df).ppf(0.5 + checked_level(level) / 2) * self.std_error
-        return float(self.estimate - half), float(self.estimate + half)
 
     @property
     def n_effective(self) -> float:
@@ -116,11 +89,16 @@ def leave_one_cluster_out(panel: Panel) -> LeaveOneOutResult:
         },
         index=pd.Index(design.clusters, name=whole),
     )
+    changes = table["change"].dropna().to_numpy()
+    error = np.sqrt((len(changes) - 1) / len(changes) * (changes @ changes))
     return LeaveOneOutResult(
-        estimate=estimate,
+        params=pd.Series({design.treatment: estimate}),
+        std_errors=pd.Series({design.treatment: float(error)}),
+        df=len(changes) - 1,
         table=table,
         nobs=len(design.y),
         title=f"{design.title}, without one {whole} at a time",
+        notes=design.panel.dropped,
     )
 
 

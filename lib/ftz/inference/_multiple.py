@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, one_of
-from ftz.inference._bootstrap import wild_cluster_bootstrap
-from ftz.inference._randomisation import placebo
+from ftz.inference._bootstrap import WildBootstrapResult, wild_cluster_bootstrap
+from ftz.inference._randomisation import PlaceboResult, placebo
 from ftz.panel import Panel, on_panel
-from ftz.results import Result
+from ftz.results import CoefficientResult, Result
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MultipleTestingResult(Result):
+class MultipleTestingResult(CoefficientResult):
     """P values of several outcomes, alone and adjusted.
 
     Attributes
@@ -31,10 +31,29 @@ class MultipleTestingResult(Result):
         Draws of the joint distribution.
     """
 
+    no_interval = "the step-down adjusts p values for each other; ask for one outcome's interval"
+
     table: pd.DataFrame
     method: str
     n_draws: int
-    title: str
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """The p values of Romano and Wolf."""
+        return self.table["p_romano_wolf"]
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Refuse, in the words of :class:`ftz.results.Result`."""
+        return Result.conf_int(self, level)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The table."""
+        return self.table
+
+    @property
+    def _head(self) -> str:
+        return self.title
 
 
 def _step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) -> np.ndarray:
@@ -115,29 +134,32 @@ def romano_wolf(
     one_of("method", method, ("bootstrap", "units"))
     start = seed if isinstance(seed, int | np.integer) else int(seed.integers(2**32))
     keys: dict[str, Any] = {"seed": start, "draws": draws}
+    results: list[WildBootstrapResult] | list[PlaceboResult]
     if method == "bootstrap":
-        wild = [wild_cluster_bootstrap(panel, o, **keys) for o in outcomes]
-        observed, alone = [r.tstat for r in wild], [r.p_value for r in wild]
-        drawn = np.column_stack([r.tstats for r in wild])
-        estimates, exact = [r.estimate for r in wild], wild[0].exact
+        results = wild = [wild_cluster_bootstrap(panel, o, **keys) for o in outcomes]
+        alone, drawn = [r.p_value for r in wild], np.column_stack([r.draws for r in wild])
     else:
         keys |= {"scheme": "units", "adoption": adoption}
-        paths = [placebo(panel, o, **keys) for o in outcomes]
-        observed, alone = [r.observed_tstat for r in paths], [r.p_value_t for r in paths]
-        drawn = np.column_stack([r.tstats[r.valid] for r in paths])
-        estimates, exact = [r.observed_estimate for r in paths], paths[0].exact
+        results = paths = [placebo(panel, o, **keys) for o in outcomes]
+        alone = [r.p_value_t for r in paths]
+        drawn = np.column_stack([r.placebo_tstats[r.valid] for r in paths])
+    observed, one = np.array([r.tstat for r in results]), results[0]
     table = pd.DataFrame(
         {
-            "estimate": estimates,
+            "estimate": [r.estimate for r in results],
             "statistic": observed,
             "p_value": alone,
-            "p_romano_wolf": _step_down(np.array(observed), drawn, exact=exact),
+            "p_romano_wolf": _step_down(observed, drawn, exact=one.exact),
             "p_holm": holm(np.array(alone)),
             "p_bonferroni": np.minimum(1.0, len(outcomes) * np.array(alone)),
         },
         index=pd.Index(outcomes, name="outcome"),
     )
     return MultipleTestingResult(
+        params=table["estimate"],
+        std_errors=table["estimate"] / table["statistic"],
+        nobs=one.nobs,
+        notes=one.notes,
         table=table,
         method=method,
         n_draws=len(drawn),

@@ -14,7 +14,7 @@ from ftz.inference._assignments import counted, scheme_of
 from ftz.inference._projection import prepare
 from ftz.kernel import regress_each
 from ftz.panel import Panel, on_panel
-from ftz.results import Result, checked_level
+from ftz.results import EffectResult, checked_level, ends
 
 #: With no more distinct assignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 20_000
@@ -23,16 +23,19 @@ _CELLS = 20_000_000
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class PlaceboResult(Result):
+class PlaceboResult(EffectResult):
     """Estimates under reassigned treatment beside the one that was observed.
+
+    ``params`` and ``std_errors`` are those of the treatment as it was; ``pvalues`` and
+    ``conf_int`` rank its coefficient among the placebos.
 
     Attributes
     ----------
-    estimates, std_errors : numpy.ndarray, shape (B,)
-        One entry an assignment, in units of the outcome; NaN where the reassigned
-        treatment does not vary once effects and controls are removed.
-    observed_estimate, observed_std_error : float
-        The same regression with the treatment as it was.
+    placebos : pandas.DataFrame
+        One row an assignment, in units of the outcome; NaN where the reassigned treatment
+        does not vary once effects and controls are removed.  ``estimate``, ``std_error``
+        (clustered), ``carried``: slope of the observed treatment on the reassigned one,
+        by how much an estimate moves when the true effect does, which makes the interval exact.
     scheme : str
         ``observations``, ``units`` or ``dates``.
     exact : bool
@@ -42,22 +45,18 @@ class PlaceboResult(Result):
         Distinct assignments that the scheme allows.
     seed : int or None
         What the draws started from; ``None`` if a Generator was passed, or none used.
-    carried : numpy.ndarray, shape (B,)
-        Slope of the observed treatment on each reassigned one: by how much an estimate
-        moves when the true effect does.  It makes the interval exact.
     """
 
-    estimates: np.ndarray
-    std_errors: np.ndarray
-    observed_estimate: float
-    observed_std_error: float
+    placebos: pd.DataFrame
     scheme: str
     exact: bool
     n_assignments: int
     seed: int | None
-    nobs: int
-    title: str
-    carried: np.ndarray
+
+    @property
+    def estimates(self) -> np.ndarray:
+        """The placebo coefficients, shape (B,)."""
+        return self.placebos["estimate"].to_numpy()
 
     @property
     def valid(self) -> np.ndarray:
@@ -71,36 +70,31 @@ class PlaceboResult(Result):
         return int((~self.valid).sum())
 
     @property
-    def tstats(self) -> np.ndarray:
+    def placebo_tstats(self) -> np.ndarray:
         """Coefficient over clustered standard error, by assignment."""
-        ratios: np.ndarray = self.estimates / self.std_errors
+        ratios: np.ndarray = self.estimates / self.placebos["std_error"].to_numpy()
         return ratios
 
     @property
-    def pvalues(self) -> np.ndarray:
+    def placebo_pvalues(self) -> np.ndarray:
         """Two-sided normal p value of each assignment, as the paper prints z."""
-        tails: np.ndarray = 2 * special.ndtr(-np.abs(self.tstats))
+        tails: np.ndarray = 2 * special.ndtr(-np.abs(self.placebo_tstats))
         return tails
 
     @property
-    def observed_tstat(self) -> float:
-        """Coefficient over clustered standard error as observed."""
-        return self.observed_estimate / self.observed_std_error
+    def p_value_normal(self) -> float:
+        """Two-sided normal p value of the observed z, which ranks nothing."""
+        return float(2 * special.ndtr(-abs(self.tstat)))
 
     @property
-    def observed_pvalue(self) -> float:
-        """Its two-sided normal p value."""
-        return float(2 * special.ndtr(-abs(self.observed_tstat)))
-
-    @property
-    def p_value(self) -> float:
+    def pvalues(self) -> pd.Series:
         """Randomisation p value of the coefficient, two-sided."""
-        return self._rank(self.estimates, self.observed_estimate)
+        return pd.Series(self._rank(self.estimates, self.estimate), self.params.index)
 
     @property
     def p_value_t(self) -> float:
         """Randomisation p value of the studentised coefficient, two-sided."""
-        return self._rank(self.tstats, self.observed_tstat)
+        return self._rank(self.placebo_tstats, self.tstat)
 
     @property
     def smallest_p(self) -> float:
@@ -110,9 +104,9 @@ class PlaceboResult(Result):
 
     def share_above(self, level: float = 0.1) -> float:
         """Return the share of the assignments' normal p values above ``level``."""
-        return float(np.mean(self.pvalues[self.valid] > level))
+        return float(np.mean(self.placebo_pvalues[self.valid] > checked_level(level)))
 
-    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return the constant effects that the test of the coefficient does not reject.
 
         The test of an effect *t* ranks the observed coefficient of ``y - t d`` among its
@@ -121,15 +115,15 @@ class PlaceboResult(Result):
         effect on that side is rejected, as when ``1 - level < smallest_p``.
         """
         low, high = self._stretches()
-        ends = np.unique(np.r_[low, high, self.observed_estimate])
-        ends = ends[np.isfinite(ends)]
-        covered = np.searchsorted(np.sort(low), ends, side="right")
-        covered -= np.searchsorted(np.sort(high), ends, side="left")
+        bounds = np.unique(np.r_[low, high, self.estimate])
+        bounds = bounds[np.isfinite(bounds)]
+        covered = np.searchsorted(np.sort(low), bounds, side="right")
+        covered -= np.searchsorted(np.sort(high), bounds, side="left")
         alpha = 1 - checked_level(level) + 1e-12
-        kept = ends[self._share(covered) > alpha]
-        lower = -np.inf if self._share(np.isneginf(low).sum()) > alpha else kept.min()
-        upper = np.inf if self._share(np.isposinf(high).sum()) > alpha else kept.max()
-        return float(lower), float(upper)
+        inside = bounds[self._share(covered) > alpha]
+        lower = -np.inf if self._share(np.isneginf(low).sum()) > alpha else inside.min()
+        upper = np.inf if self._share(np.isposinf(high).sum()) > alpha else inside.max()
+        return ends(lower, upper, self.params.index)
 
     def _stretches(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the closed stretches of effects *t* at which a placebo is large enough.
@@ -138,7 +132,8 @@ class PlaceboResult(Result):
         sides meet at two roots; the observed *b0* itself is always in the set, which is
         therefore what lies between the roots or what lies outside them.
         """
-        b, c, b0 = self.estimates[self.valid], self.carried[self.valid], self.observed_estimate
+        b, c = self.placebos.loc[self.valid, ["estimate", "carried"]].to_numpy().T
+        b0 = self.estimate
         for sign in (1, -1):  # the observed assignment and its mirror, up to rounding
             c = np.where(np.isclose(c, sign, rtol=0, atol=1e-9), sign, c)
             b = np.where((c == sign) & np.isclose(b, sign * b0), sign * b0, b)
@@ -168,8 +163,8 @@ class PlaceboResult(Result):
         placebos = self.estimates[self.valid]
         low, high = np.quantile(placebos, [0.025, 0.975])
         entries = {
-            "observed coefficient": self.observed_estimate,
-            "observed z": self.observed_tstat,
+            "observed coefficient": self.estimate,
+            "observed z": self.tstat,
             "mean of the placebo coefficients": placebos.mean(),
             "their 2.5% quantile": low,
             "their 97.5% quantile": high,
@@ -250,17 +245,16 @@ def placebo(
     for start in range(0, len(assigned), most):
         designs = chosen.treatment(assigned[start : start + most])
         fits.append(regress_each(outcomes, designs, design.projector, design.codes))
-    estimates, errors, carried = np.hstack(fits)
+    table = pd.DataFrame(np.hstack(fits).T, columns=["estimate", "std_error", "carried"])
     return PlaceboResult(
-        estimates=estimates[1:],
-        std_errors=errors[1:],
-        observed_estimate=float(estimates[0]),
-        observed_std_error=float(errors[0]),
+        params=pd.Series({design.treatment: table["estimate"][0]}),
+        std_errors=pd.Series({design.treatment: table["std_error"][0]}),
+        placebos=table[1:].reset_index(drop=True),
         scheme=scheme,
         exact=exact,
         n_assignments=chosen.count,
         seed=int(seed) if isinstance(seed, int | np.integer) and not exact else None,
         nobs=len(design.y),
         title=f"placebo over {scheme}: {design.title}",
-        carried=carried[1:],
+        notes=design.panel.dropped,
     )

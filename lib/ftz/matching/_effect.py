@@ -12,7 +12,7 @@ from ftz.matching import _variance as _variance
 from ftz.matching._checks import outcomes
 from ftz.matching._matches import Matches
 from ftz.matching._score import ScoreResult
-from ftz.results import CoefficientResult
+from ftz.results import CoefficientResult, EffectResult
 
 STANDARD_ERRORS = (
     "analytic",
@@ -25,7 +25,7 @@ STANDARD_ERRORS = (
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MatchingResult(CoefficientResult):
+class MatchingResult(EffectResult):
     """Average effect of treatment on the treated.
 
     Attributes
@@ -48,26 +48,6 @@ class MatchingResult(CoefficientResult):
     n_controls_used: int
     method: str
     se: str
-
-    @property
-    def att(self) -> float:
-        """The estimate."""
-        return float(self.params["ATT"])
-
-    @property
-    def std_error(self) -> float:
-        """Its standard error."""
-        return float(self.std_errors["ATT"])
-
-    @property
-    def t(self) -> float:
-        """Estimate over standard error."""
-        return self.att / self.std_error
-
-    @property
-    def p(self) -> float:
-        """Two-sided p value."""
-        return float(self.pvalues["ATT"])
 
 
 def att(

@@ -15,12 +15,13 @@ from ftz.matching._effect import att
 from ftz.matching._matches import Matches, kernel_match, match
 from ftz.matching._score import ScoreResult, propensity_score
 from ftz.matching._support import common_support
+from ftz.results import Result
 
 SCHEMES = ("pooled", "by_year", "baseline")
 
 
-@dataclass(frozen=True, kw_only=True)
-class PanelMatches:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PanelMatches(Result):
     """Matches of a panel's rows or units.
 
     Attributes
@@ -37,6 +38,8 @@ class PanelMatches:
         On the panel's rows: what each counts for in a regression on the matched sample,
         zero if it is not in it.  Under ``baseline`` a unit keeps its weight in all periods.
     """
+
+    no_interval = "matches are no estimate: effects(outcome) has standard errors"
 
     scheme: str
     matches: Mapping[object, Matches]
@@ -98,9 +101,13 @@ class PanelMatches:
         ]
         return table.astype({"treated": int})
 
-    def __repr__(self) -> str:
-        skipped = "".join(f"\n{period}: {why}" for period, why in self.skipped.items())
-        return f"{self.scheme} matching\n{self.summary.round(2).to_string()}{skipped}"
+    @property
+    def _head(self) -> str:
+        return f"{self.scheme} matching"
+
+    @property
+    def _remarks(self) -> list[str]:
+        return [f"{period}: {why}" for period, why in self.skipped.items()]
 
 
 def match_panel(

@@ -12,13 +12,14 @@ from scipy import optimize, stats
 from ftz.errors import EstimationError
 from ftz.matching._checks import outcomes
 from ftz.matching._matches import Matches
+from ftz.results import Result, checked_level
 
 #: Pairs up to which the bounds on the estimate are computed; memory grows with the square.
 MOST_FOR_ESTIMATES = 6000
 
 
-@dataclass(frozen=True)
-class RosenbaumBounds:
+@dataclass(frozen=True, repr=False)
+class RosenbaumBounds(Result):
     r"""What hidden bias of a given strength could do to a matched comparison.
 
     Attributes
@@ -33,6 +34,8 @@ class RosenbaumBounds:
         Treated less matches, one a pair.
     """
 
+    no_interval = "it bounds p values and the estimate; hidden bias has no sampling error"
+
     table: pd.DataFrame
     n_pairs: int
     statistic: float
@@ -44,8 +47,7 @@ class RosenbaumBounds:
         The :math:`\Gamma` at which the upper bound of the one-sided p value reaches
         ``level``; 1 if it is above without any bias, infinity if it never gets there.
         """
-        if not 0 < level < 1:
-            raise EstimationError(f"a level lies between 0 and 1, not at {level}")
+        checked_level(level)
 
         def excess(log_gamma: float) -> float:
             return _p_values(self.differences, np.exp(log_gamma))[0] - level
@@ -56,9 +58,10 @@ class RosenbaumBounds:
             return np.inf
         return float(np.exp(optimize.brentq(excess, 0.0, np.log(1e6), xtol=1e-12)))
 
-    def __repr__(self) -> str:
+    @property
+    def _head(self) -> str:
         head = f"Rosenbaum bounds, {self.n_pairs} pairs; 5% reached at gamma "
-        return f"{head}{self.critical_gamma():.3g}\n{self.table.round(4).to_string()}"
+        return f"{head}{self.critical_gamma():.3g}"
 
 
 def rosenbaum_bounds(

@@ -11,11 +11,11 @@ import pandas as pd
 from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import effective_size, numbers, outcomes
 from ftz.matching._score import ScoreResult
-from ftz.results import CoefficientResult
+from ftz.results import EffectResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class WeightingResult(CoefficientResult):
+class WeightingResult(EffectResult):
     """An average effect by weighting.
 
     Attributes
@@ -33,16 +33,6 @@ class WeightingResult(CoefficientResult):
     influence: pd.Series
     method: str
     treated: pd.Series
-
-    @property
-    def effect(self) -> float:
-        """The estimate."""
-        return float(self.params.iloc[0])
-
-    @property
-    def std_error(self) -> float:
-        """Its standard error."""
-        return float(self.std_errors.iloc[0])
 
     @property
     def effective_controls(self) -> float:
