@@ -80,15 +80,16 @@ def jobs(book: Book) -> int:
     return int(said) if said else os.cpu_count() or 1
 
 
-def execution_of(notebook: Any, code: str, inputs: Inputs, seconds: float) -> Execution:
+def execution_of(book: Book, notebook: Any, code: str, record: Path, seconds: float) -> Execution:
     """Return what is kept of an executed notebook, the same for the same outputs.
 
     Pieces of a stream that a kernel sent one after the other become one: how it cuts them
     depends on the clock.
     """
+    cells = code_cells(notebook)
+    inputs = Inputs.read(record, book.root, "\n".join(cell.source for cell in cells))
     outputs = [
-        {"count": cell.get("execution_count"), "outputs": joined(cell.outputs)}
-        for cell in code_cells(notebook)
+        {"count": cell.get("execution_count"), "outputs": joined(cell.outputs)} for cell in cells
     ]
     language = dict(notebook.metadata.get("language_info", {}))
     return Execution(code, inputs, outputs, language, seconds)
@@ -195,7 +196,7 @@ async def execute_chapter(
     finally:
         atexit.unregister(client._cleanup_kernel)  # done; after an error it would fail aloud
     seconds = time.perf_counter() - start
-    return execution_of(chapter.notebook, chapter.code, Inputs.read(record, book.root), seconds)
+    return execution_of(book, chapter.notebook, chapter.code, record, seconds)
 
 
 async def _side_by_side(

@@ -48,6 +48,7 @@ def environment(book: Book, record: Path) -> dict[str, str]:
         "BOOKWORKS_ROOT": str(book.root),
         "BOOKWORKS_PREFIX": prefix,
         "BOOKWORKS_START": repr(time.time()),
+        "BOOKWORKS_CODE": str(book.build / ".code"),
     }
 
 
