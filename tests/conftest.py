@@ -28,10 +28,10 @@ sys.path[:0] = [str(ROOT / name) for name in ("lib", "book/_ext", "tests/bookwor
 
 from tea_book import built_tea, sound_tea, tea  # noqa: E402, F401 - fixtures
 
-from bookworks import kernel  # noqa: E402
+from bookworks import _kernel  # noqa: E402
+from bookworks._execution import Chapter, execution_of, read_chapter  # noqa: E402
+from bookworks._store import Store, code_cells  # noqa: E402
 from bookworks.book import Book, holds_code  # noqa: E402
-from bookworks.execution import Chapter, execution_of, read_chapter  # noqa: E402
-from bookworks.store import Store, code_cells  # noqa: E402
 
 #: Files that take long with few tests: begun last, one would keep a worker busy alone.
 LONGEST = {
@@ -69,7 +69,7 @@ def run_through_nbmake(book: Book, chapter: Chapter, desk: Path) -> str:
     from nbmake import nb_run
 
     record, notebook = desk / "record", desk / "chapter.ipynb"
-    environment = kernel.environment(book, record)
+    environment = _kernel.environment(book, record)
     transport = {"transport": "ipc", "connection_file": str(desk / "kernel.json")}
 
     class InItsFolder(NotebookClient):

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bookworks import keys
+from bookworks import _keys
+from bookworks._execution import jobs, joined
+from bookworks._kernel import environment
+from bookworks._keys import Inputs
+from bookworks._pages import pasted_from
+from bookworks._store import Execution, Store
 from bookworks.book import Book
 from bookworks.errors import BookError
-from bookworks.execution import jobs, joined
-from bookworks.kernel import environment
-from bookworks.keys import Inputs
-from bookworks.pages import pasted_from
-from bookworks.store import Execution, Store
 
 
 def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
@@ -33,7 +33,7 @@ def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
     return Inputs.read(path, book.root, code)
 
 
-RECORDER = Path(keys.__file__).parent / "recorder"
+RECORDER = Path(_keys.__file__).parent / "recorder"
 READS = {
     "open": ("open('leaves.csv').read()", {"leaves.csv"}),
     "by a path": ("import pathlib; pathlib.Path('leaves.csv').read_bytes()", {"leaves.csv"}),
@@ -235,9 +235,9 @@ def test_inputs_survive_json_and_a_record_that_was_cut_off(tea, tmp_path):
 
 
 def test_the_environment_follows_the_lock(tmp_path):
-    before = keys.environment(tmp_path)
+    before = _keys.environment(tmp_path)
     (tmp_path / "requirements.lock").write_text("tea==1\n")
-    assert keys.environment(tmp_path) != before
+    assert _keys.environment(tmp_path) != before
 
 
 def test_a_store_gives_what_still_holds_and_heals_what_does_not(tea, tmp_path):

@@ -19,7 +19,7 @@ from tea_book import Built, Tea, differing
 from test_reruns_gallery import BREW, finish
 
 from bookworks.book import Book
-from bookworks.reruns.records import Record, default_folder
+from bookworks.reruns._records import Record, default_folder
 
 HARVEST = {"harvest"}
 EDITS = {

@@ -1,10 +1,10 @@
 """Record what a Python process reads: files, modules, folders, steering variables.
 
-:func:`bookworks.kernel.environment` puts this folder on the path of a kernel, and Python
+:func:`bookworks._kernel.environment` puts this folder on the path of a kernel, and Python
 imports the module at start, in the kernel and in the processes that it starts.  An audit hook
 then sees each ``open`` and each listing of a folder, and a wrapper each look-up of an
 environment variable that steers the book.  The book's own modules are compiled so that they say
-which of their functions are entered (:mod:`bookworks.recorder.bookworks_units`).  Each goes,
+which of their functions are entered (:mod:`bookworks._recorder.bookworks_units`).  Each goes,
 once, as one JSON line into the file that ``BOOKWORKS_RECORD`` names: appended at once, so that a
 killed kernel leaves what it read.  Where a line cannot be written, the record is deleted: what
 is incomplete must not pass for a record.
@@ -33,7 +33,7 @@ from typing import Any
 _ROOTS = ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "snap")
 _SYSTEM = tuple(f"/{name}/" for name in _ROOTS)
 _TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
-#: How :func:`bookworks.kernel.environment` speaks to this module.
+#: How :func:`bookworks._kernel.environment` speaks to this module.
 _OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START", "CODE"))
 
 

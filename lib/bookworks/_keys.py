@@ -18,10 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bookworks._files import sha256
+from bookworks._recorder.bookworks_units import meanings
+from bookworks._recorder.sitecustomize import fingerprint
 from bookworks.errors import BookError
-from bookworks.files import sha256
-from bookworks.recorder.bookworks_units import meanings
-from bookworks.recorder.sitecustomize import fingerprint
 
 
 def digest(content: object) -> str:
@@ -83,7 +83,7 @@ class Inputs:
 
     @classmethod
     def read(cls, record: Path, root: Path, code: str = "") -> Inputs:
-        """Read what :mod:`bookworks.recorder` wrote; a file that is there no more was passing.
+        """Read what :mod:`bookworks._recorder` wrote; a file that is there no more was passing.
 
         ``code`` is that of the program itself: where it, or a module, looks at documentation or
         code, the text of all modules counts.  Raises BookError if there is no whole record.
