@@ -28,10 +28,10 @@ sys.path[:0] = [str(ROOT / name) for name in ("lib", "book/_ext", "tests/bookwor
 
 from tea_book import built_tea, sound_tea, tea  # noqa: E402, F401 - fixtures
 
-from bookworks import kernel, keys  # noqa: E402
+from bookworks import _kernel  # noqa: E402
+from bookworks._execution import Chapter, execution_of, read_chapter  # noqa: E402
+from bookworks._store import Store, code_cells  # noqa: E402
 from bookworks.book import Book, holds_code  # noqa: E402
-from bookworks.execution import Chapter, execution_of, read_chapter  # noqa: E402
-from bookworks.store import Store, code_cells  # noqa: E402
 
 #: Files that take long with few tests: begun last, one would keep a worker busy alone.
 LONGEST = {
@@ -69,7 +69,7 @@ def run_through_nbmake(book: Book, chapter: Chapter, desk: Path) -> str:
     from nbmake import nb_run
 
     record, notebook = desk / "record", desk / "chapter.ipynb"
-    environment = kernel.environment(book, record)
+    environment = _kernel.environment(book, record)
     transport = {"transport": "ipc", "connection_file": str(desk / "kernel.json")}
 
     class InItsFolder(NotebookClient):
@@ -87,7 +87,7 @@ def run_through_nbmake(book: Book, chapter: Chapter, desk: Path) -> str:
         return str(result.error.trace)
     for cell, other in zip(code_cells(result.nb), code_cells(chapter.notebook), strict=True):
         assert cell.source == other.source, "jupytext and MyST-NB read different cells"
-    execution = execution_of(result.nb, chapter.code, keys.Inputs.read(record, ROOT), seconds)
+    execution = execution_of(book, result.nb, chapter.code, record, seconds)
     Store.of(book).put(chapter.page, execution)
     return ""
 

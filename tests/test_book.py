@@ -12,7 +12,7 @@ import lxml.html
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from bookworks.links import broken
+from bookworks._links import broken
 from conftest import ROOT, chapters
 
 pytestmark = pytest.mark.slow

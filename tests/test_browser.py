@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bookworks.accessible import pages
+from bookworks._accessible import pages
 from browser import opened, page_of, served, set_theme, settle, thin_out, violations
 from conftest import ROOT, chapters
 

@@ -10,9 +10,9 @@ import textwrap
 from pathlib import Path
 
 import test_repository
+from bookworks._execution import execute, read_chapter
+from bookworks._store import Store
 from bookworks.book import Book
-from bookworks.execution import execute, read_chapter
-from bookworks.store import Store
 from conftest import ROOT
 from ftz import did
 from study import cli

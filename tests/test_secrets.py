@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from bookworks.secrets import leaks
+from bookworks._secrets import leaks
 from conftest import ROOT
 
 # -- the site -----------------------------------------------------------------------------

@@ -10,18 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 #: The parts that are extensions of their own, in the order in which they are loaded.
-PARTS: tuple[str, ...] = (
-    "search",
-    "sidebar",
-    "offline",
-    "accessible",
-    "reading",
-    "pages",
-    "notes",
-    "downloads",
-    "reruns.gallery",
-    "secrets",
-)
+_PARTS = """_search _sidebar _offline _accessible reading _pages _notes _downloads reruns._gallery
+_secrets"""
 
 
 def setup(app: Any) -> dict[str, Any]:
@@ -30,6 +20,6 @@ def setup(app: Any) -> dict[str, Any]:
 
     for name, (default, _) in SETTINGS.items():
         app.add_config_value(f"bookworks_{name}", default, "env")
-    for part in PARTS:
+    for part in _PARTS.split():
         app.setup_extension(f"bookworks.{part}")
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

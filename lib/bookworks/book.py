@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bookworks._files import read_yaml
 from bookworks.errors import BookError
-from bookworks.files import read_yaml
 
 #: Where a built book keeps its chapters as notebooks, beside the pages.
 NOTEBOOKS = "_notebooks"
@@ -34,8 +34,8 @@ SETTINGS: Mapping[str, tuple[Any, str]] = {
     "repository": ("", "address of the book's repository, for launch buttons"),
     "scrolls": ([], "classes of the book's own frames that scroll sideways"),
     "cite": ("", "the page, and after # the place on it, that says how to cite the book"),
-    "search": ({}, "see bookworks.search"),
-    "release": ({}, "see bookworks.release"),
+    "search": ({}, "see bookworks._search"),
+    "release": ({}, "see bookworks._release"),
     "notebooks_branch": ("notebooks", "branch of the repository that holds the notebooks"),
 }
 

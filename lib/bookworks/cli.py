@@ -9,10 +9,10 @@ import click
 
 #: Command, and the module that holds it as ``command``.
 COMMANDS: Mapping[str, str] = {
-    "chapter": "chapter",
-    "links": "links",
-    "release": "release",
-    "rerun": "reruns.command",
+    "chapter": "_chapter",
+    "links": "_links",
+    "release": "_release",
+    "rerun": "reruns._command",
     "students": "students",
 }
 

@@ -1,6 +1,6 @@
 """Notebooks for students: the downloaded ones without solutions, and a checker beside them.
 
-The build writes each page with its outputs as a notebook (:mod:`bookworks.downloads`).  Here the
+The build writes each page with its outputs as a notebook (:mod:`bookworks._downloads`).  Here the
 cells of a solution become one empty cell, and what the solution showed becomes the answer that
 ``check.py``, a copy of :mod:`bookworks.checker`, holds the student's against.  Nothing is
 executed.  An exercise whose solution shows no value is read by a person.  One whose solution sets
@@ -19,11 +19,11 @@ import click
 import nbformat
 
 from bookworks import checker
+from bookworks._downloads import new_cell, new_notebook
+from bookworks._files import write_if_new
 from bookworks.book import NOTEBOOKS, Book
 from bookworks.checker import KEY
-from bookworks.downloads import new_cell, new_notebook
 from bookworks.errors import BookError, near
-from bookworks.files import write_if_new
 
 EMPTY, _IN_WORDS = "# your answer", "*Your answer"
 #: A lone text of more words is a sentence, which a person reads.
@@ -57,7 +57,7 @@ def task(cells: Iterable[Any]) -> dict[str, str]:
 def student_notebook(notebook: Any, before: Any = None) -> tuple[Any, dict[str, dict[str, str]]]:
     """Return a notebook with an empty cell in the place of each solution, and what is asked.
 
-    ``notebook`` is as :mod:`bookworks.downloads` writes it, ``before`` the student's, from an
+    ``notebook`` is as :mod:`bookworks._downloads` writes it, ``before`` the student's, from an
     earlier call, whose answers are kept.
     """
     solutions: dict[str, list[Any]] = {}

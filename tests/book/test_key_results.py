@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bookworks.book import Book
-from bookworks.reruns import declared, runner
-from bookworks.reruns.records import read_records
+from bookworks.reruns import _runner, declared
+from bookworks.reruns._records import read_records
 from conftest import ROOT
 from ftz import matching
 from study import indicators, published, replication
@@ -305,8 +305,8 @@ QUICK = [
 @pytest.mark.slow
 def test_a_key_result_of_a_run_is_the_number_of_the_library_bit_for_bit(tmp_path):
     runs = [declared.adhoc(BOOK, chapter, given, name=chapter) for chapter, given in QUICK]
-    outcomes = runner.execute(runs, tmp_path, workers=2, progress=False)
-    assert [o.status for o in outcomes] == [runner.DONE] * len(QUICK), list(map(str, outcomes))
+    outcomes = _runner.execute(runs, tmp_path, workers=2, progress=False)
+    assert [o.status for o in outcomes] == [_runner.DONE] * len(QUICK), list(map(str, outcomes))
     records = {record.chapter: record for record in read_records(tmp_path)}
     for chapter, given in QUICK:
         assert records[chapter].results == computed(chapter, **given)

@@ -64,7 +64,7 @@ See {ref}`harvest` and {cite}`okakura1906`. The sum is {glue:text}`harvest.md::s
     "static/tea.css": "p{color:#111}\n",
     "leaves.csv": "leaf,kg\ngreen,3\nblack,4\n",
     "shop/__init__.py": "",
-    "shop/leaves.py": "def twice(x):\n    return 2 * x\n",
+    "shop/leaves.py": "def twice(x):\n    return 2 * x\n\ndef half(x):\n    return x / 2\n",
     "shop/unused.py": "x = 1\n",
     "harvest.md": HEADER
     + """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small import write
 
-from bookworks.accessible import mend, pages
+from bookworks._accessible import mend, pages
 
 
 @pytest.mark.parametrize(

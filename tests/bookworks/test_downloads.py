@@ -12,7 +12,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from sphinx.errors import ConfigError
 from tea_book import HEADER, Tea
 
-from bookworks import downloads
+from bookworks import _downloads
 from bookworks.book import NOTEBOOKS
 from bookworks.checker import KEY
 
@@ -208,14 +208,14 @@ def test_a_chapter_that_goes_takes_its_notebook_along_and_equal_ones_stay(built)
 )
 def test_an_address_that_no_launcher_knows_is_refused(address):
     with pytest.raises(ConfigError, match="leave it empty"):
-        downloads.repository(SimpleNamespace(bookworks_repository=address))
+        _downloads.repository(SimpleNamespace(bookworks_repository=address))
 
 
 def test_without_an_address_there_are_no_launchers():
     settings = SimpleNamespace(
         bookworks_repository="", html_theme_options={}, bookworks_notebooks_branch="notebooks"
     )
-    assert downloads.launchers(settings, "page", "page.md") == []
+    assert _downloads.launchers(settings, "page", "page.md") == []
 
 
 class Unknown:
@@ -246,4 +246,4 @@ class Unknown:
     ],
 )
 def test_what_is_not_known_keeps_its_name(myst, markdown):
-    assert downloads.Plain(Unknown(), "page")(myst).strip() == markdown
+    assert _downloads.Plain(Unknown(), "page")(myst).strip() == markdown

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bookworks import keys
+from bookworks import _keys
+from bookworks._execution import jobs, joined
+from bookworks._kernel import environment
+from bookworks._keys import Inputs
+from bookworks._pages import pasted_from
+from bookworks._store import Execution, Store
 from bookworks.book import Book
 from bookworks.errors import BookError
-from bookworks.execution import jobs, joined
-from bookworks.kernel import environment
-from bookworks.keys import Inputs
-from bookworks.pages import pasted_from
-from bookworks.store import Execution, Store
 
 
 def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
@@ -29,9 +30,10 @@ def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
         cwd=tea.root,
         check=True,
     )
-    return Inputs.read(path, book.root)
+    return Inputs.read(path, book.root, code)
 
 
+RECORDER = Path(_keys.__file__).parent / "recorder"
 READS = {
     "open": ("open('leaves.csv').read()", {"leaves.csv"}),
     "by a path": ("import pathlib; pathlib.Path('leaves.csv').read_bytes()", {"leaves.csv"}),
@@ -56,11 +58,127 @@ def test_what_is_read_is_recorded(tea, tmp_path, name):
 
 
 def test_a_module_is_recorded_although_its_bytecode_is_read(tea, tmp_path):
+    shutil.move(tea.root / "shop", tmp_path / "path" / "shop")  # read as Python does
     code = "import sys; sys.dont_write_bytecode = False; import shop.leaves"
-    more = {"PYTHONDONTWRITEBYTECODE": ""}
+    more = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": f"{RECORDER}:{tmp_path / 'path'}"}
+    os.utime(tmp_path / "path" / "shop" / "leaves.py", (1, 1))  # no passing file of this run
     record(tea, code, tmp_path, **more)
-    assert list(tea.root.glob("shop/__pycache__/leaves*.pyc"))
-    assert "shop/leaves.py" in record(tea, code, tmp_path, **more).files
+    assert list(tmp_path.glob("path/shop/__pycache__/leaves*.pyc"))
+    assert str(tmp_path / "path/shop/leaves.py") in record(tea, code, tmp_path, **more).files
+
+
+MODULE = """\
+import functools
+
+RATE = 2
+
+def brewed(x: int = 3) -> int:
+    \"\"\"Brew.\"\"\"
+    def again(y):
+        return RATE * y
+    return again(x)
+
+def spilled(x):
+    \"\"\"Spill.\"\"\"
+    return x - 1
+
+def poured():
+    yield 1
+
+class Cup:
+    \"\"\"A cup.\"\"\"
+    size = 2
+
+    @property
+    def full(self):
+        return self.size
+
+    def broken(self):
+        return None
+
+if RATE:
+    def warm():
+        return 1
+else:
+    def warm():
+        return 2
+"""
+BREWS = "import mod; mod.brewed(); mod.Cup().full; mod.warm(); mod.poured()"
+ROUND = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BREWS!r}])"
+# what is changed, into what, and whether a program that brews has to run again
+MEANT = {
+    "a function that is not entered": ("x - 1", "x - 2", False),
+    "a method that is not entered": ("return None", "return 1", False),
+    "a branch that is not entered": ("return 2", "return 3", False),
+    "a comment": ("RATE = 2", "# a rate\nRATE = 2  # cups", False),
+    "layout": ("RATE * y", "(RATE\n                * y)", False),
+    "a docstring": ("Brew.", "Brew tea.", False),
+    "a docstring that goes": ('    """A cup."""\n', "", False),
+    "a function that is entered": ("return again(x)", "return again(x + 1)", True),
+    "a function inside it": ("RATE * y", "RATE + y", True),
+    "a property": ("return self.size", "return 5", True),
+    "a branch that is entered": ("return 1\nelse", "return 4\nelse", True),
+    "a constant": ("RATE = 2", "RATE = 3", True),
+    "a default": ("x: int = 3", "x: int = 4", True),
+    "an attribute": ("size = 2", "size = 3", True),
+    "a decorator of what is not entered": ("def spilled", "@functools.cache\ndef spilled", True),
+    "a name": ("def spilled", "def spilt", True),
+    "a generator that was not begun": ("yield 1", "print(1)", True),
+    "what does not compile": ("x - 1", "x -", True),
+    "what compiles to nothing": ("return x - 1", "nonlocal x", True),
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+@pytest.mark.parametrize("program", [BREWS, ROUND], ids=["here", "in a child"])
+def test_of_a_module_counts_what_it_means_to_a_program(tea, tmp_path, program, name):
+    tea.write("mod.py", MODULE)
+    inputs = record(tea, program, tmp_path)
+    assert inputs.modules["mod.py"][1:] == ["Cup.full", "brewed", "warm"]
+    assert Inputs(**json.loads(json.dumps(vars(inputs)))) == inputs
+    old, new, counts = MEANT[name]
+    tea.edit("mod.py", old, new)
+    assert inputs.changed(tea.root) == ["mod.py"] * counts
+
+
+LOOKING = {
+    "at a docstring": "print(mod.spilled.__doc__)",
+    "by help": "help(mod.spilled)",
+    "at source": "import inspect; inspect.getsource(mod.spilled)",
+    "at the file": "open(mod.__file__).read()",
+    "at code": "print(mod.spilled.__code__.co_consts)",
+    "through a module": "import look; look.at(mod)",
+    "by a traceback": "import traceback\ntry: mod.brewed('a', 1)\nexcept TypeError: pass\n"
+    "try: mod.brewed(None)\nexcept TypeError: traceback.print_exc()",
+}
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_program_that_looks_at_text_rests_on_text(tea, tmp_path, name):
+    tea.write("mod.py", MODULE)
+    tea.write("look.py", "def at(module):\n    print(module.spilled.__doc__)\n")
+    inputs = record(tea, f"import mod; {LOOKING[name]}", tmp_path)
+    tea.edit("mod.py", "RATE = 2", "# a rate\nRATE = 2")
+    assert inputs.changed(tea.root) == ["mod.py"]
+
+
+def test_a_module_is_what_it_says_and_not_what_its_time_says(tea, tmp_path):
+    program = "import mod; open('said.txt', 'w').write(str(mod.RATE))"
+    for rate in (2, 3):  # the same size, the same time, the same path
+        tea.write("mod.py", f"RATE = {rate}\n")
+        os.utime(tea.root / "mod.py", (1, 1))
+        record(tea, program, tmp_path)
+        assert (tea.root / "said.txt").read_text() == str(rate)
+    for kept in (tea.root / "_build" / ".code").iterdir():
+        kept.write_bytes(kept.read_bytes()[:-5])
+    record(tea, program, tmp_path)
+    assert (tea.root / "said.txt").read_text() == "3"
+
+
+def test_a_record_that_could_not_be_written_is_none(tea, tmp_path):
+    lose = "import os; os.unlink(os.environ['BOOKWORKS_RECORD']); open('leaves.csv')"
+    with pytest.raises(BookError, match="could not be written down; is the disk full"):
+        record(tea, lose, tmp_path)
 
 
 def test_a_listing_follows_names_and_imports_do_not_count(tea, tmp_path):
@@ -117,9 +235,9 @@ def test_inputs_survive_json_and_a_record_that_was_cut_off(tea, tmp_path):
 
 
 def test_the_environment_follows_the_lock(tmp_path):
-    before = keys.environment(tmp_path)
+    before = _keys.environment(tmp_path)
     (tmp_path / "requirements.lock").write_text("tea==1\n")
-    assert keys.environment(tmp_path) != before
+    assert _keys.environment(tmp_path) != before
 
 
 def test_a_store_gives_what_still_holds_and_heals_what_does_not(tea, tmp_path):

@@ -7,8 +7,8 @@ import os
 import pytest
 from small import build, write, write_book
 
-from bookworks import secrets
-from bookworks.secrets import SecretError, forbidden, held, leaks
+from bookworks import _secrets
+from bookworks._secrets import SecretError, forbidden, held, leaks
 
 SECRET = "planted-5f0c1e-never-to-be-seen"
 
@@ -44,7 +44,7 @@ def test_a_secret_across_two_pieces_of_a_file_is_found(tmp_path, monkeypatch):
     needles = {"it": SECRET.encode(), "x": b"x", "none": b"y" * 100}
     for before in range(40):
         path.write_bytes(b"-" * before + SECRET.encode())
-        monkeypatch.setattr(secrets, "PIECE", 16)
+        monkeypatch.setattr(_secrets, "PIECE", 16)
         assert held(path, needles) == ["it"]
     assert held(path, {}) == []
 
@@ -62,7 +62,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     def refuse(path, needles):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(secrets, "held", refuse)
+    monkeypatch.setattr(_secrets, "held", refuse)
     (line,) = leaks(tmp_path, {"it": b"x"})
     assert line.startswith(f"{path.name}: cannot be read") and "Permission denied" in line
 

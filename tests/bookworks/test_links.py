@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from small import write
 
-from bookworks import links
+from bookworks import _links
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def root(tmp_path) -> Path:
 
 
 def test_a_broken_link_is_told_with_file_line_and_remedy(root):
-    found = {one.link: one for one in links.broken(root / "_build" / "html", root)}
+    found = {one.link: one for one in _links.broken(root / "_build" / "html", root)}
     assert set(found) == {"two.html#plaec", "tow.html", "../../book/one.md"}
     place = found["two.html#plaec"]
     assert (place.file, place.line) == ("book/one.md", 3)
@@ -44,16 +44,16 @@ def test_a_broken_link_is_told_with_file_line_and_remedy(root):
 
 def test_the_command_tells_all_and_its_code_says_so(root, monkeypatch):
     monkeypatch.chdir(root)
-    run = CliRunner().invoke(links.command)
+    run = CliRunner().invoke(_links.command)
     assert run.exit_code == 1
     assert run.output.splitlines()[-1] == "3 broken links"
     assert "book/one.md:3: two.html#plaec: " in run.output
     write(root, "_build/html/book/one.html", '<h1 id="one">One</h1>')
-    again = CliRunner().invoke(links.command, ["_build/html"])
+    again = CliRunner().invoke(_links.command, ["_build/html"])
     assert (again.exit_code, again.output) == (0, "0 broken links\n")
 
 
 def test_the_command_needs_a_book(root, monkeypatch):
     monkeypatch.chdir(root)
-    run = CliRunner().invoke(links.command, ["book"])
+    run = CliRunner().invoke(_links.command, ["book"])
     assert run.exit_code == 2 and "run make book first" in run.output

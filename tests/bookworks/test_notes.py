@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from tea_book import HEADER, Tea, differing
 
-from bookworks import lineage, notes
+from bookworks import _notes, lineage
 from bookworks.book import SETTINGS
 from bookworks.errors import BookError
 
@@ -31,7 +31,7 @@ def test_figures_and_tables_are_told_from_other_outputs():
     output += nodes.raw("", "<p>no table</p>")
     output += nodes.raw("", '<div class="tea-chart"></div>')
     output += nodes.literal_block("", "printed")
-    assert list(notes._shown(output, "tea-")) == [
+    assert list(_notes._shown(output, "tea-")) == [
         {"kind": "figure", "name": "fig-x", "caption": "What it shows"},
         {"kind": "table", "name": "", "caption": "Rows & columns"},
         {"kind": "figure", "name": "", "caption": ""},
@@ -57,19 +57,19 @@ def test_a_page_names_the_last_commit_that_changed_what_it_rests_on(tmp_path, mo
         git(tmp_path, "add", name)
         git(tmp_path, "commit", "-q", "-m", name)
         commits.append(git(tmp_path, "rev-parse", "HEAD"))
-    history = notes.History(tmp_path)
+    history = _notes.History(tmp_path)
     assert history.commit("a.md") == {"commit": commits[0], "changed": False}
     assert history.commit() == {"commit": commits[1], "changed": False}
     assert history.moment().timestamp() == int(git(tmp_path, "log", "-1", "--format=%ct"))
     (tmp_path / "b c.md").write_text("changed")
     assert not history.commit("a.md")["changed"]
     assert not history.commit("b")["changed"], "a name is no folder"
-    assert "not committed" in notes.commit_in_words(history.commit("b c.md"))
+    assert "not committed" in _notes.commit_in_words(history.commit("b c.md"))
 
     # a shallow clone knows one commit, which then changed everything
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "-q", "--depth", "1", tmp_path.as_uri(), str(shallow))
-    assert notes.History(shallow).commit("a.md") == {"commit": commits[1], "changed": False}
+    assert _notes.History(shallow).commit("a.md") == {"commit": commits[1], "changed": False}
 
 
 def test_a_folder_inside_another_repository_and_one_without_git_have_no_commit(
@@ -78,12 +78,12 @@ def test_a_folder_inside_another_repository_and_one_without_git_have_no_commit(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     git(tmp_path, "init", "-q")
     (tmp_path / "book").mkdir()
-    history = notes.History(tmp_path / "book")
+    history = _notes.History(tmp_path / "book")
     assert history.commit("a.md") == {"commit": "", "changed": False}
     assert history.moment().isoformat() == "1970-01-02T00:00:00+00:00"
-    assert "not under version control" in notes.commit_in_words(history.commit())
+    assert "not under version control" in _notes.commit_in_words(history.commit())
     monkeypatch.setenv("PATH", "")
-    assert notes.History(tmp_path).commit() == {"commit": "", "changed": False}
+    assert _notes.History(tmp_path).commit() == {"commit": "", "changed": False}
 
 
 # -- data --------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_hashes_are_those_of_the_files_and_no_place_outside_is_named(tmp_path, m
     mine.write_bytes(b"3")
     one, two, three = (hashlib.sha256(text).hexdigest() for text in (b"1", b"2", b"3"))
     names = ["data/*.csv", "data/none.csv", str(mine)]
-    found = notes.data_hashes(app(root), names)
+    found = _notes.data_hashes(app(root), names)
     assert found == {"data/a.csv": one, "data/b.csv": two, "mine.csv": three}
     assert list(found) == sorted(found)
 
@@ -112,12 +112,12 @@ def test_hashes_are_those_of_the_files_and_no_place_outside_is_named(tmp_path, m
     theirs.mkdir()
     (theirs / "a.csv").write_bytes(b"3")
     monkeypatch.setenv("BOOKWORKS_DATA", str(theirs))
-    assert notes.data_hashes(app(root), ["data/*.csv"]) == {"data/a.csv": three}
+    assert _notes.data_hashes(app(root), ["data/*.csv"]) == {"data/a.csv": three}
     files = {f"{theirs}/a.csv": three, "gone.csv": "missing", "page.md": "1", "shop.py": "1"}
     record = app(root, files=files, cells={"2": tuple(files)})
     data = ["data/a.csv"]
-    assert notes.recorded_files(record, "page") == {0: data, 2: data}
-    assert notes.recorded_files(record, "prose") is None
+    assert _notes.recorded_files(record, "page") == {0: data, 2: data}
+    assert _notes.recorded_files(record, "prose") is None
 
     # as does a folder that is linked into the book, where kernels see its real place
     monkeypatch.delenv("BOOKWORKS_DATA")
@@ -125,17 +125,17 @@ def test_hashes_are_those_of_the_files_and_no_place_outside_is_named(tmp_path, m
     linked.mkdir()
     (linked / "data").symlink_to(theirs)
     record = app(linked, files=files, cells={"2": tuple(files)})
-    assert notes.recorded_files(record, "page") == {0: data, 2: data}
-    assert notes.data_hashes(record, data) == {"data/a.csv": three}
+    assert _notes.recorded_files(record, "page") == {0: data, 2: data}
+    assert _notes.data_hashes(record, data) == {"data/a.csv": three}
 
 
 def test_kinds_of_data_are_lists_of_words_and_patterns():
-    assert notes._kinds({"own": ["mine"], "picked": ["picked", "a", "b"]}) == {
+    assert _notes._kinds({"own": ["mine"], "picked": ["picked", "a", "b"]}) == {
         "a": "picked",
         "b": "picked",
     }
     with pytest.raises(BookError, match="bookworks_panels: own is a list"):
-        notes._kinds({"own": "mine"})
+        _notes._kinds({"own": "mine"})
 
 
 # -- a built book ------------------------------------------------------------------------
@@ -173,7 +173,7 @@ draw.Table("Rows & no more")
 FILES = {
     "kilos.md": PAGE,
     "papers.md": "# Papers\n\n"
-    + "".join(f"```{{bookworks-replication}} {part}\n```\n\n" for part in notes.PARTS),
+    + "".join(f"```{{bookworks-replication}} {part}\n```\n\n" for part in _notes.PARTS),
     "data/green.csv": "4\n",
     "data/unread.csv": "5\n",
     "data/DATASHEET.md": "# Data\n\n## green.csv\n\n**Source.** Our `garden`.\nMore.\n\n"
@@ -352,8 +352,8 @@ MANIFEST = {
 
 
 def test_the_crate_says_what_made_what_and_never_the_time_of_the_clock():
-    crate = notes.crate(MANIFEST)
-    assert json.dumps(crate) == json.dumps(notes.crate(MANIFEST))
+    crate = _notes.crate(MANIFEST)
+    assert json.dumps(crate) == json.dumps(_notes.crate(MANIFEST))
     entities = {entity["@id"]: entity for entity in crate["@graph"]}
     assert entities["./"]["datePublished"] == MANIFEST["date"]
     assert entities["./"]["hasPart"] == [{"@id": "kilos.html"}]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from small import build, write, write_book
 
-from bookworks import offline
-from bookworks.offline import MATHJAX_PARTS, mathjax_folder
-from bookworks.release import differences
+from bookworks import _offline
+from bookworks._offline import MATHJAX_PARTS, mathjax_folder
+from bookworks._release import differences
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def book(tmp_path) -> Path:
 def late(monkeypatch, tmp_path) -> Path:
     """Have a style sheet copied when all pages are written, as several extensions do it."""
     source = write(tmp_path, "elsewhere/late.css", "p { margin: 0 }\n")
-    copy = offline.copy_mathjax
+    copy = _offline.copy_mathjax
 
     def copy_more(app, exception):
         copy(app, exception)
         shutil.copy(source, app.outdir / "_static")
 
-    monkeypatch.setattr(offline, "copy_mathjax", copy_more)
+    monkeypatch.setattr(_offline, "copy_mathjax", copy_more)
     return source
 
 

@@ -19,14 +19,14 @@ from tea_book import Built, Tea, differing
 from test_reruns_gallery import BREW, finish
 
 from bookworks.book import Book
-from bookworks.reruns.records import Record, default_folder
+from bookworks.reruns._records import Record, default_folder
 
 HARVEST = {"harvest"}
 EDITS = {
     "a digit of the data": (lambda t: t.edit("leaves.csv", "4", "9"), HARVEST),
     "the library": (lambda t: t.edit("shop/leaves.py", "2 * x", "3 * x"), HARVEST),
     "a module that nobody loads": (lambda t: t.write("shop/unused.py", "x = 2\n"), set()),
-    "a comment in the library": (lambda t: t.edit("shop/leaves.py", "def", "# two\ndef"), HARVEST),
+    "a comment in the library": (lambda t: t.edit("shop/leaves.py", "def", "# two\ndef"), set()),
     "prose": (lambda t: t.edit("taste.md", "# Taste\n", "# Taste\n\nBitter.\n"), set()),
     "a cell": (lambda t: t.edit("taste.md", "1 + 1", "1 + 2"), {"taste"}),
     "a reference that is cited": (lambda t: t.edit("references.bib", "1906}", "1907}"), set()),
@@ -182,6 +182,7 @@ EDITS |= {
     "prose, after a build under a clock that was ahead": (ahead, set()),
     "the order of the chapters": (reorder, set()),
     "a chapter with another name": (rename, {"flavour"}),
+    "a function that nobody enters": (lambda t: t.edit("shop/leaves.py", "x / 2", "x / 3"), set()),
 }
 
 

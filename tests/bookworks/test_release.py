@@ -20,12 +20,12 @@ import pytest
 import yaml
 from small import write, write_book
 
-from bookworks import bom, release
+from bookworks import _bom, _release
+from bookworks._files import below, pack
 from bookworks.book import NOTEBOOKS, Book
 from bookworks.errors import BookError
-from bookworks.files import below, pack
 
-MACHINERY = Path(release.__file__).parent
+MACHINERY = Path(_release.__file__).parent
 
 CHANGES = """# Changelog
 
@@ -93,7 +93,7 @@ OF_THE_BOOK = {
 
 
 def test_notes_are_the_version_s_own_section():
-    date, text = release.notes(CHANGES, "1.2.0")
+    date, text = _release.notes(CHANGES, "1.2.0")
     assert date == datetime.date(2026, 3, 4)
     assert text == "### Added\n\n- A chapter.\n"
 
@@ -112,7 +112,7 @@ def test_notes_are_the_version_s_own_section():
 )
 def test_a_version_that_cannot_be_released_is_told_why(version, words):
     with pytest.raises(BookError, match=words):
-        release.notes(CHANGES, version)
+        _release.notes(CHANGES, version)
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ def test_a_version_that_cannot_be_released_is_told_why(version, words):
 def test_the_version_is_written_where_the_project_keeps_it(tmp_path, name, before, after):
     write(tmp_path, name, before)
     date = datetime.date(2031, 2, 3)
-    assert release.write_version(tmp_path, [name], "7.8.9-rc.1", date) == [name]
+    assert _release.write_version(tmp_path, [name], "7.8.9-rc.1", date) == [name]
     assert (tmp_path / name).read_text("utf-8") == after
-    assert release.write_version(tmp_path, [name], "7.8.9-rc.1", date) == []
+    assert _release.write_version(tmp_path, [name], "7.8.9-rc.1", date) == []
 
 
 def test_a_file_without_a_version_is_named(tmp_path):
     write(tmp_path, "CITATION.cff", "title: x\n")
     with pytest.raises(BookError, match=r"CITATION\.cff has no line"):
-        release.write_version(tmp_path, ["CITATION.cff"], "1.0.0", datetime.date(2026, 1, 1))
+        _release.write_version(tmp_path, ["CITATION.cff"], "1.0.0", datetime.date(2026, 1, 1))
 
 
 # -- a repository and what is packed of it ------------------------------------------------
@@ -151,8 +151,8 @@ def test_a_file_without_a_version_is_named(tmp_path):
 def commit(root: Path, words: str) -> None:
     """Commit all files of a folder."""
     who = ["-c", "user.name=x", "-c", "user.email=x@y.z"]
-    release.git(root, "add", ".")
-    release.git(root, *who, "commit", "-q", "-m", words)
+    _release.git(root, "add", ".")
+    _release.git(root, *who, "commit", "-q", "-m", words)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def repository(tmp_path) -> Path:
     # the build sees the library of the checkout and no other
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(MACHINERY, root / "lib" / MACHINERY.name, ignore=skip)
-    release.git(root, "init", "-q")
+    _release.git(root, "init", "-q")
     commit(root, "one")
     write(root, "_static/bread.css", "p { color: brown }\n")
     write_book(
@@ -215,10 +215,10 @@ def unpacked(target: Path, where: Path) -> Path:
 
 
 def test_a_release_holds_what_its_checksums_say(repository, monkeypatch):
-    monkeypatch.setattr(release, "build", _fake_build(["<p>a</p>"] * 6))
-    target = release.release(Book.read(repository), "1.2.0")
+    monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>"] * 6))
+    target = _release.release(Book.read(repository), "1.2.0")
     sums = (target / "SHA256SUMS").read_bytes()
-    assert target == release.release(Book.read(repository), "1.2.0")
+    assert target == _release.release(Book.read(repository), "1.2.0")
     assert (target / "SHA256SUMS").read_bytes() == sums, "twice the same bytes"
     assert target == repository / "_build/release/1.2.0"
     assert [path.name for path in target.parent.iterdir()] == ["1.2.0"], "checkouts are gone"
@@ -229,7 +229,7 @@ def test_a_release_holds_what_its_checksums_say(repository, monkeypatch):
         digest, name = line.split("  ")
         assert hashlib.sha256((target / name).read_bytes()).hexdigest() == digest
     manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["commit"] == release.git(repository, "rev-parse", "HEAD")
+    assert manifest["commit"] == _release.git(repository, "rev-parse", "HEAD")
     assert manifest["date"] == "2026-03-04"
     assert set(manifest["archives"]) == archives
     for archive, inside in manifest["archives"].items():
@@ -241,10 +241,10 @@ def test_a_release_holds_what_its_checksums_say(repository, monkeypatch):
 
 def test_the_source_archive_is_the_commit(repository, tmp_path, monkeypatch):
     write(repository, "untracked.txt", "mine\n")
-    monkeypatch.setattr(release, "build", _fake_build(["<p>a</p>"] * 3))
-    target = release.release(Book.read(repository), "1.2.0")
+    monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>"] * 3))
+    target = _release.release(Book.read(repository), "1.2.0")
     source = unpacked(target, tmp_path / "deposit") / "bread-1.2.0-source"
-    tracked = release.git(repository, "ls-files", "-z").strip("\0").split("\0")
+    tracked = _release.git(repository, "ls-files", "-z").strip("\0").split("\0")
     assert sorted(below(source)) == sorted(tracked)
     assert "面包.txt" in tracked and "untracked.txt" not in tracked
     for name in tracked:
@@ -275,7 +275,7 @@ def test_sites_that_differ_are_told_apart(tmp_path):
     write(two, "new.html", "")
     write(one, "more.txt", "abc")
     write(two, "more.txt", "abcd")
-    told = release.differences(one, two)
+    told = _release.differences(one, two)
     assert [re.split("[:,]", line)[0] for line in told] == [
         *("a.css", "index.html", "more.txt", "new.html"),
     ]
@@ -290,7 +290,7 @@ def test_sites_that_differ_are_told_apart(tmp_path):
 def test_only_a_commit_is_released(repository):
     write(repository, "LICENSE", "Do not.\n")
     with pytest.raises(BookError, match=r"commit these first(.|\n)*LICENSE"):
-        release.release(Book.read(repository), "1.2.0")
+        _release.release(Book.read(repository), "1.2.0")
 
 
 def test_a_version_that_is_new_is_written_and_to_be_committed(repository):
@@ -298,28 +298,28 @@ def test_a_version_that_is_new_is_written_and_to_be_committed(repository):
     with pytest.raises(
         BookError, match=r"1\.3\.0 now stands in CITATION\.cff, lib/crumbs/__init__"
     ):
-        release.release(Book.read(repository), "1.3.0")
+        _release.release(Book.read(repository), "1.3.0")
 
 
 def test_builds_that_differ_are_no_release(repository, monkeypatch):
-    monkeypatch.setattr(release, "build", _fake_build(["<p>a</p>", "<p>old</p>", "<p>b</p>"]))
+    monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>", "<p>old</p>", "<p>b</p>"]))
     with pytest.raises(BookError, match=r"differ in 1 files:\nindex\.html, byte 3: b'<p>a"):
-        release.release(Book.read(repository), "1.2.0")
+        _release.release(Book.read(repository), "1.2.0")
     assert list((repository / "_build/release").iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, OSError("disk full")])
 def test_what_ends_early_leaves_nothing_and_takes_nothing_away(repository, monkeypatch, error):
-    monkeypatch.setattr(release, "build", _fake_build(["<p>a</p>"] * 6))
-    target = release.release(Book.read(repository), "1.2.0")
+    monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>"] * 6))
+    target = _release.release(Book.read(repository), "1.2.0")
     before = (target / "SHA256SUMS").read_bytes()
 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(bom, "bill", fail)
+    monkeypatch.setattr(_bom, "bill", fail)
     with pytest.raises(BaseException):  # noqa: B017 - of each kind
-        release.release(Book.read(repository), "1.2.0")
+        _release.release(Book.read(repository), "1.2.0")
     assert [path.name for path in target.parent.iterdir()] == ["1.2.0"]
     assert (target / "SHA256SUMS").read_bytes() == before
 
@@ -332,7 +332,7 @@ def test_a_setting_that_is_none_is_told(repository, said, words):
     config["sphinx"]["config"]["bookworks_release"] = said
     write(repository, "_config.yml", yaml.safe_dump(config))
     with pytest.raises(BookError, match=words):
-        release.settings(Book.read(repository))
+        _release.settings(Book.read(repository))
 
 
 def test_no_setting_of_the_shell_reaches_a_build(repository, tmp_path, monkeypatch):
@@ -340,7 +340,7 @@ def test_no_setting_of_the_shell_reaches_a_build(repository, tmp_path, monkeypat
         monkeypatch.setenv(name, "/mine")
     monkeypatch.setenv("SPHINXOPTS", "-D language=fr")
     monkeypatch.syspath_prepend(str(repository / "lib"))
-    variables = release.environment(Book.read(repository), tmp_path / "checkout-1", 5)
+    variables = _release.environment(Book.read(repository), tmp_path / "checkout-1", 5)
     assert not [name for name, value in variables.items() if "/mine" in value or "fr" in value]
     known = {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "NO_COLOR", "SOURCE_DATE_EPOCH"}
     known |= {"BREAD_RELEASE", "PYTHONPATH", "PYTHONNOUSERSITE", "IPYTHONDIR", "JUPYTER_CONFIG_DIR"}
@@ -353,8 +353,8 @@ def test_no_setting_of_the_shell_reaches_a_build(repository, tmp_path, monkeypat
 
 
 def test_the_list_of_packages_says_what_the_lock_and_the_packages_say():
-    made = bom.bill(LOCK, "bread", "1.2.0", "c" * 40, 1772582400)
-    assert made == bom.bill(LOCK, "bread", "1.2.0", "c" * 40, 1772582400)
+    made = _bom.bill(LOCK, "bread", "1.2.0", "c" * 40, 1772582400)
+    assert made == _bom.bill(LOCK, "bread", "1.2.0", "c" * 40, 1772582400)
     assert (made["bomFormat"], made["specVersion"]) == ("CycloneDX", "1.6")
     assert made["metadata"]["timestamp"] == "2026-03-04T00:00:00Z"
     numpy, sphinx, typing = made["components"]
@@ -365,13 +365,13 @@ def test_the_list_of_packages_says_what_the_lock_and_the_packages_say():
     # of another version than the installed one: nothing is said of its licence
     assert typing["name"] == "typing-extensions" and "licenses" not in typing
     with pytest.raises(BookError, match="names no package"):
-        bom.bill("# nothing\n", "bread", "1.2.0", "c" * 40, 0)
+        _bom.bill("# nothing\n", "bread", "1.2.0", "c" * 40, 0)
 
 
 def test_the_list_of_packages_meets_the_official_schema():
     schema = pytest.importorskip("cyclonedx.schema", reason="pip install cyclonedx-python-lib")
     validation = pytest.importorskip("cyclonedx.validation.json")
-    text = json.dumps(bom.bill(LOCK, "bread", "1.2.0", "c" * 40, 1772582400))
+    text = json.dumps(_bom.bill(LOCK, "bread", "1.2.0", "c" * 40, 1772582400))
     strict = validation.JsonStrictValidator(schema.SchemaVersion.V1_6)
     assert strict.validate_str(text) is None
 
@@ -379,23 +379,23 @@ def test_the_list_of_packages_meets_the_official_schema():
 def test_each_package_that_gives_files_to_the_site_gives_its_licence(tmp_path):
     static = Path(sys.modules["sphinx"].__file__).parent / "themes" / "basic" / "static"
     (tmp_path / "html").mkdir()
-    assert list(bom.licence_texts(tmp_path / "html", tmp_path, {})) == ["LICENCES.txt"]
+    assert list(_bom.licence_texts(tmp_path / "html", tmp_path, {})) == ["LICENCES.txt"]
     shutil.copy(static / "doctools.js", tmp_path / "html" / "d.js")
-    texts = bom.licence_texts(tmp_path / "html", tmp_path, {})
+    texts = _bom.licence_texts(tmp_path / "html", tmp_path, {})
     assert set(texts) == {"LICENCES.txt", "sphinx/LICENSE.rst"}
     assert b"sphinx 7.4.7: sphinx/LICENSE.rst (the package, " in texts["LICENCES.txt"]
 
 
 def test_a_package_without_a_licence_stops_the_release(tmp_path):
-    from bookworks.offline import mathjax_folder
+    from bookworks._offline import mathjax_folder
 
     (tmp_path / "html").mkdir()
     shutil.copy(mathjax_folder() / "tex-mml-chtml.js", tmp_path / "html")
     with pytest.raises(BookError, match="sphinx-mathjax-offline gives files to the site"):
-        bom.licence_texts(tmp_path / "html", tmp_path, {})
+        _bom.licence_texts(tmp_path / "html", tmp_path, {})
     write(tmp_path, "apache.txt", "Apache License\n")
     own = {"sphinx-mathjax-offline": ["apache.txt"]}
-    texts = bom.licence_texts(tmp_path / "html", tmp_path, own)
+    texts = _bom.licence_texts(tmp_path / "html", tmp_path, own)
     assert texts["sphinx-mathjax-offline/apache.txt"] == b"Apache License\n"
     assert b"(this book's source, apache.txt)" in texts["LICENCES.txt"]
 
@@ -404,7 +404,7 @@ def test_a_package_without_a_licence_stops_the_release(tmp_path):
 
 
 def _run(repository: Path, **variables: str) -> subprocess.Popen:
-    code = "from bookworks.release import command; command()"
+    code = "from bookworks._release import command; command()"
     return subprocess.Popen(
         [sys.executable, "-c", code, "1.2.0"],
         cwd=repository,

@@ -16,12 +16,12 @@ from click.testing import CliRunner
 
 from bookworks.book import Book
 from bookworks.errors import BookError
-from bookworks.reruns import declared, runner
-from bookworks.reruns.command import command
+from bookworks.reruns import _runner, declared
+from bookworks.reruns._command import command
+from bookworks.reruns._records import Record, read_records
 from bookworks.reruns.parameters import parse_cell
-from bookworks.reruns.records import Record, read_records
 
-LIBRARY = Path(runner.__file__).parents[2]
+LIBRARY = Path(_runner.__file__).parents[2]
 
 HEAD = """\
 ---
@@ -329,18 +329,18 @@ def executed(**glued: str):
 
 @pytest.mark.parametrize("text", ["0.1", "3", "1e-300", "-0.0", "0.30000000000000004"])
 def test_a_number_is_read_as_it_was_written(text):
-    assert repr(runner.key_results(executed(height=text), ["height"])["height"]) == text
+    assert repr(_runner.key_results(executed(height=text), ["height"])["height"]) == text
 
 
 @pytest.mark.parametrize("text", ["0.10", "np.float64(0.1)", "'0.1'", "1/3", "03", "inf", "True"])
 def test_a_number_that_lost_digits_is_refused(text):
     with pytest.raises(BookError, match=r"height is .*glue float"):
-        runner.key_results(executed(height=text), ["height"])
+        _runner.key_results(executed(height=text), ["height"])
 
 
 def test_a_key_result_that_was_not_glued_is_named():
     with pytest.raises(BookError, match=r"height was not glued \(did you mean 'heigth'\?\)"):
-        runner.key_results(executed(heigth="1"), ["height"])
+        _runner.key_results(executed(heigth="1"), ["height"])
 
 
 def test_the_notebook_keeps_no_clock_and_no_chance():
@@ -351,7 +351,7 @@ def test_the_notebook_keeps_no_clock_and_no_chance():
     notebook = nbformat.v4.new_notebook(
         cells=[cell], metadata={"kernelspec": kernel, "papermill": {"start_time": 1}}
     )
-    text = runner.canonical(notebook)
+    text = _runner.canonical(notebook)
     assert "papermill" not in text
     (kept,) = nbformat.reads(text, as_version=4).cells
     assert (kept["id"], kept.metadata) == ("cell-0000", {"tags": ["a"]})
@@ -372,7 +372,7 @@ def test_a_failed_run_harms_no_other_and_a_run_follows_what_it_read(book):
     good = run("good", hours=8, words=['a "b"', "{c}"], source="level.txt")
     runs = [run("raises", hours=3), run("dies", hours=13), run("hangs", pause=600, timeout=8), good]
     out = book.build / "reruns"
-    outcomes = {o.run.name: str(o) for o in runner.execute(runs, out, 4, progress=False)}
+    outcomes = {o.run.name: str(o) for o in _runner.execute(runs, out, 4, progress=False)}
     assert "raises: failed: tide.md:20: ValueError: three is not liked (log:" in outcomes["raises"]
     assert "three is not liked" in (out / "logs" / "raises.log").read_text()
     assert "before" in (out / "logs" / "raises.ipynb").read_text()
@@ -388,7 +388,7 @@ def test_a_failed_run_harms_no_other_and_a_run_follows_what_it_read(book):
 
     # not done twice; words of the declaration are taken over
     renamed = replace(good, title="Another title")
-    assert runner.execute([renamed], out, progress=False)[0].status == runner.KEPT
+    assert _runner.execute([renamed], out, progress=False)[0].status == _runner.KEPT
     assert read_records(out)[0].title == "Another title"
 
     # stale where something that it read changed, and only there
@@ -408,7 +408,7 @@ def test_a_failed_run_harms_no_other_and_a_run_follows_what_it_read(book):
     # a notebook that is not the one of the record is made again, to the same bytes
     (out / "runs" / "good" / "notebook.ipynb").write_text("{}")
     assert read_records(out) == []
-    assert runner.execute([good], out, progress=False)[0].status == runner.DONE
+    assert _runner.execute([good], out, progress=False)[0].status == _runner.DONE
     assert tree(out / "runs") == kept
 
 
@@ -416,8 +416,8 @@ def test_a_full_disk_fails_the_run_in_a_line_and_leaves_nothing(book, monkeypatc
     async def made(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runner, "_make", made)
-    (outcome,) = runner.execute(
+    monkeypatch.setattr(_runner, "_make", made)
+    (outcome,) = _runner.execute(
         [declared.adhoc(book, "tide", {"hours": 2})], book.build / "reruns", progress=False
     )
     assert str(outcome) == "tide-hours-2: failed: [Errno 28] No space left on device"
@@ -427,7 +427,7 @@ def test_a_full_disk_fails_the_run_in_a_line_and_leaves_nothing(book, monkeypatc
 @pytest.mark.slow
 def test_a_chapter_that_prints_without_end_is_stopped(book):
     run = declared.adhoc(book, "tide", {"hours": 23})
-    (outcome,) = runner.execute([run], book.build / "reruns", progress=False)
+    (outcome,) = _runner.execute([run], book.build / "reruns", progress=False)
     assert "prints more than 20 MB: print less" in str(outcome)
     assert read_records(book.build / "reruns") == []
 

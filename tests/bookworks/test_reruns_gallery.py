@@ -11,10 +11,10 @@ import pytest
 from bs4 import BeautifulSoup
 from tea_book import Tea, differing
 
-from bookworks import keys
+from bookworks import _keys
 from bookworks.book import Book
-from bookworks.reruns import declared, gallery, runner
-from bookworks.reruns.records import NOTEBOOK, Record, default_folder
+from bookworks.reruns import _gallery, _runner, declared
+from bookworks.reruns._records import NOTEBOOK, Record, default_folder
 
 BREW = """\
 ---
@@ -63,14 +63,14 @@ def finish(tea: Tea, name: str, **given) -> None:
         },
     )
     next(cell for cell in notebook.cells if "glue(" in cell.source).outputs = [glued]
-    assert runner.key_results(notebook, ["strength"]) == {"strength": number}
-    whole, folder = runner.canonical(notebook), default_folder(book) / "runs" / name
+    assert _runner.key_results(notebook, ["strength"]) == {"strength": number}
+    whole, folder = _runner.canonical(notebook), default_folder(book) / "runs" / name
     folder.mkdir(parents=True)
     (folder / NOTEBOOK).write_text(whole)
-    inputs = keys.Inputs(files={"leaves.csv": keys.state(tea.root / "leaves.csv")})
+    inputs = _keys.Inputs(files={"leaves.csv": _keys.state(tea.root / "leaves.csv")})
     Record(
         name, "brew", "adhoc", "By hand", run.given, list(run.keep), {"strength": number},
-        run.chapter.digest, keys.environment(tea.root), vars(inputs),
+        run.chapter.digest, _keys.environment(tea.root), vars(inputs),
         hashlib.sha256(whole.encode()).hexdigest(),
     ).write(folder)  # fmt: skip
 
@@ -123,7 +123,7 @@ def test_the_gallery_follows_its_runs_and_what_they_read(tea, tmp_path, monkeypa
 
 def test_the_drawing_is_the_same_for_the_same_points():
     points = {"low": [(2, 0.5), (1, 0.25)], "high": [(1, 0.5)]}
-    drawn = gallery.draw(points, "minutes", "heat", "how strong")
-    assert drawn == gallery.draw(points, "minutes", "heat", "how strong")
+    drawn = _gallery.draw(points, "minutes", "heat", "how strong")
+    assert drawn == _gallery.draw(points, "minutes", "heat", "how strong")
     text = drawn.decode()
     assert "minutes" in text and "how strong" in text and "heat" in text

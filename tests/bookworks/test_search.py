@@ -13,8 +13,8 @@ from playwright._impl._driver import compute_driver_executable
 from small import build, write, write_book
 from sphinx.errors import ConfigError
 
-from bookworks.release import differences
-from bookworks.search import SearchPairs, chinese_terms, homes, title_share
+from bookworks._release import differences
+from bookworks._search import SearchPairs, chinese_terms, homes, title_share
 
 GLOSSARY = """# Glossary
 

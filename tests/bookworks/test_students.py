@@ -19,10 +19,10 @@ import pytest
 from click.testing import CliRunner
 
 from bookworks import checker, students
+from bookworks._downloads import new_cell, new_notebook
 from bookworks.book import NOTEBOOKS
 from bookworks.checker import FAIL, KEY, PASS, PERSON, judge, read, same
 from bookworks.cli import main
-from bookworks.downloads import new_cell, new_notebook
 from bookworks.errors import BookError
 
 # -- what the book shows -----------------------------------------------------------------

@@ -11,7 +11,7 @@ from base64 import urlsafe_b64encode
 import pytest
 from tea_book import Tea
 
-from bookworks import wheel
+from bookworks import _wheel
 from bookworks.book import Book
 
 PROJECT = '[project]\nname = "tea-house"\nversion = "1.2.0"\nrequires-python = ">=3.11"\n'
@@ -42,7 +42,7 @@ def book(tmp_path) -> Book:
 
 def test_the_wheel_holds_library_data_and_what_was_read_with_pins(book, tmp_path):
     read = ["static/tea.css", "data/leaves.csv", "no-such/file", "_config.yml", "code/harvest.md"]
-    wheel.write(book, tmp_path, read)
+    _wheel.write(book, tmp_path, read)
     packed = zipfile.ZipFile(tmp_path / "tea_house-1.2.0-py3-none-any.whl")
     about = "tea_house-1.2.0.dist-info"
     assert sorted(packed.namelist()) == [
@@ -64,21 +64,21 @@ def test_the_wheel_holds_library_data_and_what_was_read_with_pins(book, tmp_path
 
 def test_the_same_library_gives_the_same_bytes(book, tmp_path):
     for place in ("one", "other"):
-        wheel.write(book, tmp_path / place)
-    name = wheel.name(book)
+        _wheel.write(book, tmp_path / place)
+    name = _wheel.name(book)
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
 def test_a_book_without_a_library_has_no_wheel(book, tmp_path):
     (book.root / "pyproject.toml").unlink()
-    assert wheel.name(book) == ""
-    assert wheel.name(Book.read(Tea(tmp_path / "plain").root)) == ""
+    assert _wheel.name(book) == ""
+    assert _wheel.name(Book.read(Tea(tmp_path / "plain").root)) == ""
 
 
 @pytest.mark.slow
 def test_pip_installs_it(book, tmp_path):
-    wheel.write(book, tmp_path)
+    _wheel.write(book, tmp_path)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     place = tmp_path / "site"
-    subprocess.run([*command, "--target", place, tmp_path / wheel.name(book)], check=True)
+    subprocess.run([*command, "--target", place, tmp_path / _wheel.name(book)], check=True)
     assert (place / "shop" / "data" / "leaves.csv").is_file()

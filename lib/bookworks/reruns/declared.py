@@ -31,10 +31,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bookworks import keys
+from bookworks import _keys
+from bookworks._files import read_declared, read_text
 from bookworks.book import Book, holds_code
 from bookworks.errors import BookError, near
-from bookworks.files import read_declared, read_text
 from bookworks.reruns.parameters import Parameter, Value, parse_cell
 
 #: Where the facts of the chapters are.
@@ -152,7 +152,9 @@ class Chapter:
         """Hash of the chapter's text, and of the package that prepares it."""
         found = importlib.util.find_spec(self.facts.prepare.partition(":")[0] or "bookworks")
         package = Path(found.origin if found and found.origin else "").parent
-        return keys.digest([read_text(self.path), self.facts.prepare and keys.tree(package, ["."])])
+        return _keys.digest(
+            [read_text(self.path), self.facts.prepare and _keys.tree(package, ["."])]
+        )
 
     def notebook(self, given: Mapping[str, Value]) -> Any:
         """Return the chapter as a notebook into which papermill has put the parameters."""

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bookworks import recorder
+from bookworks import _recorder
 from bookworks.book import Book
 
 #: Figures go to the page, strings hash alike, linear algebra does not spread over cores that
@@ -27,7 +27,7 @@ MACHINERY = ("JOBS", "CACHE", "RELEASE")
 
 
 def environment(book: Book, record: Path) -> dict[str, str]:
-    """Return the environment of a kernel; :mod:`bookworks.recorder` appends to ``record``.
+    """Return the environment of a kernel; :mod:`bookworks._recorder` appends to ``record``.
 
     The record is begun anew.
     """
@@ -38,7 +38,7 @@ def environment(book: Book, record: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in taken}
     # absolute: a kernel runs in the folder of its chapter
     given = inherited.get("PYTHONPATH", "").split(os.pathsep)
-    paths = [str(Path(recorder.__file__).parent), *(os.path.abspath(p) for p in given if p)]
+    paths = [str(Path(_recorder.__file__).parent), *(os.path.abspath(p) for p in given if p)]
     return {
         **inherited,
         **private_folders(book),
@@ -48,6 +48,7 @@ def environment(book: Book, record: Path) -> dict[str, str]:
         "BOOKWORKS_ROOT": str(book.root),
         "BOOKWORKS_PREFIX": prefix,
         "BOOKWORKS_START": repr(time.time()),
+        "BOOKWORKS_CODE": str(book.build / ".code"),
     }
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import click
 from lxml import html  # type: ignore[import-untyped]
 
-from bookworks.accessible import pages
+from bookworks._accessible import pages
 from bookworks.book import Book
 from bookworks.errors import BookError, near
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name as canonical
 
-from bookworks.bom import ENTRY
+from bookworks._bom import ENTRY
+from bookworks._files import pack, read_text
 from bookworks.book import Book
-from bookworks.files import pack, read_text
 
 #: What runs notebooks, in whatever version it is there.
 JUPYTER = ("ipykernel", "nbclient")

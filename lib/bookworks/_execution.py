@@ -21,12 +21,12 @@ from typing import Any, TypeVar
 
 from sphinx.util import logging
 
-from bookworks import kernel, keys
+from bookworks import _kernel, _keys
+from bookworks._files import read_text
+from bookworks._keys import Inputs
+from bookworks._store import Execution, Store, code_cells, code_key
 from bookworks.book import Book
 from bookworks.errors import BookError
-from bookworks.files import read_text
-from bookworks.keys import Inputs
-from bookworks.store import Execution, Store, code_cells, code_key
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class Chapter:
     page: str  #: its name, without suffix
     path: Path
     notebook: Any  #: its cells, as nbformat has them
-    code: str  #: from :func:`bookworks.store.code_key`
+    code: str  #: from :func:`bookworks._store.code_key`
 
 
 def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapter:
@@ -63,7 +63,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
         notebook = read_myst_markdown_notebook(text, add_source_map=True)
     else:
         raise BookError(f"{path.relative_to(book.root)} holds no code: its header names no kernel")
-    packages = environment or keys.environment(book.root)
+    packages = environment or _keys.environment(book.root)
     folder = path.parent.relative_to(book.root).as_posix()
     return Chapter(page, path, notebook, code_key(notebook, folder, packages))
 
@@ -80,15 +80,16 @@ def jobs(book: Book) -> int:
     return int(said) if said else os.cpu_count() or 1
 
 
-def execution_of(notebook: Any, code: str, inputs: Inputs, seconds: float) -> Execution:
+def execution_of(book: Book, notebook: Any, code: str, record: Path, seconds: float) -> Execution:
     """Return what is kept of an executed notebook, the same for the same outputs.
 
     Pieces of a stream that a kernel sent one after the other become one: how it cuts them
     depends on the clock.
     """
+    cells = code_cells(notebook)
+    inputs = Inputs.read(record, book.root, "\n".join(cell.source for cell in cells))
     outputs = [
-        {"count": cell.get("execution_count"), "outputs": joined(cell.outputs)}
-        for cell in code_cells(notebook)
+        {"count": cell.get("execution_count"), "outputs": joined(cell.outputs)} for cell in cells
     ]
     language = dict(notebook.metadata.get("language_info", {}))
     return Execution(code, inputs, outputs, language, seconds)
@@ -189,13 +190,13 @@ async def execute_chapter(
     client = _client(chapter, desk / "kernel.json", timeout, note)
     start = time.perf_counter()
     try:
-        await client.async_execute(env=kernel.environment(book, record))
+        await client.async_execute(env=_kernel.environment(book, record))
     except Exception as error:
         raise ChapterError(failure(book, chapter, running, error)) from None
     finally:
         atexit.unregister(client._cleanup_kernel)  # done; after an error it would fail aloud
     seconds = time.perf_counter() - start
-    return execution_of(chapter.notebook, chapter.code, Inputs.read(record, book.root), seconds)
+    return execution_of(book, chapter.notebook, chapter.code, record, seconds)
 
 
 async def _side_by_side(

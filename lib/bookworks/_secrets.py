@@ -16,7 +16,7 @@ from typing import Any
 
 from sphinx.errors import SphinxError
 
-from bookworks.files import below
+from bookworks._files import below
 
 #: Names of environment variables whose values nobody may read.
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.I)

@@ -1,10 +1,13 @@
 """Record what a Python process reads: files, modules, folders, steering variables.
 
-:func:`bookworks.kernel.environment` puts this folder on the path of a kernel, and Python
+:func:`bookworks._kernel.environment` puts this folder on the path of a kernel, and Python
 imports the module at start, in the kernel and in the processes that it starts.  An audit hook
 then sees each ``open`` and each listing of a folder, and a wrapper each look-up of an
-environment variable that steers the book; each goes, once, as one JSON line into the file that
-``BOOKWORKS_RECORD`` names: appended at once, so that a killed kernel leaves what it read.
+environment variable that steers the book.  The book's own modules are compiled so that they say
+which of their functions are entered (:mod:`bookworks._recorder.bookworks_units`).  Each goes,
+once, as one JSON line into the file that ``BOOKWORKS_RECORD`` names: appended at once, so that a
+killed kernel leaves what it read.  Where a line cannot be written, the record is deleted: what
+is incomplete must not pass for a record.
 
 Only the standard library is used, and nothing is recorded of the interpreter, of installed
 packages, of the system, and of what the process wrote itself.
@@ -12,21 +15,26 @@ packages, of the system, and of what the process wrote itself.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
 import logging
+import marshal
 import os
 import sys
 import tempfile
 import threading
+from contextlib import suppress
+from importlib.machinery import SourceFileLoader
+from importlib.util import MAGIC_NUMBER
 from typing import Any
 
 #: Never inputs: of the system, of version control, of builds.
 _ROOTS = ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "snap")
 _SYSTEM = tuple(f"/{name}/" for name in _ROOTS)
 _TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
-#: How :func:`bookworks.kernel.environment` speaks to this module.
-_OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START"))
+#: How :func:`bookworks._kernel.environment` speaks to this module.
+_OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START", "CODE"))
 
 
 def fingerprint(path: str) -> str:
@@ -57,6 +65,8 @@ class Recorder:
 
     def __init__(self, record: str, root: str, prefix: str) -> None:
         self.record, self.prefix = record, prefix
+        self.compiled = os.environ.get("BOOKWORKS_CODE", "")
+        self.entered: set[str] = set()
         self.start = float(os.environ.get("BOOKWORKS_START", "inf"))
         self.root, self.temporary = _real(root), _real(tempfile.gettempdir())
         self.busy = threading.local()
@@ -67,7 +77,8 @@ class Recorder:
         private = [os.path.join(home, name) for name in folders]
         private += [os.environ[name] for name in named if name in os.environ]
         installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(__file__)}
-        self.skipped = (*_SYSTEM, *map(_real, {*installed, *private}))
+        self.installed = tuple(map(_real, installed))
+        self.skipped = (*_SYSTEM, *self.installed, *map(_real, private))
 
     # -- what happens ----------------------------------------------------------------------
 
@@ -118,13 +129,17 @@ class Recorder:
         self.seen.add((kind, path, cell))
         real = os.path.realpath(path)
         below = (real + "/").startswith(self.root)
-        parts = real[len(self.root) :].split(os.sep) if below else []
-        if _TOOLS & set(parts) or path in sys.argv:
+        if path in sys.argv or self.of_tools(real):
             return
         if not below and ((real + "/").startswith(self.skipped) or self.passing(real)):
             return
-        name = (os.path.join(*parts) or ".") if below else real
+        name = (real[len(self.root) :] or ".") if below else real
         self.write({kind: name, "is": fingerprint(real), "cell": cell})
+
+    def of_tools(self, path: str) -> bool:
+        """Tell whether a path below the book's folder belongs to a tool."""
+        below = path.startswith(self.root)
+        return below and not _TOOLS.isdisjoint(path[len(self.root) :].split(os.sep))
 
     def passing(self, path: str) -> bool:
         """Tell whether a temporary file is of this run: made since it began, or gone."""
@@ -143,11 +158,53 @@ class Recorder:
     def write(self, line: dict[str, Any]) -> None:
         """Append one line in one piece, also where processes share the file."""
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
-        file = os.open(self.record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(file, data)
+            file = os.open(self.record, os.O_WRONLY | os.O_APPEND)
+            try:
+                whole = os.write(file, data) == len(data)
+            finally:
+                os.close(file)
+        except OSError:
+            whole = False
+        if not whole:  # a full disk
+            with suppress(OSError):
+                os.unlink(self.record)
+
+    # -- modules ---------------------------------------------------------------------------
+
+    def code(self, path: str) -> Any:
+        """Return the code of one of the book's modules, which tells the functions it enters.
+
+        It is kept by path, and serves again for the same bytes.
+        """
+        import bookworks_units  # type: ignore[import-not-found]
+
+        with open(path, "rb") as file:
+            source = file.read()
+        name = os.path.realpath(path)[len(self.root) :]
+        self.write({"module": name, "is": hashlib.sha256(source).hexdigest()})
+        about = [MAGIC_NUMBER, os.fsencode(path), os.fsencode(name), source]
+        state = hashlib.sha256(b"\0".join(about)).digest()
+        kept = os.path.join(self.compiled, hashlib.sha256(os.fsencode(path)).hexdigest())
+        with suppress(OSError, ValueError, EOFError, TypeError), open(kept, "rb") as file:
+            if file.read(len(state)) == state:
+                return marshal.loads(file.read())
+        code = compile(bookworks_units.marked(source, name), path, "exec", dont_inherit=True)
+        with suppress(OSError):
+            os.makedirs(self.compiled, exist_ok=True)
+            with open(f"{kept}.{os.getpid()}", "wb") as file:
+                file.write(state + marshal.dumps(code))
+            os.replace(f"{kept}.{os.getpid()}", kept)
+        return code
+
+    def enter(self, unit: str) -> None:
+        """Note a function that is entered for the first time."""
+        self.busy.now = True
+        try:
+            self.write({"entered": unit})
         finally:
-            os.close(file)
+            self.busy.now = False
+        self.entered.add(unit)
 
 
 def _cell() -> int:
@@ -183,6 +240,23 @@ def install() -> None:
     fonts = logging.getLogger("matplotlib.font_manager")
     fonts.addFilter(lambda record: "building the font cache" not in record.getMessage())
     sys.addaudithook(recorder.hook)
+
+    get_code = SourceFileLoader.get_code
+
+    def telling(self: Any, fullname: str) -> Any:
+        path = os.path.realpath(self.path)
+        ours = path.startswith(recorder.root) and not path.startswith(recorder.installed)
+        if not ours or recorder.of_tools(path):
+            return get_code(self, fullname)
+        recorder.busy.now = True
+        try:
+            return recorder.code(self.path)
+        finally:
+            recorder.busy.now = False
+
+    SourceFileLoader.get_code = telling  # type: ignore[method-assign]
+    builtins.__entered__ = recorder.entered  # type: ignore[attr-defined]
+    builtins.__entering__ = recorder.enter  # type: ignore[attr-defined]
 
 
 install()

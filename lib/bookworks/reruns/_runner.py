@@ -22,11 +22,11 @@ import click
 import nbformat
 from tqdm import tqdm
 
-from bookworks import execution, keys
+from bookworks import _execution, _keys
+from bookworks._files import locked, write_atomically
 from bookworks.errors import BookError, near
-from bookworks.files import locked, write_atomically
+from bookworks.reruns._records import NOTEBOOK, Record
 from bookworks.reruns.declared import Run
-from bookworks.reruns.records import NOTEBOOK, Record
 
 #: How a run can end.
 KEPT, DONE, FAILED = "up to date", "executed", "failed"
@@ -81,7 +81,7 @@ def execute(
         gate, waiting = asyncio.Semaphore(workers or os.cpu_count() or 1), kept.count(False)
         quiet = not (progress and waiting)
         with tqdm(desc="reruns", unit="run", total=waiting, disable=quiet) as bar:
-            return execution.run_to_end(every())
+            return _execution.run_to_end(every())
 
 
 def _is_current(run: Run, base: Path) -> bool:
@@ -96,14 +96,14 @@ def _is_current(run: Run, base: Path) -> bool:
 async def _make(run: Run, base: Path) -> None:
     """Execute a run and keep what it made; of one that fails, its log and how far it came."""
     book, notebook = run.chapter.book, run.chapter.notebook(run.given)
-    text, packages = run.chapter.digest, keys.environment(book.root)
-    chapter = execution.Chapter(run.chapter.name, run.chapter.path, notebook, "")
+    text, packages = run.chapter.digest, _keys.environment(book.root)
+    chapter = _execution.Chapter(run.chapter.name, run.chapter.path, notebook, "")
     log, folder = base / "logs" / f"{run.name}.log", base / "runs" / run.name
     limit = asyncio.timeout(run.timeout)
     try:
         with tempfile.TemporaryDirectory(prefix="book-") as desk:
             async with limit:
-                made = await execution.execute_chapter(book, chapter, Path(desk), None)
+                made = await _execution.execute_chapter(book, chapter, Path(desk), None)
         results = key_results(notebook, run.chapter.facts.results)
     except (TimeoutError, BookError) as error:
         said = f"stopped after {run.timeout:g} s (timeout)" if limit.expired() else str(error)
@@ -161,5 +161,5 @@ def canonical(notebook: Any) -> str:
         cell["id"] = f"cell-{number:04d}"
         cell["metadata"] = {k: v for k, v in cell.metadata.items() if k in ("mystnb", "tags") and v}
         if cell.cell_type == "code":
-            cell["outputs"] = execution.joined(cell.outputs)
+            cell["outputs"] = _execution.joined(cell.outputs)
     return str(nbformat.writes(nbformat.from_dict(notebook), version=4)) + "\n"

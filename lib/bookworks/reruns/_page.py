@@ -17,12 +17,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from bookworks.accessible import mend
+from bookworks._accessible import mend
+from bookworks._files import write_atomically
+from bookworks._markdown import code, plain, table
 from bookworks.book import Book
-from bookworks.files import write_atomically
-from bookworks.markdown import code, plain, table
+from bookworks.reruns._records import NOTEBOOK, Record
 from bookworks.reruns.declared import chapters
-from bookworks.reruns.records import NOTEBOOK, Record
 
 REFERENCES = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
 

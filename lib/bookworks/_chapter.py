@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from bookworks import execution, kernel
+from bookworks import _execution, _kernel
+from bookworks._store import Store
 from bookworks.book import Book
 from bookworks.errors import BookError, near
-from bookworks.store import Store
 
 
 def page_of(book: Book, name: Path) -> str:
@@ -31,10 +31,10 @@ def page_of(book: Book, name: Path) -> str:
 def command(chapters: tuple[Path, ...], timeout: int) -> None:
     """Execute chapters; what ran is kept for the next build."""
     book = Book.find()
-    os.environ.update(kernel.private_folders(book))
+    os.environ.update(_kernel.private_folders(book))
     store = Store.of(book)
-    read = [execution.read_chapter(book, page_of(book, name)) for name in chapters]
+    read = [_execution.read_chapter(book, page_of(book, name)) for name in chapters]
     kept = {chapter.page for chapter in read if store.get(chapter.page, chapter.code)}
-    for page, done in execution.execute(book, store, read, timeout).items():
+    for page, done in _execution.execute(book, store, read, timeout).items():
         when = ", when it was executed: nothing that it reads has changed" if page in kept else ""
         click.echo(f"{page}: {done.seconds:.1f} s{when}")

@@ -27,12 +27,12 @@ from typing import IO, Any
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from bookworks import execution, kernel, keys, wheel
+from bookworks import _execution, _kernel, _keys, _wheel
+from bookworks._execution import Chapter
+from bookworks._files import as_json, below, locked, read_json, read_text, write_atomically
+from bookworks._store import Execution, Store
 from bookworks.book import Book, holds_code
 from bookworks.errors import BookError
-from bookworks.execution import Chapter
-from bookworks.files import as_json, below, locked, read_json, read_text, write_atomically
-from bookworks.store import Execution, Store
 
 logger = logging.getLogger(__name__)
 
@@ -86,11 +86,11 @@ class State:
 
     def is_made(self, path: Path, *key: object) -> bool:
         """Tell whether a file was made under a key and is as it was made."""
-        return self.made.get(str(path)) == [keys.digest(key), keys.state(path)]
+        return self.made.get(str(path)) == [_keys.digest(key), _keys.state(path)]
 
     def note_made(self, path: Path, *key: object) -> None:
         """Note the key under which a file was made."""
-        self.made[str(path)] = [keys.digest(key), keys.state(path)]
+        self.made[str(path)] = [_keys.digest(key), _keys.state(path)]
 
 
 # -- the beginning ------------------------------------------------------------------------
@@ -101,10 +101,15 @@ def begin(app: Any, config: Any) -> None:
     _end_in_one_line(app)
     with _told():
         book, build = Book.read(app.srcdir), Path(app.outdir).parent
-        os.environ.update(kernel.private_folders(book))
-        own, local = keys.tree(Path(__file__).parent, ["."]), sorted({*book.extensions.values()})
-        machine = [own, keys.tree(book.root, local), keys.environment(book.root), wheel.name(book)]
-        state = State(book, Store.of(book, build), build / ".keys", keys.digest(machine))
+        os.environ.update(_kernel.private_folders(book))
+        own, local = _keys.tree(Path(__file__).parent, ["."]), sorted({*book.extensions.values()})
+        machine = [
+            own,
+            _keys.tree(book.root, local),
+            _keys.environment(book.root),
+            _wheel.name(book),
+        ]
+        state = State(book, Store.of(book, build), build / ".keys", _keys.digest(machine))
         app.bookworks = state
         state.lock = locked(build, logger.info)
         state.made = read_json(state.made_file)
@@ -153,18 +158,18 @@ def pasted_from(text: str) -> set[str]:
 def read_key(app: Any, page: str) -> str:
     """Return the hash of what a page rests on when it is read."""
     env, state = app.env, app.bookworks
-    text = read_text(Path(env.doc2path(page)), execution.MOST_OUTPUT)
+    text = read_text(Path(env.doc2path(page)), _execution.MOST_OUTPUT)
     sources = (env.path2doc(env.relfn2path(name, page)[1]) for name in pasted_from(text))
     shown = (page, *sorted(filter(None, sources)))
     files = set(env.dependencies.get(page, ())) | {
         name for name, (pages, _) in env.images.items() if page in pages
     }
-    return keys.digest(
+    return _keys.digest(
         {
             "source": text,
             "machine": state.machine,
             "results": [e.result for e in map(state.executions.get, shown) if e],
-            "files": {name: keys.state(Path(app.srcdir, name)) for name in sorted(files)},
+            "files": {name: _keys.state(Path(app.srcdir, name)) for name in sorted(files)},
             "cited": _cited(env, page),
             "more": app.emit("bookworks-read", page),
         }
@@ -190,7 +195,7 @@ def book_key(app: Any) -> str:
     labels = getattr(env.get_domain("std"), "labels", {})
     citations = env.domaindata.get("cite", {}).get("citations", ())
     look = map(str, (*app.config.html_static_path, *app.config.templates_path))
-    return keys.digest(
+    return _keys.digest(
         {
             "titles": {page: title.astext() for page, title in env.titles.items()},
             "contents": {page: list(names) for page, names in env.toctree_includes.items()},
@@ -201,7 +206,7 @@ def book_key(app: Any) -> str:
             "references": [(c.citation_id, c.key, repr(c.entry)) for c in citations],
             "settings": {v.name: str(v.value) for v in app.config.filter({"html", "env"})},
             # the book's own styles, scripts and templates
-            "static": keys.tree(Path(app.srcdir), sorted(f for f in look if f[:1] != "/")),
+            "static": _keys.tree(Path(app.srcdir), sorted(f for f in look if f[:1] != "/")),
         }
     )
 
@@ -211,10 +216,10 @@ def book_key(app: Any) -> str:
 
 def chapters(app: Any) -> Iterator[Chapter]:
     """Yield the pages that hold code."""
-    packages = keys.environment(Path(app.srcdir))
+    packages = _keys.environment(Path(app.srcdir))
     for page in sorted(app.env.found_docs):
         if holds_code(Path(app.env.doc2path(page))):
-            yield execution.read_chapter(app.bookworks.book, page, packages)
+            yield _execution.read_chapter(app.bookworks.book, page, packages)
 
 
 def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: set[str]) -> Any:
@@ -225,7 +230,7 @@ def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: se
         if env.mystnb_config.execution_mode != "off":
             timeout = env.mystnb_config.execution_timeout
             found = list(chapters(app))
-            state.executions = execution.execute(state.book, state.store, found, timeout)
+            state.executions = _execution.execute(state.book, state.store, found, timeout)
         state.read = {page: read_key(app, page) for page in env.found_docs - added}
     state.whole = _site_is_whole(app)
     for page in removed:
@@ -240,7 +245,7 @@ def _reparse_references(app: Any, env: Any) -> None:
     from sphinxcontrib.bibtex.bibfile import parse_bibdata
 
     data = env.domaindata["cite"]["bibdata"]
-    now = {str(path): keys.state(path) for path in data.bibfiles}
+    now = {str(path): _keys.state(path) for path in data.bibfiles}
     if getattr(env, "bookworks_references", now) != now:
         env.domaindata["cite"]["bibdata"] = parse_bibdata(list(data.bibfiles), data.encoding)
     env.bookworks_references = now
@@ -251,8 +256,8 @@ def _holds(app: Any, page: str) -> bool:
     key = app.bookworks.key(page)
     present = {
         "read": app.bookworks.read[page],
-        "page": keys.state(Path(app.builder.get_outfilename(page))),
-        "tree": keys.state(Path(app.doctreedir, f"{page}.doctree")),
+        "page": _keys.state(Path(app.builder.get_outfilename(page))),
+        "tree": _keys.state(Path(app.doctreedir, f"{page}.doctree")),
     }
     return bool(present.items() <= key.items())
 
@@ -273,7 +278,7 @@ def rewritten(app: Any, env: Any) -> Any:
     state = app.bookworks
     state.shared = book_key(app)
     for page in env.found_docs:
-        state.write[page] = keys.digest([state.shared, app.emit("bookworks-write", page)])
+        state.write[page] = _keys.digest([state.shared, app.emit("bookworks-write", page)])
         env.all_docs[page] = _LATER_THAN_ALL
     keys_of = {page: state.key(page).get("write") for page in env.found_docs}
     return [p for p, key in keys_of.items() if not state.whole or key != state.write[p]]
@@ -310,8 +315,8 @@ def write_key(app: Any, page: str = "", *_: Any) -> None:
     if state.pending:
         done = state.pending
         key = {"read": state.read[done], "write": state.write[done]}
-        key["page"] = keys.state(Path(app.builder.get_outfilename(done)))
-        key["tree"] = keys.state(Path(app.doctreedir, f"{done}.doctree"))
+        key["page"] = _keys.state(Path(app.builder.get_outfilename(done)))
+        key["tree"] = _keys.state(Path(app.doctreedir, f"{done}.doctree"))
         write_atomically(state.key_file(done), as_json(key))
     state.pending = page if page in app.env.found_docs else ""
     if state.pending:
@@ -378,7 +383,7 @@ def serve_outputs(app: Any) -> None:
             found = app.bookworks.executions.get(page)
             if found is None:
                 return
-            execution.fill(self.notebook, found)
+            _execution.fill(self.notebook, found)
             self.notebook.metadata["bookworks"] = {"cells": dict(found.inputs.cells)}
             self.exec_metadata = {
                 "mtime": 0.0,

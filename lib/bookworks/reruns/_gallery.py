@@ -24,13 +24,13 @@ from docutils.statemachine import StringList
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from bookworks import execution, keys
+from bookworks import _execution, _keys
+from bookworks._files import sha256, write_if_new
+from bookworks._markdown import code, plain, table
 from bookworks.book import Book
-from bookworks.files import sha256, write_if_new
-from bookworks.markdown import code, plain, table
+from bookworks.reruns._page import render
+from bookworks.reruns._records import Record, default_folder, read_records
 from bookworks.reruns.declared import FACTS, chapters
-from bookworks.reruns.page import render
-from bookworks.reruns.records import Record, default_folder, read_records
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def page_inputs(app: Any, page: str) -> object:
         return None
     book = Book.read(app.srcdir)
     runs = {r.name: [r.changed(book), vars(r)] for r in read_records(default_folder(book))}
-    return {"facts": keys.state(book.root / FACTS), "runs": runs}
+    return {"facts": _keys.state(book.root / FACTS), "runs": runs}
 
 
 class Gallery(SphinxDirective):
@@ -166,7 +166,7 @@ def write_pages(app: Any, exception: Exception | None) -> None:
     book, html = Book.read(app.srcdir), Path(app.outdir)
     folder, store = default_folder(book), Path(app.doctreedir, "reruns", "pages")
     shutil.rmtree(html / "runs", ignore_errors=True)
-    wanted = _keys(app, book, [r for r in read_records(folder) if "page" in r.keep])
+    wanted = _by_key(app, book, [r for r in read_records(folder) if "page" in r.keep])
     shown = next((p for p, said in app.env.metadata.items() if "rerun-gallery" in said), "")
     jobs = [
         (record, folder / "runs" / record.name, store / key, html, shown, book)
@@ -176,7 +176,7 @@ def write_pages(app: Any, exception: Exception | None) -> None:
     if jobs:
         logger.info("setting %d reruns as pages", len(jobs))
         with ProcessPoolExecutor(
-            execution.jobs(book), get_context("spawn"), max_tasks_per_child=1
+            _execution.jobs(book), get_context("spawn"), max_tasks_per_child=1
         ) as pool:
             for said in pool.map(render, *zip(*jobs, strict=True)):
                 if said:
@@ -188,18 +188,18 @@ def write_pages(app: Any, exception: Exception | None) -> None:
             shutil.rmtree(path)
 
 
-def _keys(app: Any, book: Book, records: Sequence[Record]) -> dict[str, Record]:
+def _by_key(app: Any, book: Book, records: Sequence[Record]) -> dict[str, Record]:
     """Return the records by the digest of what the page of each rests on."""
     known = chapters(book) if records else {}
     cited = [sha256(book.root / name) for name in book.config.get("bibtex_bibfiles") or ()]
     shared = [app.bookworks.machine, app.bookworks.shared, cited]
     facts = {name: [one.digest, one.facts.results] for name, one in known.items()}
-    return {keys.digest([shared, vars(r), facts.get(r.chapter)]): r for r in records}
+    return {_keys.digest([shared, vars(r), facts.get(r.chapter)]): r for r in records}
 
 
 def setup(app: Any) -> None:
     """Register the directive and the hooks."""
-    app.setup_extension("bookworks.pages")
+    app.setup_extension("bookworks._pages")
     app.add_directive("rerun-gallery", Gallery)
     app.connect("bookworks-read", page_inputs)
     # before anything looks at the pages of the site, or whether anything warned

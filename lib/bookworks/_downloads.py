@@ -2,7 +2,7 @@
 
 ``_notebooks/PAGE.ipynb`` beside the pages holds the cells with the outputs that the page shows,
 and its text with the numbers in it, in Markdown that any Jupyter shows.  Its first cell installs
-the library and the data, which lie beside it as one file (:mod:`bookworks.wheel`).  Cells of
+the library and the data, which lie beside it as one file (:mod:`bookworks._wheel`).  Cells of
 solutions are marked; :mod:`bookworks.students` makes the students' notebooks from these.
 
 Launch buttons stand where ``bookworks_repository`` is set: Binder opens the page's text, Colab
@@ -22,11 +22,11 @@ from urllib.parse import quote
 import nbformat
 from sphinx.errors import ConfigError
 
-from bookworks import keys, wheel
+from bookworks import _keys, _wheel
+from bookworks._execution import fill
+from bookworks._files import write_if_new
 from bookworks.book import NOTEBOOKS, holds_code
 from bookworks.checker import KEY
-from bookworks.execution import fill
-from bookworks.files import write_if_new
 
 _HEADER = """\
 > **A chapter of *{book}*, as a notebook.**
@@ -243,7 +243,7 @@ def _before(app: Any, docname: str, chapter: Any) -> Iterator[Any]:
     sources = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
     own = any(re.search(r"^(?:from|import) bookworks\b", one, re.M) for one in sources)
     # what is about the machinery needs the book's own folder, which no wheel holds
-    address, packed = repository(app.config), "" if own else wheel.name(app.bookworks.book)
+    address, packed = repository(app.config), "" if own else _wheel.name(app.bookworks.book)
     place = f"{address}/raw/{app.config.bookworks_notebooks_branch}/" if address else ""
     names = {"repository": address, "wheel": place + packed}
     said = _CHECKOUT if not packed else _RELEASE if address else _BESIDE
@@ -307,11 +307,11 @@ def write_notebooks(app: Any, exception: Exception | None) -> None:
         return
     folder, state = Path(app.outdir, NOTEBOOKS), app.bookworks
     kept = set()
-    if packed := wheel.name(state.book):
+    if packed := _wheel.name(state.book):
         read = sorted({name for one in state.executions.values() for name in one.inputs.files})
-        key = keys.tree(state.book.root, [*state.book.setting("inputs"), *read]), state.machine
+        key = _keys.tree(state.book.root, [*state.book.setting("inputs"), *read]), state.machine
         if not state.is_made(folder / packed, *key):
-            wheel.write(state.book, folder, read)
+            _wheel.write(state.book, folder, read)
             state.note_made(folder / packed, *key)
         kept.add(folder / packed)
     for docname in sorted(app.env.found_docs):
@@ -332,7 +332,7 @@ def add_buttons(app: Any, pagename: str, template: str, context: Any, doctree: A
         return
     address = context["pathto"](f"{NOTEBOOKS}/{pagename}.ipynb", 1)
     links = [_button("code", "download-notebook", "Download the notebook", ".ipynb", address)]
-    if packed := wheel.name(app.bookworks.book):
+    if packed := _wheel.name(app.bookworks.book):
         address, told = context["pathto"](f"{NOTEBOOKS}/{packed}", 1), "its library and data"
         links.append(_button("box", "download-library", f"Download {told}", ".whl", address))
     buttons: list[Any] = context.setdefault("header_buttons", [])

@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bookworks.files import sha256
-from bookworks.recorder.sitecustomize import fingerprint
+from bookworks._files import sha256
+from bookworks._recorder.bookworks_units import meanings
+from bookworks._recorder.sitecustomize import fingerprint
+from bookworks.errors import BookError
 
 
 def digest(content: object) -> str:
@@ -66,25 +70,44 @@ class Inputs:
     Files and folders are paths (below the book's folder: relative to it) with the hash of
     content or names, ``missing`` for what was asked for and not there; variables those of the
     environment that were looked up, with their values (None: not set); ``cells`` has of each
-    code cell, by its number, the files, other than modules, that were read in it.  All of it is
-    JSON: ``Inputs(**json)`` brings it back.
+    code cell, by its number, the files, other than modules, that were read in it.  ``modules``
+    has of those files that were imported, and not read as text, what they meant, and the
+    functions that were entered.  All of it is JSON: ``Inputs(**json)`` brings it back.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str | None] = field(default_factory=dict)
     cells: Mapping[str, list[str]] = field(default_factory=dict)
+    modules: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, record: Path, root: Path) -> Inputs:
-        """Read what :mod:`bookworks.recorder` wrote; a file that is there no more was passing."""
+    def read(cls, record: Path, root: Path, code: str = "") -> Inputs:
+        """Read what :mod:`bookworks._recorder` wrote; a file that is there no more was passing.
+
+        ``code`` is that of the program itself: where it, or a module, looks at documentation or
+        code, the text of all modules counts.  Raises BookError if there is no whole record.
+        """
         kinds: dict[str, dict[str, Any]] = {"file": {}, "folder": {}, "variable": {}}
         cells: dict[str, list[str]] = defaultdict(list)
-        text = record.read_text("utf-8", errors="surrogateescape") if record.is_file() else ""
+        entered: dict[str, list[str]] = defaultdict(list)
+        imported: dict[str, str] = {}
+        try:
+            text = record.read_text("utf-8", errors="surrogateescape")
+        except OSError:
+            raise BookError(
+                f"{record.parent}: what a kernel read could not be written down; is the disk full?"
+            ) from None
         for written in text.splitlines():
             try:
                 line = json.loads(written)
             except ValueError:  # cut off by a kill
+                continue
+            if unit := line.get("entered"):
+                entered[unit.partition(":")[0]].append(unit.partition(":")[2])
+                continue
+            if name := line.get("module"):
+                imported.setdefault(name, line["is"])
                 continue
             (kind,) = kinds.keys() & line.keys()
             name, value = line[kind], line["is"]
@@ -94,13 +117,53 @@ class Inputs:
             kinds[kind].setdefault(name, value)
             if kind == "file" and line["cell"]:
                 cells[str(line["cell"])].append(name)
-        return cls(kinds["file"], kinds["folder"], kinds["variable"], dict(cells))
+        means = {name: meaning(root / name, entered[name]) for name in imported}
+        # a module that changed while it ran is not what was imported
+        same = all(state(root / name) == then for name, then in imported.items())
+        modules = {
+            name: [mean, *sorted(set(entered[name]))]
+            for name, mean in means.items()
+            if name not in kinds["file"]
+        }
+        if not (same and all(means.values())) or _LOOKS.search(code):
+            modules = {}
+        files = imported | kinds["file"]
+        return cls(files, kinds["folder"], kinds["variable"], dict(cells), modules)
 
     def changed(self, root: Path) -> list[str]:
-        """Return the names of what is no longer as it was read."""
+        """Return the names of what is no longer as it was read, or as it was meant."""
         paths, variables = [*self.files.items(), *self.folders.items()], self.variables.items()
-        changed = [name for name, then in paths if state(root / name) != then]
+        changed = [
+            name
+            for name, then in paths
+            if state(root / name) != then and not self._means_the_same(root, name)
+        ]
         return changed + [name for name, then in variables if os.environ.get(name) != then]
+
+    def _means_the_same(self, root: Path, name: str) -> bool:
+        mean, *entered = self.modules.get(name, [""])
+        return bool(mean) and meaning(root / name, entered) == mean
+
+
+#: How a cell looks at documentation or code.
+_LOOKS = re.compile(r"__doc__|__code__|\bhelp\(|\bgetdoc|\bclick\b|\bdis\b|\?\s*$|^\s*%p", re.M)
+
+
+def meaning(path: Path, entered: Iterable[str]) -> str:
+    """Return a hash of what a module means to a program that enters these functions of it.
+
+    Empty where that cannot be told.
+    """
+    try:
+        found = _meanings(path, state(path))
+        return digest([found[unit] for unit in ("", *sorted(set(entered)))])
+    except (OSError, KeyError):
+        return ""
+
+
+@cache
+def _meanings(path: Path, state: str) -> dict[str, str]:
+    return meanings(path.read_bytes())
 
 
 _STATES: dict[tuple[str, int, int, int], str] = {}

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bookworks import keys
+from bookworks import _keys
+from bookworks._files import sha256, write_atomically
 from bookworks.book import Book
 from bookworks.errors import BookError
-from bookworks.files import sha256, write_atomically
 from bookworks.reruns.declared import Run, find
 from bookworks.reruns.parameters import Value
 
@@ -33,7 +33,7 @@ class Record:
     """A finished run: as declared, its key results, and the state of what it rests on.
 
     ``text`` is the hash of its chapter, ``packages`` that of interpreter and packages,
-    ``inputs`` what its kernel read (:class:`bookworks.keys.Inputs`), and ``notebook`` the
+    ``inputs`` what its kernel read (:class:`bookworks._keys.Inputs`), and ``notebook`` the
     SHA-256 of the notebook, empty if it is not kept.
     """
 
@@ -71,8 +71,8 @@ class Record:
         except BookError:
             text = "gone"
         changed = [self.chapter] * (text != self.text)
-        changed += ["installed packages"] * (self.packages != keys.environment(book.root))
-        return changed + keys.Inputs(**self.inputs).changed(book.root)
+        changed += ["installed packages"] * (self.packages != _keys.environment(book.root))
+        return changed + _keys.Inputs(**self.inputs).changed(book.root)
 
     def fits(self, run: Run) -> bool:
         """Tell whether this is what a declared run would make now."""

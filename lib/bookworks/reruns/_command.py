@@ -12,7 +12,7 @@ import yaml
 from bookworks.book import Book
 from bookworks.errors import BookError, near
 from bookworks.reruns import declared
-from bookworks.reruns.records import Record, default_folder
+from bookworks.reruns._records import Record, default_folder
 
 _PATH: Any = click.Path(path_type=Path)
 _ABOVE = click.FloatRange(0, min_open=True)
@@ -46,7 +46,7 @@ def command(context: click.Context, /, files: Sequence[Path], chapter: str, **sa
         runs = [declared.adhoc(book, chapter, given, said["name"], timeout)]
     else:
         runs = _chosen(declared.read(book, files or declared.declarations(book)), said["only"])
-    from bookworks.reruns.runner import DONE, FAILED, KEPT, execute
+    from bookworks.reruns._runner import DONE, FAILED, KEPT, execute
 
     try:
         outcomes = execute(runs, folder, said["workers"] or 0, said["force"], not said["quiet"])

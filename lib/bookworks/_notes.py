@@ -32,10 +32,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from bookworks import execution, keys, lineage
+from bookworks import _execution, _keys, lineage
+from bookworks._files import sha256, write_if_new
+from bookworks._release import git
 from bookworks.errors import BookError, near
-from bookworks.files import sha256, write_if_new
-from bookworks.release import git
 
 
 class later(nodes.General, nodes.Element):  # noqa: N801
@@ -88,7 +88,7 @@ def note_outputs(app: Any, doctree: nodes.document) -> None:
     }
     if not outputs:
         return
-    cells = execution.read_chapter(app.bookworks.book, docname, "-").notebook.cells
+    cells = _execution.read_chapter(app.bookworks.book, docname, "-").notebook.cells
     code = [place for place, cell in enumerate(cells) if cell.cell_type == "code"]
     page = _page(app.env, docname)
     page["cells"] = [cells[place].source for place in code]
@@ -196,7 +196,7 @@ def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[s
     config, root, page = app.config, Path(app.srcdir), _page(app.env, docname)
     file = Path(app.env.doc2path(docname)).relative_to(root).as_posix()
     kinds, opened = _kinds(config.bookworks_panels), recorded_files(app, docname)
-    key = keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened])
+    key = _keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened])
     if page.get("key") != key:  # what was traced stays with the page
         traces = lineage.trace_cells(
             page["cells"], config.bookworks_packages, kinds=kinds, opened=opened
@@ -240,7 +240,7 @@ def _libraries(packages: Iterable[str]) -> str:
     """Return the hash of the code of packages, without importing it."""
     found = [find_spec(package) for package in packages]
     places = [p for spec in found if spec for p in spec.submodule_search_locations or ()]
-    return keys.digest([keys.tree(Path(place), ["."]) for place in places])
+    return _keys.digest([_keys.tree(Path(place), ["."]) for place in places])
 
 
 def _reading(env: Any) -> list[str]:
@@ -259,7 +259,7 @@ def complete(app: Any, env: Any) -> None:
         "license": config.bookworks_license,
         **history.commit(),
         "date": history.moment().isoformat(),
-        "fingerprint": keys.digest([sys.version, keys.tree(root, config.bookworks_inputs)])[:16],
+        "fingerprint": _keys.digest([sys.version, _keys.tree(root, config.bookworks_inputs)])[:16],
         "versions": _versions(config.bookworks_versions),
         "chapters": {page: _chapter(app, page, history, libraries) for page in holding},
     }
@@ -509,7 +509,7 @@ def write_sources(app: Any) -> Iterator[tuple[str, dict[str, str], str]]:
     state = app.bookworks
     for file, path in sources.items():
         written = Path(app.builder.get_outfilename(source_page(file)))
-        key = state.machine, state.shared, keys.state(path)
+        key = state.machine, state.shared, _keys.state(path)
         if not state.is_made(written, *key):
             yield _source(app, file, path)
             state.note_made(written, *key)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bookworks import keys
+from bookworks import _keys
+from bookworks._files import write_atomically
+from bookworks._keys import Inputs
 from bookworks.book import Book
-from bookworks.files import write_atomically
-from bookworks.keys import Inputs
 
 #: Executions that are kept of a chapter, the newest first.
 KEPT = 8
@@ -39,7 +39,7 @@ class Execution:
     @property
     def result(self) -> str:
         """Return the hash of what the chapter gives to its page."""
-        return keys.digest([self.outputs, self.inputs.cells])
+        return _keys.digest([self.outputs, self.inputs.cells])
 
 
 def code_cells(notebook: Any) -> list[Any]:
@@ -50,14 +50,14 @@ def code_cells(notebook: Any) -> list[Any]:
 def code_key(notebook: Any, folder: str, environment: str) -> str:
     """Return the hash of what is executed: code, kernel, working folder, packages.
 
-    ``folder`` is relative to the book, ``environment`` from :func:`bookworks.keys.environment`.
+    ``folder`` is relative to the book, ``environment`` from :func:`bookworks._keys.environment`.
     """
     cells = [
         (cell.source, sorted(_TAGS & set(cell.metadata.get("tags", ()))))
         for cell in code_cells(notebook)
     ]
     kernel = notebook.metadata.get("kernelspec", {}).get("name", "")
-    return keys.digest([cells, kernel, folder, environment])
+    return _keys.digest([cells, kernel, folder, environment])
 
 
 class Store:
@@ -110,8 +110,8 @@ class Store:
     def put(self, page: str, execution: Execution) -> None:
         """Keep an execution, and of the older ones the newest."""
         content = {**vars(execution), "inputs": vars(execution.inputs)}
-        name = f"{execution.code[:16]}-{keys.digest(content['inputs'])[:16]}.json"
-        text = json.dumps({"sum": keys.digest(content), **content}, ensure_ascii=False)
+        name = f"{execution.code[:16]}-{_keys.digest(content['inputs'])[:16]}.json"
+        text = json.dumps({"sum": _keys.digest(content), **content}, ensure_ascii=False)
         write_atomically(self._place(page) / name, text)
         for path in self._files(page)[KEPT:]:
             path.unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def _read(path: Path) -> Execution | None:
     """Read an execution; None where the file is not whole."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        if content.pop("sum") != keys.digest(content):
+        if content.pop("sum") != _keys.digest(content):
             return None
         return Execution(inputs=Inputs(**content.pop("inputs")), **content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -27,10 +27,10 @@ from typing import Any
 
 import click
 
-from bookworks import bom
+from bookworks import _bom
+from bookworks._files import as_json, below, pack, read_text, sha256, write_if_new
 from bookworks.book import NOTEBOOKS, Book
 from bookworks.errors import BookError, near
-from bookworks.files import as_json, below, pack, read_text, sha256, write_if_new
 
 SEMVER = re.compile(r"(?:(?:0|[1-9]\d*)\.){2}(?:0|[1-9]\d*)(?:-[\da-zA-Z.-]+)?(?:\+[\da-zA-Z.-]+)?")
 #: What a version's line looks like in YAML, TOML and Python.
@@ -167,7 +167,7 @@ def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
     said, lock = settings(book), book.root / "requirements.lock"
     name = f"{said['name']}-{about.version}"
     tracked = git(book.root, "ls-files", "-z").strip("\0").split("\0")
-    texts = bom.licence_texts(site, book.root, said["licences"])
+    texts = _bom.licence_texts(site, book.root, said["licences"])
     contents: dict[str, dict[str, Path | bytes]] = {
         "source": {one: book.root / one for one in tracked},
         "site": {one: path for one, path in below(site).items() if one != ".buildinfo"}
@@ -183,7 +183,7 @@ def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
         put = {f"{name}-{part}/{one}": content for one, content in inside.items()}
         archive = target / f"{name}-{part}.zip"
         archives[archive.name] = pack(archive, put, about.epoch)
-    packages = bom.bill(read_text(lock), said["name"], about.version, about.commit, about.epoch)
+    packages = _bom.bill(read_text(lock), said["name"], about.version, about.commit, about.epoch)
     (target / f"{name}.cdx.json").write_text(as_json(packages), encoding="utf-8")
     (target / "NOTES.md").write_text(manifest.pop("notes"), encoding="utf-8")
     (target / "manifest.json").write_text(as_json(manifest), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What a kernel reads, recorded by itself: :mod:`bookworks._recorder.sitecustomize`."""

@@ -1,1 +1,0 @@
-"""What a kernel reads, recorded by itself: :mod:`bookworks.recorder.sitecustomize`."""
