@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import printproof
-from printproof import exact, trial
+from printproof import Span, cell, number, rules
+from printproof import _exact as exact
+from printproof import operating_characteristics as trials
+from printproof._statement import Branch, Statement, decide, related
 from printproof.errors import RecordError
-from printproof.exact import Span, cell, number
 from printproof.printed import Record
 from printproof.reading import read_file
-from printproof.rules import columns, official
-from printproof.statement import Branch, Statement, decide, related
 from study import cli
 
 PAPER = "yan_ye_wang"
@@ -97,23 +97,23 @@ def test_eleven_treated_rows_and_the_divisor_n_minus_1(ledger):
 
 
 def admits(study, city, year, slack):
-    found = official._statements(study, "table2", city, year, Fraction(slack))
+    found = rules._official._statements(study, "table2", city, year, Fraction(slack))
     return all(statement.possible(study.record) for statement in found)
 
 
 def test_official_ranges_say_who_can_be_in_the_sample(study):
-    frame = official.city_years(study)
+    frame = rules.city_years(study)
     assert len(frame) == 130 and int(frame["treated"].sum()) == 27
     assert (frame.loc[frame["city"] == "Beijing", "slack"] > 10).all()
     tianjin = frame[frame["city"] == "Tianjin"].set_index("year")["slack"]
     assert tianjin[2013] == 0 and tianjin[2014] > 0
-    assert official._cohorts_at(frame, 0) == [2019]
-    assert official._cohorts_at(frame, 1) == [2015, 2019]
+    assert rules._official._cohorts_at(frame, 0) == [2019]
+    assert rules._official._cohorts_at(frame, 1) == [2015, 2019]
 
 
 def test_the_least_slack_is_exactly_where_a_row_enters(study):
     for city, year in (("Tianjin", 2015), ("Tangshan", 2018), ("Beijing", 2013)):
-        needed = official.least_slack(study, "table2", city, year)
+        needed = rules.least_slack(study, "table2", city, year)
         assert needed > 0
         assert admits(study, city, year, needed)
         assert not admits(study, city, year, needed * Fraction(999, 1000))
@@ -206,7 +206,7 @@ def test_the_standard_error_identity_holds_in_every_regression():
 
 
 def test_the_rule_writes_that_identity(study):
-    statement = columns.classical_step(
+    statement = rules.classical_step(
         study.where("table4", "FTZ", "(1)"),
         study.where("table4", "FTZ", "(2)"),
         study.where("table4", "lnstru", "(2)"),
@@ -220,11 +220,11 @@ def test_the_rule_writes_that_identity(study):
 
 
 def test_the_classical_reading_fails_for_every_count_of_effects(study):
-    (group,) = columns.groups(study)
-    branches = columns._classical_branches(study, group)
+    (group,) = rules.column_groups(study)
+    branches = rules._columns._classical_branches(study, group)
     assert len(branches) == 23  # 22 are declared as the most
     assert all(b.failing(study.record) is not None for b in branches)
-    table = columns.classical_table(study, group, 22)
+    table = rules.classical_table(study, group, 22)
     assert set(table["step"]) == {"(1) to (2)", "(2) to (3)", "(3) to (4)", "(4) to (5)"}
     assert (table.loc[table["verdict"] == "consistent", "miss"] == 1).all()
 
@@ -233,42 +233,44 @@ def test_the_classical_reading_fails_for_every_count_of_effects(study):
 
 
 @pytest.mark.parametrize("declared", [False, True], ids=["nothing declared", "all declared"])
-@pytest.mark.parametrize("shape", trial.SHAPES)
+@pytest.mark.parametrize("shape", trials.SHAPES)
 def test_no_rule_calls_honest_tables_impossible(shape, declared):
     for seed in (1, 2):
-        found = printproof.audit([trial.honest_study(shape, seed, declared=declared)])
+        found = printproof.audit([trials.honest_study(shape, seed, declared=declared)])
         assert not found.findings
         assert len(found) or shape == "no statistic beside the effect"
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("shape", trial.SHAPES)
+@pytest.mark.parametrize("shape", trials.SHAPES)
 def test_no_rule_calls_three_hundred_honest_tables_of_a_shape_impossible(shape):
     for seed in range(10_000, 10_300):
         for declared in (False, True):
-            found = printproof.audit([trial.honest_study(shape, seed, declared=declared)])
+            found = printproof.audit([trials.honest_study(shape, seed, declared=declared)])
             assert not found.findings, (seed, found.findings[0])
 
 
 def test_there_are_thirty_shapes_and_each_draws_something_else():
-    assert len(trial.SHAPES) >= 30
+    assert len(trials.SHAPES) >= 30
     first, other = (
-        [p.text for p in trial.honest_study("odds ratios", seed).record] for seed in (1, 2)
+        [p.text for p in trials.honest_study("odds ratios", seed).record] for seed in (1, 2)
     )
-    assert first != other and first == [p.text for p in trial.honest_study("odds ratios", 1).record]
+    assert first != other and first == [
+        p.text for p in trials.honest_study("odds ratios", 1).record
+    ]
 
 
 @pytest.mark.slow
 def test_false_positives_are_counted_by_shape():
-    table = trial.false_positives(1)
-    assert set(table["shape"]) <= set(trial.SHAPES) and (table["impossible"] == 0).all()
+    table = trials.false_positives(1)
+    assert set(table["shape"]) <= set(trials.SHAPES) and (table["impossible"] == 0).all()
     undecided = table.groupby("declared")["undecided"].sum()
     assert undecided[False] > undecided[True]
 
 
 @pytest.mark.slow
 def test_single_altered_digits_are_noticed():
-    found = trial.power(8)
+    found = trials.power(8)
     rate = found.groupby("rule")[["by_rule", "by_any"]].mean()
     assert (rate["by_any"] >= rate["by_rule"]).all()
     for rule in ("shares", "parts and totals", "sample size", "0/1 variable"):
@@ -302,7 +304,7 @@ def test_a_file_in_the_shape_of_the_print_is_audited(tmp_path):
 
 
 def test_nested_columns_and_a_mediator_are_recognised():
-    study = trial.honest_study("one sample, classical errors", 5)
+    study = trials.honest_study("one sample, classical errors", 5)
     (group,) = study.get("nested")
     assert group == {"table": "table4", "columns": ["(1)", "(2)", "(3)"]}
     assert {"nested", "mediation", "variables", "relations", "counts"} <= study.inferred

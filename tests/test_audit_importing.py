@@ -16,7 +16,7 @@ import printproof as audit
 from printproof import reading
 from printproof.errors import RecordError
 from printproof.importing import import_tables
-from printproof.importing.record import levels, said
+from printproof.importing._record import levels, said
 from study import cli
 
 ESTTAB = r"""

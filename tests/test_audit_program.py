@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from printproof import __main__ as program
-from printproof.exact import critical
+from printproof._exact import critical
 from printproof.program import write
 
 EXAMPLE = Path(__file__).parent.parent / "data/examples/grunfeld.yml"

@@ -8,11 +8,11 @@ import pytest
 
 import printproof
 from counted import at_most
-from printproof.cells import decimal_mark, read_cell
+from printproof._cells import decimal_mark, read_cell
+from printproof._exact import Digits, digit_span
+from printproof._statement import Premise
 from printproof.errors import RecordError
-from printproof.exact import Digits, digit_span
 from printproof.reading import read_file
-from printproof.statement import Premise
 from study import cli, published
 
 MINE = """

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from printproof import repair
+from printproof import edits
 from printproof.printed import Record
 
 PAPER = "yan_ye_wang"
@@ -21,7 +21,7 @@ def repaired(ledger):
     found = []
     for check in ledger.select(verdict="impossible"):
         record = ledger.study(check.paper).record
-        found.append((check, record, repair.repairs(check, record)))
+        found.append((check, record, edits.repairs(check, record)))
     return found
 
 
@@ -87,7 +87,7 @@ def test_a_planted_error_is_mended_where_it_was_planted(ledger):
             broken = moved(broken, identifier, 400)
         if not fails(check, broken):
             continue
-        by_cell = {one.cells[0]: one for one in repair.repairs(check, broken)}
+        by_cell = {one.cells[0]: one for one in edits.repairs(check, broken)}
         assert 0 < by_cell[identifier].units <= 400
         planted += 1
     assert planted >= 3
@@ -98,5 +98,5 @@ def test_one_reading_leaves_no_more_room_than_all(repaired):
         if not found:
             continue
         for branch in check.branches[:FEW]:
-            alone = repair.repairs(check, record, reading=branch.assume)
+            alone = edits.repairs(check, record, reading=branch.assume)
             assert all(one.units >= found[0].units for one in alone)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from ftz import tables
+from printproof import rules
 from printproof.errors import RecordError
-from printproof.rules import columns
 from study import (
     findings,
     indicators,
@@ -142,7 +142,7 @@ def test_honest_classical_tables_are_never_called_impossible(seed):
     record = honest_record(published.load("yan_ye_wang"), seed)
     study = replace(published.study("yan_ye_wang"), record=record)
     try:
-        table = columns.classical_table(study, *columns.groups(study), absorbed=20)
+        table = rules.classical_table(study, *rules.column_groups(study), absorbed=20)
     except RecordError:  # a printed z of 0.00: the quotient has no bounds
         return
     assert (table.loc[table["coefficient"] == "FTZ", "verdict"] == "consistent").all()
@@ -150,7 +150,7 @@ def test_honest_classical_tables_are_never_called_impossible(seed):
 
 def test_the_printed_table_cannot_have_classical_errors():
     study = published.study("yan_ye_wang")
-    held = nested_columns.relations(study, *columns.groups(study))
+    held = nested_columns.relations(study, *rules.column_groups(study))
     assert not held[(held["step"] == "(1) to (2)") & (held["coefficient"] == "FTZ")]["holds"].any()
 
 

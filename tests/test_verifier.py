@@ -17,12 +17,12 @@ from scipy import stats
 
 import printproof
 from counted import at_most
-from printproof import checker, trial
-from printproof.certificate import _about
-from printproof.checker import CertificateError, Ends, verify
+from printproof import checker, operating_characteristics
+from printproof._certificate import _about
+from printproof.checker import CertificateError, _Ends, verify
 from printproof.errors import RecordError
 from printproof.reading import study as read_study
-from printproof.rules.ratios import LEVELS
+from printproof.rules._ratios import LEVELS
 from study import cli
 
 PAPER = "yan_ye_wang"
@@ -55,7 +55,7 @@ def resealed(proof):
         for name in ["relations", "claims", "nested", "mediation", "raw_sample", "official"]
     }
     own = {k: proof[k] for k in ("paper", "cells", "premises", "facts")} | {"entries": entries}
-    return checker.certificate(proof["paper"], proof["rule"], proof["about"], own)
+    return checker._certificate(proof["paper"], proof["rule"], proof["about"], own)
 
 
 # --- true certificates ------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(left):
     record = own | {"entries": {"relations": [entry]}}
     refusals = (CertificateError, TypeError, ValueError, IndexError)
     with at_most(MOST), pytest.raises(refusals):
-        checker.certificate("p", "shares", {"entry": entry}, record)
+        checker._certificate("p", "shares", {"entry": entry}, record)
 
 
 def test_work_without_end_is_cut_off():
@@ -458,7 +458,7 @@ def test_work_without_end_is_cut_off():
     own = {"paper": "p", "cells": lines, "premises": [], "facts": {}}
     record = own | {"entries": {"relations": [entry]}}
     with pytest.raises(CertificateError, match="steps"):
-        checker.certificate("p", "shares", {"entry": entry}, record)
+        checker._certificate("p", "shares", {"entry": entry}, record)
 
 
 def test_tails_without_end_are_cut_off():
@@ -469,7 +469,7 @@ def test_tails_without_end_are_cut_off():
     entry = {"insignificant": {"cells": [f"t/{row}/c" for row in rows], "level": "0.2"}}
     own = {"paper": "p", "cells": [*lines, size], "premises": [["t", "", "statistic", "signed"]]}
     with pytest.raises(CertificateError, match="steps"):
-        checker.certificate(
+        checker._certificate(
             "p", "words", {"entry": entry}, own | {"facts": {}, "entries": {"claims": [entry]}}
         )
 
@@ -630,7 +630,7 @@ def agree(study):
         for about in _about(check, study, record["entries"]):
             if check.rule not in broken or not {"entry", "sample"} & about.keys():
                 with pytest.raises(CertificateError):  # one of them may be about another check
-                    checker.certificate(study.paper, check.rule, about, record)
+                    checker._certificate(study.paper, check.rule, about, record)
     return [(check.rule, check.verdict) for check in checks]
 
 
@@ -639,7 +639,7 @@ def altered(study, rng, times):
     numbers = list(study.record)
     for _ in range(times):
         printed = numbers[int(rng.integers(len(numbers)))]
-        changed, _ = trial.alter_digit(study.record.get(printed.id), rng)
+        changed, _ = operating_characteristics._alter_digit(study.record.get(printed.id), rng)
         study = replace(study, record=study.record.replace(changed))
     return study
 
@@ -670,11 +670,11 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES)
 def test_theorems_and_rules_agree_on_altered_tables(shape):
     rng = np.random.default_rng([SHAPES.index(shape), 3])
-    agree(altered(trial.honest_study(shape, 3, declared=True), rng, 15))
+    agree(altered(operating_characteristics.honest_study(shape, 3, declared=True), rng, 15))
 
 
 def test_theorems_and_rules_agree_on_a_mediation_that_does_not_add_up():
-    study = trial.honest_study(SHAPES[0], 3, declared=True)
+    study = operating_characteristics.honest_study(SHAPES[0], 3, declared=True)
     (entry,) = study.get("mediation")
     total = study.record.get(study.id(f"{entry['total']}/coef"))
     changed = replace(total, text=f"{float(total.text) + 1:.{total.decimals}f}")
@@ -697,9 +697,9 @@ def test_theorems_and_rules_agree_on_effects(seed, more):
 @pytest.mark.slow
 def test_theorems_and_rules_agree_on_many_altered_tables():
     rules = set()
-    for number, shape in enumerate(trial.SHAPES):
+    for number, shape in enumerate(operating_characteristics.SHAPES):
         rng = np.random.default_rng([number, 9])
-        study = altered(trial.honest_study(shape, 100, declared=True), rng, 25)
+        study = altered(operating_characteristics.honest_study(shape, 100, declared=True), rng, 25)
         rules |= {rule for rule, verdict in agree(study) if verdict == "impossible"}
     assert rules >= {"statistic", "stars", "classical errors", "order of moments",
                      "p value", "interval", "spread", "granularity", "0/1 variable"}  # fmt: skip
@@ -719,9 +719,9 @@ def test_the_tails_enclose_scipys(df, x):
 
 @pytest.mark.parametrize("df", [3, 50_001, 10**6, None])
 def test_far_and_long_tails_are_enclosed_without_work(df):
-    far = checker.tail(Ends(Fraction(10**5), Fraction(10**28)), df)
+    far = checker._tails(_Ends(Fraction(10**5), Fraction(10**28)), df)
     assert 0 <= far.low <= far.high < Fraction(1, 10**10)
-    near = checker.tail(Ends(Fraction(2), Fraction(2)), df)
+    near = checker._tails(_Ends(Fraction(2), Fraction(2)), df)
     wanted = 2 * (stats.norm if df is None else stats.t(df)).sf(2)
     assert near.low <= wanted <= near.high and near.high - near.low < Fraction(1, 10_000)
 
@@ -763,7 +763,7 @@ def test_what_the_verifier_does_not_confirm_is_not_called_impossible(ledger, mon
     check = next(c for c in ledger if c.rule == "stars" and c.verdict == "consistent")
     doctored = replace(check, verdict="impossible")
     study = ledger.study(check.paper)
-    monkeypatch.setattr("printproof.ledger.RULES", {"stars": lambda _: iter([doctored, check])})
+    monkeypatch.setattr("printproof._ledger.RULES", {"stars": lambda _: iter([doctored, check])})
     first, second = printproof.audit([study])
     assert (first.verdict, second) == ("undecided", check)
     assert "not called impossible" in first.reasoning and "does not confirm" in first.reasoning

@@ -10,7 +10,8 @@ import pytest
 
 from ftz.errors import EstimationError
 from printproof.errors import SearchError
-from printproof.witness import aims
+from printproof.witness import _aims
+from printproof.witness import nested as nested_aims
 from study.paths import data_dir
 from study.witness import within_city
 from study.witness.__main__ import main
@@ -198,20 +199,20 @@ def test_aims_keep_the_relations_that_the_middles_break():
     problem = within_city.declare(plan, 1.0)
     later = problem.models[1:]
     targets = [t for t in problem.targets if t.of in {m.name for m in later}]
-    aim = aims.nested(targets, later, np.random.default_rng(0))
+    aim = nested_aims(targets, later, np.random.default_rng(0))
     assert len(aim) == 29 and max(map(abs, aim.values())) < 0.9
 
     def implied(deviations):
         values = {
             (t.of, t.row, t.kind): t.value + deviations.get(t.name, 0) * t.half for t in targets
         }
-        aims._complete(values, later)
+        _aims._complete(values, later)
         return max(abs(values[t.of, t.row, t.kind] - t.value) / t.half for t in targets)
 
     assert implied(aim) < 0.9 < 1 < implied({})
     far = [replace(t, value=2 * t.value) if t.row == "FTZ" else t for t in targets]
     with pytest.raises(SearchError, match="relations of the columns"):
-        aims.nested(far, later, np.random.default_rng(0))
+        nested_aims(far, later, np.random.default_rng(0))
 
 
 def test_rows_are_drawn_so_that_the_command_is_trapped():

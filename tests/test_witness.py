@@ -13,8 +13,7 @@ import pytest
 from ftz import did
 from ftz.errors import EstimationError
 from helpers import numerical
-from printproof.witness.moments import mean_and_sd, regression, two_way_design
-from printproof.witness.solver import Block, Equation, solve
+from printproof.witness import Block, Design, Equation, solve
 from study import published, register, replication, witness
 from study.paths import data_dir
 from study.witness import layout as layout_module
@@ -169,30 +168,28 @@ def sample(seed=0):
 @pytest.mark.parametrize("j", [0, 2])
 def test_gradients_against_finite_differences(what, j):
     units, periods, y, x = sample()
-    design = two_way_design(units, periods)
-    found = regression(y, x, design)[j]
-    by_outcome = numerical(lambda v: getattr(regression(v, x, design)[j], what), y)
-    by_regressors = numerical(lambda v: getattr(regression(y, v, design)[j], what), x)
-    assert getattr(found, f"{what}_by_outcome") == pytest.approx(by_outcome, abs=2e-7)
-    assert getattr(found, f"{what}_by_regressors") == pytest.approx(by_regressors, abs=2e-7)
+    design = Design.two_way(units, periods)
+    fit = design.regress(y, x)
+    by_outcome = numerical(lambda v: getattr(design.regress(v, x), what)[j], y)
+    by_regressors = numerical(lambda v: getattr(design.regress(y, v), what)[j], x)
+    assert getattr(fit, f"{what}_by_outcome")[j] == pytest.approx(by_outcome, abs=2e-7)
+    assert getattr(fit, f"{what}_by_regressors")[j] == pytest.approx(by_regressors, abs=2e-7)
 
 
 def test_regression_is_the_estimator_of_the_book():
     units, periods, y, x = sample(1)
     frame = pd.DataFrame({"city": units, "year": periods, "y": y, "a": x[:, 0], "b": x[:, 1]})
-    ours = regression(
-        y, np.column_stack([np.ones(len(y)), x[:, :2]]), two_way_design(units, periods)
-    )
+    ours = Design.two_way(units, periods).regress(y, np.column_stack([np.ones(len(y)), x[:, :2]]))
     book, constant = did.twfe(frame, "y", "a", ["b"]), did.constant(frame, "y", "a", ["b"])
-    assert ours[1].value == pytest.approx(book.params["a"], rel=1e-9)
-    assert ours[2].statistic == pytest.approx(book.tstats["b"], rel=1e-9)
-    assert ours[0].value == pytest.approx(constant.params["const"], rel=1e-9)
-    assert ours[0].statistic == pytest.approx(constant.tstats["const"], rel=1e-9)
+    assert ours.value[1] == pytest.approx(book.params["a"], rel=1e-9)
+    assert ours.statistic[2] == pytest.approx(book.tstats["b"], rel=1e-9)
+    assert ours.value[0] == pytest.approx(constant.params["const"], rel=1e-9)
+    assert ours.statistic[0] == pytest.approx(constant.tstats["const"], rel=1e-9)
 
 
 def test_moment_gradients():
     x = np.random.default_rng(2).standard_normal(9)
-    _, mean_gradient, _, sd_gradient = mean_and_sd(x)
+    _, mean_gradient, _, sd_gradient = build_module._mean_and_sd(x)
     assert mean_gradient == pytest.approx(numerical(np.mean, x), abs=1e-8)
     assert sd_gradient == pytest.approx(numerical(lambda v: v.std(ddof=1), x), abs=1e-8)
 
@@ -205,7 +202,7 @@ def test_solver_meets_equations_inside_bounds_and_keeps_pins():
     block = Block(np.full(n, 0.4), np.zeros(n), np.ones(n), {0: 0.0, 1: 1.0})
 
     def equations(values):
-        mean, mean_gradient, sd, sd_gradient = mean_and_sd(values["x"])
+        mean, mean_gradient, sd, sd_gradient = build_module._mean_and_sd(values["x"])
         yield Equation((mean - 0.5) / 5e-4, {"x": mean_gradient / 5e-4})
         yield Equation((sd - 0.3) / 5e-4, {"x": sd_gradient / 5e-4})
 

@@ -202,7 +202,7 @@ def test_gradients_of_the_ratio_that_the_command_estimates():
 
 
 def test_newton_meets_equations_that_hold_each_other_up():
-    from printproof.witness.solver import Block, Equation, newton
+    from printproof.witness import Block, Equation, newton
 
     block = Block(np.full(3, 0.5), np.zeros(3), np.ones(3))
 

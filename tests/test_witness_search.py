@@ -15,18 +15,20 @@ from ftz import did
 from ftz.errors import EstimationError, PanelError
 from helpers import numerical
 from printproof.errors import RecordError, SearchError
-from printproof.witness import coverage, declared, workers
-from printproof.witness.moments import ERRORS, columns, two_way_design
-from printproof.witness.problem import (
+from printproof.witness import (
     Coefficient,
     Correlation,
+    Design,
     Model,
     Problem,
     RSquared,
     Target,
     Variable,
-    known,
+    coverage,
+    declared,
 )
+from printproof.witness import _workers as workers
+from printproof.witness._moments import ERRORS
 from study import replication
 from study.paths import data_dir
 from study.witness import anchors, example, quantities, ranges, readings, study
@@ -40,7 +42,7 @@ FOLDER = data_dir() / "witness"
 def small():
     """A small panel as values, with its design."""
     rng = np.random.default_rng(4)
-    sample = declared.balanced(5, 4)
+    sample = declared.PanelIndex.balanced(5, 4)
     values = {"one": np.ones(20), "x": rng.standard_normal(20), "d": rng.random(20)}
     values["y"] = values["x"] + values["d"] + rng.standard_normal(20)
     return sample, values
@@ -57,9 +59,9 @@ def test_gradients_of_standard_errors(small, errors, transformed):
     if transformed:
         design = readings.random_effects(sample.units, sample.periods, 2.0)
     x = np.column_stack([values["one"], values["x"], values["d"]])
-    fit = columns(values["y"], x, design, errors)
-    by_y = numerical(lambda v: columns(v, x, design, errors).error[1], values["y"])
-    by_x = numerical(lambda v: columns(values["y"], v, design, errors).error[1], x)
+    fit = design.regress(values["y"], x, errors)
+    by_y = numerical(lambda v: design.regress(v, x, errors).error[1], values["y"])
+    by_x = numerical(lambda v: design.regress(values["y"], v, errors).error[1], x)
     np.testing.assert_allclose(fit.error_by_outcome[1], by_y, atol=2e-8)
     np.testing.assert_allclose(fit.error_by_regressors[1], by_x, atol=2e-8)
 
@@ -68,7 +70,7 @@ def test_standard_errors_are_those_of_the_book(small):
     sample, values = small
     frame = pd.DataFrame({"city": sample.units, "year": sample.periods, **values})
     x = np.column_stack([values["one"], values["d"], values["x"]])
-    ours = columns(values["y"], x, sample.design).error[1]
+    ours = sample.design.regress(values["y"], x).error[1]
     theirs = did.twfe(frame, "y", "d", ["x"]).std_errors["d"]
     assert ours == pytest.approx(theirs, rel=1e-10)
 
@@ -82,7 +84,7 @@ def test_other_errors_are_those_of_statsmodels(small):
     short = x[:, :3]
     for ours, theirs in (("classical", "nonrobust"), ("robust", "HC1"), ("jackknife", "HC3")):
         wanted = sm.OLS(values["y"], x).fit(cov_type=theirs).bse[1:3]
-        found = columns(values["y"], short, sample.design, ours).error[1:3]
+        found = sample.design.regress(values["y"], short, ours).error[1:3]
         np.testing.assert_allclose(found, wanted, rtol=1e-9)
 
 
@@ -91,7 +93,7 @@ def test_gradients_of_quantities(small, kind):
     sample, values = small
     model = Model("m", "y", ("one", "x", "d"), sample.design)
     keep = np.flatnonzero(sample.units != 2)
-    part = declared.design(sample.units[keep], sample.periods[keep], sample.effects)
+    part = declared._design(sample.units[keep], sample.periods[keep], sample.effects)
     quantity = {
         "r2": RSquared("q", model),
         "correlation": Correlation("q", "x", "y"),
@@ -125,11 +127,11 @@ def test_the_largest_value_under_a_mean_and_a_spread_is_samuelsons():
     """With mean and sd printed, no value exceeds mean + sd (n-1)/sqrt(n)."""
     n, mean, sd, half = 12, 2.0, 1.0, 5e-4
     box = Variable("x", np.full(n, -20.0), np.full(n, 20.0))
-    first = known("first", np.eye(n)[0])
+    first = Variable.given("first", np.eye(n)[0])
     targets = (Target("m", "mean", "x", "", mean, half), Target("s", "sd", "x", "", sd, half))
-    problem = Problem((box, first, known("one", np.ones(n))), (), targets)
+    problem = Problem((box, first, Variable.given("one", np.ones(n))), (), targets)
     # the slope on a dummy of the first row, over a constant: x_1 less the mean of the others
-    model = Model("q", "x", ("one", "first"), declared.design(np.arange(n), np.zeros(n), ()))
+    model = Model("q", "x", ("one", "first"), declared._design(np.arange(n), np.zeros(n), ()))
     quantity = Coefficient("x1 less the others", model, "first")
     starts = [problem.find(np.random.default_rng(i)) for i in range(3)]
     found = problem.ranges([quantity], starts, max_iterations=400)[0]
@@ -163,7 +165,7 @@ def test_every_end_is_attained_by_a_panel_that_meets_the_print(small):
     tables = declared.print_tables(pd.DataFrame(values), sample, {"(1)": ("y", ["x"])})
     _, problem = declared.forget("p", tables)
     start = problem.find(np.random.default_rng(0))
-    value, reached = problem.extreme(Correlation("r", "x", "y"), start, 1)
+    value, reached = problem.bound(Correlation("r", "x", "y"), start, 1)
     assert reached.feasible
     assert value == pytest.approx(np.corrcoef(reached.values["x"], reached.values["y"])[0, 1])
     for name in ("x", "y"):
@@ -277,7 +279,7 @@ def test_a_robust_reading_is_met():
 
 def test_the_transformation_of_random_effects_is_the_known_one():
     """With a balanced panel theta is one less the root of 1/(1 + T ratio)."""
-    sample = declared.balanced(3, 4)
+    sample = declared.PanelIndex.balanced(3, 4)
     transform = readings.random_effects(sample.units, sample.periods, 2.0).transform
     theta = 1 - 1 / 3
     assert transform[0, 0] == pytest.approx(1 - theta / 4)
@@ -304,7 +306,7 @@ def test_witnesses_of_the_example_meet_its_tables():
     assert found.feasible
     frame = pd.DataFrame({v: found.values[v] for v in ("invest", "value", "capital")})
     printed = declared.print_tables(
-        frame, declared.balanced(example.UNITS, example.PERIODS), example.COLUMNS
+        frame, declared.PanelIndex.balanced(example.UNITS, example.PERIODS), example.COLUMNS
     )
     wanted = example.tables()
     assert printed["table2"] == wanted["table2"]
@@ -326,7 +328,7 @@ def test_coverage_anew():
 
 
 def test_more_steps_never_narrow_a_range():
-    few, more = (coverage.one(7, starts=1, steps=steps) for steps in (3, 30))
+    few, more = (coverage._one(7, starts=1, steps=steps) for steps in (3, 30))
     assert few["quantity"].tolist() == more["quantity"].tolist() and len(few) == 6
     assert (few["truth"] == more["truth"]).all()
     assert (more["low"] <= few["low"] + 1e-9).all() and (few["high"] <= more["high"] + 1e-9).all()
@@ -346,7 +348,7 @@ def test_the_command_writes_what_the_studies_found(tmp_path, capsys):
 @pytest.mark.nightly
 def test_coverage_of_the_file_is_reproduced():
     stored = pd.read_csv(FOLDER / "coverage.csv")
-    found = coverage.one(0)
+    found = coverage._one(0)
     part = stored[stored["study"] == 0].reset_index(drop=True)
     np.testing.assert_allclose(found["truth"], part["truth"], rtol=1e-5)
     assert found["inside"].all()
@@ -458,8 +460,8 @@ def test_a_missing_anchor_file_is_named(tmp_path):
 
 
 def test_the_two_way_design_of_a_declaration_is_the_books():
-    sample = declared.balanced(4, 3)
-    wanted = two_way_design(sample.units, sample.periods)
+    sample = declared.PanelIndex.balanced(4, 3)
+    wanted = Design.two_way(sample.units, sample.periods)
     np.testing.assert_allclose(
         sample.design.effects @ sample.design.effects.T, wanted.effects @ wanted.effects.T
     )

@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 MOST = {
     "bookworks": 46,
     "ftz": 201,
-    "printproof": 222,
+    "printproof": 65,
     "specgrid": 20,
     "study": 208,
-    "userpanel": 60,
+    "userpanel": 45,
 }
 #: Names that something outside calls: Sphinx, pytest's and Python's protocols.
 CALLED = {"main", "setup"}

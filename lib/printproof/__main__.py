@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import printproof
-from printproof import checker, explain
-from printproof.certificate import plain
+from printproof import _explain as explain
+from printproof import checker
+from printproof._certificate import plain
+from printproof._files import write_ledger
+from printproof._study import Study
 from printproof.errors import PrintproofError
-from printproof.files import write_ledger
-from printproof.importing import command as importing
+from printproof.importing import _command as importing
 from printproof.reading import read_file
-from printproof.study import Study
 
 #: Exit codes where all is well, a wanted verdict was not met, and input cannot be used.
 OK, NOT_MET, BAD_INPUT = 0, 1, 2

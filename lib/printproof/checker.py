@@ -38,15 +38,15 @@ class CertificateError(ValueError):
     """A certificate cannot be read, or does not prove what it claims."""
 
 
-def fail(reason: str) -> NoReturn:
+def _fail(reason: str) -> NoReturn:
     """Refuse."""
     raise CertificateError(reason)
 
 
-def demand(holds: object, otherwise: str) -> None:
+def _demand(holds: object, otherwise: str) -> None:
     """Refuse unless something holds."""
     if not holds:
-        fail(otherwise)
+        _fail(otherwise)
 
 
 # --- reading, with budgets --------------------------------------------------------------------
@@ -64,36 +64,36 @@ def read(text: str) -> dict[str, Any]:
     CertificateError
         Where it is anything else.
     """
-    demand(len(text) <= MOST_BYTES, f"it is longer than {MOST_BYTES} characters")
+    _demand(len(text) <= MOST_BYTES, f"it is longer than {MOST_BYTES} characters")
     depth = 0
     for mark in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text, re.DOTALL):
         depth += (mark in "[{") - (mark in "]}")
-        demand(depth <= MOST_DEPTH, f"it is nested deeper than {MOST_DEPTH} levels")
+        _demand(depth <= MOST_DEPTH, f"it is nested deeper than {MOST_DEPTH} levels")
     try:
         found = json.loads(
             text, object_pairs_hook=_object, parse_int=_int, parse_float=_no, parse_constant=_no
         )
     except json.JSONDecodeError as error:
-        fail(f"it is not JSON ({error})")
-    demand(isinstance(found, dict), "it is no JSON object")
+        _fail(f"it is not JSON ({error})")
+    _demand(isinstance(found, dict), "it is no JSON object")
     for piece in _strings(found):
         shown = piece.isprintable() and len(piece) <= 2000
-        demand(shown, "a text in it is longer than 2000 characters or cannot be printed")
+        _demand(shown, "a text in it is longer than 2000 characters or cannot be printed")
     return dict(found)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    demand(len(dict(pairs)) == len(pairs), "a key stands twice in it")
+    _demand(len(dict(pairs)) == len(pairs), "a key stands twice in it")
     return dict(pairs)
 
 
 def _int(text: str) -> int:
-    demand(len(text) <= MOST_DIGITS, f"a number in it has more than {MOST_DIGITS} digits")
+    _demand(len(text) <= MOST_DIGITS, f"a number in it has more than {MOST_DIGITS} digits")
     return int(text)
 
 
 def _no(text: str) -> NoReturn:
-    fail(f"it holds the number {text[:20]} outside quotes; only whole numbers stand so")
+    _fail(f"it holds the number {text[:20]} outside quotes; only whole numbers stand so")
 
 
 def _strings(tree: Any) -> Iterator[str]:
@@ -108,31 +108,31 @@ def _strings(tree: Any) -> Iterator[str]:
 _DECIMAL = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,2}))?", re.A)
 
 
-def decimal(text: Any) -> tuple[Fraction, Fraction]:
+def _decimal(text: Any) -> tuple[Fraction, Fraction]:
     """Return a printed number and the unit of its last digit."""
     match = _DECIMAL.fullmatch(text) if isinstance(text, str) and len(text) <= 50 else None
-    demand(match and (match[2] or match[3]), f"{text!r:.60} is no printed number")
+    _demand(match and (match[2] or match[3]), f"{text!r:.60} is no printed number")
     sign, whole, part, power = match.groups(default="")  # type: ignore[union-attr]
     digits = whole.replace(",", "") + part
-    demand(len(digits) <= MOST_DIGITS, f"{text:.60} has more than {MOST_DIGITS} digits")
+    _demand(len(digits) <= MOST_DIGITS, f"{text:.60} has more than {MOST_DIGITS} digits")
     unit = Fraction(10) ** (int(power or 0) - len(part))
     return Fraction(int(sign + digits)) * unit, unit
 
 
-def rational(text: Any) -> Fraction:
+def _rational(text: Any) -> Fraction:
     """Read a premise's number: a decimal, a whole number or a quotient of two."""
     if isinstance(text, int) and not isinstance(text, bool):
         return Fraction(_int(str(text)))
     over, bar, under = text.partition("/") if isinstance(text, str) else ("", "", "")
-    bottom = decimal(under)[0] if bar else Fraction(1)
-    demand(bottom, f"{text!r:.60} divides by zero")
-    return decimal(over)[0] / bottom
+    bottom = _decimal(under)[0] if bar else Fraction(1)
+    _demand(bottom, f"{text!r:.60} divides by zero")
+    return _decimal(over)[0] / bottom
 
 
-def texts(about: Any, *keys: str) -> list[str]:
+def _texts(about: Any, *keys: str) -> list[str]:
     """Return texts of an object that has exactly these keys."""
-    demand(isinstance(about, dict) and set(about) == set(keys), f"expected only {', '.join(keys)}")
-    demand(all(isinstance(about[k], str) for k in keys), f"{', '.join(keys)} must be texts")
+    _demand(isinstance(about, dict) and set(about) == set(keys), f"expected only {', '.join(keys)}")
+    _demand(all(isinstance(about[k], str) for k in keys), f"{', '.join(keys)} must be texts")
     return [about[k] for k in keys]
 
 
@@ -140,7 +140,7 @@ def texts(about: Any, *keys: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Ends:
+class _Ends:
     """A closed interval with rational ends; ``None`` where it has no end.
 
     Sums, products and the like hold what numbers inside can give; ``<=``, ``<``, ``equals``
@@ -154,7 +154,7 @@ class Ends:
     def both(self) -> tuple[Fraction, Fraction]:
         """Both ends, which must exist."""
         if self.low is None or self.high is None:
-            fail("a number printed as a bound is multiplied, divided or counted")
+            _fail("a number printed as a bound is multiplied, divided or counted")
         return self.low, self.high
 
     @property
@@ -162,83 +162,83 @@ class Ends:
         """Both ends as texts."""
         return [None if end is None else str(end) for end in (self.low, self.high)]
 
-    def __neg__(self) -> Ends:
-        return Ends(*(None if end is None else -end for end in (self.high, self.low)))
+    def __neg__(self) -> _Ends:
+        return _Ends(*(None if end is None else -end for end in (self.high, self.low)))
 
-    def __add__(self, other: Number) -> Ends:
-        (a, b), (c, d) = (self.low, self.high), (exactly(other).low, exactly(other).high)
-        return Ends(
+    def __add__(self, other: Number) -> _Ends:
+        (a, b), (c, d) = (self.low, self.high), (_exactly(other).low, _exactly(other).high)
+        return _Ends(
             None if a is None or c is None else a + c, None if b is None or d is None else b + d
         )
 
-    def __sub__(self, other: Number) -> Ends:
-        return self + -exactly(other)
+    def __sub__(self, other: Number) -> _Ends:
+        return self + -_exactly(other)
 
-    def __rsub__(self, other: Number) -> Ends:
-        return exactly(other) - self
+    def __rsub__(self, other: Number) -> _Ends:
+        return _exactly(other) - self
 
-    def __mul__(self, other: Number) -> Ends:
-        products = [a * b for a in self.both for b in exactly(other).both]
-        return Ends(min(products), max(products))
+    def __mul__(self, other: Number) -> _Ends:
+        products = [a * b for a in self.both for b in _exactly(other).both]
+        return _Ends(min(products), max(products))
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Number) -> Ends:
-        low, high = exactly(other).both
-        demand(not low <= 0 <= high, "a divisor may be zero")
-        return self * Ends(1 / high, 1 / low)
+    def __truediv__(self, other: Number) -> _Ends:
+        low, high = _exactly(other).both
+        _demand(not low <= 0 <= high, "a divisor may be zero")
+        return self * _Ends(1 / high, 1 / low)
 
-    def __abs__(self) -> Ends:
+    def __abs__(self) -> _Ends:
         low, high = self.both
         sizes = abs(low), abs(high)
-        return Ends(Fraction(0) if low <= 0 <= high else min(sizes), max(sizes))
+        return _Ends(Fraction(0) if low <= 0 <= high else min(sizes), max(sizes))
 
-    def square(self) -> Ends:
+    def square(self) -> _Ends:
         """Return the squares of the members."""
         low, high = abs(self).both
-        return Ends(low * low, high * high)
+        return _Ends(low * low, high * high)
 
     def whole(self) -> range:
         """Return the whole numbers inside."""
         low, high = self.both
         return range(ceil(low), floor(high) + 1)
 
-    def __le__(self, other: Number) -> Demand:
-        return Demand(self, "at most", exactly(other))
+    def __le__(self, other: Number) -> _Demand:
+        return _Demand(self, "at most", _exactly(other))
 
-    def __ge__(self, other: Number) -> Demand:
-        return exactly(other) <= self
+    def __ge__(self, other: Number) -> _Demand:
+        return _exactly(other) <= self
 
-    def __lt__(self, other: Number) -> Demand:
-        return Demand(self, "less than", exactly(other))
+    def __lt__(self, other: Number) -> _Demand:
+        return _Demand(self, "less than", _exactly(other))
 
-    def __gt__(self, other: Number) -> Demand:
-        return exactly(other) < self
+    def __gt__(self, other: Number) -> _Demand:
+        return _exactly(other) < self
 
-    def equals(self, other: Number) -> Demand:
+    def equals(self, other: Number) -> _Demand:
         """Demand equality."""
-        return Demand(self, "equals", exactly(other))
+        return _Demand(self, "equals", _exactly(other))
 
-    def is_whole(self) -> Demand:
+    def is_whole(self) -> _Demand:
         """Demand a whole number."""
-        return Demand(self, "is whole", self)
+        return _Demand(self, "is whole", self)
 
 
-Number = Ends | Fraction | int
+Number = _Ends | Fraction | int
 
 
-def exactly(value: Number) -> Ends:
+def _exactly(value: Number) -> _Ends:
     """Return the interval of one number; an interval stays."""
-    return value if isinstance(value, Ends) else Ends(Fraction(value), Fraction(value))
+    return value if isinstance(value, _Ends) else _Ends(Fraction(value), Fraction(value))
 
 
 @dataclass(frozen=True)
-class Demand:
+class _Demand:
     """What two quantities must obey: a relation of :data:`RELATED`."""
 
-    left: Ends
+    left: _Ends
     relation: str
-    right: Ends
+    right: _Ends
 
     @property
     def possible(self) -> bool:
@@ -258,10 +258,10 @@ class Demand:
         return {"left": self.left.texts, "relation": self.relation, "right": self.right.texts}
 
 
-RELATED: dict[str, Callable[[Ends, Ends], Demand]] = {
-    "equals": Ends.equals,
-    "at most": Ends.__le__,
-    "less than": Ends.__lt__,
+RELATED: dict[str, Callable[[_Ends, _Ends], _Demand]] = {
+    "equals": _Ends.equals,
+    "at most": _Ends.__le__,
+    "less than": _Ends.__lt__,
     "is whole": lambda left, _: left.is_whole(),
 }
 
@@ -274,7 +274,7 @@ _CELL = (*PLACE, "text", "stars", "kind")
 
 
 @dataclass
-class Print:
+class _Print:
     """Printed cells, premises, declared entries and facts; it notes which of them were used.
 
     A premise stands at (table, column, key), where an empty name means all of them.
@@ -294,12 +294,12 @@ class Print:
     def tick(self, steps: int = 1) -> None:
         """Refuse once the work is too much."""
         self.steps += steps
-        demand(self.steps <= MOST_STEPS, f"it takes more than {MOST_STEPS} steps")
+        _demand(self.steps <= MOST_STEPS, f"it takes more than {MOST_STEPS} steps")
 
-    def tail(self, size: Ends, df: int | None) -> Ends:
+    def tail(self, size: _Ends, df: int | None) -> _Ends:
         """Return :func:`tail`, whose two series count a step for every 25 terms."""
         self.tick(1 + min(df or 800, MOST_DF) // 25)
-        return tail(size, df)
+        return _tails(size, df)
 
     def has(self, *place: str) -> bool:
         """Say whether a cell is printed."""
@@ -308,28 +308,28 @@ class Print:
     def cell(self, *place: str) -> tuple[str, str, str]:
         """Return text, stars and kind of a cell, and note its use."""
         self.tick()
-        demand(place in self.cells, f"no cell {'/'.join(place)!r:.200} is printed")
+        _demand(place in self.cells, f"no cell {'/'.join(place)!r:.200} is printed")
         self.used[place] = None  # type: ignore[index]
         return self.cells[place]  # type: ignore[index]
 
-    def value(self, *place: str) -> Ends:
+    def value(self, *place: str) -> _Ends:
         """Return the numbers that a printed cell allows, by its kind and declared rounding.
 
         Half a unit of the last digit to either side if rounded; up to a unit away from
         zero if truncated; all of these if nothing is declared.
         """
         text, _, kind = self.cell(*place)
-        number, unit = decimal(text.removesuffix("+") if kind == "over" else text)
+        number, unit = _decimal(text.removesuffix("+") if kind == "over" else text)
         if kind in {"count", "over", "under"}:
-            demand(kind != "count" or number.denominator == 1, f"the count {text} is not whole")
-            return Ends(None if kind == "under" else number, None if kind == "over" else number)
-        demand(kind == "rounded", f"'{text}' is printed as {kind!r:.40}: that defines no interval")
+            _demand(kind != "count" or number.denominator == 1, f"the count {text} is not whole")
+            return _Ends(None if kind == "under" else number, None if kind == "over" else number)
+        _demand(kind == "rounded", f"'{text}' is printed as {kind!r:.40}: that defines no interval")
         rounding = self.premise("rounding", place[0], place[2])
         if rounding in {"nearest", "half_even"}:
-            return Ends(number - unit / 2, number + unit / 2)
-        demand(rounding in {None, "truncated", "unknown"}, f"rounding {rounding!r:.40} is unknown")
+            return _Ends(number - unit / 2, number + unit / 2)
+        _demand(rounding in {None, "truncated", "unknown"}, f"rounding {rounding!r:.40} is unknown")
         inner = 0 if rounding == "truncated" else unit / 2
-        return Ends(
+        return _Ends(
             number - (inner if number > 0 else unit), number + (inner if number < 0 else unit)
         )
 
@@ -344,7 +344,7 @@ class Print:
     def need(self, key: str, wanted: Sequence[str], table: str, column: str = "") -> Any:
         """Return a premise that must be declared as one of the wanted values."""
         found = self.premise(key, table, column)
-        demand(found in wanted, f"{table}: '{key}' must be declared as {' or '.join(wanted)}")
+        _demand(found in wanted, f"{table}: '{key}' must be declared as {' or '.join(wanted)}")
         return found
 
     def entry(self, section: str, about: Any) -> dict[str, Any]:
@@ -354,27 +354,27 @@ class Print:
         that states something in its own right is refused: it could say anything.
         """
         entry = about["entry"]
-        demand(list(about) == ["entry"] and isinstance(entry, dict), "expected one entry")
+        _demand(list(about) == ["entry"] and isinstance(entry, dict), "expected one entry")
         if self.entries is None:
             free = "a declared statement needs --record FILE.yml"
-            demand(set(entry) <= set(ENTRIES.get(section) or fail(free)), "an entry says more")
+            _demand(set(entry) <= set(ENTRIES.get(section) or _fail(free)), "an entry says more")
         else:
-            demand(entry in self.entries.get(section, []), f"no such entry is declared: {section}")
+            _demand(entry in self.entries.get(section, []), f"no such entry is declared: {section}")
         return dict(entry)
 
-    def fact(self, name: str) -> Ends:
+    def fact(self, name: str) -> _Ends:
         """Return a fact's interval and note its use."""
         ends = self.used_facts.setdefault(name, self.facts.get(name, []))
-        demand(isinstance(ends, list) and len(ends) == 2, f"there is no fact {name!r:.80}")
-        low, high = (rational(end) for end in ends)
-        demand(low <= high, "the ends of a fact are the wrong way round")
-        return Ends(low, high)
+        _demand(isinstance(ends, list) and len(ends) == 2, f"there is no fact {name!r:.80}")
+        low, high = (_rational(end) for end in ends)
+        _demand(low <= high, "the ends of a fact are the wrong way round")
+        return _Ends(low, high)
 
     def at(self, place: Any, statistic: str = "") -> Place:
         """Find the one printed cell whose names, joined by slashes, are these."""
         wanted = f"{place}/{statistic}" if statistic else place
         found = [cell for cell in self.cells if "/".join(cell) == wanted]
-        demand(len(found) == 1, f"{len(found)} cells are printed at {wanted!r:.200}")
+        _demand(len(found) == 1, f"{len(found)} cells are printed at {wanted!r:.200}")
         self.used[found[0]] = None
         return found[0]
 
@@ -385,13 +385,13 @@ class Print:
         self.listed[f"{table}/{column}"] = None
         return [place[1] for place in found]
 
-    def statistic(self, table: str, row: str, column: str) -> Ends:
+    def statistic(self, table: str, row: str, column: str) -> _Ends:
         """Return the statistic of a coefficient: printed, or coefficient over standard error."""
         if self.has(table, row, column, "statistic"):
             return self.value(table, row, column, "statistic")
         return self.value(table, row, column, "coef") / self.value(table, row, column, "se")
 
-    def variance(self, table: str, row: str, column: str) -> Ends:
+    def variance(self, table: str, row: str, column: str) -> _Ends:
         """Return the squared standard error: printed, or coefficient over statistic."""
         if self.has(table, row, column, "se"):
             return self.value(table, row, column, "se").square()
@@ -406,7 +406,7 @@ class Print:
     def count(self, *place: str) -> int:
         """Return an exact whole number, at least one."""
         low, high = self.value(*place).both
-        demand(low == high >= 1 and low.denominator == 1, f"{'/'.join(place)!r:.200} is no count")
+        _demand(low == high >= 1 and low.denominator == 1, f"{'/'.join(place)!r:.200} is no count")
         return int(low)
 
 
@@ -432,12 +432,12 @@ ONE = 10**80
 MOST_DF = 50_000
 
 
-def tail(size: Ends, df: int | None) -> Ends:
+def _tails(size: _Ends, df: int | None) -> _Ends:
     """Enclose P(|T| > x) for x in an interval; ``df=None`` is the normal distribution."""
     low, high = size.both
-    demand(low >= 0 and (df is None or df >= 1), "a size is negative, or degrees of freedom are")
+    _demand(low >= 0 and (df is None or df >= 1), "a size is negative, or degrees of freedom are")
     grid = 10**12
-    return Ends(
+    return _Ends(
         Fraction(max(_tail(high, df)[0] * grid // ONE, 0), grid),
         Fraction(-(-_tail(low, df)[1] * grid // ONE), grid),
     )
@@ -536,21 +536,21 @@ def _pi() -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Finding:
+class _Finding:
     """A theorem's sentence, and its cases, each with demands that must hold together."""
 
     says: str
-    cases: Iterable[tuple[str, Iterable[Demand]]]
+    cases: Iterable[tuple[str, Iterable[_Demand]]]
 
 
-def only(says: str, *demands: Demand) -> Finding:
+def _only(says: str, *demands: _Demand) -> _Finding:
     """Return a finding with one case."""
-    return Finding(says, [("the only case", demands)])
+    return _Finding(says, [("the only case", demands)])
 
 
-def statistic(p: Print, about: Any) -> Finding:
+def _statistic(p: _Print, about: Any) -> _Finding:
     """``coefficient / error = statistic``, or sizes; near error 0 by ``statistic * error``."""
-    place = texts(about, "table", "row", "column")
+    place = _texts(about, "table", "row", "column")
     p.need("scale", ("linear",), place[0], place[2])
     effect, error, t = (p.value(*place, key) for key in ("coef", "se", "statistic"))
     if error.both[0] <= 0:
@@ -560,31 +560,31 @@ def statistic(p: Print, about: Any) -> Finding:
     cases = {"signed": [signed], "absolute": [size]}
     said = p.premise("statistic", place[0], place[2])
     says = "the coefficient over its standard error is the statistic"
-    return Finding(says, [(k, v) for k, v in cases.items() if said in {k, None, "unknown"}])
+    return _Finding(says, [(k, v) for k, v in cases.items() if said in {k, None, "unknown"}])
 
 
-def p_values(p: Print, table: str, column: str) -> None:
+def _p_values(p: _Print, table: str, column: str) -> None:
     """Demand that what stands under p are p values: all lie from 0 to 1, or it is declared."""
     if p.premise("p_column", table, column) == "p values":
         return
     under = [c for c in p.cells if (c[0], c[2], c[3]) == (table, column, "p")]
     p.listed[f"{table}/{column}"] = None
     for text, _, kind in [p.cell(*place) for place in under]:
-        odd = kind in {"rounded", "count"} and not 0 <= decimal(text)[0] <= 1
-        demand(not odd, f"{table}: {text:.20} under p is no p value: 'p_column' must be declared")
+        odd = kind in {"rounded", "count"} and not 0 <= _decimal(text)[0] <= 1
+        _demand(not odd, f"{table}: {text:.20} under p is no p value: 'p_column' must be declared")
 
 
-def not_negative(p: Print, about: Any) -> Finding:
+def _not_negative(p: _Print, about: Any) -> _Finding:
     """``0 <= standard error`` and ``0 <= p value``."""
-    table, _, column = place = texts(about, "table", "row", "column")
+    table, _, column = place = _texts(about, "table", "row", "column")
     says = "no standard error and no p value is negative"
     if p.has(*place, "se") and not (error := p.value(*place, "se") >= 0).possible:
-        return only(says, error)
-    p_values(p, table, column)
-    return only(says, p.value(*place, "p") >= 0)
+        return _only(says, error)
+    _p_values(p, table, column)
+    return _only(says, p.value(*place, "p") >= 0)
 
 
-def distributions(p: Print, table: str, row: str, column: str) -> list[int | None]:
+def _distributions(p: _Print, table: str, row: str, column: str) -> list[int | None]:
     """Return the degrees of freedom, ``None`` for the normal: printed beside, or declared.
 
     *residual* is n less the printed coefficients, and perhaps an unprinted constant.
@@ -596,86 +596,88 @@ def distributions(p: Print, table: str, row: str, column: str) -> list[int | Non
         rows = p.rows(table, column)
         free = p.size(table, column) - len(rows)
         return [free] if set(rows) & set(CONSTANTS) else [free, free - 1]
-    demand(df == "normal" or isinstance(df, int), f"{table}, {column}: 'df' must be declared")
+    _demand(df == "normal" or isinstance(df, int), f"{table}, {column}: 'df' must be declared")
     return [None if df == "normal" else int(df)]
 
 
-def named(df: int | None) -> str:
+def _named(df: int | None) -> str:
     """Name a distribution."""
     return "the normal distribution" if df is None else f"t with {df} degrees of freedom"
 
 
-def stars(p: Print, about: Any) -> Finding:
+def _stars(p: _Print, about: Any) -> _Finding:
     """``P(beyond the statistic) <= level`` of the mark, and ``>=`` the level of the next mark.
 
     A one-sided tail is half as large and, as the side is not known, only bounds the mark.
     """
-    table, row, column = place = texts(about, "table", "row", "column")
+    table, row, column = place = _texts(about, "table", "row", "column")
     levels = p.premise("stars", table, column)
-    demand(isinstance(levels, dict), f"{table}: 'stars' must be declared as marks with levels")
+    _demand(isinstance(levels, dict), f"{table}: 'stars' must be declared as marks with levels")
     one = p.need("tails", ("one", "two"), table, column) == "one"
     order, mark = ["", *sorted(levels, key=len)], p.cell(*place, "coef")[1]
-    demand(mark in order, f"the mark {mark!r:.20} has no declared level")
+    _demand(mark in order, f"the mark {mark!r:.20} has no declared level")
     if not mark:
-        demand(row not in CONSTANTS, "a constant may go without a mark")
+        _demand(row not in CONSTANTS, "a constant may go without a mark")
         tested = p.premise("unmarked", table, column) == "tested"
         for at, name in ((0, table),) if tested else ((1, row), (2, column)):
             starred = [c for c in p.cells if (c[0], c[at]) == (table, name) and p.cells[c][1]]
             why = f"nothing is marked in {name!r:.80}: 'unmarked' must be declared as tested"
-            p.cell(*(starred or fail(why))[0])
+            p.cell(*(starred or _fail(why))[0])
     above = [] if one else order[order.index(mark) + 1 :]
     size = abs(p.statistic(*place))
 
-    def demands(df: int | None) -> Iterator[Demand]:
+    def demands(df: int | None) -> Iterator[_Demand]:
         beyond = p.tail(size, df) * Fraction(1, 2 if one else 1)
         if mark:
-            yield beyond <= rational(levels[mark])
+            yield beyond <= _rational(levels[mark])
         for next_mark in above[:1]:
-            yield rational(levels[next_mark]) <= beyond
+            yield _rational(levels[next_mark]) <= beyond
 
     says = f"{repr(mark) if mark else 'no mark'} stands beside the statistic that it needs"
-    return Finding(says, [(named(df), demands(df)) for df in distributions(p, *place)])
+    return _Finding(says, [(_named(df), demands(df)) for df in _distributions(p, *place)])
 
 
-def p_value(p: Print, about: Any) -> Finding:
+def _p_value(p: _Print, about: Any) -> _Finding:
     """``P(|T| > statistic) = p``, two-sided."""
-    table, _, column = place = texts(about, "table", "row", "column")
+    table, _, column = place = _texts(about, "table", "row", "column")
     p.need("tails", ("two",), table, column)
-    p_values(p, table, column)
+    _p_values(p, table, column)
     value, size = p.value(*place, "p"), abs(p.statistic(*place))
-    cases = [(named(df), [p.tail(size, df).equals(value)]) for df in distributions(p, *place)]
-    return Finding("the p value is the tail beyond the statistic", cases)
+    cases = [(_named(df), [p.tail(size, df).equals(value)]) for df in _distributions(p, *place)]
+    return _Finding("the p value is the tail beyond the statistic", cases)
 
 
-def interval(p: Print, about: Any) -> Finding:
+def _interval(p: _Print, about: Any) -> _Finding:
     """``low <= b <= high``; on a linear scale ``(low + high)/2 = b``, and the width is the level's.
 
     With standard error s, ``P(|T| > (high - low) / (2 s)) = 1 - level``.
     """
-    table, _, column = place = texts(about, "table", "row", "column")
+    table, _, column = place = _texts(about, "table", "row", "column")
     low, b, high = (p.value(*place, key) for key in ("ci_low", "coef", "ci_high"))
     inside = [low <= b, b <= high]
     says = "the interval holds the estimate, in its middle and with the width of its level"
     scale = p.premise("scale", table, column)
-    demand(scale not in {None, "unknown"}, f"{table}: 'scale' must be declared")
-    demand(
+    _demand(scale not in {None, "unknown"}, f"{table}: 'scale' must be declared")
+    _demand(
         p.premise("errors", table, column) != "bootstrap", "a bootstrap has intervals of its own"
     )
     if scale != "linear":
-        return only(says, *inside)
+        return _only(says, *inside)
     inside.append(((low + high) / 2).equals(b))
     level = p.premise("level", table, column)
     if level is None or not p.has(*place, "se"):
-        return only(says, *inside)
+        return _only(says, *inside)
     width = abs((high - low) / (2 * p.value(*place, "se")))
-    rest = 1 - rational(level)
-    cases = [(df, [*inside, p.tail(width, df).equals(rest)]) for df in distributions(p, *place)]
-    return Finding(says, [(named(df), demands) for df, demands in cases])
+    rest = 1 - _rational(level)
+    cases = [(df, [*inside, p.tail(width, df).equals(rest)]) for df in _distributions(p, *place)]
+    return _Finding(says, [(_named(df), demands) for df, demands in cases])
 
 
-def moment(p: Print, about: Any) -> tuple[Callable[[str], Ends], Callable[[str], bool], str, str]:
+def _moment(
+    p: _Print, about: Any
+) -> tuple[Callable[[str], _Ends], Callable[[str], bool], str, str]:
     """Return a variable's moments by their column, whether one is printed, table and variable."""
-    table, row = texts(about, "table", "variable")
+    table, row = _texts(about, "table", "variable")
     return (
         lambda c: p.value(table, row, c, "value"),
         lambda c: p.has(table, row, c, "value"),
@@ -684,44 +686,44 @@ def moment(p: Print, about: Any) -> tuple[Callable[[str], Ends], Callable[[str],
     )
 
 
-def plain(p: Print, *tables: str) -> None:
+def _plain(p: _Print, *tables: str) -> None:
     """Demand moments of the n rows beside, in one unit, none trimmed, each row counted once."""
     for table in tables:
         p.need("moments", ("same rows",), table)
         p.need("weights", ("none",), table)
 
 
-def order(p: Print, about: Any) -> Finding:
+def _order(p: _Print, about: Any) -> _Finding:
     """``min <= mean <= max`` of the same rows, with any weights; ``sd >= 0`` always."""
-    of, has, table, _ = moment(p, about)
+    of, has, table, _ = _moment(p, about)
     if has("sd") and not (negative := of("sd") >= 0).possible:
-        return only("no standard deviation is negative", negative)
+        return _only("no standard deviation is negative", negative)
     p.need("moments", ("same rows",), table)
     demands = [of("min") <= of("mean"), of("mean") <= of("max")]
-    return only("the mean lies between the ends", *demands)
+    return _only("the mean lies between the ends", *demands)
 
 
-def range_(p: Print, about: Any) -> Finding:
+def _range(p: _Print, about: Any) -> _Finding:
     """``2 sd^2 <= (max - min)^2``: a variance is a mean of half squared differences."""
-    of, _, table, _ = moment(p, about)
-    plain(p, table)
+    of, _, table, _ = _moment(p, about)
+    _plain(p, table)
     wanted = 2 * of("sd").square() <= (of("max") - of("min")).square()
-    return only("the standard deviation is at most the range over the root of two", wanted)
+    return _only("the standard deviation is at most the range over the root of two", wanted)
 
 
-def spread(p: Print, about: Any) -> Finding:
+def _spread(p: _Print, about: Any) -> _Finding:
     """Both ends are attained and none is passed (Bhatia and Davis 2000), for n >= 3.
 
     ``(mean-min)^2 + (max-mean)^2 + ((max-mean)-(mean-min))^2 / (n-2) <= n sd^2`` and
     ``(n-1) sd^2 <= n (max-mean) (mean-min)``: divisor n - 1 or n, whichever is weaker.
     """
-    of, _, table, row = moment(p, about)
-    plain(p, table)
+    of, _, table, row = _moment(p, about)
+    _plain(p, table)
     n = p.count(table, row, "n", "value")
-    demand(n >= 3, "fewer than three observations")
+    _demand(n >= 3, "fewer than three observations")
     below, above, square = of("mean") - of("min"), of("max") - of("mean"), of("sd").square()
     least = below.square() + above.square() + (above - below).square() / (n - 2)
-    return only(
+    return _only(
         "the standard deviation lies between the bounds that mean, ends and n set",
         least <= n * square,
         (n - 1) * square <= n * above * below,
@@ -732,22 +734,22 @@ def spread(p: Print, about: Any) -> Finding:
 MOST_COUNTS = 60
 
 
-def dummy(p: Print, about: Any) -> Finding:
+def _dummy(p: _Print, about: Any) -> _Finding:
     """``mean = count/n`` and ``sd^2 = mean (1 - mean) n/divisor``, the divisor n - 1 or n."""
-    of, has, table, row = moment(p, about)
+    of, has, table, row = _moment(p, about)
     p.need("kind", ("dummy",), table, row)
-    plain(p, table)
+    _plain(p, table)
     n, mean = p.count(table, row, "n", "value"), of("mean")
     counts = (n * mean).whole()
     says = "n times the mean of a 0/1 variable is a count, which fixes the standard deviation"
     if not counts:
-        return only(says, (n * mean).is_whole())
+        return _only(says, (n * mean).is_whole())
     few = len(counts) <= MOST_COUNTS
     shares = (
-        [(f"{c} ones", exactly(Fraction(c, n))) for c in counts] if few else [("many ones", mean)]
+        [(f"{c} ones", _exactly(Fraction(c, n))) for c in counts] if few else [("many ones", mean)]
     )
 
-    def demands(share: Ends, divisor: int) -> Iterator[Demand]:
+    def demands(share: _Ends, divisor: int) -> Iterator[_Demand]:
         yield share.equals(mean)
         yield mean >= 0
         if has("sd") and n > 1:
@@ -755,91 +757,91 @@ def dummy(p: Print, about: Any) -> Finding:
             yield (variance * Fraction(n, divisor)).equals(of("sd").square())
 
     divisors = [n - 1, n] if n > 1 else [n]
-    return Finding(
+    return _Finding(
         says, [(f"{k}, divisor {d}", demands(s, d)) for k, s in shares for d in divisors]
     )
 
 
-def granularity(p: Print, about: Any) -> Finding:
+def _granularity(p: _Print, about: Any) -> _Finding:
     """Let sums of whole numbers be whole, and those of their squares too, of the same parity.
 
     ``n mean / unit`` and ``(divisor (sd/unit)^2 + sum^2/n - sum) / 2`` are whole (GRIM,
     Brown and Heathers 2017; GRIMMER, Anaya 2016).  Of n whole numbers with this sum, n - rest
     equal and rest one more vary least (Allard 2018).  A mean of k items has the unit 1/k.
     """
-    of, has, table, row = moment(p, about)
+    of, has, table, row = _moment(p, about)
     items = p.premise("items", table, row)
     if items is None:
         p.need("kind", ("count",), table, row)
-    plain(p, table)
-    n, unit = p.count(table, row, "n", "value"), rational(p.premise("unit", table, row) or 1)
-    unit /= 1 if items is None else rational(items)
-    demand(unit > 0, "a unit is positive")
+    _plain(p, table)
+    n, unit = p.count(table, row, "n", "value"), _rational(p.premise("unit", table, row) or 1)
+    unit /= 1 if items is None else _rational(items)
+    _demand(unit > 0, "a unit is positive")
     times = n * of("mean") / unit
     ends = [(of(end) / unit).is_whole() for end in ("min", "max") if has(end)]
     says, sums = "means and variances of whole numbers come in steps", times.whole()
     if not sums or not has("sd") or n < 2 or len(sums) > MOST_COUNTS:
-        return only(says, times.is_whole(), *ends)
+        return _only(says, times.is_whole(), *ends)
 
-    def demands(amount: int, divisor: int) -> Iterator[Demand]:
+    def demands(amount: int, divisor: int) -> Iterator[_Demand]:
         yield from ends
         around, rest = divisor * (of("sd") / unit).square(), amount % n
-        yield exactly(Fraction(rest * (n - rest), n)) <= around
+        yield _exactly(Fraction(rest * (n - rest), n)) <= around
         yield ((around + Fraction(amount**2, n) - amount) / 2).is_whole()
 
     pairs = [(a, d) for a in sums for d in (n - 1, n)]
-    return Finding(says, [(f"sum {a}, divisor {d}", demands(a, d)) for a, d in pairs])
+    return _Finding(says, [(f"sum {a}, divisor {d}", demands(a, d)) for a, d in pairs])
 
 
-def percentage(p: Print, about: Any) -> Finding:
+def _percentage(p: _Print, about: Any) -> _Finding:
     """``n value / 100`` (or 1000) is a count from 0 to n; n stands beside it or under it."""
-    table, row, column = texts(about, "table", "row", "column")
-    plain(p, table)
+    table, row, column = _texts(about, "table", "row", "column")
+    _plain(p, table)
     beside = column != "mean" and p.has(table, row, "mean", "value")
     names = [column] if beside else [column, row]
     found = [w for w in (p.premise("percent", table, name) for name in names) if w is not None]
-    whole, value = rational((found or [0])[0]), p.value(table, row, column, "value")
-    demand(whole > 0, f"{table}: {row!r:.80} is not declared as a percentage")
+    whole, value = _rational((found or [0])[0]), p.value(table, row, column, "value")
+    _demand(whole > 0, f"{table}: {row!r:.80} is not declared as a percentage")
     places = [*((row, c) for c in SIZES), *((r, column) for r in SIZES)]
     size = next((at for at in places if p.has(table, *at, "value")), places[0])
     n = p.count(table, *size, "value")
     says = "a count of n, in parts of n, is a whole number from none to all"
-    return only(says, (n * value / whole).is_whole(), value >= 0, value <= whole)
+    return _only(says, (n * value / whole).is_whole(), value >= 0, value <= whole)
 
 
-def groups(p: Print, about: Any) -> tuple[str, str, list[str], Ends]:
+def _groups(p: _Print, about: Any) -> tuple[str, str, list[str], _Ends]:
     """Return table and row of a declared difference, the groups' tables, and their means' own."""
-    demand(set(about) == {"entry", "row"}, "expected entry and row")
+    _demand(set(about) == {"entry", "row"}, "expected entry and row")
     entry, row = p.entry("differences", {"entry": about["entry"]}), about["row"]
     first, second = (entry[key] for key in ("first", "second"))
     means = [p.value(table, row, "mean", "value") for table in (first, second)]
     return entry["table"], row, [first, second], means[0] - means[1]
 
 
-def difference(p: Print, about: Any) -> Finding:
+def _difference(p: _Print, about: Any) -> _Finding:
     """``first mean - second mean = difference``, whatever its error."""
-    table, row, _, apart = groups(p, about)
+    table, row, _, apart = _groups(p, about)
     says = "the difference is that of the two means"
-    return only(says, apart.equals(p.value(table, row, "ATT", "coef")))
+    return _only(says, apart.equals(p.value(table, row, "ATT", "coef")))
 
 
-def difference_error(p: Print, about: Any) -> Finding:
+def _difference_error(p: _Print, about: Any) -> _Finding:
     """``se^2 = s1^2/n1 + s2^2/n2`` (Welch 1938), or ``s^2 (1/n1 + 1/n2)``, s pooled; t, p with it.
 
     s^2 has the divisor n - 1, and the printed deviations n - 1 or n.  Pooled, the degrees of
     freedom are ``n1 + n2 - 2``; otherwise no fewer than the smaller n less one.  A normal
     tail is allowed.
     """
-    table, row, tables, apart = groups(p, about)
+    table, row, tables, apart = _groups(p, about)
     pooled = p.need("variances", ("welch", "pooled"), table) == "pooled"
-    plain(p, *tables)
+    _plain(p, *tables)
     sizes = [p.count(group, row, "n", "value") for group in tables]
-    demand(min(sizes) >= 2, "a group of one has no deviation")
+    _demand(min(sizes) >= 2, "a group of one has no deviation")
     place, free = (table, row, "ATT"), sum(sizes) - 2
     least = free if pooled else min(sizes) - 1
     tested = p.has(*place, "p") and p.premise("tails", table, "ATT") == "two"
 
-    def demands(more: int) -> Iterator[Demand]:
+    def demands(more: int) -> Iterator[_Demand]:
         squares = [
             p.value(group, row, "sd", "value").square() * Fraction(n - 1 + more, n - 1)
             for group, n in zip(tables, sizes, strict=True)
@@ -856,89 +858,89 @@ def difference_error(p: Print, about: Any) -> Finding:
                 effect = p.value(*place, "coef").square()
                 yield (p.value(*place, "statistic").square() * square).equals(effect)
         if tested and square.both[0] > 0:
-            p_values(p, table, "ATT")
+            _p_values(p, table, "ATT")
             low, high = (apart.square() / square).both
-            size = Ends(Fraction(_root(low)[0], ONE), Fraction(_root(high)[1], ONE))
-            beyond = Ends(p.tail(size, None).low, p.tail(size, least).high)
+            size = _Ends(Fraction(_root(low)[0], ONE), Fraction(_root(high)[1], ONE))
+            beyond = _Ends(p.tail(size, None).low, p.tail(size, least).high)
             yield beyond.equals(p.value(*place, "p"))
 
     says = "error, statistic and p value of the difference follow from the two groups"
-    return Finding(says, [(f"divisor {word}", demands(k)) for k, word in ((0, "n - 1"), (1, "n"))])
+    return _Finding(says, [(f"divisor {word}", demands(k)) for k, word in ((0, "n - 1"), (1, "n"))])
 
 
-def domain(p: Print, about: Any) -> Finding:
+def _domain(p: _Print, about: Any) -> _Finding:
     """``0 <= min``, and ``max <= 1`` for shares and 0/1 variables."""
-    of, _, table, row = moment(p, about)
+    of, _, table, row = _moment(p, about)
     kind = p.need("kind", ("share", "amount", "count", "dummy"), table, row)
     demands = [of("min") >= 0, *([of("max") <= 1] if kind in {"share", "dummy"} else [])]
-    return only(f"what is declared as {kind} stays in its range", *demands)
+    return _only(f"what is declared as {kind} stays in its range", *demands)
 
 
-def sample_size(p: Print, about: Any) -> Finding:
+def _sample_size(p: _Print, about: Any) -> _Finding:
     """Columns of one declared sample print one n; or a declared bound on it holds."""
     if isinstance(about, dict) and "entry" in about:
-        return relation(p, about, section="raw_sample")
-    (name,) = texts(about, "sample")
+        return _relation(p, about, section="raw_sample")
+    (name,) = _texts(about, "sample")
     sizes = [c for c in p.cells if c[3] == "value" and {c[1], c[2]} & set(SIZES)]
     cells = [c for c in sizes if p.premise("sample", c[0], c[2]) == name]
-    demand(cells, "no n of that sample is printed")
+    _demand(cells, "no n of that sample is printed")
     first, *others = (p.value(*place) for place in cells)
-    return only("one sample has one n", *(first.equals(other) for other in others))
+    return _only("one sample has one n", *(first.equals(other) for other in others))
 
 
-def relation(p: Print, about: Any, section: str = "relations") -> Finding:
+def _relation(p: _Print, about: Any, section: str = "relations") -> _Finding:
     """``left relation right`` by formulas that the record declares, perhaps several."""
     entry = p.entry(section, about)
     demands = []
     for part in entry.get("all", [entry]):
         names = part.get("cells", entry.get("cells", {}))
         kind = part.get("relation", entry.get("relation", "equals"))
-        left = formula(p, part.get("left"), names)
-        right = left if kind == "is whole" else formula(p, part.get("right"), names)
+        left = _formula(p, part.get("left"), names)
+        right = left if kind == "is whole" else _formula(p, part.get("right"), names)
         demands.append(RELATED[kind](left, right))
-    return only("the declared relation holds", *demands)
+    return _only("the declared relation holds", *demands)
 
 
-def formula(p: Print, text: Any, names: Mapping[str, Any]) -> Ends:
+def _formula(p: _Print, text: Any, names: Mapping[str, Any]) -> _Ends:
     """Read numbers, names of cells or facts, ``+ - * /`` and brackets, as schools teach it."""
-    demand(isinstance(text, str) and len(text) <= 500, "a formula is a short text")
-    demand(text.count("(") <= 40, "a formula has more than 40 brackets")
+    _demand(isinstance(text, str) and len(text) <= 500, "a formula is a short text")
+    _demand(text.count("(") <= 40, "a formula has more than 40 brackets")
     tokens = [*re.findall(r"[A-Za-z_]\w*|\d[\d.]*|\S", text, re.ASCII), "end"]
 
-    def atom() -> Ends:
+    def atom() -> _Ends:
         signs = 0
         while tokens[0] == "-":
             signs += len(tokens.pop(0))
         token = tokens.pop(0)
         if token == "(":
             value = add()
-            demand(tokens.pop(0) == ")", "a bracket is not closed")
+            _demand(tokens.pop(0) == ")", "a bracket is not closed")
         elif token[0].isdigit():
-            value = exactly(decimal(token)[0])
+            value = _exactly(_decimal(token)[0])
         else:
             place = names.get(token, "")
-            demand(place, f"{text!r:.80} cannot be read at {token!r:.40}")
+            _demand(place, f"{text!r:.80} cannot be read at {token!r:.40}")
             value = p.fact(place) if place.startswith("@") else p.value(*p.at(place))
         return -value if signs % 2 else value
 
-    def multiply() -> Ends:
+    def multiply() -> _Ends:
         value = atom()
         while tokens[0] in "*/":
             value = value * atom() if tokens.pop(0) == "*" else value / atom()
         return value
 
-    def add() -> Ends:
+    def add() -> _Ends:
         value = multiply()
         while tokens[0] in "+-":
             value = value + multiply() if tokens.pop(0) == "+" else value - multiply()
         return value
 
     value = add()
-    demand(tokens == ["end"], f"{text!r:.80} is no formula")
+    _demand(tokens == ["end"], f"{text!r:.80} is no formula")
     return value
 
 
-def steps(p: Print, entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:
+def _steps(p: _Print, entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:
     """Yield short column, long column, the one regressor that enters, and the common ones."""
     table = entry["table"]
     every = list(dict.fromkeys(c[2] for c in p.cells if c[0] == table and c[3] == "coef"))
@@ -949,78 +951,78 @@ def steps(p: Print, entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str, l
             yield short, long, entering[0], before
 
 
-def least_squares(p: Print, *places: Place) -> None:
+def _least_squares(p: _Print, *places: Place) -> None:
     """Demand that columns are declared as least squares on one sample."""
     for place in places:
         p.need("estimator", ("ols",), place[0], place[2])
     names = [p.premise("sample", place[0], place[2]) for place in places]
-    demand(None not in names, f"{places[0][0]}: 'sample' must be declared for each column")
-    demand(names.count(names[0]) == len(names), "the columns are of different samples")
+    _demand(None not in names, f"{places[0][0]}: 'sample' must be declared for each column")
+    _demand(names.count(names[0]) == len(names), "the columns are of different samples")
 
 
-def fit(p: Print, about: Any) -> Finding:
+def _fit(p: _Print, about: Any) -> _Finding:
     """``R2 of the shorter column <= R2 of the longer``."""
     entry, demands = p.entry("nested", about), []
-    for pair in steps(p, entry):
+    for pair in _steps(p, entry):
         found = [[(entry["table"], r, c, "value") for r in FITS] for c in pair[:2]]
         places = [place for rows in found for place in rows if p.has(*place)]
         if len(places) == 2:
-            least_squares(p, *places)
+            _least_squares(p, *places)
             demands.append(p.value(*places[0]) <= p.value(*places[1]))
-    return only("R2 does not fall when a regressor enters", *demands)
+    return _only("R2 does not fall when a regressor enters", *demands)
 
 
-def overall(p: Print, about: Any) -> Finding:
+def _overall(p: _Print, about: Any) -> _Finding:
     """``1 - adjusted = (1 - R2)(n - 1)/(n - k)``; ``F = R2 (n - k) / ((1 - R2)(k - 1))``.
 
     k counts the constant, printed or not; F needs classical errors.
     """
-    table, column = texts(about, "table", "column")
+    table, column = _texts(about, "table", "column")
     p.need("estimator", ("ols",), table, column)
     p.need("df", ("residual",), table, column)
     rows, n = p.rows(table, column), p.size(table, column)
     k = len(rows) + (not set(rows) & set(CONSTANTS))
-    demand(n > k > 1, "no degrees of freedom are left")
+    _demand(n > k > 1, "no degrees of freedom are left")
     r2, adjusted, f = (
         next(((table, r, column, "value") for r in kind if p.has(table, r, column, "value")), None)
         for kind in (FITS, ADJUSTED, FS)
     )
-    demand(r2, "no R2 is printed")
+    _demand(r2, "no R2 is printed")
     fitted = p.value(*(r2 or ()))
     left, demands = 1 - fitted, []
     if adjusted:
         demands.append((1 - p.value(*adjusted)).equals(left * Fraction(n - 1, n - k)))
     if f and p.premise("errors", table, column) == "classical":
         demands.append(p.value(*f).equals(fitted / left * Fraction(n - k, k - 1)))
-    return only("R2, adjusted R2, F, n and k belong together", *demands)
+    return _only("R2, adjusted R2, F, n and k belong together", *demands)
 
 
-def paths(p: Print, entry: Mapping[str, Any], *keys: str) -> list[Place]:
+def _paths(p: _Print, entry: Mapping[str, Any], *keys: str) -> list[Place]:
     """Return the coefficients of a mediation, whose rows and columns must fit together."""
     total, direct, path = (p.at(entry.get(key), "coef") for key in ("total", "direct", "path"))
     mediator = p.at(entry["mediator"], "coef")
-    demand(total[1] == mediator[1] == direct[1] != path[1], "treatment and mediator are mixed up")
-    demand(
+    _demand(total[1] == mediator[1] == direct[1] != path[1], "treatment and mediator are mixed up")
+    _demand(
         (direct[0], direct[2]) == (path[0], path[2]), "direct effect and path are of two columns"
     )
-    demand(len({(c[0], c[2]) for c in (total, mediator, direct)}) == 3, "three columns are needed")
+    _demand(len({(c[0], c[2]) for c in (total, mediator, direct)}) == 3, "three columns are needed")
     outcomes = [p.premise("outcome", c[0], c[2]) for c in (total, direct, mediator, path)]
     alike = outcomes[0] == outcomes[1] and outcomes[2] == path[1]
-    demand(outcomes == [None] * 4 or alike, "the columns are declared with other outcomes")
+    _demand(outcomes == [None] * 4 or alike, "the columns are declared with other outcomes")
     found = {"total": total, "mediator": mediator, "direct": direct, "path": path}
     return [found[key] for key in keys]
 
 
-def mediation(p: Print, about: Any) -> Finding:
+def _mediation(p: _Print, about: Any) -> _Finding:
     """``direct + a * b = total``: least squares with the same controls on one sample."""
-    places = paths(p, p.entry("mediation", about), "total", "mediator", "direct", "path")
-    least_squares(p, *places)
+    places = _paths(p, p.entry("mediation", about), "total", "mediator", "direct", "path")
+    _least_squares(p, *places)
     c, a, direct, b = (p.value(*place) for place in places)
     says = "the direct effect plus a times b is the total effect"
-    return only(says, (direct + a * b).equals(c))
+    return _only(says, (direct + a * b).equals(c))
 
 
-def identity(p: Print, short: Place, long: Place, entering: Place, df: int) -> Demand:
+def _identity(p: _Print, short: Place, long: Place, entering: Place, df: int) -> _Demand:
     """``V_S / ((1 + t^2/df) df/(df+1)) + (b_S - b_L)^2 / t^2 = V_L``.
 
     One regressor with statistic t enters a least-squares column; V are squared classical
@@ -1035,7 +1037,7 @@ def identity(p: Print, short: Place, long: Place, entering: Place, df: int) -> D
     return implied.equals(p.variance(*long[:3]))
 
 
-def classical(p: Print, about: Any) -> Finding:
+def _classical(p: _Print, about: Any) -> _Finding:
     """Ask for the identity of nested columns with each count of absorbed effects.
 
     As many as are declared, or else as many as leave a degree of freedom.
@@ -1043,35 +1045,35 @@ def classical(p: Print, about: Any) -> Finding:
     moves: list[tuple[Place, Place, Place, int]] = []
     if "total" in about["entry"]:
         entry = p.entry("mediation", about)
-        total, direct, path = paths(p, entry, "total", "direct", "path")
-        free = p.size(direct[0], direct[2]) - int(rational(entry.get("slopes")))
+        total, direct, path = _paths(p, entry, "total", "direct", "path")
+        free = p.size(direct[0], direct[2]) - int(_rational(entry.get("slopes")))
         moves.append((total, direct, path, free))
     else:
         entry = p.entry("nested", about)
-        for short, long, enters, common in steps(p, entry):
+        for short, long, enters, common in _steps(p, entry):
             table, rows = entry["table"], p.rows(entry["table"], long)
             free = p.size(table, long) - sum(row not in CONSTANTS for row in rows)
             ends = [[(table, row, c, "coef") for c in (short, long)] for row in common]
             moves += [(a, b, (table, enters, long, "coef"), free) for a, b in ends]
-    demand(moves, "no step adds exactly one regressor")
+    _demand(moves, "no step adds exactly one regressor")
     places = [place for move in moves for place in move[:2]]
-    least_squares(p, *places)
+    _least_squares(p, *places)
     for place in places:
         p.need("errors", ("classical", "ask"), place[0], place[2])
         p.need("scale", ("linear",), place[0], place[2])
     most = max(move[3] for move in moves) - 1
     absorbed = p.premise("absorbed", places[0][0])
-    most = most if absorbed is None else min(most, int(rational(absorbed)))
-    demand(0 <= most <= MOST_CASES, f"there are more than {MOST_CASES} counts of effects, or none")
+    most = most if absorbed is None else min(most, int(_rational(absorbed)))
+    _demand(0 <= most <= MOST_CASES, f"there are more than {MOST_CASES} counts of effects, or none")
 
-    def demands(k: int) -> Iterator[Demand]:
-        return (identity(p, *move[:3], move[3] - k) for move in moves if move[3] > k)
+    def demands(k: int) -> Iterator[_Demand]:
+        return (_identity(p, *move[:3], move[3] - k) for move in moves if move[3] > k)
 
     says = "classical standard errors of nested columns obey the identity of one added regressor"
-    return Finding(says, ((f"{k} absorbed effects", demands(k)) for k in range(most + 1)))
+    return _Finding(says, ((f"{k} absorbed effects", demands(k)) for k in range(most + 1)))
 
 
-def claims(p: Print, about: Any) -> Finding:
+def _claims(p: _Print, about: Any) -> _Finding:
     """Read a sentence of the paper as the record declares it.
 
     ``all``: relations hold.  ``stable``: no coefficient changes its sign from one column to
@@ -1081,7 +1083,7 @@ def claims(p: Print, about: Any) -> Finding:
     """
     entry = p.entry("claims", about)
     if "all" in entry:
-        return relation(p, about, section="claims")
+        return _relation(p, about, section="claims")
     demands = []
     if "stable" in entry:
         table, rows, columns = (entry["stable"][key] for key in ("table", "rows", "columns"))
@@ -1090,36 +1092,36 @@ def claims(p: Print, about: Any) -> Finding:
                 p.value(table, row, c, "coef") for c in columns if p.has(table, row, c, "coef")
             ]
             demands += [a * b > 0 for a, b in pairwise(found)]
-        return only("no coefficient changes its sign between columns", *demands)
+        return _only("no coefficient changes its sign between columns", *demands)
     if "printed" in entry:
         table, wanted = entry["printed"]["table"], set(entry["printed"]["regressors"])
         beside = set(entry["printed"].get("beside", []))
         columns = dict.fromkeys(c[2] for c in p.cells if c[0] == table and c[3] == "coef")
         count = sum(set(p.rows(table, c)) - beside == wanted for c in columns)
         says = "some printed column holds exactly the named regressors"
-        return only(says, exactly(1) <= count)
+        return _only(says, _exactly(1) <= count)
     kind = "significant" if "significant" in entry else "insignificant"
-    level, sign = rational(entry[kind].get("level", "0.1")), entry[kind].get("sign")
+    level, sign = _rational(entry[kind].get("level", "0.1")), entry[kind].get("sign")
     for table, row, column, _ in [p.at(place, "coef") for place in entry[kind]["cells"]]:
         b, size = p.value(table, row, column, "coef"), abs(p.statistic(table, row, column))
         demands += {"positive": [b > 0], "negative": [b < 0]}.get(sign, [])
-        frees = [int(rational(p.premise("clusters", table) or 2)) - 1]
+        frees = [int(_rational(p.premise("clusters", table) or 2)) - 1]
         if any(p.has(table, name, column, "value") for name in SIZES):
-            slopes = len(p.rows(table, column)) + int(rational(p.premise("absorbed", table) or 0))
+            slopes = len(p.rows(table, column)) + int(_rational(p.premise("absorbed", table) or 0))
             frees.append(p.size(table, column) - slopes)
-        beyond = Ends(p.tail(size, None).low, p.tail(size, max(min(frees), 1)).high)
+        beyond = _Ends(p.tail(size, None).low, p.tail(size, max(min(frees), 1)).high)
         demands.append(beyond <= level if kind == "significant" else level <= beyond)
-    return only(f"the coefficients are {kind} at the declared level", *demands)
+    return _only(f"the coefficients are {kind} at the declared level", *demands)
 
 
-def official(p: Print, about: Any) -> Finding:
+def _official(p: _Print, about: Any) -> _Finding:
     """Let some year's official ranges, with slack, meet the printed ends in each variable."""
-    demand(set(about) == {"entry", "city"}, "expected entry and city")
+    _demand(set(about) == {"entry", "city"}, "expected entry and city")
     entry, city = p.entry("official", {"entry": about["entry"]}), about["city"]
     first, last = (p.count(*p.at(entry[key])) for key in ("first", "last"))
-    demand(last - first < 100, "the years span more than a century")
+    _demand(last - first < 100, "the years span more than a century")
 
-    def demands(year: int) -> Iterator[Demand]:
+    def demands(year: int) -> Iterator[_Demand]:
         for name in entry["variables"]:
             if f"{city} {year} {name}" in p.facts:
                 low, high = p.fact(f"{city} {year} {name}").both
@@ -1128,25 +1130,25 @@ def official(p: Print, about: Any) -> Finding:
                 yield ends[0] <= high
 
     says = "a row of this city in some year lies within the printed ends"
-    return Finding(says, ((f"the year {y}", demands(y)) for y in range(first, last + 1)))
+    return _Finding(says, ((f"the year {y}", demands(y)) for y in range(first, last + 1)))
 
 
 RELATIONS = ("arithmetic", "repeated numbers", "parts and totals", "shares", "growth", "dates")
-THEOREMS: dict[str, Callable[[Print, Any], Finding]] = {
-    **{"statistic": statistic, "not negative": not_negative, "p value": p_value},
-    **{"interval": interval, "stars": stars, "order of moments": order, "range": range_},
-    **{"spread": spread, "0/1 variable": dummy, "granularity": granularity, "domain": domain},
-    **{"percentage": percentage, "difference": difference, "difference error": difference_error},
-    **{"sample size": sample_size, "fit": fit, "overall fit": overall, "mediation": mediation},
-    **{"classical errors": classical, "words": claims, "official ranges": official},
-    **dict.fromkeys(RELATIONS, relation),
+THEOREMS: dict[str, Callable[[_Print, Any], _Finding]] = {
+    **{"statistic": _statistic, "not negative": _not_negative, "p value": _p_value},
+    **{"interval": _interval, "stars": _stars, "order of moments": _order, "range": _range},
+    **{"spread": _spread, "0/1 variable": _dummy, "granularity": _granularity, "domain": _domain},
+    **{"percentage": _percentage, "difference": _difference, "difference error": _difference_error},
+    **{"sample size": _sample_size, "fit": _fit, "overall fit": _overall, "mediation": _mediation},
+    **{"classical errors": _classical, "words": _claims, "official ranges": _official},
+    **dict.fromkeys(RELATIONS, _relation),
 }
 
 
 # --- the proof --------------------------------------------------------------------------------
 
 
-def prove(paper: str, rule: str, about: Any, p: Print) -> tuple[dict[str, Any], str]:
+def _prove(paper: str, rule: str, about: Any, p: _Print) -> tuple[dict[str, Any], str]:
     """Show that each case of a theorem demands the impossible; return certificate and sentence.
 
     Raises
@@ -1154,15 +1156,15 @@ def prove(paper: str, rule: str, about: Any, p: Print) -> tuple[dict[str, Any], 
     CertificateError
         If the rule is unknown, a premise is missing, or a case is possible.
     """
-    demand(rule in THEOREMS, f"no theorem is called {rule!r:.60}")
+    _demand(rule in THEOREMS, f"no theorem is called {rule!r:.60}")
     finding, cases = THEOREMS[rule](p, about), []
     for name, demands in finding.cases:
         p.tick()
         failing = next((d for d in demands if not d.possible), None)
-        demand(failing, f"nothing is contradicted in {name} ({finding.says})")
+        _demand(failing, f"nothing is contradicted in {name} ({finding.says})")
         cases.append({"case": name, **failing.rows})  # type: ignore[union-attr]
-    demand(cases, "the theorem has no case here")
-    demand(p.used, "no printed number is used")
+    _demand(cases, "the theorem has no case here")
+    _demand(p.used, "no printed number is used")
     used = sorted(p.used)
     certificate = {
         "version": VERSION,
@@ -1177,7 +1179,7 @@ def prove(paper: str, rule: str, about: Any, p: Print) -> tuple[dict[str, Any], 
     return certificate, _sentence(certificate, finding.says, p)
 
 
-def _sentence(certificate: Mapping[str, Any], says: str, p: Print) -> str:
+def _sentence(certificate: Mapping[str, Any], says: str, p: _Print) -> str:
     """Write down what was shown, in the verifier's words and the print's names."""
     cells = [f"{'/'.join(c)!r} {''.join(p.cells[c][:2])!r}" for c in sorted(p.used)]
     premises = [f"{'/'.join(filter(None, k))!r} {v!r}" for *k, v in certificate["premises"]]
@@ -1199,22 +1201,22 @@ def _sentence(certificate: Mapping[str, Any], says: str, p: Print) -> str:
 _KEYS = {"version", "paper", "rule", "about", "cells", "premises", "facts", "cases"}
 
 
-def _print(data: Mapping[str, Any], entries: Mapping[str, list[Any]] | None) -> Print:
+def _print(data: Mapping[str, Any], entries: Mapping[str, list[Any]] | None) -> _Print:
     """Take cells, premises, facts and a record's entries from plain data of the strict shape."""
-    demand(isinstance(data["cells"], list), "cells must be a list")
-    lines = [texts(line, *_CELL) for line in data["cells"]]
+    _demand(isinstance(data["cells"], list), "cells must be a list")
+    lines = [_texts(line, *_CELL) for line in data["cells"]]
     cells = {(a, b, c, d): (text, marks, kind) for a, b, c, d, text, marks, kind in sorted(lines)}
     premises = {(a, b, c): value for a, b, c, value in data["premises"]}
     once = len(cells) == len(lines) and len(premises) == len(data["premises"])
-    demand(once, "a cell or a premise stands twice")
-    demand(all(isinstance(k, str) for key in premises for k in key), "a premise has no name")
-    demand(isinstance(data["facts"], dict), "facts must be an object")
-    return Print(cells, premises, entries, data["facts"])
+    _demand(once, "a cell or a premise stands twice")
+    _demand(all(isinstance(k, str) for key in premises for k in key), "a premise has no name")
+    _demand(isinstance(data["facts"], dict), "facts must be an object")
+    return _Print(cells, premises, entries, data["facts"])
 
 
-def certificate(paper: str, rule: str, about: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+def _certificate(paper: str, rule: str, about: Any, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the certificate of a theorem about a record; see :func:`verify`."""
-    return prove(paper, rule, about, _print(record, record["entries"]))[0]
+    return _prove(paper, rule, about, _print(record, record["entries"]))[0]
 
 
 def verify(proof: str | Mapping[str, Any], record: Mapping[str, Any] | None = None) -> str:
@@ -1237,17 +1239,19 @@ def verify(proof: str | Mapping[str, Any], record: Mapping[str, Any] | None = No
     try:
         given = read(proof if isinstance(proof, str) else json.dumps(proof))
         version = f"only version {VERSION} is read: write it anew with `ftz audit --out`"
-        demand(given.get("version") == VERSION, version)
-        demand(set(given) == _KEYS, f"it must have exactly the keys {', '.join(sorted(_KEYS))}")
-        texts({key: given[key] for key in ("paper", "rule")}, "paper", "rule")
+        _demand(given.get("version") == VERSION, version)
+        _demand(set(given) == _KEYS, f"it must have exactly the keys {', '.join(sorted(_KEYS))}")
+        _texts({key: given[key] for key in ("paper", "rule")}, "paper", "rule")
         own = _print(given, None)
         p = own if record is None else _print(record, record["entries"])
-        demand(record is None or record["paper"] == given["paper"], "the record is another paper's")
-        made, sentence = prove(given["paper"], given["rule"], given["about"], p)
+        _demand(
+            record is None or record["paper"] == given["paper"], "the record is another paper's"
+        )
+        made, sentence = _prove(given["paper"], given["rule"], given["about"], p)
         for key in ("cells", "premises", "facts", "cases"):
             same = json.dumps(made[key], sort_keys=True) == json.dumps(given[key], sort_keys=True)
             source = "its theorem" if record is None else "its theorem and the record"
-            demand(same, f"its {key} are not those of {source}")
+            _demand(same, f"its {key} are not those of {source}")
     except CertificateError as error:
         raise CertificateError(f"the certificate fails: {error}") from None
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError):

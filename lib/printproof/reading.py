@@ -3,7 +3,7 @@
 The shape follows how a table looks on paper::
 
     some_paper:
-      declare: {stars: {"*": .1, "**": .05, "***": .01}, tails: two}   # see printproof.declare
+      declare: {stars: {"*": .1, "**": .05, "***": .01}, tails: two}   # see below
       table1:                                   # effects, one row a method
         columns: [att, stars, se, t]
         rows: {nearest: ["0.163", "***", "0.034", "4.80"]}
@@ -27,12 +27,49 @@ is the statistic; ``parentheses: se`` (or ``p``) in a table says that it is some
 ``brackets`` and ``braces`` say the same of numbers in those, and ``unknown`` keeps a number
 out of every rule.  Without ``brackets`` three numbers are effect, error and statistic; a pair
 ``"[0.1, 0.3]"`` is an interval.  :mod:`printproof.importing` writes such files.
-:mod:`printproof.cells` says which ways of printing a number are read.
+A number may be printed as ``0.123***``, ``(0.16)``, ``[0.16]``, ``.123``, ``1.2e-05``, ``<0.001``,
+with a Unicode minus, thin and no-break spaces, daggers, and commas or spaces between thousands;
+where a comma can be a decimal mark as well, the cell is refused until ``decimal`` is declared.
 
 The shape also suggests which columns are nested, which pair of columns has a mediator,
 which percentages belong to which parts.  What rests on such a suggestion, or on a
 convention that nobody declares, is *undecided*, and the ledger names the line to declare.
 Whatever is not understood is refused with its line and column.
+
+Nothing is assumed where nothing is declared: a verdict that needs a convention is then
+*undecided* and names the line that is missing::
+
+    declare:
+      stars: {"*": .1, "**": .05, "***": .01}   # levels; two of them are fine
+      unmarked: tested                          # also in rows or columns that have no star at all
+      tails: two                                # of stars and p values: one | two
+      df: normal                                # normal | residual | a whole number
+      rounding: nearest                         # nearest | half_even | truncated | unknown
+      statistic: signed                         # signed | absolute
+      scale: linear                             # statistic: effect over error; interval around it
+      level: .95                                # of printed intervals
+      estimator: ols                            # ols | wls | iv | logit | re | ...
+      errors: classical                         # classical | robust | clustered | ask
+      weights: none                             # means, deviations, percentages count rows alike
+      moments: same rows                        # of the n rows beside, in one unit, none trimmed
+      variances: welch                          # of a difference of means: welch | pooled
+      p_column: p values                        # where a cell under p is none by itself
+      decimal: "."                              # or ","
+      sample: matched                           # columns of one name are one sample
+      dummies: [treated]                        # 0/1 variables
+      counts: [n, N, patents]                   # exact whole numbers, variables of such
+      shares: [urban]                           # variables between 0 and 1
+      amounts: [investment]                     # variables that are not negative
+      parts: [batches]                          # lists whose percentages are of the entry's sum
+      totals: [batches]                         # lists that add up to a printed total
+      items: {stress: 4}                        # a variable is the mean of so many whole answers
+      percents: [female]                        # rows or headings: a count in percent of the n
+      permilles: [infected]                     # the same of a thousand
+      groups: [treated, control]                # "treated mean" is the mean of a group
+      unused: [median]                          # headings that no rule reads
+      because: {stars: the note under Table 1}  # the sentence behind each line
+      tables:
+        table1: {df: 84, columns: {"(2)": {estimator: iv}}}
 """
 
 from __future__ import annotations
@@ -44,12 +81,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from printproof import declare, marked
-from printproof.cells import Cell, decimal_mark, read_cell
+from printproof import _declare as declare
+from printproof import _marked as marked
+from printproof._cells import Cell, decimal_mark, read_cell
+from printproof._statement import SIZES
+from printproof._study import CONSTANTS, SECTIONS, Study
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record, _check
-from printproof.statement import SIZES
-from printproof.study import CONSTANTS, SECTIONS, Study
 
 #: Headings of columns, as papers print them, and the statistic of a cell.
 _STATISTICS = {
@@ -460,7 +498,7 @@ def _is_table(content: Any) -> bool:
     return {"columns", "rows"} <= content.keys() or _is_regression(content)
 
 
-def role(heading: str) -> str | None:
+def _heading_role(heading: str) -> str | None:
     """Return what a heading over numbers means, if it is one that tables share."""
     plain = heading.strip().casefold()
     found = _lookup(heading, _STATISTICS) or _lookup(heading, _MOMENTS)
@@ -800,4 +838,4 @@ def _sum(
             }
 
 
-__all__ = ["RESERVED", "read_file", "role", "study"]
+__all__ = ["RESERVED", "read_file", "study"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from printproof.exact import cell
-from printproof.rules import official
+from printproof import cell, rules
 from study import published, register
 from study.paths import data_dir
 
@@ -38,11 +37,11 @@ def sample() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`printproof.rules.official.city_years`, and ``admitted``: the row
+        The columns of :func:`printproof.rules.city_years`, and ``admitted``: the row
         needs no slack, and no published urban share of its city is above the printed maximum.
     """
     study = published.study("yan_ye_wang")
-    rows = official.city_years(study)
+    rows = rules.city_years(study)
     shares = pd.read_csv(data_dir() / "official" / "urban_share.csv").groupby("place")["share"]
     printed = cell(study.where("table2", "urba", "max")["value"]).span(study.record).high
     urban = rows["city"].map(shares.min() > float(printed or 1)).eq(True)

@@ -12,7 +12,7 @@ from ftz.errors import FtzError
 from study.commands import BAD_INPUT, ERRORS
 
 if TYPE_CHECKING:
-    from printproof.study import Study
+    from printproof import Study
 
 _OK = 0
 

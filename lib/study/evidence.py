@@ -15,8 +15,8 @@ from itertools import combinations
 
 import pandas as pd
 
+from printproof import IMPOSSIBLE
 from printproof.printed import Record
-from printproof.statement import IMPOSSIBLE
 from study import printed_parts, published, replication
 from study.other_studies import Estimate
 from study.policy import MECHANISMS, SAMPLE, Policy

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pandas as pd
 
 from printproof.printed import Record
-from printproof.rules.columns import groups
+from printproof.rules import column_groups
 from study import nested_columns, official, published, replication
 from study.evidence import linkage_verdict
 from study.paths import data_dir
@@ -63,7 +63,7 @@ def _classical(record: Record) -> str:
     study = replace(
         published.study(replication.PAPER), record=record.select(paper=replication.PAPER)
     )
-    held = pd.concat(nested_columns.relations(study, group) for group in groups(study))
+    held = pd.concat(nested_columns.relations(study, group) for group in column_groups(study))
     zone = held[held["coefficient"] == replication.TREATMENT]
     return CONSISTENT if zone.groupby("absorbed")["holds"].all().any() else IMPOSSIBLE
 

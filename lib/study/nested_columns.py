@@ -1,6 +1,6 @@
 r"""How many effects, and which formula, stand behind the statistics of nested columns.
 
-:mod:`printproof.rules.columns` derives, for the homoskedastic formula, one relation for each
+:mod:`printproof.rules` derives, for the homoskedastic formula, one relation for each
 coefficient that a longer column shares with a shorter one.  Here all relations are taken
 together, over every count of absorbed effects, exactly for a printed table
 (:func:`relations`, :func:`variance_ratios`) and in floats for many simulated ones
@@ -18,20 +18,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from printproof import Span, Study, cell, number
 from printproof.errors import RecordError
-from printproof.exact import Span, cell, number
-from printproof.rules.columns import MOST_EFFECTS, Move, moves, steps
-from printproof.study import Study
+from printproof.rules import MOST_EFFECTS, Move, moves
 
 __all__ = ["MOST_EFFECTS", "met", "relations", "sharp_relations", "variance_ratios"]
 
 
 def _sized(study: Study, group: Mapping[str, Any]) -> list[Move]:
     """Return the moves of a group whose columns print their sample sizes."""
-    for _, long, _, _ in steps(study, group):
+    found = list(moves(study, group))
+    for move in found:
+        long = move.step.rpartition(" to ")[2]
         if study.sample_size(group["table"], long) is None:
             raise RecordError(f"{group['table']}: no sample size is printed for column {long}")
-    return list(moves(study, group))
+    return found
 
 
 def relations(study: Study, group: Mapping[str, Any], most: int = MOST_EFFECTS) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from printproof.study import OfficialFigures, OfficialRange
+from printproof import OfficialFigures, OfficialRange
 from study import register
 from study.indicators import load_tree
 from study.paths import data_dir

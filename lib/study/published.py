@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from printproof import Study, load_studies
 from printproof.errors import RecordError
-from printproof.ledger import load_studies
 from printproof.printed import NOT_REPRODUCED as NOT_REPRODUCED
 from printproof.printed import REPRODUCED as REPRODUCED
 from printproof.printed import Interval as Interval
@@ -21,7 +21,6 @@ from printproof.printed import decimals as decimals
 from printproof.printed import read as read
 from printproof.printed import rounding_interval as rounding_interval
 from printproof.printed import verdict as verdict
-from printproof.study import Study
 from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).

@@ -16,12 +16,13 @@ from pathlib import Path
 import yaml
 
 from printproof import reading
-from printproof.cells import decimal_mark
+from printproof._cells import decimal_mark
 from printproof.errors import RecordError
-from printproof.importing import files, latex
-from printproof.importing.layout import NoNumbersError, Table, lay, texts
-from printproof.importing.record import record
-from printproof.importing.sheet import Sheet, decode
+from printproof.importing import _files as files
+from printproof.importing import _latex as latex
+from printproof.importing._layout import NoNumbersError, Table, lay, texts
+from printproof.importing._record import record
+from printproof.importing._sheet import Sheet, decode
 
 
 def import_tables(

@@ -1,16 +1,44 @@
-"""The rules of the audit, one family a module.
+"""The rules of the audit, one family a private module, and what their algebra says alone.
 
-Each rule is a function from a :class:`~printproof.study.Study` to the checks that it can
-make there; where a paper prints nothing for it, it makes none.
+Each rule is a function from a :class:`printproof.Study` to the checks that it can make there;
+where a paper prints nothing for it, it makes none.  :data:`RULES` lists them under their names
+in the ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from printproof.rules import columns, groups, moments, numbers, official, ratios, words
-from printproof.statement import Check
-from printproof.study import Study
+from printproof._statement import Check
+from printproof._study import Study
+from printproof.rules import _columns as columns
+from printproof.rules import _groups as groups
+from printproof.rules import _moments as moments
+from printproof.rules import _numbers as numbers
+from printproof.rules import _official as official
+from printproof.rules import _ratios as ratios
+from printproof.rules import _words as words
+from printproof.rules._columns import (
+    MOST_EFFECTS,
+    Move,
+    classical_step,
+    classical_table,
+    column_groups,
+    moves,
+)
+from printproof.rules._official import city_years, least_slack
+
+__all__ = [
+    "MOST_EFFECTS",
+    "RULES",
+    "Move",
+    "city_years",
+    "classical_step",
+    "classical_table",
+    "column_groups",
+    "least_slack",
+    "moves",
+]
 
 Rule = Callable[[Study], Iterator[Check]]
 

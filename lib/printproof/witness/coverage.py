@@ -15,26 +15,26 @@ import numpy as np
 import pandas as pd
 
 from printproof.errors import SearchError
-from printproof.witness.declared import ONES, Sample, balanced, design, forget, print_tables
-from printproof.witness.problem import (
+from printproof.witness._problem import (
     Coefficient,
     Correlation,
-    Found,
+    Estimand,
+    FittedPanel,
     Model,
     Problem,
-    Quantity,
     RSquared,
     Values,
 )
-from printproof.witness.workers import one_thread, spread
+from printproof.witness._workers import spread
+from printproof.witness.declared import ONES, PanelIndex, _design, forget, print_tables
 
 #: Columns that each study prints.
 COLUMNS = {"(1)": ("y", ["d"]), "(2)": ("y", ["d", "x"])}
 
 
-def draw(rng: np.random.Generator, units: int = 6, periods: int = 5) -> pd.DataFrame:
+def _draw(rng: np.random.Generator, units: int = 6, periods: int = 5) -> pd.DataFrame:
     """Draw a small panel: half of the units adopt a policy, a control, unit and period effects."""
-    sample = balanced(units, periods)
+    sample = PanelIndex.balanced(units, periods)
     n = units * periods
     start = rng.integers(2, periods - 1, units)
     start[rng.permutation(units)[: units // 2]] = 99
@@ -46,13 +46,13 @@ def draw(rng: np.random.Generator, units: int = 6, periods: int = 5) -> pd.DataF
     return pd.DataFrame({"unit": sample.units, "period": sample.periods, "y": y, "d": d, "x": x})
 
 
-def quantities(sample: Sample) -> list[Quantity]:
+def _estimands(sample: PanelIndex) -> list[Estimand]:
     """Declare what the studies do not print."""
     full = (ONES, "d", "x")
     within = sample.design
     keep = np.flatnonzero(sample.units != 0)
-    rest = design(sample.units[keep], sample.periods[keep], sample.effects)
-    pooled = design(sample.units, sample.periods, ())
+    rest = _design(sample.units[keep], sample.periods[keep], sample.effects)
+    pooled = _design(sample.units, sample.periods, ())
     return [
         Coefficient("classical error of d", Model("", "y", full, within, "classical"), "d", "se"),
         Coefficient("robust error of d", Model("", "y", full, within, "robust"), "d", "se"),
@@ -63,9 +63,9 @@ def quantities(sample: Sample) -> list[Quantity]:
     ]
 
 
-def feasible(
+def _feasible(
     problem: Problem, rng: np.random.Generator, wanted: int, attempts: int = 30
-) -> list[Found]:
+) -> list[FittedPanel]:
     """Return panels that meet the print, from random starts.
 
     Raises
@@ -85,7 +85,7 @@ def feasible(
     return found
 
 
-def truth(problem: Problem, frame: pd.DataFrame) -> Values:
+def _truth(problem: Problem, frame: pd.DataFrame) -> Values:
     """Return the raw data as values of the problem's variables."""
     ones = np.ones(len(frame))
     return {
@@ -93,7 +93,7 @@ def truth(problem: Problem, frame: pd.DataFrame) -> Values:
     }
 
 
-def one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 400) -> pd.DataFrame:
+def _one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 400) -> pd.DataFrame:
     """Run one study.
 
     Returns
@@ -101,16 +101,15 @@ def one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 400) -> pd.
     pandas.DataFrame
         One row a quantity: ``study``, ``quantity``, ``truth``, ``low``, ``high``, ``inside``.
     """
-    one_thread()
     rng = np.random.default_rng([seed, number])
-    frame = draw(rng)
-    sample = Sample(frame["unit"].to_numpy(), frame["period"].to_numpy())
+    frame = _draw(rng)
+    sample = PanelIndex(frame["unit"].to_numpy(), frame["period"].to_numpy())
     tables = print_tables(frame, sample, COLUMNS, known_variables=["d"])
     _, problem = forget(f"simulated {number}", tables)
-    panels = feasible(problem, rng, starts)
-    asked = quantities(sample)
+    panels = _feasible(problem, rng, starts)
+    asked = _estimands(sample)
     ranges = problem.ranges(asked, panels, max_iterations=steps)
-    values = truth(problem, frame)
+    values = _truth(problem, frame)
     rows = []
     for quantity, found in zip(asked, ranges, strict=True):
         true = quantity.evaluate(values)[0]
@@ -128,7 +127,7 @@ def run(
 ) -> pd.DataFrame:
     """Run many studies; the result does not depend on the number of workers."""
     numbers = range(studies) if isinstance(studies, int) else studies
-    job = partial(one, seed=seed)
+    job = partial(_one, seed=seed)
     jobs = [(number,) for number in numbers]
     found = spread(job, jobs, workers=workers, what="studies", progress=progress)
     frame: pd.DataFrame = pd.concat(found, ignore_index=True)

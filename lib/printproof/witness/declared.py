@@ -1,7 +1,7 @@
 """From another paper's printed tables to a problem: the declaration and the printing.
 
 A record in the YAML shape of :mod:`printproof.reading` becomes a
-:class:`~printproof.witness.problem.Problem` when it also says, under ``witness``, how the rows
+:class:`~printproof.witness.Problem` when it also says, under ``witness``, how the rows
 are indexed and how the columns were estimated::
 
     grunfeld:
@@ -28,18 +28,18 @@ import numpy as np
 import pandas as pd
 
 from printproof import reading
+from printproof._study import CONSTANTS, Study
 from printproof.errors import RecordError
 from printproof.printed import Printed
-from printproof.study import CONSTANTS, Study
-from printproof.witness.moments import Array, Design, columns, two_way_design
-from printproof.witness.problem import Kind, Model, Problem, Target, Variable, known
+from printproof.witness._moments import Array, Design
+from printproof.witness._problem import Kind, Model, Problem, Target, Variable
 
 #: Name of the known variable of ones.
 ONES = "one"
 
 
 @dataclass(frozen=True)
-class Sample:
+class PanelIndex:
     """How the rows of a panel are indexed.
 
     Attributes
@@ -60,12 +60,18 @@ class Sample:
     @property
     def design(self) -> Design:
         """Absorbed effects (the constant left in) and clusters."""
-        return design(self.units, self.periods, self.effects)
+        return _design(self.units, self.periods, self.effects)
+
+    @classmethod
+    def balanced(cls, units: int, periods: int, **options: Any) -> PanelIndex:
+        """Return the index of a balanced panel, unit by unit."""
+        unit, period = np.arange(units), np.arange(periods)
+        return cls(np.repeat(unit, periods), np.tile(period, units), **options)
 
 
-def design(units: Array, periods: Array, effects: Sequence[str]) -> Design:
+def _design(units: Array, periods: Array, effects: Sequence[str]) -> Design:
     """Return the design that absorbs the named effects and clusters by unit."""
-    full = two_way_design(units, periods)
+    full = Design.two_way(units, periods)
     if tuple(effects) == ("unit", "period"):
         return full
     n = len(units)
@@ -76,13 +82,6 @@ def design(units: Array, periods: Array, effects: Sequence[str]) -> Design:
     dummies = dummies - dummies.mean(axis=0) if effects[0] == "unit" else dummies[:, 1:]
     left, singular, _ = np.linalg.svd(dummies, full_matrices=False)
     return Design(left[:, singular > 1e-9 * singular[0]], full.clusters)
-
-
-def balanced(units: int, periods: int, **options: Any) -> Sample:
-    """Return the index of a balanced panel, unit by unit."""
-    return Sample(
-        np.repeat(np.arange(units), periods), np.tile(np.arange(periods), units), **options
-    )
 
 
 def read_declared(path: Path) -> dict[str, tuple[Study, Problem]]:
@@ -98,12 +97,12 @@ def read_declared(path: Path) -> dict[str, tuple[Study, Problem]]:
     studies = {s.paper: s for s in reading.read_file(path)}
     content = yaml.safe_load(path.read_text("utf-8"))
     return {
-        name: (study, problem(study, content[name].get("witness") or {}))
+        name: (study, _problem(study, content[name].get("witness") or {}))
         for name, study in studies.items()
     }
 
 
-def problem(study: Study, declared: Mapping[str, Any]) -> Problem:
+def _problem(study: Study, declared: Mapping[str, Any]) -> Problem:
     """Turn printed tables and a declaration into a problem.
 
     Raises
@@ -122,7 +121,10 @@ def problem(study: Study, declared: Mapping[str, Any]) -> Problem:
                 f"the sample has {n} rows"
             )
     moments = _moments(study)
-    variables = [known(ONES, np.ones(n)), *(known(k, v) for k, v in given.items())]
+    variables = [
+        Variable.given(ONES, np.ones(n)),
+        *(Variable.given(k, v) for k, v in given.items()),
+    ]
     ends, targets = {}, []
     for name, line in moments.items():
         if name in given:
@@ -139,7 +141,7 @@ def problem(study: Study, declared: Mapping[str, Any]) -> Problem:
     return Problem(tuple(variables), tuple(models), tuple(targets), ends)
 
 
-def _sample(study: Study, declared: Mapping[str, Any]) -> Sample:
+def _sample(study: Study, declared: Mapping[str, Any]) -> PanelIndex:
     told = declared.get("sample")
     if not isinstance(told, Mapping):
         raise RecordError(f"{study.paper}: witness.sample must say units and periods, or n")
@@ -151,10 +153,10 @@ def _sample(study: Study, declared: Mapping[str, Any]) -> Sample:
         units, periods = np.asarray(told["units"]), np.asarray(told["periods"])
         if len(units) != len(periods):
             raise RecordError(f"{study.paper}: witness.sample has lists of different lengths")
-        return Sample(units, periods, **options)
+        return PanelIndex(units, periods, **options)
     if "n" in told:
-        return Sample(np.arange(float(told["n"])), np.zeros(int(told["n"])), **options)
-    return balanced(int(told["units"]), int(told["periods"]), **options)
+        return PanelIndex(np.arange(float(told["n"])), np.zeros(int(told["n"])), **options)
+    return PanelIndex.balanced(int(told["units"]), int(told["periods"]), **options)
 
 
 def _moments(study: Study) -> dict[str, dict[str, Printed]]:
@@ -188,7 +190,7 @@ def _variable(study: Study, name: str, line: Mapping[str, Printed], n: int) -> V
     return Variable(name, np.full(n, low), np.full(n, high))
 
 
-def _models(study: Study, sample: Sample, variables: set[str]) -> list[Model]:
+def _models(study: Study, sample: PanelIndex, variables: set[str]) -> list[Model]:
     outcomes = study.get("outcomes", {})
     models = []
     for table, cells in study.tables.items():
@@ -228,7 +230,7 @@ def _targets(study: Study, model: Model) -> list[Target]:
 
 def print_tables(
     frame: pd.DataFrame,
-    sample: Sample,
+    sample: PanelIndex,
     models: Mapping[str, tuple[str, Sequence[str]]],
     *,
     decimals: int = 3,
@@ -242,7 +244,7 @@ def print_tables(
     ----------
     frame : pandas.DataFrame
         Rows in the order of ``sample``.
-    sample : Sample
+    sample : PanelIndex
     models : mapping
         Column label to outcome and regressors.
     decimals, statistic_decimals : int
@@ -266,20 +268,20 @@ def print_tables(
     moments = {
         v: [str(len(frame)), *(text(x) for x in _four(frame[v].to_numpy(float)))] for v in used
     }
-    columns_ = {}
+    columns = {}
     for label, (outcome, rows) in models.items():
         x = np.column_stack([np.ones(len(frame)), *(frame[r].to_numpy(float) for r in rows)])
-        fit = columns(frame[outcome].to_numpy(float), x, sample.design, sample.errors)
+        fit = sample.design.regress(frame[outcome].to_numpy(float), x, sample.errors)
         entry: dict[str, Any] = {"outcome": outcome}
         names = ["const", *rows] if constant else list(rows)
         offset = 0 if constant else 1
         for j, name in enumerate(names, start=offset):
             z = float(fit.statistic[j])
             entry[name] = [text(fit.value[j]), _marks(z), text(z, statistic_decimals)]
-        columns_[label] = {**entry, "N": str(len(frame))}
+        columns[label] = {**entry, "N": str(len(frame))}
     return {
         "table1": {"columns": ["n", "mean", "sd", "min", "max"], "rows": moments},
-        "table2": columns_,
+        "table2": columns,
         "witness": {
             "sample": {"units": sample.units.tolist(), "periods": sample.periods.tolist()},
             "effects": list(sample.effects),
@@ -303,7 +305,4 @@ def _marks(z: float) -> str:
 def forget(paper: str, tables: Mapping[str, Any]) -> tuple[Study, Problem]:
     """Return what is left of a study when its data are forgotten: tables and a problem."""
     study = reading.study(paper, tables)
-    return study, problem(study, tables["witness"])
-
-
-__all__ = ["Sample", "balanced", "forget", "print_tables", "problem", "read_declared"]
+    return study, _problem(study, tables["witness"])

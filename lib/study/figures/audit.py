@@ -83,7 +83,7 @@ def misses(table: pd.DataFrame, most: int | None = None) -> Figure:
 def slack_tiles(frame: pd.DataFrame) -> Figure:
     """Draw one tile a city-year, shaded by the slack that it needs to be in the sample.
 
-    ``frame`` is from :func:`printproof.rules.official.city_years`.
+    ``frame`` is from :func:`printproof.rules.city_years`.
     """
     from matplotlib.colors import BoundaryNorm, ListedColormap
 

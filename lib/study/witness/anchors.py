@@ -20,7 +20,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError, PanelError
 from printproof.printed import Record
-from printproof.witness.problem import Found, Problem, Variable, known
+from printproof.witness import FittedPanel, Problem, Variable
 from study import published, register, replication
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, VARIABLES
 from study.witness import stages, study
@@ -154,7 +154,7 @@ def problem(anchors: pd.DataFrame) -> Problem:
     variables: list[Variable] = []
     for variable in base.variables:
         if variable.name in anchors:
-            variable = known(variable.name, anchors[variable.name].to_numpy(float))
+            variable = Variable.given(variable.name, anchors[variable.name].to_numpy(float))
         variables.append(variable)
     targets = tuple(
         t for t in base.targets if not (t.kind in {"mean", "sd"} and t.of in anchors.columns)
@@ -199,8 +199,8 @@ def build(anchors: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def _outcome(wanted: Problem, layout: Layout, seed: int) -> Found:
-    best: Found | None = None
+def _outcome(wanted: Problem, layout: Layout, seed: int) -> FittedPanel:
+    best: FittedPanel | None = None
     for attempt in range(_STARTS):
         rng = np.random.default_rng([seed, attempt])
         start = study.start(wanted, layout, rng)

@@ -21,8 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from printproof.witness.solver import Values, newton
-from printproof.witness.workers import spread
+from printproof.witness import Values, newton, spread
 from study import published
 from study.replication import CONTROLS, OUTCOME, PAPER
 from study.witness import stages as build

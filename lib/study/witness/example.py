@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from printproof.witness.declared import balanced, print_tables
+from printproof.witness.declared import PanelIndex, print_tables
 from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -32,7 +32,7 @@ def data() -> pd.DataFrame:
 
 def tables() -> dict[str, Any]:
     """Print the data's tables at three decimals, with the declaration that a search needs."""
-    printed = print_tables(data(), balanced(UNITS, PERIODS), COLUMNS)
+    printed = print_tables(data(), PanelIndex.balanced(UNITS, PERIODS), COLUMNS)
     printed["witness"]["sample"] = {"units": UNITS, "periods": PERIODS}
     del printed["witness"]["known"]
     return printed

@@ -23,8 +23,7 @@ import pandas as pd
 
 from ftz.errors import EstimationError
 from printproof.printed import Record
-from printproof.witness.moments import Array
-from printproof.witness.solver import Block, Equation, Solution, Values, newton
+from printproof.witness import Array, Block, Equation, Solution, Values, newton
 from study import published
 from study.replication import (
     CONTROLS,

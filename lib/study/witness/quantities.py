@@ -16,8 +16,7 @@ import pandas as pd
 
 from ftz import did, inference, matching
 from ftz.errors import EstimationError
-from printproof.witness.moments import two_way_design
-from printproof.witness.problem import Coefficient, Correlation, Model, Problem, Quantity, RSquared
+from printproof.witness import Coefficient, Correlation, Design, Estimand, Model, Problem, RSquared
 from study import register, replication
 from study.replication import CONTROLS, OUTCOME, TREATMENT
 
@@ -107,13 +106,13 @@ def _without(cities: np.ndarray, years: np.ndarray) -> dict[str, Coefficient]:
     found = {}
     for city in sorted(set(cities)):
         keep = np.flatnonzero(cities != city)
-        rest = replace(model, design=two_way_design(cities[keep], years[keep]), rows=keep)
+        rest = replace(model, design=Design.two_way(cities[keep], years[keep]), rows=keep)
         found[f"leave one out: {city}"] = Coefficient(f"leave one out: {city}", rest, TREATMENT)
     return found
 
 
 def _models(cities: np.ndarray, years: np.ndarray) -> dict[str, Model]:
-    design = two_way_design(cities, years)
+    design = Design.two_way(cities, years)
     regressors = ("one", TREATMENT, *CONTROLS)
     return {
         "classical": Model("classical", OUTCOME, regressors, design, "classical"),
@@ -187,7 +186,7 @@ def _matching(frame: pd.DataFrame) -> dict[str, float]:
 # --- those with a gradient ------------------------------------------------------------------------
 
 
-def smooth(problem: Problem, cities: np.ndarray, years: np.ndarray) -> list[Quantity]:
+def smooth(problem: Problem, cities: np.ndarray, years: np.ndarray) -> list[Estimand]:
     """Declare the smooth quantities of the study's matched sample.
 
     Parameters
@@ -198,7 +197,7 @@ def smooth(problem: Problem, cities: np.ndarray, years: np.ndarray) -> list[Quan
         Of the matched rows.
     """
     models = _models(cities, years)
-    found: list[Quantity] = []
+    found: list[Estimand] = []
     events = [v.name for v in problem.variables if v.name.startswith("event ")]
     study = replace(models["clustered"], regressors=("one", *events, *CONTROLS))
     for name in events:

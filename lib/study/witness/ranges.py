@@ -17,17 +17,16 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError
-from printproof.witness.problem import Found, Problem, Quantity, Range
-from printproof.witness.workers import one_thread, spread
+from printproof.witness import Estimand, FittedPanel, Problem, Range, spread
 from study.panel import load_witness
 from study.witness import quantities, study
 from study.witness.layout import layout
 
-#: Steps of each climb.
+#: Steps towards each bound.
 _STEPS = 200
 
 
-def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list[Found]:
+def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list[FittedPanel]:
     """Return ``n`` feasible panels: the given witness, and others found around it.
 
     Raises
@@ -52,7 +51,7 @@ def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list
     return found
 
 
-def _declared() -> tuple[Problem, list[Quantity]]:
+def _declared() -> tuple[Problem, list[Estimand]]:
     """Return Tables 2 and 4 on the shipped sample, and the smooth quantities there."""
     problem, rows = study.problem(), layout().on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
@@ -60,9 +59,8 @@ def _declared() -> tuple[Problem, list[Quantity]]:
 
 
 @cache
-def _prepared(n_starts: int) -> tuple[Problem, list[Quantity], list[Found]]:
+def _prepared(n_starts: int) -> tuple[Problem, list[Estimand], list[FittedPanel]]:
     """Find the panels to set out from, once in each process."""
-    one_thread()
     problem, smooth = _declared()
     return problem, smooth, starts(problem, load_witness().frame, n_starts)
 
@@ -88,7 +86,7 @@ def run(
     path : Path, optional
         CSV to write.
     n_starts, steps : int
-        Panels to set out from, and steps of each climb.
+        Panels to set out from, and steps towards each bound.
     workers : int, optional
         Processes; the result does not depend on them.
     progress : bool

@@ -18,10 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from printproof.printed import Record
-from printproof.rules.columns import classical_step
-from printproof.witness.moments import Array, Design, two_way_design
-from printproof.witness.problem import Problem
-from printproof.witness.workers import one_thread, spread
+from printproof.rules import classical_step
+from printproof.witness import Array, Design, Problem, spread
 from study import published
 from study.panel import load_witness
 from study.replication import CONTROLS, PAPER, TREATMENT, cell
@@ -48,7 +46,7 @@ class Reading:
     ----------
     name, about : str
     errors : str
-        As :class:`~printproof.witness.problem.Model`.
+        As :class:`~printproof.witness.Model`.
     factor : float
         Multiple of the variance.
     design : Design or None
@@ -70,7 +68,7 @@ def readings() -> list[Reading]:
     rows = layout().on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
     n, clusters = len(rows), len(set(cities))
-    base = two_way_design(cities, years)
+    base = Design.two_way(cities, years)
     k = 7  # the longest column: constant, treatment and five controls
     df = n - k - base.effects.shape[1]
     nested = n - k - (len(set(years)) - 1)  # city effects are nested in clusters: not counted
@@ -178,7 +176,7 @@ def _city_weights() -> Array:
     from study.replication import CONTROLS, OUTCOME, TREATMENT
 
     matched = _shipped().query("matched == 1").reset_index(drop=True)
-    design = two_way_design(matched["city"].to_numpy(), matched["year"].to_numpy())
+    design = Design.two_way(matched["city"].to_numpy(), matched["year"].to_numpy())
     x = design.within(
         np.column_stack([np.ones(len(matched)), matched[[TREATMENT, *CONTROLS]].to_numpy(float)])
     )
@@ -287,7 +285,6 @@ def excluded(reading: str, record: Record | None = None) -> bool:
 
 
 def _job(reading: Reading, starts: int, steps: int) -> tuple[str, str, int, bool, float, str, str]:
-    one_thread()
     found = search(reading, starts=starts, steps=steps)
     proved = excluded(reading.name)
     verdict = "possible" if found.met else "impossible" if proved else "undecided"

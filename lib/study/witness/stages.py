@@ -27,15 +27,7 @@ from numpy.typing import NDArray
 from ftz import matching
 from ftz.errors import EstimationError
 from printproof.printed import Record
-from printproof.witness.moments import (
-    Array,
-    Design,
-    columns,
-    mean_and_sd,
-    regression,
-    two_way_design,
-)
-from printproof.witness.solver import Block, Equation, Solution, Values, solve
+from printproof.witness import Array, Block, Design, Equation, Solution, Values, solve
 from study import published
 from study.replication import (
     CONTROLS,
@@ -155,8 +147,15 @@ class _Targets:
         return Equation(deviation, {k: g / half for k, g in gradient.items()})
 
 
+def _mean_and_sd(values: Array) -> tuple[float, Array, float, Array]:
+    """Return the mean, its gradient, the standard deviation (ddof 1) and its gradient."""
+    n = len(values)
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    return mean, np.full(n, 1 / n), sd, (values - mean) / ((n - 1) * sd)
+
+
 def _moment_equations(targets: _Targets, variable: str, values: Array) -> Iterator[Equation]:
-    mean, mean_gradient, sd, sd_gradient = mean_and_sd(values)
+    mean, mean_gradient, sd, sd_gradient = _mean_and_sd(values)
     yield targets.meet(("table2", variable, "mean", "value"), mean, {variable: mean_gradient})
     yield targets.meet(("table2", variable, "sd", "value"), sd, {variable: sd_gradient})
 
@@ -176,7 +175,7 @@ def _column_equations(
     """Yield the equations of one printed column, for the rows whose numbers are asked for."""
     names, wanted = list(regressors), list(asked)
     positions = [names.index(row) for row in wanted]
-    found = columns(y, np.column_stack(list(regressors.values())), design, errors, positions)
+    found = design.regress(y, np.column_stack(list(regressors.values())), errors, positions)
     with_z = set(wanted if statistics is None else statistics)
     for which, value, by_y, by_x in (
         ("coef", found.value, found.value_by_outcome, found.value_by_regressors),
@@ -402,7 +401,7 @@ class _Logit:
 def _covariate_equations(targets: _Targets, plan: Layout) -> Callable[[Values], Iterator[Equation]]:
     """Return the equations of stage 1: Table 4, Table 2, the logit and its support."""
     treated = plan.on["FTZ"].to_numpy(float)
-    design = two_way_design(plan.on["city"].to_numpy(), plan.on["year"].to_numpy())
+    design = Design.two_way(plan.on["city"].to_numpy(), plan.on["year"].to_numpy())
     logit = _Logit(targets, plan)
 
     def equations(values: Values) -> Iterator[Equation]:
@@ -451,9 +450,9 @@ def _event_equations(
 ) -> Iterator[Equation]:
     """Yield an equation for each event-study statistic that contradicts the text."""
     regressors = np.column_stack([np.ones(len(y)), *dummies.values(), *controls])
-    found = regression(y, regressors, design)[1:]
-    for name, coefficient in zip(dummies, found, strict=False):
-        z, gradient = coefficient.statistic, coefficient.statistic_by_outcome
+    fit = design.regress(y, regressors)
+    for j, name in enumerate(dummies, start=1):
+        z, gradient = float(fit.statistic[j]), fit.statistic_by_outcome[j]
         before = "-" in name
         if before and abs(z) > _LARGEST_PRE:
             excess, sign = abs(z) - _LARGEST_PRE + 0.1, np.sign(z)
@@ -477,7 +476,7 @@ def _outcome(
     """Solve for the outcome with Table 1 and, where asked, what the text says of figure 2."""
     rows = plan.on
     treated = rows["FTZ"].to_numpy(float)
-    design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
+    design = Design.two_way(rows["city"].to_numpy(), rows["year"].to_numpy())
     contrasts = _matching_rows(frame)
     dummies = _event_dummies(rows)
     fixed = {name: values[name] for name in CONTROLS}
@@ -549,7 +548,7 @@ def _sub_index(
 ) -> Solution:
     rows, variable = plan.on, SUB_INDICES[column]
     treated = rows["FTZ"].to_numpy(float)
-    fixed = design or two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
+    fixed = design or Design.two_way(rows["city"].to_numpy(), rows["year"].to_numpy())
     regressors = {"const": np.ones(len(rows)), TREATMENT: treated}
     regressors |= {name: values[name] for name in CONTROLS}
     effect = targets.number("table5", TREATMENT, column, "coef")[0]
@@ -575,7 +574,7 @@ def _linkage(
     """Solve for linkage: its line of Table 2, columns (7) and (8) of Table 5."""
     rows = plan.on
     treated = rows["FTZ"].to_numpy(float)
-    design = two_way_design(rows["city"].to_numpy(), rows["year"].to_numpy())
+    design = Design.two_way(rows["city"].to_numpy(), rows["year"].to_numpy())
     base = {"const": np.ones(len(rows)), TREATMENT: treated}
     controls = {name: values[name] for name in CONTROLS}
     cities, codes = np.unique(rows["city"], return_inverse=True)

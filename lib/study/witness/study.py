@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from printproof.printed import Record
-from printproof.witness.moments import Design, two_way_design
-from printproof.witness.problem import Model, Problem, Target, Values, Variable, known
+from printproof.witness import Design, Model, Problem, Target, Values, Variable
 from study import published
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, cell
 from study.witness import stages
@@ -39,7 +38,7 @@ def problem(
     record : Record, optional
         The printed cells.
     errors, factor, design
-        The reading of the standard errors: see :class:`~printproof.witness.problem.Model`.
+        The reading of the standard errors: see :class:`~printproof.witness.Model`.
     constants, statistics : bool
         Whether the constants and the z values have to be met.
     official : bool
@@ -55,11 +54,11 @@ def problem(
     record = published.load(PAPER) if record is None else record
     rows = plan.on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
-    base = two_way_design(cities, years) if design is None else design
+    base = Design.two_way(cities, years) if design is None else design
     base = Design(base.effects, base.clusters, factor, base.transform)
     variables = [
-        known("one", np.ones(len(rows))),
-        known(TREATMENT, rows["FTZ"].to_numpy(float)),
+        Variable.given("one", np.ones(len(rows))),
+        Variable.given(TREATMENT, rows["FTZ"].to_numpy(float)),
         *_event_dummies(rows),
         *(_variable(record, rows, name, official) for name in (OUTCOME, *CONTROLS)),
     ]
@@ -110,7 +109,8 @@ def _event_dummies(rows: pd.DataFrame) -> Iterable[Variable]:
     treated = rows.groupby("city")["FTZ"].transform("max") == 1
     years = sorted(set(rows.loc[treated, "year"]) - {_REFERENCE})
     return [
-        known(f"event {year}", ((rows["year"] == year) & treated).to_numpy(float)) for year in years
+        Variable.given(f"event {year}", ((rows["year"] == year) & treated).to_numpy(float))
+        for year in years
     ]
 
 

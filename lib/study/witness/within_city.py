@@ -29,19 +29,19 @@ from numpy.typing import NDArray
 
 from ftz.random_effects import random_effects as emulated
 from printproof.errors import SearchError
-from printproof.witness import aims
-from printproof.witness.moments import Design, two_way_design
-from printproof.witness.problem import (
+from printproof.witness import (
     Coefficient,
+    Design,
+    Estimand,
     Limit,
     Model,
     Problem,
-    Quantity,
     RSquared,
     Target,
     Values,
+    spread,
 )
-from printproof.witness.workers import one_thread, spread
+from printproof.witness import nested as nested_aims
 from study import published
 from study.paths import data_dir
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, adoption, cell
@@ -165,13 +165,13 @@ def declare(plan: Layout, ratio: float, *, official: bool = False) -> Problem:
     return replace(found, models=(first, *found.models[1:]))
 
 
-def quantities(plan: Layout) -> dict[str, Quantity]:
+def quantities(plan: Layout) -> dict[str, Estimand]:
     """Return ``effect``, its clustered ``z``, and ``explained``.
 
     The last is the share of the zone's variation within cities and years that the controls
     explain; one less it is the tolerance.
     """
-    within = two_way_design(*_effects(plan))
+    within = Design.two_way(*_effects(plan))
     model = Model("within", OUTCOME, ("one", TREATMENT, *CONTROLS), within)
     return {
         "effect": Coefficient("effect", model, TREATMENT),
@@ -188,7 +188,7 @@ def _aim(problem: Problem, rng: np.random.Generator) -> dict[str, float]:
     names = {m.name for m in later}
     columns = [t for t in problem.targets if t.of in names]
     rest = [t for t in problem.targets if t.of not in names]
-    return {t.name: float(rng.uniform(-0.5, 0.5)) for t in rest} | aims.nested(columns, later, rng)
+    return {t.name: float(rng.uniform(-0.5, 0.5)) for t in rest} | nested_aims(columns, later, rng)
 
 
 def grow(reading: str, seed: int, number: int, *, official: bool = False) -> Grown:
@@ -429,7 +429,6 @@ def jobs(members: int, starts: int, inside: int) -> list[Job]:
 
 
 def _one(folder: Path, seed: int, job: Job) -> None:
-    one_thread()
     member = folder / replace(job, end="member", tolerance=0.0).path
     if job.end == "member":
         try:

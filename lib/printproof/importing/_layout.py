@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from printproof.cells import read_cell
+from printproof._cells import read_cell
 from printproof.errors import RecordError
-from printproof.importing.sheet import Piece, Sheet, distinct
-from printproof.reading import RESERVED, role
+from printproof.importing._sheet import Piece, Sheet, distinct
+from printproof.reading import RESERVED
+from printproof.reading import _heading_role as role
 
 #: Brackets, and what a table calls them.
 BRACKETS = {"(": "parentheses", "[": "brackets", "{": "braces"}

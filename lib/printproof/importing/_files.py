@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from printproof.errors import RecordError
-from printproof.importing.sheet import RAISED, TIED, Piece, Sheet, lay_out, tidy
+from printproof.importing._sheet import RAISED, TIED, Piece, Sheet, lay_out, tidy
 
 _RULE = re.compile(r"[\s|+:=\-–—─━═┼┃│]*[-=─━═]{3}[\s|+:=\-–—─━═┼┃│]*")
 _TABLE = re.compile(r"(table|表)\s*[\dA-Z]", re.I)

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
+from printproof._exact import cell
+from printproof._statement import IMPOSSIBLE, SIZES, Branch, Check, Premise, Relation, Statement
+from printproof._study import Study, declared_list, formula
 from printproof.errors import RecordError
-from printproof.exact import cell
-from printproof.statement import (
-    IMPOSSIBLE,
-    SIZES,
-    Branch,
-    Check,
-    Premise,
-    Relation,
-    Statement,
-)
-from printproof.study import Study, declared_list, formula
 
 _RELATIONS: dict[str, Relation] = {name: name for name in get_args(Relation)}
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from printproof.importing.layout import BRACKETS, Table
-from printproof.reading import role
+from printproof.importing._layout import BRACKETS, Table
+from printproof.reading import _heading_role as role
 
 #: Words of a note, and what they say stands in brackets.
 _KINDS = {

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+from printproof._exact import Expr, Span, cell, critical_value, number
+from printproof._statement import Branch, Check, Premise, Statement
+from printproof._study import CONSTANTS, Study
 from printproof.errors import RecordError
-from printproof.exact import Expr, Span, cell, critical_value, number
 from printproof.printed import Printed
-from printproof.statement import Branch, Check, Premise, Statement
-from printproof.study import CONSTANTS, Study
 
 #: Significance level of each number of stars where nobody says otherwise.
 LEVELS = {"*": Fraction(1, 10), "**": Fraction(1, 20), "***": Fraction(1, 100)}

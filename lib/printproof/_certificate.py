@@ -14,10 +14,10 @@ from fractions import Fraction
 from typing import Any
 
 from printproof import checker
-from printproof.declare import KINDS, PERCENTS
+from printproof._declare import KINDS, PERCENTS
+from printproof._statement import IMPOSSIBLE, UNDECIDED, Check
+from printproof._study import Study, open_fact
 from printproof.errors import RecordError
-from printproof.statement import IMPOSSIBLE, UNDECIDED, Check
-from printproof.study import Study, open_fact
 
 #: Keys that hold words about an entry, which a verifier must not need.
 _WORDS = {
@@ -75,7 +75,7 @@ def certificate(
     rule = check.rule if check.rule in checker.THEOREMS else "arithmetic"
     for about in _about(check, study, record["entries"]):
         try:
-            proof = checker.certificate(study.paper, rule, about, record)
+            proof = checker._certificate(study.paper, rule, about, record)
         except checker.CertificateError as error:
             reasons[str(error)] = None  # each once, in their order
             continue

@@ -8,11 +8,11 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from printproof.declare import KINDS
+from printproof._declare import KINDS
+from printproof._exact import Expr, cell, number
+from printproof._statement import SIZES, Branch, Check, Premise, Statement
+from printproof._study import Study
 from printproof.errors import RecordError
-from printproof.exact import Expr, cell, number
-from printproof.statement import SIZES, Branch, Check, Premise, Statement
-from printproof.study import Study
 
 _COLUMNS = ("n", "mean", "sd", "min", "max")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from printproof._exact import Expr, cell, critical_value, number
+from printproof._statement import Branch, Check, Premise, Statement
+from printproof._study import Study, declared_list
 from printproof.errors import RecordError
-from printproof.exact import Expr, cell, critical_value, number
-from printproof.rules.ratios import digits, span
-from printproof.statement import Branch, Check, Premise, Statement
-from printproof.study import Study, declared_list
+from printproof.rules._ratios import digits, span
 
 _Row = tuple[str, str, list[dict[str, str]], dict[str, str], Premise]
 

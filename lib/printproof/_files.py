@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from printproof.certificate import certificate, plain
-from printproof.ledger import Ledger
-from printproof.statement import IMPOSSIBLE
+from printproof._certificate import certificate, plain
+from printproof._ledger import Ledger
+from printproof._statement import IMPOSSIBLE
 
 
 def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:

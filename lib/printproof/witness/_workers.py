@@ -11,7 +11,7 @@ from typing import Any
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 
 
-def one_thread() -> None:
+def _one_thread() -> None:
     """Keep linear algebra to one thread in this process and in those that it starts."""
     for name in _THREADS:
         os.environ[name] = "1"
@@ -57,7 +57,7 @@ def _answers(
         for place, arguments in enumerate(jobs):
             yield place, job(*arguments)
         return
-    one_thread()  # inherited by the processes, read when they load numpy
+    _one_thread()  # inherited by the processes, read when they load numpy
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         places = {pool.submit(job, *arguments): i for i, arguments in enumerate(jobs)}
         try:

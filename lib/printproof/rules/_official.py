@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from printproof._exact import cell, decimal, number
+from printproof._statement import CONSISTENT, UNDECIDED, Branch, Check, Statement
+from printproof._study import Study
 from printproof.errors import RecordError
-from printproof.exact import cell, decimal, number
-from printproof.rules.moments import whole_ends
-from printproof.statement import CONSISTENT, UNDECIDED, Branch, Check, Statement
-from printproof.study import Study
+from printproof.rules._moments import whole_ends
 
 if TYPE_CHECKING:
     import pandas as pd

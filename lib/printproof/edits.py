@@ -12,10 +12,10 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from math import floor
 
+from printproof._exact import Digits
+from printproof._statement import Branch, Check, Statement, related
 from printproof.errors import RecordError
-from printproof.exact import Digits
 from printproof.printed import Printed, Record
-from printproof.statement import Branch, Check, Statement, related
 
 #: Units of the last printed digit beyond which a cell counts as not repairable.
 _FARTHEST = 1 << 14

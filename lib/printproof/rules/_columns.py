@@ -27,9 +27,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from printproof.errors import RecordError
-from printproof.exact import Expr, Span, cell, number, total
-from printproof.statement import (
+from printproof._exact import Expr, Span, cell, number, total
+from printproof._statement import (
     IMPOSSIBLE,
     UNDECIDED,
     Branch,
@@ -38,7 +37,8 @@ from printproof.statement import (
     Statement,
     undecided,
 )
-from printproof.study import CONSTANTS, Study, declared_list
+from printproof._study import CONSTANTS, Study, declared_list
+from printproof.errors import RecordError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,12 +69,12 @@ def numbering(study: Study) -> Iterator[Check]:
         yield undecided(study.paper, "columns", around, text, title)
 
 
-def groups(study: Study) -> list[Mapping[str, Any]]:
+def column_groups(study: Study) -> list[Mapping[str, Any]]:
     """Return the declared groups of nested columns: ``table`` and ``columns``."""
     return list(declared_list(study, "nested"))
 
 
-def steps(study: Study, group: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:
+def _steps(study: Study, group: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:
     """Yield short column, long column, the regressor that enters, and the common ones.
 
     Steps that add more than one regressor are left out: the identity is for one.
@@ -177,7 +177,7 @@ def classical_step(
 def moves(study: Study, group: Mapping[str, Any]) -> Iterator[Move]:
     """Yield every coefficient of every step of a group of nested columns."""
     table = group["table"]
-    for short, long, entering, common in steps(study, group):
+    for short, long, entering, common in _steps(study, group):
         slopes = [r for r in study.regressors(table, long) if r not in CONSTANTS]
         free = (study.sample_size(table, long) or 0) - len(slopes)
         enters = study.where(table, entering, long)
@@ -228,10 +228,10 @@ def classical(study: Study) -> Iterator[Check]:
     standard errors are classical, and does not ask, a contradiction leaves the table
     *undecided*: some other formula was used.
     """
-    for group in groups(study):
+    for group in column_groups(study):
         branches = _classical_branches(study, group)
         if branches:
-            at = [(group["table"], c) for s in steps(study, group) for c in s[:2]]
+            at = [(group["table"], c) for s in _steps(study, group) for c in s[:2]]
             title = f"{group['table']}: statistics over classical standard errors"
             yield _classical(study, title, branches, at, _nesting(study, group))
     for entry in declared_list(study, "mediation"):
@@ -335,9 +335,9 @@ def _factor(implied: Span, printed: Span) -> float:
 
 def fit(study: Study) -> Iterator[Check]:
     """Demand that a longer least-squares column does not fit worse."""
-    for group in groups(study):
+    for group in column_groups(study):
         table = group["table"]
-        for short, long, _, _ in steps(study, group):
+        for short, long, _, _ in _steps(study, group):
             found = [
                 next((p for r in _FIT if (p := study.where(table, r, c).get("value"))), None)
                 for c in (short, long)
@@ -408,7 +408,7 @@ def constant(study: Study) -> Iterator[Check]:
     Programs differ (a base year is common), so a contradiction rules out a convention
     and not the table.
     """
-    for group in groups(study):
+    for group in column_groups(study):
         outcome, means = group.get("outcome"), group.get("moments")
         if not outcome or not means:
             continue
@@ -484,16 +484,3 @@ def mediation(study: Study) -> Iterator[Check]:
             premises=[study.section("mediation", _entry(entry)), *_least_squares(study, *at)],
             remark=remark,
         )
-
-
-__all__: Sequence[str] = [
-    "classical",
-    "classical_step",
-    "classical_table",
-    "constant",
-    "fit",
-    "groups",
-    "mediation",
-    "numbering",
-    "steps",
-]

@@ -1,14 +1,14 @@
-r"""Printed tables as a problem for search: panels that meet them, and their extremes.
+r"""Printed tables as a problem for search: panels that meet them, and their bounds.
 
 A :class:`Problem` is declared by its variables (with bounds, or known), its models and
 its printed numbers.  It knows nothing of any paper.  :meth:`Problem.find` looks for a
-panel inside every rounding interval from a random start, and :meth:`Problem.extreme`
-moves a panel as far as it goes in the direction of an unprinted quantity while it stays
+panel inside every rounding interval from a random start, and :meth:`Problem.bound`
+moves a panel as far as it goes in the direction of an unprinted estimand while it stays
 inside them.
 
 With :math:`c_i` the deviation of printed number *i* in half units of its last digit, a
-panel is feasible if all :math:`|c_i| \le 1`.  A step of the search for an extreme follows
-the gradient of the quantity, projected on the directions in which the deviations near
+panel is feasible if all :math:`|c_i| \le 1`.  A step of the search for a bound follows
+the gradient of the estimand, projected on the directions in which the deviations near
 their limits do not grow,
 
 .. math:: d = g - J_A' (J_A J_A')^{-1} J_A g,
@@ -26,17 +26,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from printproof.errors import SearchError
-from printproof.witness.moments import Array, Column, Design, columns
-from printproof.witness.solver import FAR, GRID, unit_step
+from printproof.witness._moments import Array, Column, Design
+from printproof.witness._solver import FAR, GRID, unit_step
 
 Values = dict[str, Array]
 Gradient = dict[str, Array]
 
 #: Deviations, in half units, at which a search is content.  The margin of the first
 #: keeps a number inside its interval when the panel is written with six decimals; a
-#: climb to an extreme goes nearer to the edge.
+#: way to a bound goes nearer to the edge.
 FOUND, INSIDE = 0.8, 0.98
-#: How often a climb may move off the edges and go on.
+#: How often a search for a bound may move off the edges and go on.
 _RECENTRE = 3
 #: No unknown moves farther than this in one step (on the sigmoid's scale).
 _LONGEST_STEP = 1.5
@@ -66,11 +66,11 @@ class Variable:
         """Whether every cell is known."""
         return bool((self.lower == self.upper).all())
 
-
-def known(name: str, values: Array) -> Variable:
-    """Return a variable whose cells are all known."""
-    values = np.asarray(values, dtype=float)
-    return Variable(name, values, values)
+    @classmethod
+    def given(cls, name: str, values: Array) -> Variable:
+        """Return a variable whose cells are all known."""
+        values = np.asarray(values, dtype=float)
+        return cls(name, values, values)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Model:
         """Estimate the column, with gradients."""
         take = slice(None) if self.rows is None else self.rows
         x = np.column_stack([values[name][take] for name in self.regressors])
-        return columns(values[self.outcome][take], x, self.design, self.errors, asked)
+        return self.design.regress(values[self.outcome][take], x, self.errors, asked)
 
     def spread(self, gradient: Array, n: int) -> Array:
         """Put a gradient in the model's rows into all rows of the panel."""
@@ -139,7 +139,7 @@ class Target:
     half: float
 
 
-class Quantity(Protocol):
+class Estimand(Protocol):
     """A smooth number of a panel, with its gradient."""
 
     @property
@@ -233,7 +233,7 @@ def _parts(fit: Column, which: str) -> tuple[Array, Array, Array]:
 
 
 @dataclass(frozen=True)
-class Found:
+class FittedPanel:
     """A panel and how well it meets the printed numbers.
 
     Attributes
@@ -259,22 +259,22 @@ class Found:
 
 @dataclass(frozen=True)
 class Limit:
-    """An interval for an unprinted quantity, kept like that of a printed number."""
+    """An interval for an unprinted estimand, kept like that of a printed number."""
 
-    quantity: Quantity
+    estimand: Estimand
     low: float
     high: float
 
     def evaluate(self, values: Values) -> tuple[float, Gradient]:
         """Return the deviation from the middle, in half widths, and its gradient."""
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        value, by = self.quantity.evaluate(values)
+        value, by = self.estimand.evaluate(values)
         return (value - middle) / half, {k: g / half for k, g in by.items()}
 
 
 @dataclass(frozen=True)
 class Range:
-    """How far an unprinted quantity can move.
+    """How far an unprinted estimand can move.
 
     Attributes
     ----------
@@ -401,7 +401,7 @@ class Problem:
         aim: Mapping[str, float] | None = None,
         max_iterations: int = 1500,
         patience: int = 150,
-    ) -> Found:
+    ) -> FittedPanel:
         """Look for a panel that meets every printed number, from a random start.
 
         Parameters
@@ -418,8 +418,8 @@ class Problem:
 
         Returns
         -------
-        Found
-            Ask :attr:`Found.feasible` whether the search succeeded.
+        FittedPanel
+            Ask :attr:`FittedPanel.feasible` whether the search succeeded.
         """
         problem = self.with_ends(rng) if start is None else self._around(start)
         packed = _Packed(problem)
@@ -431,20 +431,20 @@ class Problem:
         )
         return packed.found(u, steps)
 
-    def extreme(
+    def bound(
         self,
-        quantity: Quantity,
-        found: Found,
+        estimand: Estimand,
+        found: FittedPanel,
         sign: int,
         *,
         max_iterations: int = 150,
-    ) -> tuple[float, Found]:
-        """Move a panel as far as it goes in the direction of a quantity.
+    ) -> tuple[float, FittedPanel]:
+        """Move a panel as far as it goes in the direction of a estimand.
 
         Parameters
         ----------
-        quantity : Quantity
-        found : Found
+        estimand : Quantity
+        found : FittedPanel
             A feasible panel.
         sign : {1, -1}
             Up or down.
@@ -454,14 +454,14 @@ class Problem:
         -------
         float
             The value reached.
-        Found
+        FittedPanel
             The panel that attains it; it meets every printed number.
         """
         packed = _Packed(self._around(found.values))
         u = packed.pack(found.values)
-        u, steps = packed.climb(u, quantity, sign, max_iterations)
+        u, steps = packed.maximise(u, estimand, sign, max_iterations)
         reached = packed.found(u, steps)
-        return quantity.evaluate(reached.values)[0], reached
+        return estimand.evaluate(reached.values)[0], reached
 
     def deviations(self, values: Values) -> dict[str, float]:
         """Return a panel's deviation from each printed number, in half units."""
@@ -486,20 +486,20 @@ class Problem:
 
     def ranges(
         self,
-        quantities: Sequence[Quantity],
-        starts: Sequence[Found],
+        estimands: Sequence[Estimand],
+        starts: Sequence[FittedPanel],
         *,
         max_iterations: int = 150,
     ) -> list[Range]:
-        """Return how far each quantity can move, from several panels.
+        """Return how far each estimand can move, from several panels.
 
         Parameters
         ----------
-        quantities : sequence of Quantity
-        starts : sequence of Found
+        estimands : sequence of Quantity
+        starts : sequence of FittedPanel
             Feasible panels, dispersed.
         max_iterations : int
-            Steps of each climb.
+            Steps towards each bound.
 
         Raises
         ------
@@ -510,16 +510,16 @@ class Problem:
         if not feasible:
             raise SearchError("no start meets the printed numbers: there is nothing to move")
         found = []
-        for quantity in quantities:
+        for estimand in estimands:
             ends: dict[int, list[float]] = {1: [], -1: []}
             for start in feasible:
                 for sign in (1, -1):
-                    value, reached = self.extreme(
-                        quantity, start, sign, max_iterations=max_iterations
+                    value, reached = self.bound(
+                        estimand, start, sign, max_iterations=max_iterations
                     )
                     if reached.feasible:
                         ends[sign].append(value)
-                value = quantity.evaluate(start.values)[0]
+                value = estimand.evaluate(start.values)[0]
                 ends[1].append(value)
                 ends[-1].append(value)
             low, high = min(ends[-1]), max(ends[1])
@@ -528,7 +528,7 @@ class Problem:
                 sum(abs(v - end) <= near for v in ends[sign]) / len(feasible)
                 for sign, end in ((1, high), (-1, low))
             ]
-            found.append(Range(quantity.name, low, high, len(feasible), min(1.0, sum(agree) / 2)))
+            found.append(Range(estimand.name, low, high, len(feasible), min(1.0, sum(agree) / 2)))
         return found
 
 
@@ -576,7 +576,7 @@ class _Packed:
         self.names = [t.name for t in self.moments] + [
             t.name for part in self.by_model.values() for t in part
         ]
-        self.names += [limit.quantity.name for limit in problem.limits]
+        self.names += [limit.estimand.name for limit in problem.limits]
         self.models = {m.name: m for m in problem.models}
 
     def pack(self, values: Values) -> Array:
@@ -724,16 +724,16 @@ class _Packed:
                     break
         return u, steps, state
 
-    def climb(
-        self, u: Array, quantity: Quantity, sign: int, max_iterations: int
+    def maximise(
+        self, u: Array, estimand: Estimand, sign: int, max_iterations: int
     ) -> tuple[Array, int]:
-        """Follow the projected gradient of a quantity and restore feasibility after each step.
+        """Follow the projected gradient of a estimand and restore feasibility after each step.
 
         Where the steps become too short, the panel is first moved off the edges of the
-        rounding intervals, a few times, and the climb goes on from there.
+        rounding intervals, a few times, and the search goes on from there.
         """
         c, jacobian, values, slopes = self.deviations(u)
-        q, by = quantity.evaluate(values)
+        q, by = estimand.evaluate(values)
         best, reached = u, q
         length, stalled, steps, recentred, first = 0.5, 0, 0, 0, q
         while steps < max_iterations and stalled < 8:
@@ -748,7 +748,7 @@ class _Packed:
             )
             gain = -np.inf
             if np.abs(state[0]).max(initial=0.0) <= INSIDE:
-                q_trial, by_trial = quantity.evaluate(state[2])
+                q_trial, by_trial = estimand.evaluate(state[2])
                 gain = sign * (q_trial - q)
             if gain > 0:
                 u, (c, jacobian, _, slopes) = trial, state
@@ -767,15 +767,15 @@ class _Packed:
                     u, target=0.2, max_iterations=15, patience=6, damping=1e-3, until=0.5
                 )
                 c, jacobian, values, slopes = state
-                q, by = quantity.evaluate(values)
+                q, by = estimand.evaluate(values)
                 length = 0.2
         return best, steps
 
-    def found(self, u: Array, steps: int) -> Found:
+    def found(self, u: Array, steps: int) -> FittedPanel:
         c, _, values, _ = self.deviations(u)
         worst = int(np.argmax(np.abs(c))) if len(c) else 0
         name = self.names[worst] if self.names else ""
-        return Found(values, float(np.abs(c).max(initial=0.0)), name, steps)
+        return FittedPanel(values, float(np.abs(c).max(initial=0.0)), name, steps)
 
 
 def _beyond(c: Array, target: float) -> Array:

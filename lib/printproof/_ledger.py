@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from printproof.certificate import confirmed
+from printproof._certificate import confirmed
+from printproof._statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
+from printproof._study import Study
 from printproof.errors import RecordError
 from printproof.printed import Record, read
 from printproof.rules import RULES
-from printproof.statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
-from printproof.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from printproof.declare import KEYS
+from printproof._declare import KEYS
+from printproof._ledger import audit
+from printproof._study import Study
 from printproof.errors import RecordError
-from printproof.ledger import audit
 from printproof.reading import read_file
-from printproof.rules.ratios import span
-from printproof.study import Study
+from printproof.rules._ratios import span
 
 
 def find(studies: Sequence[Study], name: str) -> tuple[Study, str]:

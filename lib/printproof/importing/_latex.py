@@ -1,6 +1,6 @@
 r"""LaTeX tables: ``tabular`` and its kin, ``longtable``, ``tabularray``, as programs write them.
 
-A tokenizer of rows and a converter of cells to text, after :mod:`printproof.importing.macros`
+A tokenizer of rows and a converter of cells to text, after ``_macros``
 has put in files and carried out definitions, and no more of TeX: a command that is not known is
 refused with its line and column, because it could hold a number.
 """
@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from printproof.errors import RecordError
-from printproof.importing.macros import expand, group
-from printproof.importing.sheet import RAISED, Piece, Sheet, lay_out, tidy
+from printproof.importing._macros import expand, group
+from printproof.importing._sheet import RAISED, Piece, Sheet, lay_out, tidy
 
 #: Environments, and how many arguments in braces stand before their rows.
 _TABLES = {

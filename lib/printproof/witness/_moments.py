@@ -62,66 +62,73 @@ class Design:
             projected = projected @ self.transform
         return projected.transpose(0, 2, 1)
 
+    @classmethod
+    def two_way(
+        cls, units: NDArray[Any], periods: NDArray[Any], *, keep_constant: bool = True
+    ) -> Design:
+        """Return the design with unit and period effects, clustered by unit.
 
-def two_way_design(
-    units: NDArray[Any], periods: NDArray[Any], *, keep_constant: bool = True
-) -> Design:
-    """Return the design with unit and period effects, clustered by unit.
-
-    With ``keep_constant`` the constant is left in, normalised as
-    :func:`ftz.did.constant` does (unit effects average to zero, first period is the
-    base), so that it can be asked for as one more regressor.  Slopes do not change.
-    """
-    codes = np.unique(units, return_inverse=True)[1]
-    unit_dummies = np.eye(codes.max() + 1)[codes]
-    steps = np.unique(periods, return_inverse=True)[1]
-    period_dummies = np.eye(steps.max() + 1)[steps]
-    if keep_constant:
-        unit_dummies = unit_dummies - unit_dummies.mean(axis=0)
-        period_dummies = period_dummies[:, 1:]
-    left, singular, _ = np.linalg.svd(
-        np.hstack([unit_dummies, period_dummies]), full_matrices=False
-    )
-    return Design(left[:, singular > 1e-9 * singular[0]], codes)
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """One slope and its clustered statistic, with gradients in the raw panel.
-
-    ``*_by_outcome`` has shape n, ``*_by_regressors`` n x k.
-    """
-
-    value: float
-    statistic: float
-    value_by_outcome: Array
-    value_by_regressors: Array
-    statistic_by_outcome: Array
-    statistic_by_regressors: Array
-
-
-def regression(outcome: Array, regressors: Array, design: Design) -> list[Coefficient]:
-    """Return every coefficient of a fixed-effects regression with its gradients.
-
-    Parameters
-    ----------
-    outcome : ndarray, n
-    regressors : ndarray, n x k
-    design : Design
-        Effects (r of them) and clusters; the variance carries ``n / (n - k - r)``.
-    """
-    found = columns(outcome, regressors, design)
-    return [
-        Coefficient(
-            value=float(found.value[j]),
-            statistic=float(found.statistic[j]),
-            value_by_outcome=found.value_by_outcome[j],
-            value_by_regressors=found.value_by_regressors[j],
-            statistic_by_outcome=found.statistic_by_outcome[j],
-            statistic_by_regressors=found.statistic_by_regressors[j],
+        With ``keep_constant`` the constant is left in, normalised as
+        :func:`ftz.did.constant` does (unit effects average to zero, first period is the
+        base), so that it can be asked for as one more regressor.  Slopes do not change.
+        """
+        codes = np.unique(units, return_inverse=True)[1]
+        unit_dummies = np.eye(codes.max() + 1)[codes]
+        steps = np.unique(periods, return_inverse=True)[1]
+        period_dummies = np.eye(steps.max() + 1)[steps]
+        if keep_constant:
+            unit_dummies = unit_dummies - unit_dummies.mean(axis=0)
+            period_dummies = period_dummies[:, 1:]
+        left, singular, _ = np.linalg.svd(
+            np.hstack([unit_dummies, period_dummies]), full_matrices=False
         )
-        for j in range(len(found.value))
-    ]
+        return cls(left[:, singular > 1e-9 * singular[0]], codes)
+
+    def regress(
+        self,
+        outcome: Array,
+        regressors: Array,
+        errors: str = "clustered",
+        asked: Sequence[int] | None = None,
+    ) -> Column:
+        """Return coefficients and standard errors with exact gradients.
+
+        Parameters
+        ----------
+        outcome : ndarray, n
+        regressors : ndarray, n x k
+        errors : {"clustered", "robust", "jackknife", "classical", "likelihood"}
+            The first two carry the factor ``n / (n - k - r)`` (HC1 for "robust"), times
+            :attr:`factor`; "jackknife" is HC3; the last two divide the residual sum
+            of squares by ``n - k - r`` and by ``n``.
+        asked : sequence of int, optional
+            Positions of the coefficients wanted; all by default.
+        """
+        y, x = self.within(outcome), self.within(regressors)
+        n, k = x.shape
+        df = n - k - self.effects.shape[1]
+        inverse = np.linalg.inv(x.T @ x).astype(np.float64, copy=False)
+        b = inverse @ (x.T @ y)
+        e: Array = y - x @ b
+        rows = np.arange(k) if asked is None else np.asarray(asked)
+        w: Array = (x @ inverse)[:, rows]
+        own: Array = inverse[rows]
+        by_regressors = e[None, :, None] * own[:, None, :] - w.T[:, :, None] * b
+        if errors in {"classical", "likelihood"}:
+            divisor = df if errors == "classical" else n
+            variance, by_y, by_x = _classical(b, e, w, own, np.diag(inverse)[rows], divisor)
+        elif errors == "jackknife":
+            variance, by_y, by_x = _jackknife(x, b, e, w, own, inverse, self)
+        else:
+            clusters = self.clusters if errors == "clustered" else np.arange(n)
+            scale = self.factor * n / df
+            variance, by_y, by_x = _sandwich(x, b, e, w, own, inverse, clusters, scale)
+        error = np.sqrt(variance)
+        by_y, by_x = by_y / (2 * error)[:, None], by_x / (2 * error)[:, None, None]
+        vectors = self.within_rows(np.concatenate([w.T, by_y])[:, :, None])[:, :, 0]
+        matrices = self.within_rows(np.concatenate([by_regressors, by_x]))
+        a = len(rows)
+        return Column(b[rows], error, vectors[:a], matrices[:a], vectors[a:], matrices[a:])
 
 
 @dataclass(frozen=True)
@@ -160,54 +167,6 @@ class Column:
 
 #: Standard errors whose gradients are known.
 ERRORS = ("clustered", "robust", "jackknife", "classical", "likelihood")
-
-
-def columns(
-    outcome: Array,
-    regressors: Array,
-    design: Design,
-    errors: str = "clustered",
-    asked: Sequence[int] | None = None,
-) -> Column:
-    """Return coefficients and standard errors with exact gradients.
-
-    Parameters
-    ----------
-    outcome : ndarray, n
-    regressors : ndarray, n x k
-    design : Design
-    errors : {"clustered", "robust", "jackknife", "classical", "likelihood"}
-        The first two carry the factor ``n / (n - k - r)`` (HC1 for "robust"), times
-        :attr:`Design.factor`; "jackknife" is HC3; the last two divide the residual sum
-        of squares by ``n - k - r`` and by ``n``.
-    asked : sequence of int, optional
-        Positions of the coefficients wanted; all by default.
-    """
-    y, x = design.within(outcome), design.within(regressors)
-    n, k = x.shape
-    df = n - k - design.effects.shape[1]
-    inverse = np.linalg.inv(x.T @ x).astype(np.float64, copy=False)
-    b = inverse @ (x.T @ y)
-    e: Array = y - x @ b
-    rows = np.arange(k) if asked is None else np.asarray(asked)
-    w: Array = (x @ inverse)[:, rows]
-    own: Array = inverse[rows]
-    by_regressors = e[None, :, None] * own[:, None, :] - w.T[:, :, None] * b
-    if errors in {"classical", "likelihood"}:
-        divisor = df if errors == "classical" else n
-        variance, by_y, by_x = _classical(b, e, w, own, np.diag(inverse)[rows], divisor)
-    elif errors == "jackknife":
-        variance, by_y, by_x = _jackknife(x, b, e, w, own, inverse, design)
-    else:
-        clusters = design.clusters if errors == "clustered" else np.arange(n)
-        scale = design.factor * n / df
-        variance, by_y, by_x = _sandwich(x, b, e, w, own, inverse, clusters, scale)
-    error = np.sqrt(variance)
-    by_y, by_x = by_y / (2 * error)[:, None], by_x / (2 * error)[:, None, None]
-    vectors = design.within_rows(np.concatenate([w.T, by_y])[:, :, None])[:, :, 0]
-    matrices = design.within_rows(np.concatenate([by_regressors, by_x]))
-    a = len(rows)
-    return Column(b[rows], error, vectors[:a], matrices[:a], vectors[a:], matrices[a:])
 
 
 def _sandwich(
@@ -276,10 +235,3 @@ def _classical(
         - 2 * s2 * w.T[:, :, None] * own[:, None, :]
     )
     return s2 * diagonal, by_outcome, by_regressors
-
-
-def mean_and_sd(values: Array) -> tuple[float, Array, float, Array]:
-    """Return the mean, its gradient, the standard deviation (ddof 1) and its gradient."""
-    n = len(values)
-    mean, sd = float(values.mean()), float(values.std(ddof=1))
-    return mean, np.full(n, 1 / n), sd, (values - mean) / ((n - 1) * sd)

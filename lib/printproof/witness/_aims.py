@@ -10,7 +10,7 @@ coefficients of the shorter ones fix every shorter statistic: for a column *S* a
     \qquad \rho = \frac{d_L + t_k^2}{d_L + 1},
 
 with :math:`v` squared standard errors and :math:`d_L` the residual degrees of freedom
-(:mod:`printproof.rules.columns` proves it).  The middles of the intervals break these relations, so
+(:mod:`printproof.rules` proves it).  The middles of the intervals break these relations, so
 that a search which pulls on all of them stalls.  :func:`nested` finds a point that keeps them.
 """
 
@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from printproof.errors import SearchError
-from printproof.witness.moments import Array
-from printproof.witness.problem import Model, Target
+from printproof.witness._moments import Array
+from printproof.witness._problem import Model, Target
 
 #: Share of the half unit that an aim may use, what steps head for, and how many there are.
 _ROOM, _HEAD, _STEPS = 0.9, 0.85, 500

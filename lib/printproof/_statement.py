@@ -14,8 +14,8 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
+from printproof._exact import Digits, Expr, Span, cells_of, decimal
 from printproof.errors import RecordError
-from printproof.exact import Digits, Expr, Span, cells_of, decimal
 from printproof.printed import Record
 
 CONSISTENT, IMPOSSIBLE, UNDECIDED = "consistent", "impossible", "undecided"
@@ -233,7 +233,7 @@ def decide(
     Parameters
     ----------
     record : Record
-        With :class:`~printproof.exact.Digits`, what is declared about the digits counts;
+        With ``Digits``, what is declared about the digits counts;
         a plain record is taken as rounded.
     paper, rule, title : str
     branches : sequence of Branch

@@ -14,12 +14,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from printproof.declare import KINDS, PERCENTS, Header
+from printproof._declare import KINDS, PERCENTS, Header
+from printproof._exact import Digits, Expr, number
+from printproof._exact import cell as cell_expr
+from printproof._statement import SIZES, Branch, Check, Premise, decide
 from printproof.errors import RecordError
-from printproof.exact import Digits, Expr, number
-from printproof.exact import cell as cell_expr
 from printproof.printed import Printed, Record
-from printproof.statement import SIZES, Branch, Check, Premise, decide
 
 #: What may be said of a paper in ``checks.yml``.
 SECTIONS = (
@@ -164,7 +164,7 @@ class Study:
         return str(found.get("kind", ""))
 
     def decide(self, rule: str, title: str, branches: Sequence[Branch], **more: Any) -> Check:
-        """Evaluate all readings of a rule; see ``printproof.statement``."""
+        """Evaluate all readings of a rule; see ``printproof._statement``."""
         return decide(self.record, self.paper, rule, title, branches, **more)
 
     def says(self, key: str, *wanted: Any, at: Sequence[tuple[str, str | None]]) -> Premise:

@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from printproof.errors import RecordError
-from printproof.importing.sheet import decode
+from printproof.importing._sheet import decode
 
 #: Of text, of files within files and of commands within commands, at most.
 MOST_CHARACTERS, MOST_NESTED = 5_000_000, 40

@@ -19,12 +19,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from printproof.ledger import audit
+from printproof._ledger import audit
+from printproof._statement import IMPOSSIBLE, UNDECIDED
+from printproof._study import Study
 from printproof.printed import Printed
 from printproof.reading import study as read_study
 from printproof.rules import RULES
-from printproof.statement import IMPOSSIBLE, UNDECIDED
-from printproof.study import Study
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
@@ -737,7 +737,7 @@ def false_positives(studies: int, *, seed: int = 0) -> pd.DataFrame:
     return counts.assign(checks=counts.sum(axis=1)).reset_index()
 
 
-def alter_digit(printed: Printed, rng: np.random.Generator) -> tuple[Printed, int]:
+def _alter_digit(printed: Printed, rng: np.random.Generator) -> tuple[Printed, int]:
     """Change one digit of a printed number.
 
     Returns
@@ -797,7 +797,7 @@ def power(studies: int, *, seed: int = 0, shapes: Sequence[str] = POWERFUL) -> p
             for name in sorted(used):
                 cells = sorted(used[name])
                 printed = study.record.get(cells[int(rng.integers(len(cells)))])
-                changed, digit = alter_digit(printed, rng)
+                changed, digit = _alter_digit(printed, rng)
                 altered = replace(study, record=study.record.replace(changed))
                 noticed = {
                     check.rule

@@ -1,10 +1,4 @@
-"""One printed cell: its number as digits, and the marks around it.
-
-Read are ``0.123***``, ``(0.16)``, ``[0.16]``, ``.123``, ``1.2e-05``, ``<0.001``, a Unicode
-minus, thin and no-break spaces, thousands with commas or spaces, daggers, and dashes for
-nothing.  Where a comma can be a decimal mark as well, the cell is refused until
-``decimal`` is declared.
-"""
+"""One printed cell: its number as digits, and the marks around it."""
 
 from __future__ import annotations
 

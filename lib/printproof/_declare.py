@@ -1,40 +1,4 @@
-"""What is declared about a paper's conventions: a header for the paper, its tables, their columns.
-
-Nothing is assumed where nothing is declared: a verdict that needs a convention is then
-*undecided* and names the line that is missing::
-
-    declare:
-      stars: {"*": .1, "**": .05, "***": .01}   # levels; two of them are fine
-      unmarked: tested                          # also in rows or columns that have no star at all
-      tails: two                                # of stars and p values: one | two
-      df: normal                                # normal | residual | a whole number
-      rounding: nearest                         # nearest | half_even | truncated | unknown
-      statistic: signed                         # signed | absolute
-      scale: linear                             # statistic: effect over error; interval around it
-      level: .95                                # of printed intervals
-      estimator: ols                            # ols | wls | iv | logit | re | ...
-      errors: classical                         # classical | robust | clustered | ask
-      weights: none                             # means, deviations, percentages count rows alike
-      moments: same rows                        # of the n rows beside, in one unit, none trimmed
-      variances: welch                          # of a difference of means: welch | pooled
-      p_column: p values                        # where a cell under p is none by itself
-      decimal: "."                              # or ","
-      sample: matched                           # columns of one name are one sample
-      dummies: [treated]                        # 0/1 variables
-      counts: [n, N, patents]                   # exact whole numbers, variables of such
-      shares: [urban]                           # variables between 0 and 1
-      amounts: [investment]                     # variables that are not negative
-      parts: [batches]                          # lists whose percentages are of the entry's sum
-      totals: [batches]                         # lists that add up to a printed total
-      items: {stress: 4}                        # a variable is the mean of so many whole answers
-      percents: [female]                        # rows or headings: a count in percent of the n
-      permilles: [infected]                     # the same of a thousand
-      groups: [treated, control]                # "treated mean" is the mean of a group
-      unused: [median]                          # headings that no rule reads
-      because: {stars: the note under Table 1}  # the sentence behind each line
-      tables:
-        table1: {df: 84, columns: {"(2)": {estimator: iv}}}
-"""
+"""What is declared about a paper: a header for it, its tables and their columns."""
 
 from __future__ import annotations
 
@@ -43,8 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from printproof._exact import ROUNDINGS
 from printproof.errors import RecordError
-from printproof.exact import ROUNDINGS
 from printproof.printed import STARS
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -8,19 +8,12 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from printproof._exact import Expr, cell, critical_value, number
+from printproof._statement import IMPOSSIBLE, Branch, Check, Premise, Statement, undecided
+from printproof._study import Study, declared_list
 from printproof.errors import RecordError
-from printproof.exact import Expr, cell, critical_value, number
-from printproof.rules.numbers import statement as declared_statement
-from printproof.rules.ratios import degrees_of_freedom
-from printproof.statement import (
-    IMPOSSIBLE,
-    Branch,
-    Check,
-    Premise,
-    Statement,
-    undecided,
-)
-from printproof.study import Study, declared_list
+from printproof.rules._numbers import statement as declared_statement
+from printproof.rules._ratios import degrees_of_freedom
 
 _KINDS = ("all", "significant", "insignificant", "stable", "printed")
 
