@@ -133,6 +133,10 @@ def test_a_panel_outside_the_register_has_no_half_years():
     levels = mv.grid(own).choices
     assert set(levels["adoption"]) == {"launch", "next_year"}
     assert "without u01" in levels["sample"]
+    asked = dataclasses.replace(own, questioned=("u02", "u07", "elsewhere"))
+    assert mv.grid(asked).choices["sample"] == [
+        "all", "without u02", "without u07", "without u02, u07"
+    ]  # fmt: skip
     assert levels["outcome"] == ["y"]
     text = mv.Specification(outcome="y", window=(2000, 2007), adoption="half_year")
     with pytest.raises(

@@ -414,9 +414,9 @@ def _baseline(study: UserPanel) -> Block:
 
 
 def _samples(study: UserPanel) -> list[tuple[str, ...]]:
-    """Return which units may be left out: three cities together or apart, or one treated."""
-    if study.kind == "witness":
-        return subsets([u for u in ("Baoding", "Beijing", "Tianjin") if u in study.units])
+    """Return which units may be left out: those in question together or apart, or one treated."""
+    if study.questioned:
+        return subsets([u for u in study.units if u in study.questioned])
     treated = study.treated_units
     return [(), *((u,) for u in treated if 2 < len(treated) <= 12)]
 

@@ -45,6 +45,8 @@ TREATMENT = "FTZ"
 MEDIATOR = "IL"
 #: Controls in the order in which Table 4 adds them.
 CONTROLS = ("fe", "lnstru", "urba", "fdi", "pgdp")
+#: Cities that stand apart: two municipalities, and the one whose counties became Xiong'an.
+QUESTIONED = ("Baoding", "Beijing", "Tianjin")
 #: Variables in the order of Table 2.
 VARIABLES = (
     "lnHQD",
@@ -274,5 +276,6 @@ def witness_study(*, matched: bool = False) -> UserPanel:
         title="The witness panel",
         source="constructed so that the printed tables return; not data",
         kind="witness",
+        questioned=QUESTIONED,
     )
     return register.with_codings(study)

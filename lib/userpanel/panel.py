@@ -45,6 +45,9 @@ class UserPanel:
         What the spec chooses beside columns.
     flow : tuple of (str, int, int)
         Steps from the file to the sample: what was done, rows and units after it.
+    questioned : tuple of str
+        Units whose place in the sample is in question: a multiverse leaves them out, together
+        and apart.
     codings : mapping
         Name of another coding of adoption to unit and first treated period (NaN: never).
     period_labels : mapping
@@ -73,6 +76,7 @@ class UserPanel:
     staggered_covariates: tuple[str, ...] = ()
     choices: Choices = field(default_factory=Choices)
     flow: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
+    questioned: tuple[str, ...] = ()
     codings: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
     period_labels: Mapping[int, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
