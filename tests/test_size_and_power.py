@@ -9,6 +9,7 @@ from scipy import stats
 
 from ftz import did, inference, size_and_power
 from ftz.errors import EstimationError
+from ftz.kernel import regress
 from test_inference import CONTROLS, panel
 
 
@@ -179,8 +180,9 @@ def test_event_fits_are_those_of_did(frame, shape, outcomes):
     cohort = cohort.where(np.isfinite(cohort))
     times, dummies = size_and_power._event_dummies(shape, (-3, 2), -1)
     x = dummies - shape.design.basis @ (shape.design.basis.T @ dummies)
-    params, covariance = size_and_power._event_fits(shape, x, outcomes)
-    for b, v, y in zip(params, covariance, outcomes, strict=True):
+    for y in outcomes:
+        fit = regress(shape.design.span, y, x, shape.design.codes)
+        b, v = fit.params, fit.covariance
         wanted = did.event_study(
             frame.assign(y=y, cohort=cohort), "y", "cohort", CONTROLS, window=(-3, 2)
         )

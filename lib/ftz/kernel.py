@@ -28,7 +28,7 @@ from ftz.errors import EstimationError, one_of
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512
 #: Up to this many numbers a dense matrix of dummies is faster than a sparse one.
-_DENSE = 1_000_000
+DENSE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -423,7 +423,7 @@ def regress_each(
     """
     rank = basis.rank if isinstance(basis, ColumnSpace) else basis.shape[1]
     within, factor = residual(outcomes, basis), small_sample_factor(len(outcomes), rank + 1)
-    large = len(codes) * (int(codes.max()) + 1) > _DENSE
+    large = len(codes) * (int(codes.max()) + 1) > DENSE
     member = members(codes) if large else membership(codes)
     found = np.empty((3, designs.shape[1]))
     for start in range(0, designs.shape[1], _BLOCK):

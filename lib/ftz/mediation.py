@@ -17,7 +17,7 @@ controls (Imai, Keele and Yamamoto 2010).  The mediator was not assigned by anyo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,7 +26,7 @@ from scipy import stats
 
 from ftz import did
 from ftz.errors import EstimationError, one_of
-from ftz.kernel import by_group
+from ftz.kernel import ColumnSpace, Slope, variance
 from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult, Result, checked_level
 
@@ -169,34 +169,34 @@ def _columns(y: Array, d: Array, m: Array, x: Array, unit: Array) -> _Columns:
     ``x`` holds period dummies and controls, ``unit`` codes from zero: unit means are
     taken off, and what is left of ``x`` is projected out.
     """
-    size = np.bincount(unit)
-    data = np.column_stack([y, d, m, x])
-    data = data - (by_group(unit, data) / size[:, None])[unit]
-    left, length, _ = np.linalg.svd(data[:, 3:], full_matrices=False)
-    left = left[:, length > 1e-10 * max(length[0], 1e-300)]
-    y, d, m = (v - left @ (left.T @ v) for v in data[:, :3].T)
-    df = len(y) - len(size) - left.shape[1] - 1
-    if df < 2 or d @ d < 1e-10 * len(y):
+    effects = ColumnSpace(unit, np.empty((len(y), 0)))
+    within = effects.residual(np.column_stack([y, d, m, x]))
+    left, length, _ = np.linalg.svd(within[:, 3:], full_matrices=False)
+    span = replace(effects, extra=left[:, length > 1e-10 * max(length[0], 1e-300)])
+    within = within[:, :3] - span.extra @ (span.extra.T @ within[:, :3])
+    y, d, m = within.T
+    if len(y) < span.rank + 3 or d @ d < 1e-10 * len(y):
         raise EstimationError("the treatment does not vary once effects and controls are out")
-    a, c = (d @ m) / (d @ d), (d @ y) / (d @ d)
-    m_left, y_left = m - a * d, y - c * d
+    both = Slope(within[:, [0, 2]], d, span, unit, unit)
+    y_left, m_left = both.residuals.T
     if m_left @ m_left <= 1e-20 + 1e-12 * (m @ m):
         raise EstimationError("the mediator does not vary once treatment and controls are out")
-    b = (m_left @ y_left) / (m_left @ m_left)
-    rest = y_left - b * m_left
-    a_variance, rest_variance = (m_left @ m_left) / df, (rest @ rest) / (df - 1)
-    spread = np.sqrt((m_left @ m_left) * (y_left @ y_left))
+    beside = replace(span, extra=both.columns)
+    joint = Slope(y_left[:, None], m_left, beside, unit, unit)
+    (c, a), b = both.estimate, joint.estimate[0]
+    variances, b_variance = variance(both, "classical")[0], variance(joint, "classical")[0][0]
+    spread = np.sqrt(joint.power * (y_left @ y_left))
     return _Columns(
         a=float(a),
         b=float(b),
         direct=float(c - a * b),
-        a_error=float(np.sqrt(a_variance / (d @ d))),
-        b_error=float(np.sqrt(rest_variance / (m_left @ m_left))),
-        direct_error=float(np.sqrt(rest_variance * (1 / (d @ d) + a**2 / (m_left @ m_left)))),
-        a_df=df,
-        b_df=df - 1,
-        outcome_sd=float(np.sqrt((y_left @ y_left) / df)),
-        mediator_sd=float(np.sqrt(a_variance)),
+        a_error=float(np.sqrt(variances[1])),
+        b_error=float(np.sqrt(b_variance)),
+        direct_error=float(np.sqrt(b_variance * (joint.power / both.power + a**2))),
+        a_df=both.dof,
+        b_df=joint.dof,
+        outcome_sd=float(np.sqrt((y_left @ y_left) / both.dof)),
+        mediator_sd=float(np.sqrt((m_left @ m_left) / both.dof)),
         correlation=float((m_left @ y_left) / spread) if spread > 0 else 0.0,
     )
 

@@ -20,7 +20,7 @@ is wrong (*type S*) and by how much the size is exaggerated (*type M*; Gelman an
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +33,7 @@ from ftz.did._events import wald
 from ftz.did._honest import contains
 from ftz.errors import EstimationError
 from ftz.inference._assignments import adoption_starts, scheme_of
-from ftz.inference._bootstrap import sign_vectors
+from ftz.inference._bootstrap import Scores, sign_vectors
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.kernel import membership, residual
 from ftz.panel import Panel
@@ -96,7 +96,7 @@ class PanelDesign:
             As :func:`ftz.inference.placebo`; a treatment that is not 0/1 or switches off.
         """
         design = prepare(Panel.of(frame, treatment, treatment, controls, **roles))
-        _ = design.d_within
+        _ = design.fit
         return cls(design, adoption_starts(design, adoption), draws, seed)
 
     @property
@@ -112,16 +112,17 @@ class PanelDesign:
     @cached_property
     def x(self) -> np.ndarray:
         """The treatment after effects and controls."""
-        return self.design.d_within
+        return self.design.fit.x
+
+    @cached_property
+    def scores(self) -> Scores:
+        """What the wild bootstrap needs."""
+        return Scores.of(self.design)
 
     @cached_property
     def member(self) -> np.ndarray:
         """Clusters by rows."""
         return membership(self.design.codes)
-
-    @cached_property
-    def _periods(self) -> np.ndarray:
-        return np.asarray(pd.factorize(self.design.periods, sort=True)[0])
 
     def within(self, outcomes: np.ndarray) -> np.ndarray:
         """Return outcomes, panels by rows, after effects and controls."""
@@ -129,7 +130,7 @@ class PanelDesign:
 
     def fit(self, within: np.ndarray) -> kernel.Slope:
         """Return the two-way slope of each panel, panels by rows, from :meth:`within`."""
-        return kernel.Slope(within.T, self.x, self.design.span, self.design.codes, self._periods)
+        return replace(self.design.fit, y=within.T)
 
     def describe(self) -> pd.Series:
         """Return the counts that a reader wants to know."""
@@ -327,25 +328,12 @@ def _tstats(within: np.ndarray, x: np.ndarray, member: np.ndarray) -> np.ndarray
 
 def _bootstrap(impose_null: bool) -> Callable[[PanelDesign, np.ndarray], PValues]:
     def test(shape: PanelDesign, within: np.ndarray) -> PValues:
-        signs = _signs(shape)
-        x, basis, member = shape.x, shape.design.basis, shape.member
-        power, power_by = x @ x, member @ (x * x)
-        estimate = within @ x / power
-        u = within if impose_null else within - np.outer(estimate, x)
-        slope = (u * x) @ member.T
-        by_cluster = (member * x) @ basis
-        matrix = np.zeros((len(u), len(member), len(member)))
-        for h, rows in enumerate(member.astype(bool)):
-            matrix[:, :, h] = -(u[:, rows] @ basis[rows]) @ by_cluster.T
-            matrix[:, h, h] += slope[:, h]
-        observed = np.square((within - np.outer(estimate, x)) * x @ member.T).sum(axis=1)
-        threshold = np.abs(estimate) * power / np.sqrt(observed) * (1 - 1e-10)
-        shift = slope @ signs.T / power
-        scores = signs @ matrix.transpose(0, 2, 1)
-        scores -= shift[:, :, None] * power_by
-        meat = np.einsum("rbg,rbg->rb", scores, scores)
-        large = np.square(shift * power) >= np.square(threshold)[:, None] * meat
-        count, n = large.sum(axis=1), len(signs)
+        fit, signs = shape.fit(within), _signs(shape)
+        observed = np.abs(fit.estimate) / np.sqrt(kernel.variance(fit, "CR1")[0])
+        residuals = within if impose_null else fit.residuals.T
+        parts = map(shape.scores.parts, residuals)
+        draws = np.array([np.abs(shape.scores.tstats(p, signs)) for p in parts])
+        count, n = (draws >= observed[:, None] * (1 - 1e-10)).sum(axis=1), len(signs)
         # A pair of mirrored vectors counts twice; without the null the observed one is extra.
         whole = impose_null and _all_signs(shape)
         pvalues: PValues = count / n if whole else (1 + 2 * count) / (1 + 2 * n)
@@ -654,7 +642,9 @@ def event_coverage(
     if np.linalg.matrix_rank(x, tol=1e-8) < x.shape[1]:
         raise EstimationError("the event-time indicators are collinear: name a shorter window")
     outcomes = shape.errors(panels, rho=rho, seed=seed)
-    params, covariance = _event_fits(shape, x, outcomes)
+    design = shape.design
+    events = [kernel.regress(design.span, y, x, design.codes) for y in outcomes]
+    params, covariance = (np.array([vars(e)[n] for e in events]) for n in ("params", "covariance"))
     errors = np.sqrt(np.einsum("rkk->rk", covariance))
     reach = np.abs(params) / errors
     z = stats.norm.ppf(0.5 + checked_level(level) / 2)
@@ -702,22 +692,6 @@ def _event_dummies(
         raise EstimationError(f"no unit is observed at the reference event time {reference}")
     times = [s for s in steps if s != reference]
     return times, np.column_stack([(since == s).astype(float) for s in times])
-
-
-def _event_fits(
-    shape: PanelDesign, x: np.ndarray, outcomes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients and clustered covariances, panels by coefficients (squared)."""
-    bread = np.linalg.inv(x.T @ x)
-    within = shape.within(outcomes)
-    params = within @ x @ bread
-    errors = within - params @ x.T
-    meat = np.zeros((len(outcomes), x.shape[1], x.shape[1]))
-    for rows in shape.member.astype(bool):
-        scores = errors[:, rows] @ x[rows]
-        meat += scores[:, :, None] * scores[:, None, :]
-    factor = shape.n / (shape.n - shape.design.basis.shape[1] - x.shape[1])
-    return params, factor * bread @ meat @ bread
 
 
 def _critical_values(covariance: np.ndarray, level: float, draws: int, seed: int) -> np.ndarray:

@@ -118,8 +118,8 @@ def _redate(design: ProjectedPanel, starts: np.ndarray, dates: Sequence[float] |
         offered = np.unique(design.periods)[1:]
     else:
         named = moments(pd.Series(list(dates), name="dates"))
-        ranks = np.searchsorted(design.places, named - 1e-9)
-        offered = np.r_[numbered_periods(design.places), np.inf][ranks]
+        ranks = np.searchsorted(design.panel.places, named - 1e-9)
+        offered = np.r_[numbered_periods(design.panel.places), np.inf][ranks]
     offered = np.unique(np.r_[offered, starts[treated]])
 
     def spread(picks: np.ndarray) -> np.ndarray:
@@ -152,8 +152,8 @@ def adoption_starts(
         if absent:
             raise EstimationError(f"adoption does not name {', '.join(map(str, absent))}")
         named = pd.Series([adoption[u] for u in design.names], name="adoption")
-        numbers = np.r_[np.inf, numbered_periods(design.places)]
-        return np.asarray(numbers[adopted(named, design.places)])
+        numbers = np.r_[np.inf, numbered_periods(design.panel.places)]
+        return np.asarray(numbers[adopted(named, design.panel.places)])
     if not np.isin(design.d, (0.0, 1.0)).all():
         raise EstimationError(f"{design.treatment} must be 0 or 1 to have adoption paths")
     starts = np.full(len(design.names), np.inf)

@@ -17,8 +17,9 @@ here with the fixed effects in *M*).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from ftz.errors import EstimationError, no_column, one_of
 from ftz.inference._few_treated import caution
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
-from ftz.kernel import membership
+from ftz.kernel import membership, small_sample_factor, variance
 from ftz.panel import Panel, on_panel
 from ftz.results import EffectResult, checked_level, ends
 
@@ -43,60 +44,61 @@ _COUNTS = ("clusters", "treated clusters")
 
 @dataclass(frozen=True)
 class Scores:
-    """What the bootstrap needs of a panel, for outcomes that are linear in the null.
+    """What the bootstrap needs of a panel, found once for all outcomes and all nulls.
 
     Attributes
     ----------
-    slope, null_slope : arrays, shape (S,)
-        Score of each bootstrap cluster for the outcome, and for the treatment.
-    matrix, null_matrix : arrays, shape (G, S)
-        The matrix *A* for the outcome and for the treatment.
-    power : array, shape (G,)
-        Sum of squares of the treatment after projection, by cluster.
+    x : array, shape (n,)
+        The treatment after projection.
+    basis : array, shape (n, r)
+        Of effects and controls.
+    member, groups : arrays
+        Clusters of the variance, and of the weights, by rows: (G, n) and (S, n).
     factor : float
         Small-sample factor of the variance.
     """
 
-    slope: np.ndarray
-    null_slope: np.ndarray
-    matrix: np.ndarray
-    null_matrix: np.ndarray
-    power: np.ndarray
+    x: np.ndarray
+    basis: np.ndarray
+    member: np.ndarray
+    groups: np.ndarray
     factor: float
 
-    def tstats(self, weights: np.ndarray, null: float) -> np.ndarray:
-        """Return the t statistics for weights of shape (B, S), residuals taken under ``null``."""
-        shift = weights @ (self.slope - null * self.null_slope) / self.power.sum()
-        scores = weights @ (self.matrix - null * self.null_matrix).T
-        return _studentise(shift, scores - np.outer(shift, self.power), self)
+    @classmethod
+    def of(cls, design: ProjectedPanel, subclusters: np.ndarray | None = None) -> Scores:
+        """Return them for a panel; ``subclusters`` number the weights' clusters."""
+        member = membership(design.codes)
+        groups = member if subclusters is None else membership(subclusters)
+        x, n = design.fit.x, len(design.d)
+        return cls(x, design.basis, member, groups, small_sample_factor(n, n - design.fit.dof))
 
+    @cached_property
+    def power(self) -> np.ndarray:
+        """Sum of squares of the treatment by cluster, shape (G,)."""
+        return np.asarray(self.member @ self.x**2)
 
-def _studentise(shift: np.ndarray, scores: np.ndarray, parts: Scores) -> np.ndarray:
-    meat = np.einsum("bg,bg->b", scores, scores)
-    error = np.sqrt(parts.factor * meat) / parts.power.sum()
-    # No variance at all: the statistic is as large as can be (or zero, if nothing moved).
-    flat = error <= 1e-12 * np.abs(shift)
-    tstats: np.ndarray = np.divide(
-        shift, error, out=np.where(shift == 0, 0.0, np.copysign(np.inf, shift)), where=~flat
-    )
-    return tstats
+    @cached_property
+    def by_cluster(self) -> np.ndarray:
+        """Products of the treatment and the basis by cluster, shape (G, r)."""
+        return np.asarray((self.member * self.x) @ self.basis)
 
+    def parts(self, outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return *c*, shape (S,), and *A*, shape (G, S), of a projected outcome; both linear."""
+        own = (self.member * (self.x * outcome)) @ self.groups.T
+        crossed = self.by_cluster @ ((self.groups * outcome) @ self.basis).T
+        return self.groups @ (self.x * outcome), own - crossed
 
-def _scores_of(design: ProjectedPanel, subclusters: np.ndarray | None = None) -> Scores:
-    """Return the :class:`Scores` of a panel; ``subclusters`` number the weights' clusters."""
-    x, basis = design.d_within, design.basis
-    weighted = design.codes if subclusters is None else subclusters
-    member, groups = membership(design.codes), membership(weighted)
-    by_cluster = (member * x) @ basis
-
-    def parts(outcome: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        own = (member * (x * outcome)) @ groups.T
-        return groups @ (x * outcome), own - by_cluster @ ((groups * outcome) @ basis).T
-
-    # Restricted residuals of y - b0 d are y~ - b0 d~: both projected, both linear in b0.
-    slope, matrix = parts(design.y_within)
-    null_slope, null_matrix = parts(x)
-    return Scores(slope, null_slope, matrix, null_matrix, member @ (x * x), design.factor)
+    def tstats(self, parts: tuple[np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
+        """Return the t statistics for weights of shape (B, S)."""
+        slope, matrix = parts
+        shift = weights @ slope / self.power.sum()
+        scores = weights @ matrix.T - np.outer(shift, self.power)
+        meat = np.einsum("bg,bg->b", scores, scores)
+        error = np.sqrt(self.factor * meat) / self.power.sum()
+        # No variance at all: the statistic is as large as can be (or zero, if nothing moved).
+        flat = error <= 1e-12 * np.abs(shift)
+        out = np.where(shift == 0, 0.0, np.copysign(np.inf, shift))
+        return np.asarray(np.divide(shift, error, out=out, where=~flat))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -123,6 +125,8 @@ class WildBootstrapResult(EffectResult):
     caution : str
         In words, where the number of treated clusters makes the method unreliable; else
         empty.
+    at : callable
+        Another null to its bootstrap t statistics, from the same weights.
     """
 
     null: float
@@ -135,8 +139,7 @@ class WildBootstrapResult(EffectResult):
     n_bootstrap_clusters: int
     seed: int | None
     caution: str
-    parts: Scores = field(repr=False)
-    vectors: np.ndarray = field(repr=False)
+    at: Callable[[float], np.ndarray]
 
     @property
     def tstats(self) -> pd.Series:
@@ -178,8 +181,8 @@ class WildBootstrapResult(EffectResult):
 
     def p_value_at(self, null: float) -> float:
         """Return the symmetric p value of another null, from the same weights."""
-        tstats = self.parts.tstats(self.vectors, null) if self.impose_null else self.draws
-        return self._p(tstats, (self.estimate - null) / self.std_error)
+        draws = self.at(null) if self.impose_null else self.draws
+        return self._p(draws, (self.estimate - null) / self.std_error)
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return the nulls that are not rejected at ``1 - level``, by inversion of the test.
@@ -303,15 +306,22 @@ def wild_cluster_bootstrap(
     design = prepare(panel)
     groups = _subclusters(design, subclusters)
     n_groups = int(groups.max()) + 1
-    parts = _scores_of(design, groups)
-    chosen, exact, name = _weights(weights, n_groups, draws, seed, enumerate_up_to)
-    estimate, std_error = _observed(design)
+    vectors, exact, name = _weights(weights, n_groups, draws, seed, enumerate_up_to)
+    fit, estimate = design.fit, design.estimate
+    squared = variance(fit, "CR1")[0][0]
+    if squared * fit.power < 1e-24 * (fit.y[:, 0] @ fit.y[:, 0]):
+        raise EstimationError(
+            f"the clustered variance of {design.treatment} is zero: its residuals cancel in "
+            "every cluster, and there is no t statistic to bootstrap"
+        )
+    scores = Scores.of(design, groups)
+    at = partial(_draws, scores, scores.parts(fit.y[:, 0]), scores.parts(fit.x), vectors)
     return WildBootstrapResult(
         params=pd.Series({design.treatment: estimate}),
-        std_errors=pd.Series({design.treatment: std_error}),
+        std_errors=pd.Series({design.treatment: float(np.sqrt(squared))}),
         null=null,
         # Without the null, the residuals are those at the estimate.
-        draws=parts.tstats(chosen, null if impose_null else estimate),
+        draws=at(null if impose_null else estimate),
         weights=name,
         impose_null=impose_null,
         exact=exact,
@@ -322,24 +332,20 @@ def wild_cluster_bootstrap(
         nobs=len(design.y),
         title=f"wild cluster bootstrap: {design.title}",
         caution=caution(design.n_clusters, design.n_treated),
-        parts=parts,
-        vectors=chosen,
+        at=at,
         notes=design.panel.dropped,
     )
 
 
-def _observed(design: ProjectedPanel) -> tuple[float, float]:
-    x, y = design.d_within, design.y_within
-    power = x @ x
-    estimate = (x @ y) / power
-    scores = np.bincount(design.codes, weights=x * (y - estimate * x))
-    meat = design.factor * (scores @ scores)
-    if meat < 1e-24 * power * (y @ y):
-        raise EstimationError(
-            f"the clustered variance of {design.treatment} is zero: its residuals cancel in "
-            "every cluster, and there is no t statistic to bootstrap"
-        )
-    return float(estimate), float(np.sqrt(meat) / power)
+def _draws(
+    scores: Scores,
+    of_y: tuple[np.ndarray, np.ndarray],
+    of_d: tuple[np.ndarray, np.ndarray],
+    vectors: np.ndarray,
+    null: float,
+) -> np.ndarray:
+    """Return t statistics: restricted residuals of y - b0 d are y~ - b0 d~, linear in b0."""
+    return scores.tstats((of_y[0] - null * of_d[0], of_y[1] - null * of_d[1]), vectors)
 
 
 def _subclusters(design: ProjectedPanel, columns: str | Sequence[str] | None) -> np.ndarray:

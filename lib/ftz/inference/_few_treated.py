@@ -14,7 +14,6 @@ from ftz.errors import EstimationError, no_column
 from ftz.inference._assignments import adoption_starts
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
-from ftz.kernel import residual
 from ftz.panel import Panel, on_panel
 from ftz.results import EffectResult, checked_level, ends
 
@@ -257,7 +256,6 @@ def _variance_line(size: np.ndarray, squares: np.ndarray) -> Callable[[np.ndarra
 
 @dataclass(frozen=True)
 class _FewTreated:
-    estimate: float
     treated: list[Any]
     donor_names: list[Any]
     swaps: np.ndarray  # treated by donors: the weighted error a donor would have put there
@@ -271,10 +269,8 @@ def _few_treated(panel: Panel) -> _FewTreated:
     treated = np.flatnonzero(np.isfinite(starts))
     if not len(treated):
         raise EstimationError(f"{design.treatment} names no treated {unit}")
-    x = design.d_within
-    weights = x / (x @ x)
-    estimate = float(weights @ design.y)
-    errors = _residual_paths(design, estimate)
+    weights = design.fit.x / design.fit.power
+    errors = _grid(design, design.fit.residuals[:, 0])
     needed = np.isfinite(_grid(design, design.y))[treated].any(axis=0)
     donors = np.flatnonzero(~np.isfinite(starts) & np.isfinite(errors[:, needed]).all(axis=1))
     if len(donors) < 2:
@@ -284,7 +280,6 @@ def _few_treated(panel: Panel) -> _FewTreated:
         )
     pull = np.nan_to_num(_grid(design, weights)[treated][:, needed])
     return _FewTreated(
-        estimate=estimate,
         treated=list(design.names[treated]),
         donor_names=list(design.names[donors]),
         swaps=pull @ errors[donors][:, needed].T,
@@ -298,10 +293,6 @@ def _grid(design: ProjectedPanel, values: np.ndarray) -> np.ndarray:
     grid = np.full((len(design.names), len(times)), np.nan)
     grid[design.units, columns] = values
     return grid
-
-
-def _residual_paths(design: ProjectedPanel, estimate: float) -> np.ndarray:
-    return _grid(design, residual(design.y - estimate * design.d, design.projector))
 
 
 def _combine(
@@ -331,7 +322,7 @@ def _combine(
         picks = np.random.default_rng(seed).integers(n_donors, size=(draws, n_treated))
     design = parts.design
     return FewTreatedResult(
-        params=pd.Series({design.treatment: parts.estimate}),
+        params=pd.Series({design.treatment: design.estimate}),
         std_errors=pd.Series({design.treatment: np.nan}),
         errors=errors[np.arange(n_treated), picks].sum(axis=1),
         exact=exact,

@@ -70,8 +70,7 @@ def leave_one_cluster_out(panel: Panel) -> LeaveOneOutResult:
     """
     design = prepare(panel)
     whole = design.panel.cluster or design.panel.unit
-    x, y = design.d_within, design.y_within
-    estimate = float((x @ y) / (x @ x))
+    x, y, estimate = design.fit.x, design.fit.y[:, 0], design.estimate
     without = np.array([_without(design, x, y, g) for g in range(design.n_clusters)])
     if np.isfinite(without).sum() < 2:
         raise EstimationError(

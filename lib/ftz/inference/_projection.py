@@ -13,50 +13,61 @@ import numpy as np
 
 from ftz._projection import check_size, span_of
 from ftz.errors import EstimationError
-from ftz.kernel import ColumnSpace, residual, small_sample_factor
+from ftz.kernel import DENSE, ColumnSpace, Slope, residual
 from ftz.panel import Panel, on_panel
-
-#: Up to this many numbers a dense basis is faster than a span.
-_DENSE = 1_000_000
 
 
 @dataclass(frozen=True)
 class ProjectedPanel:
-    """A panel made ready: checked, turned into arrays, projected.
+    """A panel made ready: checked, turned into arrays, projected; made by :func:`prepare`.
 
     Attributes
     ----------
-    y, d : arrays, shape (n,)
-        Outcome and treatment as they are.
-    span : ColumnSpace
-        Of effects and controls.
-    codes : array of int, shape (n,)
-        Cluster of each row, numbered in the order of their sorted labels.
-    clusters : array, shape (G,)
-        Labels of the clusters.
-    units : array of int, shape (n,)
-        Unit of each row, numbered likewise.
-    names : array, shape (N,)
-        Labels of the units.
-    periods : array of float, shape (n,)
-        Period of each row, one apart: the years themselves where none is left out, else
-        numbered from one.
-    places : array of float, shape (T,)
-        When the periods are, as :func:`ftz.panel.moments` places them.
     panel : ftz.panel.Panel
         Where all of this comes from, singletons left out.
     """
 
-    y: np.ndarray
-    d: np.ndarray
-    span: ColumnSpace
-    codes: np.ndarray
-    clusters: np.ndarray
-    units: np.ndarray
-    names: np.ndarray
-    periods: np.ndarray
-    places: np.ndarray
     panel: Panel
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Outcome, shape (n,); the treatment stands in where there is none."""
+        return self.panel.y if self.panel.outcome else self.d
+
+    @cached_property
+    def d(self) -> np.ndarray:
+        """Treatment, shape (n,)."""
+        return self.panel.d
+
+    @cached_property
+    def span(self) -> ColumnSpace:
+        """What effects and controls span."""
+        return span_of(self.panel)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Cluster of each row, numbered in the order of their sorted labels."""
+        return self.panel.clusters[0]
+
+    @property
+    def clusters(self) -> np.ndarray:
+        """Labels of the clusters, shape (G,)."""
+        return self.panel.clusters[1]
+
+    @property
+    def units(self) -> np.ndarray:
+        """Unit of each row, numbered likewise."""
+        return self.panel.units[0]
+
+    @property
+    def names(self) -> np.ndarray:
+        """Labels of the units, shape (N,)."""
+        return self.panel.units[1]
+
+    @cached_property
+    def periods(self) -> np.ndarray:
+        """Period of each row, one apart: years where none is left out, else from one."""
+        return np.asarray(numbered_periods(self.panel.places)[self.panel.ranks - 1])
 
     @property
     def treatment(self) -> str:
@@ -83,35 +94,29 @@ class ProjectedPanel:
     @property
     def projector(self) -> np.ndarray | ColumnSpace:
         """What :func:`residual` takes: the basis where it is small, else the span."""
-        small = len(self.units) * len(self.names) <= _DENSE
-        return self.basis if small else self.span
+        return self.basis if len(self.units) * len(self.names) <= DENSE else self.span
 
-    @property
-    def y_within(self) -> np.ndarray:
-        """Outcome after effects and controls."""
-        return residual(self.y, self.projector)
-
-    @property
-    def d_within(self) -> np.ndarray:
-        """Treatment after effects and controls.
+    @cached_property
+    def fit(self) -> Slope:
+        """The regression of the outcome on the treatment, ready for its variances.
 
         Raises
         ------
         EstimationError
-            If nothing is left of it.
+            If effects and controls leave nothing of the treatment.
         """
-        within = residual(self.d, self.projector)
-        if within @ within < 1e-12 * max(self.d @ self.d, 1e-300):
+        y, x = residual(np.column_stack([self.y, self.d]), self.projector).T
+        if x @ x < 1e-12 * max(self.d @ self.d, 1e-300):
             raise EstimationError(
                 f"{self.treatment} does not vary once effects and controls are removed, "
                 "so its coefficient is not identified"
             )
-        return within
+        return Slope(y[:, None], x, self.span, self.codes, self.panel.ranks - 1)
 
     @property
-    def factor(self) -> float:
-        """The small-sample factor n / (n - k) of one regressor's variance."""
-        return small_sample_factor(len(self.d), self.span.rank + 1)
+    def estimate(self) -> float:
+        """The two-way fixed-effects coefficient."""
+        return float(self.fit.estimate[0])
 
     @property
     def n_clusters(self) -> int:
@@ -140,20 +145,8 @@ def prepare(panel: Panel) -> ProjectedPanel:
         As :class:`ftz.panel.Panel`; a constant treatment, a control without variation once
         effects are removed, collinear controls.
     """
-    panel = panel.without_singletons()
-    units, names = panel.units
-    if np.ptp(panel.d) == 0:
+    design = ProjectedPanel(panel.without_singletons())
+    if np.ptp(design.d) == 0:
         raise EstimationError(f"{panel.treatment} is constant: there is nothing to reassign")
-    codes, labels = panel.clusters
-    return ProjectedPanel(
-        y=panel.y if panel.outcome else panel.d,
-        d=panel.d,
-        span=span_of(panel),
-        codes=codes,
-        clusters=labels,
-        units=units,
-        names=names,
-        periods=numbered_periods(panel.places)[panel.ranks - 1],
-        places=panel.places,
-        panel=panel,
-    )
+    _ = design.span  # refuses controls that the effects explain
+    return design

@@ -236,7 +236,7 @@ def placebo(
         raise EstimationError(f"draws must be at least 1, not {draws}")
     design = prepare(panel)
     chosen = scheme_of(scheme, design, adoption, dates)
-    observed = design.d_within  # refuses a treatment that the effects explain
+    observed = design.fit.x  # refuses a treatment that the effects explain
     exact = chosen.count <= enumerate_up_to
     assigned = chosen.enumerate() if exact else chosen.draw(draws, np.random.default_rng(seed))
     # A few assignments at a time, so that memory does not grow with their number.
