@@ -12,6 +12,7 @@ from ftz._projection import check_size
 from ftz.did._events import wald as wald_of
 from ftz.errors import EstimationError
 from ftz.kernel import ColumnSpace
+from ftz.panel import Panel
 
 
 def panel(seed=0, units=8, years=7, drop=5, effect=0.5):
@@ -114,7 +115,7 @@ def test_mean_of_estimates_is_the_effect():
 def test_event_study_agrees_with_explicit_dummies():
     frame = panel(4)
     result = did.event_study(frame, "y", "cohort", ["x"])
-    since = did.event_time(frame, "cohort")
+    since = pd.Series(Panel(frame=frame, cohort="cohort").since, frame.index)
     frame["k"] = since.map(lambda k: f"k{int(k)}" if pd.notna(k) and k != -1 else "k-1")
     fit = smf.ols("y ~ C(k, Treatment('k-1')) + x + C(city) + C(year)", frame).fit()
     for step in result.event_times:

@@ -64,7 +64,7 @@ def no_column(missing: Sequence[object], columns: Iterable[object]) -> Estimatio
         return EstimationError(f"{text}: give a list of names, not one text")
     known = [str(column) for column in columns]
     near = {name: difflib.get_close_matches(name, known, n=1) for name in names}
-    hints = [found[0] for found in near.values() if found]
+    hints = [match[0] for match in near.values() if match]
     return EstimationError(f"{text} (did you mean {', '.join(hints)}?)" if hints else text)
 
 

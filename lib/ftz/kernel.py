@@ -114,8 +114,8 @@ class ColumnSpace:
         values, vectors = np.linalg.eigh(
             np.diag(np.bincount(self.periods, self._weights)) - shares.toarray()
         )
-        kept = values > 1e-10 * max(values[-1], 1.0)
-        return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
+        positive = values > 1e-10 * max(values[-1], 1.0)
+        return np.asarray(vectors[:, positive] / np.sqrt(values[positive]))
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -317,8 +317,8 @@ class Slope:
         order = np.argsort(self.clusters, kind="stable")
         for rows in np.split(order, np.cumsum(np.bincount(self.clusters))[:-1]):
             values, vectors = np.linalg.eigh(np.eye(len(rows)) - full.block(rows))
-            kept = values > 1e-10
-            scale = np.where(kept, np.where(kept, values, 1.0) ** power, 0.0)
+            positive = values > 1e-10
+            scale = np.where(positive, np.where(positive, values, 1.0) ** power, 0.0)
             out[rows] = vectors @ (scale * (vectors.T @ self.x[rows]))
         return out
 
@@ -425,11 +425,11 @@ def regress_each(
     within, factor = residual(outcomes, basis), small_sample_factor(len(outcomes), rank + 1)
     large = len(codes) * (int(codes.max()) + 1) > DENSE
     member = members(codes) if large else membership(codes)
-    found = np.empty((3, designs.shape[1]))
+    table = np.empty((3, designs.shape[1]))
     for start in range(0, designs.shape[1], _BLOCK):
         part = slice(start, start + _BLOCK)
-        found[:, part] = _regress_block(within, designs[:, part], basis, member, factor)
-    return found[0], found[1], found[2]
+        table[:, part] = _regress_block(within, designs[:, part], basis, member, factor)
+    return table[0], table[1], table[2]
 
 
 def _regress_block(

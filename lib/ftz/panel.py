@@ -96,8 +96,8 @@ class Panel:
             "controls": _tuple(controls),
         }
         if isinstance(frame, Panel):
-            kept = {k: v for k, v in (named | roles).items() if v}
-            return replace(frame, **kept) if kept else frame
+            given = {k: v for k, v in (named | roles).items() if v}
+            return replace(frame, **given) if given else frame
         return cls(frame=frame, **(named | {"treatment": treatment or None}), **roles)
 
     @classmethod
@@ -111,8 +111,8 @@ class Panel:
         object.__setattr__(self, "never", tuple(self.never))
         keys = [self.unit, self.time, *([self.cluster] if self.cluster else [])]
         numbers = [n for n in (self.outcome, self.treatment, *self.controls, self.weights) if n]
-        wanted = [*keys, *numbers, *([self.cohort] if self.cohort else [])]
-        missing = [c for c in dict.fromkeys(wanted) if c not in self.frame.columns]
+        columns = [*keys, *numbers, *([self.cohort] if self.cohort else [])]
+        missing = [c for c in dict.fromkeys(columns) if c not in self.frame.columns]
         if missing:
             raise no_column(missing, self.frame.columns)
         if not len(self.frame):

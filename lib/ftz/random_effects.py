@@ -171,21 +171,21 @@ def _regressors(panel: Panel, period_effects: bool) -> tuple[list[str], np.ndarr
             (f"{panel.label(j + 2)}.{panel.time}", column.astype(float))
             for j, column in enumerate(dummies.T)
         ]
-    kept: list[tuple[str, np.ndarray]] = []
+    regressors: list[tuple[str, np.ndarray]] = []
     basis = np.ones((n, 1)) / np.sqrt(n)
     for name, column in named:
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)
         size = float(np.linalg.norm(rest))
         if size > 1e-9 * (float(np.linalg.norm(column)) or 1.0):
-            kept.append((name, column))
+            regressors.append((name, column))
             basis = np.column_stack([basis, rest / size])
         elif name in slopes:
             raise EstimationError(
                 f"{name} is collinear with the regressors before it: leave it out"
             )
-    kept.append(("const", np.ones(n)))
-    return [name for name, _ in kept], np.column_stack([column for _, column in kept])
+    regressors.append(("const", np.ones(n)))
+    return [name for name, _ in regressors], np.column_stack([column for _, column in regressors])
 
 
 def _means(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

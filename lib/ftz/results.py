@@ -179,7 +179,6 @@ class EffectResult(CoefficientResult):
         """Its two-sided p value."""
         return float(self.pvalues.iloc[0])
 
-
-def ends(lower: float, upper: float, index: pd.Index) -> pd.DataFrame:
-    """Return one interval as the frame that :meth:`Result.conf_int` gives."""
-    return pd.DataFrame({"lower": [float(lower)], "upper": [float(upper)]}, index=index)
+    def _interval(self, lower: float, upper: float) -> pd.DataFrame:
+        """Return one interval as :meth:`conf_int` gives it."""
+        return pd.DataFrame({"lower": float(lower), "upper": float(upper)}, self.params.index)

@@ -29,7 +29,7 @@ import pandas as pd
 from scipy import linalg, stats
 
 from ftz import did, kernel
-from ftz.did._events import wald
+from ftz.did._events import assemble
 from ftz.did._honest import contains
 from ftz.errors import EstimationError
 from ftz.inference._assignments import adoption_starts, scheme_of
@@ -232,11 +232,12 @@ class PanelDesign:
         outcome = np.asarray(outcome, dtype=float)
         if outcome.shape != (self.n,) or not np.isfinite(outcome).all():
             raise EstimationError(f"the outcome must be {self.n} finite numbers")
-        wanted = float(self.autocorrelation(outcome)[0])
+        observed = float(self.autocorrelation(outcome)[0])
 
         def excess(rho: float) -> float:
             return (
-                float(self.autocorrelation(self.errors(panels, rho=rho, seed=seed)).mean()) - wanted
+                float(self.autocorrelation(self.errors(panels, rho=rho, seed=seed)).mean())
+                - observed
             )
 
         low, high = excess(-0.95), excess(0.95)
@@ -257,7 +258,7 @@ class PanelDesign:
     @cached_property
     def _reassigned(self) -> Mapping[str, tuple[np.ndarray, bool]]:
         """Treatment columns under each scheme, after projection, and whether they are all."""
-        found = {}
+        schemes = {}
         for name in ("units", "observations"):
             scheme = scheme_of(name, self.design, self.starts if name == "units" else None)
             exact = scheme.count <= self.draws
@@ -266,8 +267,8 @@ class PanelDesign:
             designs = scheme.treatment(assigned)
             x = residual(designs, self.design.basis)
             power = np.einsum("ib,ib->b", x, x)
-            found[name] = (x[:, power > 1e-12 * len(x)], exact)
-        return found
+            schemes[name] = (x[:, power > 1e-12 * len(x)], exact)
+        return schemes
 
 
 # --------------------------------------------------------------------------- the tests
@@ -385,12 +386,12 @@ def _donor_map(shape: PanelDesign) -> np.ndarray:
     if len(donors) < 2:
         raise EstimationError("fewer than two untreated units can stand in for the treated")
     weights = shape.x / (shape.x @ shape.x)
-    found = np.zeros((shape.n, len(treated), len(donors)))
+    donor_weights = np.zeros((shape.n, len(treated), len(donors)))
     for g, unit in enumerate(treated):
         seen = row[unit] >= 0
         for j, donor in enumerate(donors):
-            found[row[donor, seen], g, j] = weights[row[unit, seen]]
-    return found
+            donor_weights[row[donor, seen], g, j] = weights[row[unit, seen]]
+    return donor_weights
 
 
 #: Tests of no effect, by name; a design and outcomes as :meth:`PanelDesign.within` leaves them,
@@ -638,42 +639,39 @@ def event_coverage(
         collinear.
     """
     times, dummies = _event_dummies(shape, window, reference)
-    x = residual(dummies, shape.design.basis)
+    design, z = shape.design, stats.norm.ppf(0.5 + checked_level(level) / 2)
+    x = design.span.residual(dummies)
     if np.linalg.matrix_rank(x, tol=1e-8) < x.shape[1]:
         raise EstimationError("the event-time indicators are collinear: name a shorter window")
-    outcomes = shape.errors(panels, rho=rho, seed=seed)
-    design = shape.design
-    events = [kernel.regress(design.span, y, x, design.codes) for y in outcomes]
-    params, covariance = (np.array([vars(e)[n] for e in events]) for n in ("params", "covariance"))
-    errors = np.sqrt(np.einsum("rkk->rk", covariance))
-    reach = np.abs(params) / errors
-    z = stats.norm.ppf(0.5 + checked_level(level) / 2)
-    before = [k < reference for k in times]
-    walds = [
-        wald(b[before], v[np.ix_(before, before)]) for b, v in zip(params, covariance, strict=True)
-    ]
-    rejected = [stats.chi2.sf(w, r) <= 1 - level if r else False for w, r in walds]
-    seen = [len(np.unique(shape.design.units[dummies[:, j] == 1])) for j in range(len(times))]
+    seen = {k: len(np.unique(design.units[d == 1])) for k, d in zip(times, dummies.T, strict=True)}
+    results = []
+    for y in shape.errors(panels, rho=rho, seed=seed):
+        fit = kernel.regress(design.span, y, x, design.codes)
+        covariance = pd.DataFrame(fit.covariance, times, times)
+        params = dict(zip(times, fit.params.tolist(), strict=True))
+        how: dict[str, Any] = {"reference": reference, "treated_units": seen, "nobs": shape.n}
+        results.append(assemble(params, covariance, title="", **how))
+    errors = np.array([r.std_errors[times] for r in results])
+    reach = np.abs([r.params[times] for r in results]) / errors
+    critical = [r.critical_value(level, seed=seed, draws=draws) for r in results]
     table = pd.DataFrame(
         {
             "coverage": (reach <= z).mean(axis=0),
             "length": 2 * z * errors.mean(axis=0),
-            "treated_units": seen,
+            "treated_units": [seen[k] for k in times],
         },
         index=pd.Index(times, name="event time"),
     )
-    critical = _critical_values(covariance, level, draws, seed)
-    fits = list(zip(params, covariance, strict=True))[:honest_panels]
     honest = {
         bound: np.mean(
-            [contains((b, v, sum(before)), 0.0, bound, level=level, draws=1_000) for b, v in fits]
+            [contains(r, 0.0, bound, level=level, draws=1_000) for r in results[:honest_panels]]
         )
         for bound in bounds
     }
     return EventCoverage(
         table=table,
         band=float((reach.max(axis=1) <= critical).mean()),
-        pretrend=float(np.mean(rejected)),
+        pretrend=float(np.mean([r.pretrend_pvalue <= 1 - level for r in results])),
         honest=pd.Series(honest, dtype=float, name="coverage").rename_axis("bound"),
         panels=panels,
         level=level,
@@ -692,15 +690,6 @@ def _event_dummies(
         raise EstimationError(f"no unit is observed at the reference event time {reference}")
     times = [s for s in steps if s != reference]
     return times, np.column_stack([(since == s).astype(float) for s in times])
-
-
-def _critical_values(covariance: np.ndarray, level: float, draws: int, seed: int) -> np.ndarray:
-    """Return the sup-t critical value of each panel, from the same normal draws."""
-    scale = np.sqrt(np.einsum("rkk->rk", covariance))
-    values, vectors = np.linalg.eigh(covariance / (scale[:, :, None] * scale[:, None, :]))
-    roots = vectors * np.sqrt(np.clip(values, 0, None))[:, None, :]
-    normal = np.random.default_rng(seed).standard_normal((draws, covariance.shape[1]))
-    return np.array([np.quantile(np.abs(normal @ r.T).max(axis=1), level) for r in roots])
 
 
 # ------------------------------------------------------------------- estimators as weights

@@ -422,15 +422,15 @@ def estimate_many(
             f"reassignment, the first: {odd[0].text}; keep to twfe with CR1, without matching: "
             "eligible(grid)"
         )
-    found = np.full((2, len(specifications), treatments.shape[1]), np.nan)
+    results = np.full((2, len(specifications), treatments.shape[1]), np.nan)
     order = sorted(range(len(specifications)), key=lambda i: specifications[i].order)
     with threadpool_limits(1), np.errstate(all="ignore"):
         for _, alike in groupby(order, key=lambda i: specifications[i].sample_key):
             places = list(alike)
             sample = sample_of(study, specifications[places[0]])
             if not sample.refusal:
-                _reassigned(study, sample, specifications, places, treatments[sample.rows], found)
-    return found[0], found[1]
+                _reassigned(study, sample, specifications, places, treatments[sample.rows], results)
+    return results[0], results[1]
 
 
 def _reassigned(
@@ -439,7 +439,7 @@ def _reassigned(
     specifications: Sequence[Specification],
     places: list[int],
     treatments: Floats,
-    found: Floats,
+    results: Floats,
 ) -> None:
     """Fill the rows of ``found`` that belong to specifications of one sample."""
     units, periods, codes = (
@@ -467,4 +467,4 @@ def _reassigned(
         # The effects are parameters, too.
         errors *= np.sqrt((n - span.extra.shape[1] - 1) / (n - span.rank - 1))
         # Residuals of rounding errors alone give no statistic.
-        found[:, place] = slopes, slopes / np.where(errors > 0, errors, np.nan)
+        results[:, place] = slopes, slopes / np.where(errors > 0, errors, np.nan)

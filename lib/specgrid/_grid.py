@@ -226,11 +226,11 @@ class Grid:
     @property
     def choices(self) -> dict[str, list[object]]:
         """Choice to the levels that occur, as the table writes them."""
-        found: dict[str, dict[object, None]] = {name: {} for name in CHOICES}
+        by_choice: dict[str, dict[object, None]] = {name: {} for name in CHOICES}
         for specification in self.specifications:
             for name, level in specification.columns.items():
-                found[name][level] = None
-        return {name: list(levels) for name, levels in found.items()}
+                by_choice[name][level] = None
+        return {name: list(levels) for name, levels in by_choice.items()}
 
     @property
     def digest(self) -> str:
@@ -255,8 +255,8 @@ class Grid:
 
     def where(self, **levels: object) -> Grid:
         """Return the specifications whose fields have the given values."""
-        kept = (s for s in self if all(getattr(s, n) == v for n, v in levels.items()))
-        return Grid(tuple(kept))
+        agreeing = (s for s in self if all(getattr(s, n) == v for n, v in levels.items()))
+        return Grid(tuple(agreeing))
 
     def __repr__(self) -> str:
         levels = ", ".join(f"{len(v)} {name}" for name, v in self.choices.items() if len(v) > 1)
@@ -291,10 +291,10 @@ def grid(study: UserPanel, choices: Mapping[str, Any] | str | Path | None = None
     if isinstance(choices, str | Path):
         where, choices = Path(choices).name, _read_choices(choices)
     reader = _Reader(study, where)
-    found = Grid.of(reader.specifications(choices))
-    if not len(found):
+    whole = Grid.of(reader.specifications(choices))
+    if not len(whole):
         raise FtzError(f"{where}: no sensible combination is left; widen a choice")
-    return found
+    return whole
 
 
 def _read_choices(path: str | Path) -> Mapping[str, Any]:
@@ -450,8 +450,8 @@ class _Reader:
             )
         if "blocks" in choices:
             return self._blocks(self._list(choices, "blocks"))
-        kept = self._only(choices.get("only") or {})
-        return chain(kept, self._blocks(self._list(choices, "also")))
+        narrowed = self._only(choices.get("only") or {})
+        return chain(narrowed, self._blocks(self._list(choices, "also")))
 
     def _list(self, choices: Mapping[str, Any], key: str) -> list[Block]:
         given = choices.get(key) or []

@@ -58,12 +58,12 @@ def sample_of(
     if specification.estimator == "matching_att" or specification.matching == "none":
         return Sample(frame, rows, "" if len(frame) else "no row is left")
     try:
-        kept = _matched(study, frame, specification)
+        matched = _matched(study, frame, specification)
     except EstimationError as error:
         return Sample(frame, rows, " ".join(str(error).split()))
     except REFUSALS as error:
         return Sample(frame, rows, " ".join(f"{type(error).__name__}: {error}".split()))
-    return Sample(frame[kept].reset_index(drop=True), rows[kept])
+    return Sample(frame[matched].reset_index(drop=True), rows[matched])
 
 
 def _selected(
@@ -80,8 +80,8 @@ def _selected(
     if specification.adoption == "launch":
         on = frame[study.treatment].to_numpy(float)
     out = set(specification.sample)
-    kept = np.array([u not in out for u in units]) & (times >= window[0]) & (times <= window[1])
-    rows = np.flatnonzero(kept)
+    inside = np.array([u not in out for u in units]) & (times >= window[0]) & (times <= window[1])
+    rows = np.flatnonzero(inside)
     coded = frame.assign(**{TREATMENT: on, COHORT: start})
     return coded.iloc[rows].reset_index(drop=True), rows
 
@@ -90,8 +90,8 @@ def _matched(
     study: UserPanel, frame: pd.DataFrame, specification: Specification
 ) -> NDArray[np.bool_]:
     """Say which rows matching keeps; the score stands on the study's own covariates."""
-    found = matches_of(frame, tuple(study.match_on), specification)[1]
-    weights = found.sample_weights.reindex(frame.index, fill_value=0.0)
+    matches = matches_of(frame, tuple(study.match_on), specification)[1]
+    weights = matches.sample_weights.reindex(frame.index, fill_value=0.0)
     return np.asarray(weights > 0, dtype=bool)
 
 
@@ -112,14 +112,14 @@ def matches_of(
     if specification.matching == "kernel":
         assert specification.caliper is not None, "kernel matching without a caliper"
         return fit, matching.kernel_match(index, treated, bandwidth=specification.caliper)
-    found = matching.match(
+    matches = matching.match(
         index,
         treated,
         method=specification.matching,
         k=specification.k,
         caliper=specification.caliper,
     )
-    return fit, found
+    return fit, matches
 
 
 # ---------------------------------------------------------------- adoption

@@ -112,17 +112,17 @@ def _parts(
 
 def batches(specifications: Sequence[Specification]) -> list[Batch]:
     """Cut specifications into batches of about equal work, neighbours together."""
-    found: list[Batch] = []
+    complete: list[Batch] = []
     current: list[Specification] = []
     spent = 0
     for specification in specifications:
         cost = _cost(specification)
         if current and (spent + cost > _BUDGET or len(current) == _MOST):
-            found.append(tuple(current))
+            complete.append(tuple(current))
             current, spent = [], 0
         current.append(specification)
         spent += cost
-    return [*found, tuple(current)] if current else found
+    return [*complete, tuple(current)] if current else complete
 
 
 def _cost(specification: Specification) -> int:

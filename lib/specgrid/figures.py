@@ -125,7 +125,7 @@ def _boards(
     ordered: pd.DataFrame, choices: Sequence[str], labels: Mapping[str, str]
 ) -> list[_Board]:
     """Return the lines of the dashboard, without choices that never vary."""
-    found = []
+    boards = []
     for choice in choices:
         many = choice in SETS
         if many:
@@ -136,10 +136,10 @@ def _boards(
         varies = ~(member.all(axis=1) | ~member.any(axis=1))
         if not varies.any():
             continue
-        kept = np.flatnonzero(varies)
-        names = tuple(labels.get(levels[i], levels[i]) for i in kept)
-        found.append(_Board(labels.get(choice, choice), names, member[kept], many))
-    return found
+        varying = np.flatnonzero(varies)
+        names = tuple(labels.get(levels[i], levels[i]) for i in varying)
+        boards.append(_Board(labels.get(choice, choice), names, member[varying], many))
+    return boards
 
 
 def _levels(entries: pd.Series) -> tuple[list[str], Flags]:

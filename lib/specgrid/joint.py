@@ -215,8 +215,8 @@ def _estimates(
     estimates, tstats = np.empty(shape), np.empty(shape)
     for coding, columns in treatments.items():
         rows = [i for i, s in enumerate(specifications) if s.adoption == coding]
-        found = estimate_many(study, [specifications[i] for i in rows], columns)
-        estimates[rows], tstats[rows] = found
+        mine = [specifications[i] for i in rows]
+        estimates[rows], tstats[rows] = estimate_many(study, mine, columns)
     return estimates, tstats
 
 
@@ -240,12 +240,12 @@ def _starts(study: UserPanel, codings: Sequence[str]) -> dict[str, Floats]:
     from specgrid._samples import adoption
 
     last = study.periods[-1]
-    found = {}
+    starts = {}
     for coding in codings:
         first = adoption(study, coding)
         start = np.array([first[unit] for unit in study.units], dtype=float)
-        found[coding] = np.where(start <= last, start, np.inf)  # NaN is never, too
-    return found
+        starts[coding] = np.where(start <= last, start, np.inf)  # NaN is never, too
+    return starts
 
 
 def _treatments(

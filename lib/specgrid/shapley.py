@@ -127,8 +127,8 @@ def shapley(
     """
     names = _names(results, choices, value)
     numbers = results[value].to_numpy(dtype=float, na_value=np.nan)
-    kept = np.isfinite(numbers)
-    y = numbers[kept]
+    finite = np.isfinite(numbers)
+    y = numbers[finite]
     if len(y) < 2:
         raise EstimationError(f"{len(y)} specifications have a {value}: two are needed")
     scale = max(float(np.abs(y).max()), np.finfo(float).tiny)
@@ -136,7 +136,7 @@ def shapley(
     variance = float(y @ y) / len(y)
     if variance <= (1e-13 * scale) ** 2:
         raise EstimationError(f"{value} is the same in all specifications: nothing to divide")
-    columns = [_levels(results.loc[kept, name]) for name in names]
+    columns = [_levels(results.loc[finite, name]) for name in names]
     worth = _worths(y, columns)
     effects, last = _shapley_values(worth, len(names))
     return ShapleyDecomposition(

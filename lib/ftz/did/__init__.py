@@ -19,7 +19,7 @@ What the coefficient averages is shown by :func:`ftz.did.twfe_weights` and
 
 from ftz._projection import project
 from ftz.did._covariance import FAMILY, StandardErrors, standard_errors
-from ftz.did._events import EventStudyResult, event_study, event_time
+from ftz.did._events import EventStudyResult, event_study
 from ftz.did._honest import HonestBounds, relative_magnitudes, smoothness
 from ftz.did._intertemporal import SwitchersResult, switchers
 from ftz.did._regression import DidResult, cluster_factor, constant, stepwise, twfe

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from ftz._projection import check_slopes
 from ftz.errors import EstimationError
 from ftz.kernel import ColumnSpace, regress
-from ftz.panel import Panel, adopted, moments, on_panel
+from ftz.panel import Panel, on_panel
 from ftz.results import CoefficientResult, checked_level
 
 
@@ -175,14 +175,6 @@ def assemble(
         pretrend_pvalue=float(stats.chi2.sf(statistic, rank)) if rank else float("nan"),
         pretrend_df=rank,
     )
-
-
-def event_time(frame: pd.DataFrame, cohort: str, time: str = "year") -> pd.Series:
-    """Return observed periods since adoption; missing for units that are never treated."""
-    when = moments(frame[time])
-    places, ranks = np.unique(when, return_inverse=True)
-    first = adopted(frame[cohort], places, time=time)
-    return pd.Series(np.where(first > 0, ranks + 1 - first, np.nan), frame.index)
 
 
 @on_panel("outcome", "cohort", "controls")

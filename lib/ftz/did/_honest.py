@@ -309,15 +309,15 @@ def _cones(event: _Event, bound: float) -> list[np.ndarray]:
     """
     steps = event.steps
     before, after = steps[: event.before], steps[event.before :]
-    found = []
+    cones = []
     for largest in before:
         for sign in (1.0, -1.0):
             top = sign * largest
             rows = [s * row - top for row in before for s in (1.0, -1.0)]
             rows += [s * row - bound * top for row in after for s in (1.0, -1.0)]
             cone = np.array(rows)
-            found.append(cone[np.abs(cone).max(axis=1) > 1e-12])
-    return found
+            cones.append(cone[np.abs(cone).max(axis=1) > 1e-12])
+    return cones
 
 
 @dataclass(frozen=True)
@@ -344,9 +344,9 @@ class _Hybrid:
         effects = rows[:, event.before :] @ np.linalg.inv(turn)
         covariance = rows @ event.covariance @ rows.T
         deviation = np.sqrt(np.diag(covariance))
-        kept = deviation > 1e-12 * deviation.max()
-        rows, effects = rows[kept], effects[kept]
-        covariance, deviation = covariance[np.ix_(kept, kept)], deviation[kept]
+        varying = deviation > 1e-12 * deviation.max()
+        rows, effects = rows[varying], effects[varying]
+        covariance, deviation = covariance[np.ix_(varying, varying)], deviation[varying]
         vertices = _dual_vertices(effects[:, 1:], deviation)
         spread = vertices @ rows
         root = np.linalg.cholesky(event.covariance)
@@ -393,7 +393,7 @@ def _dual_vertices(nuisance: np.ndarray, deviation: np.ndarray) -> np.ndarray:
             f"{size} periods after adoption are too many for these bounds: bin the ends of the "
             "event study"
         )
-    found = []
+    vertices = []
     for support in combinations(range(len(deviation)), size):
         block = constraints[:, support]
         if abs(np.linalg.det(block / np.abs(block).max())) < 1e-12:
@@ -402,8 +402,8 @@ def _dual_vertices(nuisance: np.ndarray, deviation: np.ndarray) -> np.ndarray:
         if solution.min() > -1e-10:
             vertex = np.zeros(len(deviation))
             vertex[list(support)] = np.clip(solution, 0, None)
-            found.append(vertex)
-    return np.unique(np.round(np.array(found), 12), axis=0)
+            vertices.append(vertex)
+    return np.unique(np.round(np.array(vertices), 12), axis=0)
 
 
 def _truncated_quantile(share: float, deviation: float, low: float, high: float) -> float:

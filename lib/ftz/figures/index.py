@@ -362,15 +362,17 @@ def range_fans(
 def sensitivity_bars(table: FactorialResult, sampled: SobolResult) -> Figure:
     """Draw exact Sobol indices as bars, sampled ones with intervals, and PAWN beside them."""
     exact = table.sobol.sort_values("total")
-    found, pawn = sampled.table.loc[exact.index], table.pawn.loc[exact.index]
+    estimated, pawn = sampled.table.loc[exact.index], table.pawn.loc[exact.index]
     places = np.arange(len(exact))
     figure, (left, right) = sheet(1, 2, figsize=(6.6, 3.9), sharey=True, width_ratios=[3, 2])
     for kind, colour, shift in (("total", BLUE, 0.2), ("first", ORANGE, -0.2)):
         left.barh(
             places + shift, exact[kind], height=0.38, color=colour, alpha=0.45, label=f"{kind}"
         )
-        left.hlines(places + shift, found[f"{kind}_low"], found[f"{kind}_high"], color=colour, lw=2)
-        left.plot(found[kind], places + shift, "o", ms=4, color=colour)
+        left.hlines(
+            places + shift, estimated[f"{kind}_low"], estimated[f"{kind}_high"], color=colour, lw=2
+        )
+        left.plot(estimated[kind], places + shift, "o", ms=4, color=colour)
     left.set_yticks(places, exact.index)
     left.set(xlabel="Sobol index of the effect")
     left.legend(loc="lower right")

@@ -182,8 +182,10 @@ class WeighedEffects(CoefficientResult):
         levels: Sequence[int] | None = None,
     ) -> pd.DataFrame:
         """Return the range at several factors: columns ``low`` and ``high``, indexed by factor."""
-        found = {f: self.range(tree, shares, f, levels) for f in factors}
-        return pd.DataFrame({f: (r.low, r.high) for f, r in found.items()}, index=["low", "high"]).T
+        ranges = {f: self.range(tree, shares, f, levels) for f in factors}
+        return pd.DataFrame(
+            {f: (r.low, r.high) for f, r in ranges.items()}, index=["low", "high"]
+        ).T
 
     def flip(
         self, tree: IndexTree, shares: Mapping[str, float], levels: Sequence[int] | None = None
@@ -246,8 +248,8 @@ class WeighedEffects(CoefficientResult):
         start = leaf_weights(tree, shares)[z.columns].to_numpy()
         ends = []
         for sign in (-1.0, 1.0):
-            found, weights = _maximise(sign * a, matrix, best, start, steps)
-            ends.append((sign * found, sign * _outer(sign * a, matrix, best, weights, low, high)))
+            reached, weights = _maximise(sign * a, matrix, best, start, steps)
+            ends.append((sign * reached, sign * _outer(sign * a, matrix, best, weights, low, high)))
         (found_low, bound_low), (found_high, bound_high) = ends
         return LogRange(found_low, found_high, bound_low, bound_high)
 
@@ -398,7 +400,7 @@ def _maximise(
     steps: int,
 ) -> tuple[float, np.ndarray]:
     """Maximise a'ln(Zw) by conditional gradients, from the base and from the linear optimum."""
-    found, weights = -np.inf, start
+    largest, weights = -np.inf, start
     for w in (start, best(a @ matrix)):
         for _ in range(steps):
             slope = (a / (matrix @ w)) @ matrix
@@ -412,9 +414,9 @@ def _maximise(
             )
             w = w + line.x * way
         value = float(a @ np.log(matrix @ w))
-        if value > found:
-            found, weights = value, w
-    return found, weights
+        if value > largest:
+            largest, weights = value, w
+    return largest, weights
 
 
 def _outer(

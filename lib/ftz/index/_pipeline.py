@@ -358,7 +358,7 @@ class Pipeline:
         self._require_units(spec, frame)
         frame = denominate(frame, self.sizes, spec.denominators)
         frame = impute(frame, spec.imputation)
-        frame, found = treat_outliers(
+        frame, outliers = treat_outliers(
             frame,
             spec.outliers,
             skew_limit=spec.skew_limit,
@@ -375,7 +375,7 @@ class Pipeline:
             targets=spec.targets,
             by=by,
         )
-        return scaled, found
+        return scaled, outliers
 
     def _require_units(self, spec: IndexSpec, frame: pd.DataFrame) -> None:
         """Refuse an indicator that is observed in one unit only: nothing compares it."""
@@ -516,7 +516,7 @@ class Pipeline:
 
     def run(self, spec: IndexSpec) -> IndexResult:
         """Build the index."""
-        scaled, found = self._until_scale(spec)
+        scaled, outliers = self._until_scale(spec)
         values, shares = self.node_values(spec)
         nodes = pd.DataFrame({n: values[n] for n in self.tree.inner}, index=scaled.index)
         nodes["index"] = values[""]
@@ -529,7 +529,7 @@ class Pipeline:
             weights=pd.Series({n: float(np.mean(down[n])) for n in leaves}, name="weight"),
             shares=pd.Series({n: float(np.mean(s)) for n, s in shares.items()}, name="share"),
             weights_by_period=self._by_period({n: down[n] for n in leaves}),
-            outliers=found,
+            outliers=outliers,
             missing=self.missing,
             spec=spec,
             digests={

@@ -180,8 +180,8 @@ def treat_outliers(
 
     Returns
     -------
-    treated, found : pandas.DataFrame
-        ``found`` has one row a flagged indicator: ``skew`` and ``kurtosis`` before and
+    treated, flagged : pandas.DataFrame
+        ``flagged`` has one row a flagged indicator: ``skew`` and ``kurtosis`` before and
         after, what was done, and with which number (points moved, or power).
 
     Raises
@@ -197,7 +197,7 @@ def treat_outliers(
     """
     one_of("outlier rule", rule, OUTLIERS)
     require_numbers(indicators)
-    treated, found = {}, {}
+    treated, flagged = {}, {}
     for name in indicators.columns:
         values = indicators[name].to_numpy(float)
         treated[name] = values
@@ -205,7 +205,7 @@ def treat_outliers(
             continue
         new, done, number = _treat(values, rule, (skew_limit, kurtosis_limit), at_most, name)
         treated[name] = new
-        found[name] = {
+        flagged[name] = {
             "skew_before": stats.skew(values, bias=False),
             "kurtosis_before": stats.kurtosis(values, bias=False),
             "skew_after": stats.skew(new, bias=False),
@@ -214,7 +214,7 @@ def treat_outliers(
             "number": number,
         }
     frame = pd.DataFrame(treated, index=indicators.index)
-    return frame, pd.DataFrame.from_dict(found, orient="index")
+    return frame, pd.DataFrame.from_dict(flagged, orient="index")
 
 
 def _treat(

@@ -223,16 +223,16 @@ def factorial(
     base : IndexSpec, optional
         What the factors do not name.
     """
-    found, same = {}, {}
+    results, same = {}, {}
     for labels, spec in combinations(factors, base):
         key = repr(spec.log)
         if key not in same:  # options may differ in name only
             same[key] = model(spec)
-        found[labels] = same[key]
+        results[labels] = same[key]
     index = pd.MultiIndex.from_product(
         [list(f.options) for f in factors], names=[f.name for f in factors]
     )
-    return FactorialResult(pd.Series([found[k] for k in index], index=index, name="result"))
+    return FactorialResult(pd.Series([results[k] for k in index], index=index, name="result"))
 
 
 # --- sampled Sobol indices ----------------------------------------------------------------------
@@ -300,7 +300,7 @@ def sobol_indices(
     results = np.asarray(function(points), dtype=float)
     if results.std() == 0:
         raise EstimationError("the function does not vary: it has no variance to share out")
-    found = analysis.analyze(
+    indices = analysis.analyze(
         problem,
         results,
         calc_second_order=False,
@@ -310,9 +310,9 @@ def sobol_indices(
     )
     summary = pd.DataFrame(index=list(bounds))
     for ours, theirs in (("first", "S1"), ("total", "ST")):
-        summary[ours] = found[theirs]
-        summary[f"{ours}_low"] = found[theirs] - found[f"{theirs}_conf"]
-        summary[f"{ours}_high"] = found[theirs] + found[f"{theirs}_conf"]
+        summary[ours] = indices[theirs]
+        summary[f"{ours}_low"] = indices[theirs] - indices[f"{theirs}_conf"]
+        summary[f"{ours}_high"] = indices[theirs] + indices[f"{theirs}_conf"]
     return SobolResult(summary, len(points))
 
 
@@ -332,8 +332,8 @@ def sobol_of_choices(
             np.minimum((u * k).astype(int), k - 1)
             for u, k in zip(points.T, cube.shape, strict=True)
         ]
-        found: np.ndarray = cube[tuple(picks)]
-        return found
+        values: np.ndarray = cube[tuple(picks)]
+        return values
 
     bounds = {str(name): (0.0, 1.0) for name in table.values.index.names}
     return sobol_indices(look_up, bounds, n, seed=seed, resamples=resamples)

@@ -75,15 +75,15 @@ class IndexTree:
 
     @cached_property
     def _leaves(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        leaves: dict[str, list[str]] = {}
 
         def descend(node: str) -> list[str]:
             below = self._children[node]
-            found[node] = [leaf for child in below for leaf in descend(child)] or [node]
-            return found[node]
+            leaves[node] = [leaf for child in below for leaf in descend(child)] or [node]
+            return leaves[node]
 
         descend("")
-        return found
+        return leaves
 
     @cached_property
     def downwards(self) -> list[tuple[str, str]]:
@@ -142,12 +142,12 @@ class IndexTree:
         EstimationError
             If a name is not an indicator of the tree, or none is given.
         """
-        kept = set(leaves)
-        strange = kept - set(self.leaves())
-        if strange or not kept:
+        chosen = set(leaves)
+        strange = chosen - set(self.leaves())
+        if strange or not chosen:
             name = f"{min(strange)!r} is not an indicator" if strange else "no indicator is left"
             raise EstimationError(f"index tree: {name}")
-        alive = [n for n in self.nodes.index if kept.intersection(self._leaves[n])]
+        alive = [n for n in self.nodes.index if chosen.intersection(self._leaves[n])]
         return IndexTree(self.nodes.loc[alive])
 
 

@@ -229,13 +229,13 @@ def leaf_weights(tree: IndexTree, shares: Mapping[str, float]) -> pd.Series:
 
 
 def reweighted(
-    full: IndexTree, kept: IndexTree, shares: Mapping[str, float], rule: str
+    full: IndexTree, part: IndexTree, shares: Mapping[str, float], rule: str
 ) -> dict[str, float]:
     """Return shares on a partial tree, by an explicit rule.
 
     Parameters
     ----------
-    full, kept : IndexTree
+    full, part : IndexTree
         The whole tree and the part with indicators.
     shares : mapping
         Shares among siblings on the whole tree.
@@ -245,7 +245,7 @@ def reweighted(
         proportion.
     """
     if rule == "siblings":
-        return _among_siblings(kept, {n: shares[n] for n in kept.nodes.index})
+        return _among_siblings(part, {n: shares[n] for n in part.nodes.index})
     weights = leaf_weights(full, shares)
-    total = {n: float(sum(weights[leaf] for leaf in kept.leaves(n))) for n in kept.nodes.index}
-    return _among_siblings(kept, total)
+    total = {n: float(sum(weights[leaf] for leaf in part.leaves(n))) for n in part.nodes.index}
+    return _among_siblings(part, total)

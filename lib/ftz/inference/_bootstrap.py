@@ -30,7 +30,7 @@ from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.kernel import membership, small_sample_factor, variance
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level, ends
+from ftz.results import EffectResult, checked_level
 
 #: Distributions of the weights; mean zero, variance one.
 WEIGHTS = {
@@ -194,12 +194,12 @@ class WildBootstrapResult(EffectResult):
         """
         alpha = 1 - checked_level(level)
         if self.impose_null:
-            return ends(self._end(-1, alpha), self._end(1, alpha), self.params.index)
+            return self._interval(self._end(-1, alpha), self._end(1, alpha))
         ordered = np.sort(np.abs(self.draws))[::-1]
         # The largest number of draws as large that still means p <= alpha.
         most = int(np.floor(alpha * (len(ordered) + 1) + 1e-9)) - 1
         half = ordered[most] * self.std_error if most >= 0 else np.inf
-        return ends(self.estimate - half, self.estimate + half, self.params.index)
+        return self._interval(self.estimate - half, self.estimate + half)
 
     def _end(self, side: int, alpha: float) -> float:
         inner, step = 0.0, 1.0

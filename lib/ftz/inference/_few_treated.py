@@ -15,7 +15,7 @@ from ftz.inference._assignments import adoption_starts
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level, ends
+from ftz.results import EffectResult, checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
 #: up to which they disagree so much that none should be trusted alone.
@@ -115,7 +115,7 @@ class FewTreatedResult(EffectResult):
         # so many errors must be as large as the gap for an effect to stay
         needed = int(np.ceil(alpha * (1 + len(self.errors)) - 1 - 1e-9))
         half = np.inf if needed < 1 else float(np.sort(np.abs(self.errors))[-needed])
-        return ends(self.estimate - half, self.estimate + half, self.params.index)
+        return self._interval(self.estimate - half, self.estimate + half)
 
     @property
     def summary(self) -> pd.DataFrame:

@@ -110,8 +110,8 @@ def _without(design: ProjectedPanel, x: np.ndarray, y: np.ndarray, cluster: int)
     rows = np.flatnonzero(design.codes == cluster)
     block = np.eye(len(rows)) - design.span.block(rows)
     values, vectors = np.linalg.eigh(block)
-    kept = values > 1e-10
-    left, right = (vectors[:, kept].T @ v[rows] for v in (x, y))
-    power = x @ x - left @ (left / values[kept])
-    product = x @ y - left @ (right / values[kept])
+    positive = values > 1e-10
+    left, right = (vectors[:, positive].T @ v[rows] for v in (x, y))
+    power = x @ x - left @ (left / values[positive])
+    product = x @ y - left @ (right / values[positive])
     return float(product / power) if power > 1e-12 * (design.d @ design.d) else float("nan")

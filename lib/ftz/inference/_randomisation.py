@@ -14,7 +14,7 @@ from ftz.inference._assignments import counted, scheme_of
 from ftz.inference._projection import prepare
 from ftz.kernel import regress_each
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level, ends
+from ftz.results import EffectResult, checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 20_000
@@ -123,7 +123,7 @@ class PlaceboResult(EffectResult):
         inside = bounds[self._share(covered) > alpha]
         lower = -np.inf if self._share(np.isneginf(low).sum()) > alpha else inside.min()
         upper = np.inf if self._share(np.isposinf(high).sum()) > alpha else inside.max()
-        return ends(lower, upper, self.params.index)
+        return self._interval(lower, upper)
 
     def _stretches(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the closed stretches of effects *t* at which a placebo is large enough.

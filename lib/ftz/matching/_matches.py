@@ -299,11 +299,11 @@ def _break_ties(
     edge = distance >= reach - search.tolerance(pool)
     preference = weights.indices if rng is None else rng.random(len(rows))
     place = np.lexsort((preference, edge, rows))
-    kept = place[np.arange(len(rows)) - weights.indptr[rows] < k]
+    chosen = place[np.arange(len(rows)) - weights.indptr[rows] < k]
     counts = np.minimum(counts, k)
     pointer = np.r_[0, np.cumsum(counts)]
     values = np.repeat(1 / np.maximum(counts, 1), counts)
-    return _sparse(values, weights.indices[kept], pointer, len(pool))
+    return _sparse(values, weights.indices[chosen], pointer, len(pool))
 
 
 def _greedy(
@@ -385,9 +385,9 @@ def kernel_match(
         mass[np.abs(distance) > 1 - 1e-9] = 0.0
     heights = sparse.csr_array((mass, columns, pointer), shape=(len(queries), len(pool)))
     totals = np.asarray(heights.sum(axis=1)).ravel()
-    kept = mass > 0
+    positive = mass > 0
     scale = np.divide(1, totals, out=np.zeros(len(totals)), where=totals > 0)
-    rows, columns, mass = rows[kept], columns[kept], mass[kept] * scale[rows[kept]]
+    rows, columns, mass = rows[positive], columns[positive], mass[positive] * scale[rows[positive]]
     pointer = np.r_[0, np.cumsum(np.bincount(rows, minlength=len(queries)))]
     weights = _sparse(mass, columns, pointer, len(pool))
     why = f"within the bandwidth {bandwidth:.4g}"

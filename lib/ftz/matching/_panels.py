@@ -52,13 +52,13 @@ class PanelMatches(Result):
         """One row a period; treated matched and dropped, controls used, effective controls."""
         rows = {
             period: {
-                "treated": found.n_treated,
-                "dropped": found.n_unmatched,
-                "controls_used": found.n_controls_used,
-                "controls_offered": len(found.controls),
-                "effective_controls": found.effective_controls,
+                "treated": pairs.n_treated,
+                "dropped": pairs.n_unmatched,
+                "controls_used": pairs.n_controls_used,
+                "controls_offered": len(pairs.controls),
+                "effective_controls": pairs.effective_controls,
             }
-            for period, found in self.matches.items()
+            for period, pairs in self.matches.items()
         }
         return pd.DataFrame(rows).T.rename_axis("period")
 
@@ -81,9 +81,9 @@ class PanelMatches(Result):
             treated unit or one control has no standard error.
         """
         results = {}
-        for period, found in self.matches.items():
-            alone = min(found.n_treated, found.n_controls_used) < 2
-            results[period] = att(outcome, found, **(options | ({"se": "none"} if alone else {})))
+        for period, pairs in self.matches.items():
+            alone = min(pairs.n_treated, pairs.n_controls_used) < 2
+            results[period] = att(outcome, pairs, **(options | ({"se": "none"} if alone else {})))
         table = pd.DataFrame(
             {
                 "estimate": {period: r.att for period, r in results.items()},
@@ -166,10 +166,10 @@ def match_panel(
     numbers(frame, columns)
     how = _How(treatment, list(covariates), on, link, support, options)
     if scheme == "pooled":
-        fit, found = how.run(frame)
-        weights = found.sample_weights.reindex(frame.index, fill_value=0.0)
+        fit, pairs = how.run(frame)
+        weights = pairs.sample_weights.reindex(frame.index, fill_value=0.0)
         return PanelMatches(
-            scheme=scheme, matches={"all": found}, fits={"all": fit}, weights=weights
+            scheme=scheme, matches={"all": pairs}, fits={"all": fit}, weights=weights
         )
     if scheme == "baseline":
         return _baseline(frame, how, baseline, unit, time)
@@ -188,7 +188,7 @@ def match_panel(
             raise EstimationError(f"{time} {period}: {error}") from error
     if not matches:
         raise EstimationError(f"no {time} has treated and controls")
-    weights = pd.concat([found.sample_weights for found in matches.values()])
+    weights = pd.concat([pairs.sample_weights for pairs in matches.values()])
     return PanelMatches(
         scheme=scheme,
         matches=matches,
@@ -241,10 +241,10 @@ def _baseline(
         raise EstimationError(f"{time} {baseline}: no rows, or a {unit} twice")
     units = units.assign(**{how.treatment: ever.reindex(units.index)})
     try:
-        fit, found = how.run(units)
+        fit, pairs = how.run(units)
     except EstimationError as error:
         raise EstimationError(f"{time} {baseline}: {error}") from error
-    weights = frame[unit].map(found.sample_weights).fillna(0.0).rename(None)
+    weights = frame[unit].map(pairs.sample_weights).fillna(0.0).rename(None)
     return PanelMatches(
-        scheme="baseline", matches={baseline: found}, fits={baseline: fit}, weights=weights
+        scheme="baseline", matches={baseline: pairs}, fits={baseline: fit}, weights=weights
     )

@@ -17,46 +17,10 @@ TIE = 1e-12
 #: Most pairs that one set of matches may hold (about 1.6 GB).
 MOST_PAIRS = 100_000_000
 
-#: Up to this k a sweep over the neighbours is cheaper than a second search.
-_STEPS = 32
-
 #: Relative error of a difference of two floats and of its sum with one of them.
 _ROUNDING = 4 * np.finfo(float).eps
 
-#: Queries looked up at a time: what one sweep touches stays in the processor's cache.
-_BLOCK = 1 << 15
-
 Array = np.ndarray
-
-
-def ascending(values: Array) -> Array:
-    """Return the order that sorts finite ``values``, equal values in the order of the rows.
-
-    A float's bits, read as a whole number, sort as the float does.  Their last bits make
-    room for the row's number, so that one fast sort of whole numbers carries the rows
-    along.  Rows whose remaining bits agree, few of them, are sorted again.
-    """
-    n = len(values)
-    bits = (values + 0.0).view(np.uint64)  # + 0.0: minus zero is zero
-    sign = np.uint64(1 << 63)
-    keys = np.where(bits & sign, ~bits, bits | sign)
-    room = np.uint64((1 << max(n - 1, 1).bit_length()) - 1)
-    keys &= ~room
-    keys |= np.arange(n, dtype=np.uint64)
-    keys.sort()
-    order = (keys & room).astype(np.intp)
-    keys &= ~room
-    same = keys[1:] == keys[:-1]
-    if same.any():
-        unsure = np.zeros(n, dtype=bool)
-        unsure[1:] = same
-        unsure[:-1] |= same
-        at = np.flatnonzero(unsure)
-        if len(at) > n // 8:
-            return np.argsort(values, kind="stable")
-        rows = np.sort(order[at])
-        order[at] = rows[np.argsort(values[rows], kind="stable")]
-    return order
 
 
 def tolerance(pool: Array, tie: float = TIE) -> float:
@@ -65,49 +29,21 @@ def tolerance(pool: Array, tie: float = TIE) -> float:
 
 
 def kth_distance(queries: Array, pool: Array, k: int) -> Array:
-    """Return the distance to the k-th nearest point of a sorted pool."""
-    return _kth(queries, _padded(pool, k), k, np.searchsorted(pool, queries) + k)
-
-
-def _padded(pool: Array, width: int) -> Array:
-    """Return the pool between points that are infinitely far away."""
-    far = np.full(width, np.inf)
-    return np.concatenate([-far, pool, far])
-
-
-def _kth(queries: Array, padded: Array, k: int, place: Array) -> Array:
-    """Return the distance to the k-th nearest; ``place`` is the first point not below.
+    """Return the distance to the k-th nearest point of a sorted pool.
 
     The k nearest are neighbours in the sorted pool: *a* of them below the query
     and k - a above it.  The k-th distance is the smallest, over a, of the larger
     of the two ends' distances.
     """
-    best: Array = padded[place + (k - 1)] - queries
-    for below in range(1, k):
-        reach = np.maximum(
-            queries - padded[place - below], padded[place + (k - below - 1)] - queries
-        )
-        np.minimum(best, reach, out=best)
-    np.minimum(best, queries - padded[place - k], out=best)
+    far = np.full(k, np.inf)
+    padded = np.concatenate([-far, pool, far])
+    place = np.searchsorted(pool, queries) + k
+    best = np.full(len(queries), np.inf)
+    for below in range(k + 1):
+        low, high = queries - padded[place - below], padded[place + (k - below - 1)] - queries
+        ends = (low if below else high, high if below < k else low)
+        np.minimum(best, np.maximum(*ends), out=best)
     return best
-
-
-def _sweep(
-    queries: Array, padded: Array, radius: Array, k: int, place: Array
-) -> tuple[Array, Array, Array]:
-    """Count the neighbours on both sides by at most k steps; say where there are more.
-
-    Where the step after the last is still inside the radius there are more ties than
-    the sweep has counted.
-    """
-    low, high = queries - radius, queries + radius
-    below = np.zeros(len(queries), dtype=np.intp)
-    above = np.zeros(len(queries), dtype=np.intp)
-    for step in range(1, k + 1):
-        below += padded[place - step] >= low
-        above += padded[place + (step - 1)] <= high
-    more = (padded[place - (k + 1)] >= low) | (padded[place + k] <= high)
-    return below, below + above, more
 
 
 def neighbours(
@@ -133,34 +69,16 @@ def neighbours(
     first, counts : numpy.ndarray
         The neighbours of query *i* are ``order[first[i] : first[i] + counts[i]]``.
     """
-    order, turn = ascending(pool), ascending(queries)
-    ranked, sorted_queries = pool[order], queries[turn]
-    slack = tolerance(ranked[[0, -1]], tie)
-    width = 0 if k is None else k + 1
-    padded = _padded(ranked, width)
-    first, counts = np.empty(len(queries), np.intp), np.empty(len(queries), np.intp)
-    for start in range(0, len(queries), _BLOCK):
-        block = sorted_queries[start : start + _BLOCK]
-        place = np.searchsorted(ranked, block)
-        radius = np.full(len(block), np.inf)
-        if k is not None:
-            radius = _kth(block, padded, k, place + width)
-        if caliper is not None:
-            np.minimum(radius, caliper, out=radius)
-        radius += slack + _ROUNDING * (np.abs(block) + radius)
-        if k is None or k > _STEPS:
-            more = np.ones(len(block), dtype=bool)
-            begin, number = place, np.empty_like(place)
-        else:
-            below, number, more = _sweep(block, padded, radius, k, place + width)
-            begin = place - below
-        if more.any():
-            low, high = block[more] - radius[more], block[more] + radius[more]
-            begin[more] = np.searchsorted(ranked, low, side="left")
-            number[more] = np.searchsorted(ranked, high, side="right") - begin[more]
-        rows = turn[start : start + _BLOCK]
-        first[rows], counts[rows] = begin, number
-    return order, first, counts
+    order, turn = np.argsort(pool, kind="stable"), np.argsort(queries)
+    ranked, near = pool[order], queries[turn]  # in order, so that memory is read once through
+    radius = np.full(len(near), np.inf) if k is None else kth_distance(near, ranked, k)
+    if caliper is not None:
+        np.minimum(radius, caliper, out=radius)
+    radius += tolerance(ranked[[0, -1]], tie) + _ROUNDING * (np.abs(near) + radius)
+    first, counts = np.empty(len(near), np.intp), np.empty(len(near), np.intp)
+    first[turn] = np.searchsorted(ranked, near - radius, side="left")
+    counts[turn] = np.searchsorted(ranked, near + radius, side="right")
+    return order, first, counts - first
 
 
 def members(order: Array, first: Array, counts: Array) -> tuple[Array, Array]:

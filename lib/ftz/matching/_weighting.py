@@ -48,7 +48,7 @@ def _result(
     fit: ScoreResult,
     cluster: pd.Series | None,
     method: str,
-    kept: np.ndarray | None = None,
+    used: np.ndarray | None = None,
 ) -> WeightingResult:
     n, index = len(influence), fit.score.index
     errors, df = pd.Series(influence, index), None
@@ -64,7 +64,7 @@ def _result(
     return WeightingResult(
         params=pd.Series({name: effect}),
         std_errors=pd.Series({name: np.sqrt(scale * (errors**2).sum()) / n}),
-        nobs=n if kept is None else int(kept.sum()),
+        nobs=n if used is None else int(used.sum()),
         df=df,
         title=f"{name} by {method}",
         weights=pd.Series(weights, index, name="weight"),
@@ -117,8 +117,8 @@ def ipw(
     -----
     Hirano, Imbens and Ridder (2003), normalised as Hájek does.
     """
-    y, kept, d, p, x, slope = _arrays(outcome, fit, keep)
-    one, zero, one_slope, zero_slope = (kept * w for w in _weights_of(estimand, d, p, slope))
+    y, used, d, p, x, slope = _arrays(outcome, fit, keep)
+    one, zero, one_slope, zero_slope = (used * w for w in _weights_of(estimand, d, p, slope))
     sides = []
     for weight, weight_slope in ((one, one_slope), (zero, zero_slope)):
         mean = weight @ y / weight.sum()
@@ -135,7 +135,7 @@ def ipw(
         fit,
         cluster,
         "inverse probability weights",
-        kept,
+        used,
     )
 
 
@@ -169,15 +169,15 @@ def _arrays(
     A row that is not kept has no outcome here, and a part in the score all the same.
     """
     index = fit.score.index
-    kept = np.ones(len(index))
+    used = np.ones(len(index))
     if keep is not None:
-        kept = keep.reindex(index, fill_value=False).to_numpy(bool).astype(float)
+        used = keep.reindex(index, fill_value=False).to_numpy(bool).astype(float)
     d = fit.treated.to_numpy(float)
-    if not 0 < kept @ d < kept.sum():
+    if not 0 < used @ d < used.sum():
         raise EstimationError("no treated or no controls among the rows that are kept")
     y = np.zeros(len(index))
-    y[kept == 1] = outcomes(outcome, index[kept == 1]).to_numpy()
-    return y, kept, d, fit.score.to_numpy(), fit.design, fit.density.to_numpy()
+    y[used == 1] = outcomes(outcome, index[used == 1]).to_numpy()
+    return y, used, d, fit.score.to_numpy(), fit.design, fit.density.to_numpy()
 
 
 def _score_terms(
