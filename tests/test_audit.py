@@ -17,7 +17,7 @@ import printproof
 from printproof import Span, cell, number, rules
 from printproof import _exact as exact
 from printproof import operating_characteristics as trials
-from printproof._statement import Branch, Statement, decide, related
+from printproof._constraint import Case, Constraint, decide, related
 from printproof.errors import RecordError
 from printproof.printed import Record
 from printproof.reading import read_file
@@ -97,8 +97,8 @@ def test_eleven_treated_rows_and_the_divisor_n_minus_1(ledger):
 
 
 def admits(study, city, year, slack):
-    found = rules._official._statements(study, "table2", city, year, Fraction(slack))
-    return all(statement.possible(study.record) for statement in found)
+    found = rules._official._constraints(study, "table2", city, year, Fraction(slack))
+    return all(constraint.possible(study.record) for constraint in found)
 
 
 def test_official_ranges_say_who_can_be_in_the_sample(study):
@@ -176,8 +176,8 @@ def test_rounding_of_ends_is_outwards():
 def test_an_about_has_no_interval_and_leaves_a_check_undecided(ledger):
     record = ledger.study("qian_wang_2023").record
     about = next(p.id for p in record if p.kind == "about")
-    statement = Statement(cell(about), "at most", number(3))
-    check = decide(record, "p", "r", "t", [Branch("", (statement,))])
+    constraint = Constraint(cell(about), "at most", number(3))
+    check = decide(record, "p", "r", "t", [Case("", (constraint,))])
     assert check.verdict == "undecided" and "no interval" in check.reasoning
 
 
@@ -206,7 +206,7 @@ def test_the_standard_error_identity_holds_in_every_regression():
 
 
 def test_the_rule_writes_that_identity(study):
-    statement = rules.classical_step(
+    constraint = rules.classical_step(
         study.where("table4", "FTZ", "(1)"),
         study.where("table4", "FTZ", "(2)"),
         study.where("table4", "lnstru", "(2)"),
@@ -215,15 +215,15 @@ def test_the_rule_writes_that_identity(study):
     b1, z1, b2, t = 0.205, 13.05, 0.191, 3.49
     ratio = (1 + t**2 / 60) * 60 / 61
     wanted = (b1 / z1) ** 2 / ratio + (b1 - b2) ** 2 / t**2
-    span = statement.left.span(study.record)
+    span = constraint.left.span(study.record)
     assert float(span.low) < wanted < float(span.high)
 
 
 def test_the_classical_reading_fails_for_every_count_of_effects(study):
     (group,) = rules.column_groups(study)
-    branches = rules._columns._classical_branches(study, group)
-    assert len(branches) == 23  # 22 are declared as the most
-    assert all(b.failing(study.record) is not None for b in branches)
+    cases = rules._columns._classical_cases(study, group)
+    assert len(cases) == 23  # 22 are declared as the most
+    assert all(b.failing(study.record) is not None for b in cases)
     table = rules.classical_table(study, group, 22)
     assert set(table["step"]) == {"(1) to (2)", "(2) to (3)", "(3) to (4)", "(4) to (5)"}
     assert (table.loc[table["verdict"] == "consistent", "miss"] == 1).all()
@@ -236,7 +236,7 @@ def test_the_classical_reading_fails_for_every_count_of_effects(study):
 @pytest.mark.parametrize("shape", trials.SHAPES)
 def test_no_rule_calls_honest_tables_impossible(shape, declared):
     for seed in (1, 2):
-        found = printproof.audit([trials.honest_study(shape, seed, declared=declared)])
+        found = printproof.audit([trials._honest_study(shape, seed, declared=declared)])
         assert not found.findings
         assert len(found) or shape == "no statistic beside the effect"
 
@@ -246,17 +246,17 @@ def test_no_rule_calls_honest_tables_impossible(shape, declared):
 def test_no_rule_calls_three_hundred_honest_tables_of_a_shape_impossible(shape):
     for seed in range(10_000, 10_300):
         for declared in (False, True):
-            found = printproof.audit([trials.honest_study(shape, seed, declared=declared)])
+            found = printproof.audit([trials._honest_study(shape, seed, declared=declared)])
             assert not found.findings, (seed, found.findings[0])
 
 
 def test_there_are_thirty_shapes_and_each_draws_something_else():
     assert len(trials.SHAPES) >= 30
     first, other = (
-        [p.text for p in trials.honest_study("odds ratios", seed).record] for seed in (1, 2)
+        [p.text for p in trials._honest_study("odds ratios", seed).record] for seed in (1, 2)
     )
     assert first != other and first == [
-        p.text for p in trials.honest_study("odds ratios", 1).record
+        p.text for p in trials._honest_study("odds ratios", 1).record
     ]
 
 
@@ -304,7 +304,7 @@ def test_a_file_in_the_shape_of_the_print_is_audited(tmp_path):
 
 
 def test_nested_columns_and_a_mediator_are_recognised():
-    study = trials.honest_study("one sample, classical errors", 5)
+    study = trials._honest_study("one sample, classical errors", 5)
     (group,) = study.get("nested")
     assert group == {"table": "table4", "columns": ["(1)", "(2)", "(3)"]}
     assert {"nested", "mediation", "variables", "relations", "counts"} <= study.inferred

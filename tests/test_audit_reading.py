@@ -9,8 +9,8 @@ import pytest
 import printproof
 from counted import at_most
 from printproof._cells import decimal_mark, read_cell
+from printproof._constraint import Premise
 from printproof._exact import Digits, digit_span
-from printproof._statement import Premise
 from printproof.errors import RecordError
 from printproof.reading import read_file
 from study import cli, published
@@ -129,7 +129,7 @@ def test_the_third_row_of_table_1_rests_on_rounding_and_the_first_two_do_not():
     assert [c.strength for c in cells] == ["arithmetic", "arithmetic", "convention"]
     wide = study.record.with_rounding("unknown")
     assert isinstance(wide, Digits)
-    assert [bool(c.branches[0].failing(wide)) for c in cells] == [True, True, False]
+    assert [bool(c.cases[0].failing(wide)) for c in cells] == [True, True, False]
 
 
 # --- premises -------------------------------------------------------------------------------------

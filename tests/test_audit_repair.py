@@ -21,7 +21,7 @@ def repaired(ledger):
     found = []
     for check in ledger.select(verdict="impossible"):
         record = ledger.study(check.paper).record
-        found.append((check, record, edits.repairs(check, record)))
+        found.append((check, record, edits.minimal_edits(check, record)))
     return found
 
 
@@ -33,8 +33,8 @@ def moved(record: Record, identifier: str, units: int) -> Record:
 
 
 def fails(check, record: Record) -> bool:
-    """Say whether every reading of a check has a statement that fails."""
-    return all(branch.failing(record) is not None for branch in check.branches)
+    """Say whether every reading of a check has a constraint that fails."""
+    return all(case.failing(record) is not None for case in check.cases)
 
 
 def test_every_repair_of_one_cell_repairs_and_nothing_smaller_does(repaired):
@@ -46,7 +46,7 @@ def test_every_repair_of_one_cell_repairs_and_nothing_smaller_does(repaired):
             (identifier,) = one.cells
             assert record.get(identifier).text == one.printed[0]
             unit = Decimal(10) ** -record.get(identifier).decimals
-            steps = (Decimal(one.repaired[0]) - Decimal(one.printed[0])) / unit
+            steps = (Decimal(one.edited[0]) - Decimal(one.printed[0])) / unit
             assert abs(steps) == one.units
             assert not fails(check, moved(record, identifier, int(steps)))
             for smaller in range(1, min(one.units, 20)):
@@ -79,7 +79,7 @@ def test_a_planted_error_is_mended_where_it_was_planted(ledger):
     study = ledger.study(PAPER)
     planted = 0
     for check in ledger.select(paper=PAPER, verdict="consistent"):
-        if not 2 <= len(check.cells) <= 6 or not check.branches:
+        if not 2 <= len(check.cells) <= 6 or not check.cases:
             continue
         identifier = check.cells[0]
         broken = study.record
@@ -87,7 +87,7 @@ def test_a_planted_error_is_mended_where_it_was_planted(ledger):
             broken = moved(broken, identifier, 400)
         if not fails(check, broken):
             continue
-        by_cell = {one.cells[0]: one for one in edits.repairs(check, broken)}
+        by_cell = {one.cells[0]: one for one in edits.minimal_edits(check, broken)}
         assert 0 < by_cell[identifier].units <= 400
         planted += 1
     assert planted >= 3
@@ -97,6 +97,6 @@ def test_one_reading_leaves_no_more_room_than_all(repaired):
     for check, record, found in repaired:
         if not found:
             continue
-        for branch in check.branches[:FEW]:
-            alone = edits.repairs(check, record, reading=branch.assume)
+        for case in check.cases[:FEW]:
+            alone = edits.minimal_edits(check, record, reading=case.assume)
             assert all(one.units >= found[0].units for one in alone)

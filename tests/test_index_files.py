@@ -18,7 +18,7 @@ from printproof.errors import RecordError
 from study import indicators, published, register, replication
 from study import simulated as command
 from study.paths import data_dir
-from study.witness.layout import layout
+from study.witness._sample import Sample
 
 PATH = data_dir() / "index" / "simulated.csv"
 
@@ -35,12 +35,12 @@ def test_the_file_says_first_of_all_that_it_is_simulated():
 
 
 def test_the_command_writes_the_file_that_is_shipped(capsys, tmp_path):
-    assert command.main(["--check"]) == 0
+    assert command._main(["--check"]) == 0
     other = tmp_path / "other.csv"
-    assert command.main(["--seed", "7", "--out", str(other)]) == 0
+    assert command._main(["--seed", "7", "--out", str(other)]) == 0
     assert other.read_bytes() != PATH.read_bytes()
-    assert command.main(["--check", "--out", str(other)]) == 1
-    assert command.main(["--check", "--seed", "7", "--out", str(other)]) == 0
+    assert command._main(["--check", "--out", str(other)]) == 1
+    assert command._main(["--check", "--seed", "7", "--out", str(other)]) == 0
     assert "the file would change" in capsys.readouterr().out
 
 
@@ -84,9 +84,9 @@ def test_treatment_is_the_register_s_and_as_many_rows_match_as_are_printed():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_another_seed_meets_the_same_moments(seed):
-    frame, wanted = layout().rows, command._printed_moments()
+    frame, wanted = Sample.printed().rows, command._printed_moments()
     tree = indicators.load_tree()
-    drawn = command.simulate_like(tree, frame, wanted, {}, seed)
+    drawn = command._simulate_like(tree, frame, wanted, {}, seed)
     logs = np.log(index.build(drawn, tree, command.FLAT_MEANS).scores)
     logs = logs[(frame["matched"] == 1).to_numpy()]
     for name, moments in wanted.items():
@@ -97,12 +97,12 @@ def test_another_seed_meets_the_same_moments(seed):
 
 def test_a_draw_that_cannot_have_the_moments_is_refused():
     with pytest.raises(EstimationError, match="cannot be bent"):
-        command._with_moments(np.linspace(0, 1, 50), command.Moments(0.5, 0.9, 0.0, 1.0))
-    crowded = {n: command.Moments(4.55, 0.01, 4.5, 4.59) for n in ("vitality", "innovation")}
-    crowded["index"] = command.Moments(2.0, 0.1, 1.8, 2.2)
-    frame = layout().rows
+        command._with_moments(np.linspace(0, 1, 50), command._Moments(0.5, 0.9, 0.0, 1.0))
+    crowded = {n: command._Moments(4.55, 0.01, 4.5, 4.59) for n in ("vitality", "innovation")}
+    crowded["index"] = command._Moments(2.0, 0.1, 1.8, 2.2)
+    frame = Sample.printed().rows
     with pytest.raises(EstimationError, match="no room"):
-        command.simulate_like(indicators.load_tree(), frame, crowded, {}, 0)
+        command._simulate_like(indicators.load_tree(), frame, crowded, {}, 0)
 
 
 # --- the reader's own ---
@@ -187,8 +187,8 @@ def test_more_refusals(tmp_path):
 
 
 def test_the_shipped_file_is_read_as_it_was_drawn():
-    shipped, frame = indicators.load_indicators(), layout().rows
-    drawn = command.simulate_like(
+    shipped, frame = indicators.load_indicators(), Sample.printed().rows
+    drawn = command._simulate_like(
         indicators.load_tree(),
         frame,
         command._printed_moments(),

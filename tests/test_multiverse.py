@@ -311,7 +311,7 @@ def test_the_papers_path_prints_the_papers_digits(study):
         row = mv.estimate(study, specification)
         for name, column in (("coef", "estimate"), ("statistic", "statistic")):
             printed = record.get(replication.cell("table4", "FTZ", f"({step})", name))
-            assert published.verdict(row[column], printed) == "reproduced"
+            assert printed.verdict(row[column]) == "reproduced"
         assert row["nobs"] == 85
 
 

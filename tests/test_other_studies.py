@@ -81,11 +81,11 @@ def test_small_changes_in_logs_are_percentages():
 def test_units_change_only_with_what_the_study_gives(estimates):
     index = next(e for e in estimates if e.unit == "index points")
     with pytest.raises(EstimationError, match="index points cannot become percent"):
-        other_studies.in_unit(index, "percent")
+        index.in_unit("percent")
     sign = next(e for e in estimates if e.unit == "sign")
     with pytest.raises(EstimationError, match="no number"):
-        other_studies.in_unit(sign, "percent")
-    assert other_studies.in_unit(index, "index points") == index.interval
+        sign.in_unit("percent")
+    assert index.in_unit("index points") == index.interval
 
 
 def test_implied_correlation_finds_the_one_that_was_put_in(estimates):

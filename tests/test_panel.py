@@ -51,7 +51,7 @@ def test_a_file_that_is_none_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_schema_says_what_columns_hold_and_refuses_by_itself():
-    schema = panel.schema()
+    schema = panel._schema()
     assert all(column.description for column in schema.columns.values())
     frame = panel.load_witness().frame
     assert len(schema.validate(frame)) == 130

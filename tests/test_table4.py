@@ -29,20 +29,20 @@ def test_more_cities_than_the_rows_can_hold_are_refused():
 
 def test_one_command_returns_table_4_and_other_commands_do_not():
     frame = table4.one_command()
-    assert table4.printed_numbers(by_name("xtreg, re"), frame) == (50, 50)
+    assert by_name("xtreg, re").printed_numbers(frame) == (50, 50)
     # Column (1) has a theta of its own, which an independent package returns too.
-    coefficients, statistics = table4.columns(by_name("RandomEffects"), frame)
-    mine = table4.columns(by_name("xtreg, re"), frame)
+    coefficients, statistics = by_name("RandomEffects").columns(frame)
+    mine = by_name("xtreg, re").columns(frame)
     assert coefficients[0] == pytest.approx(mine[0][0], rel=1e-9, nan_ok=True)
     assert statistics[0] == pytest.approx(mine[1][0], rel=1e-9, nan_ok=True)
     assert np.isnan(statistics[1:]).all()  # and refuses the others
-    assert table4.printed_numbers(by_name("both, clustered"), frame)[0] < 10
+    assert by_name("both, clustered").printed_numbers(frame)[0] < 10
 
 
 @pytest.mark.parametrize("command", table4.COMMANDS, ids=lambda c: c.name)
 def test_every_candidate_runs(command):
     frame = table4.simulate(np.random.default_rng(1))
-    coefficients, statistics = table4.columns(command, frame)
+    coefficients, statistics = command.columns(frame)
     assert coefficients.shape == statistics.shape == (5, 7)
     assert np.isfinite(statistics[0, [0, 1, 6]]).all()
 
@@ -51,7 +51,7 @@ def test_plain_numpy_is_statsmodels():
     frame = table4.simulate(np.random.default_rng(2))
     coefficients, statistics = table4._formulas(frame, cities=False)
     for k, name in enumerate(("OLS, year dummies (stats", "robust", "dummies, clustered")):
-        theirs = table4.columns(by_name(name), frame)
+        theirs = by_name(name).columns(frame)
         assert coefficients == pytest.approx(theirs[0], rel=1e-8, nan_ok=True)
         assert statistics[k] == pytest.approx(theirs[1], rel=1e-8, nan_ok=True)
 
@@ -96,8 +96,8 @@ def test_scores_of_another_program(tmp_path):
     assert found.loc["lm", "all15"] == 1
     assert found.loc["plm", "refused"] == 1
     long.to_csv(tmp_path / "r.csv", index=False)
-    assert table4.main(["--score", str(tmp_path / "r.csv"), "--out", str(tmp_path)]) == 0
-    assert table4.main(["--panels", "1", "--export", str(tmp_path / "p.csv")]) == 0
+    assert table4._main(["--score", str(tmp_path / "r.csv"), "--out", str(tmp_path)]) == 0
+    assert table4._main(["--panels", "1", "--export", str(tmp_path / "p.csv")]) == 0
     assert len(pd.read_csv(tmp_path / "p.csv")) == 85
     assert pd.read_csv(tmp_path / "outside.csv")["command"].tolist() == ["lm"]
 

@@ -41,13 +41,13 @@ def test_a_common_multiple():
 def test_two_groups_and_two_periods_have_a_formula(designs):
     """Half of n units served in the second period: var = 8 (1 - rho) / n in sigma squared."""
     design = replace(designs[0], units=200, periods=2, waves=1)
-    spread = trials.detectable(design, rho=0.3) / trials._multiple()
+    spread = trials._detectable(design, rho=0.3) / trials._multiple()
     assert spread == pytest.approx(np.sqrt(8 * (1 - 0.3) / 200))
 
 
 def test_a_simulation_sees_the_detectable_effect_in_four_cases_of_five(designs):
     design = replace(designs[2], units=60)
-    effect, frame = trials.detectable(design, rho=0.5), trials._served(design)
+    effect, frame = trials._detectable(design, rho=0.5), trials._served(design)
     shape = size_and_power.PanelDesign.of(frame, "served", unit="unit", time="period")
     run = size_and_power.study(
         shape, effect=effect, rho=0.5, panels=2000, tests=["classical t"], seed=1
@@ -60,17 +60,17 @@ def test_a_simulation_sees_the_detectable_effect_in_four_cases_of_five(designs):
 def test_more_units_see_smaller_effects(designs):
     for design in designs:
         more = replace(design, units=2 * design.units)
-        assert trials.detectable(more, rho=0.5) < trials.detectable(design, rho=0.5)
+        assert trials._detectable(more, rho=0.5) < trials._detectable(design, rho=0.5)
     with pytest.raises(EstimationError, match="waves need more units"):
-        trials.detectable(replace(designs[0], units=3), rho=0.5)
+        trials._detectable(replace(designs[0], units=3), rho=0.5)
 
 
 def test_a_paragraph_answers_every_question(designs):
     quotes = policy.load().proposals["quote"]
     for design in designs:
-        text = trials.paragraph(design, quotes, rho=0.5)
+        text = design.paragraph(quotes, rho=0.5)
         assert f"({design.units})" in text
-        assert f"{trials.detectable(design, rho=0.5):.2f} standard deviations" in text
+        assert f"{trials._detectable(design, rho=0.5):.2f} standard deviations" in text
         assert all(quotes[name] in text for name in design.proposals)
         said = (design.title, design.decides, design.who, design.where, design.when)
         assert all(words in text for words in (*said, design.measured, design.threat))

@@ -77,7 +77,7 @@ def test_without_a_record_the_sentence_is_conditional_and_names_the_premises(pro
 
 
 @pytest.mark.parametrize("rule", ["repeated numbers", "shares", "words", "official ranges"])
-def test_a_statement_of_ones_own_making_needs_the_record_that_declares_it(proofs, rule):
+def test_a_constraint_of_ones_own_making_needs_the_record_that_declares_it(proofs, rule):
     with pytest.raises(CertificateError, match="--record"):
         verify(of(proofs, rule))
 
@@ -90,7 +90,7 @@ def test_the_file_stands_alone():
 
 
 def test_nothing_is_certified_that_is_possible(ledger):
-    check = next(c for c in ledger if c.verdict == "consistent" and c.branches)
+    check = next(c for c in ledger if c.verdict == "consistent" and c.cases)
     with pytest.raises(RecordError, match="not impossible"):
         printproof.certificate(check, ledger.study(check.paper))
 
@@ -546,11 +546,11 @@ def mutate(proof, pool, rng):
     return mutant
 
 
-#: What a statement is: whatever of a certificate is not written by the verifier itself.
+#: What a constraint is: whatever of a certificate is not written by the verifier itself.
 STATEMENT = ("paper", "rule", "about", "cells", "premises", "facts")
 
 
-def same_statement(one, other):
+def same_constraint(one, other):
     """Say whether two certificates state the same: equal, up to the order of cells and premises."""
 
     def parts(proof):
@@ -582,7 +582,7 @@ def fuzz(proofs, records, count, seed):
             try:
                 with at_most(MOST):
                     verify(json.dumps(form), record)
-                assert any(same_statement(form, proof) for proof in proofs), form
+                assert any(same_constraint(form, proof) for proof in proofs), form
             except CertificateError:
                 refused += 1
     return refused, sealed
@@ -670,11 +670,11 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES)
 def test_theorems_and_rules_agree_on_altered_tables(shape):
     rng = np.random.default_rng([SHAPES.index(shape), 3])
-    agree(altered(operating_characteristics.honest_study(shape, 3, declared=True), rng, 15))
+    agree(altered(operating_characteristics._honest_study(shape, 3, declared=True), rng, 15))
 
 
 def test_theorems_and_rules_agree_on_a_mediation_that_does_not_add_up():
-    study = operating_characteristics.honest_study(SHAPES[0], 3, declared=True)
+    study = operating_characteristics._honest_study(SHAPES[0], 3, declared=True)
     (entry,) = study.get("mediation")
     total = study.record.get(study.id(f"{entry['total']}/coef"))
     changed = replace(total, text=f"{float(total.text) + 1:.{total.decimals}f}")
@@ -699,7 +699,7 @@ def test_theorems_and_rules_agree_on_many_altered_tables():
     rules = set()
     for number, shape in enumerate(operating_characteristics.SHAPES):
         rng = np.random.default_rng([number, 9])
-        study = altered(operating_characteristics.honest_study(shape, 100, declared=True), rng, 25)
+        study = altered(operating_characteristics._honest_study(shape, 100, declared=True), rng, 25)
         rules |= {rule for rule, verdict in agree(study) if verdict == "impossible"}
     assert rules >= {"statistic", "stars", "classical errors", "order of moments",
                      "p value", "interval", "spread", "granularity", "0/1 variable"}  # fmt: skip

@@ -13,7 +13,7 @@ from printproof.errors import SearchError
 from printproof.witness import _aims
 from printproof.witness import nested as nested_aims
 from study.paths import data_dir
-from study.witness import within_city
+from study.witness import _within_city as within_city
 from study.witness.__main__ import main
 
 CONTROLS = ["fe", "lnstru", "urba", "fdi", "pgdp"]
@@ -225,7 +225,7 @@ def test_rows_are_drawn_so_that_the_command_is_trapped():
 def test_a_push_moves_the_effect_and_keeps_the_print():
     start = within_city.as_grown(PANELS[1], "pooled", STORED.loc[1, "ratio"])
     moved = within_city.push(start, "high", 0.75)
-    asked = within_city.quantities(moved.plan)
+    asked = within_city.estimands(moved.plan)
     assert within_city.meets(moved)
     assert asked["explained"].evaluate(moved.values)[0] <= 0.25
     assert asked["effect"].evaluate(moved.values)[0] > STORED.loc[1, "effect"] + 0.03
@@ -237,7 +237,7 @@ def test_a_push_inside_the_official_ranges_stays_there():
     assert within_city.meets(start, official=True)
     moved = within_city.push(start, "low", 0.5, official=True)
     assert within_city.meets(moved, official=True)
-    effect = within_city.quantities(moved.plan)["effect"].evaluate(moved.values)[0]
+    effect = within_city.estimands(moved.plan)["effect"].evaluate(moved.values)[0]
     assert effect < STORED.loc[first, "effect"] - 0.03
 
 

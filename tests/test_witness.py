@@ -16,11 +16,11 @@ from helpers import numerical
 from printproof.witness import Block, Design, Equation, solve
 from study import published, register, replication, witness
 from study.paths import data_dir
-from study.witness import layout as layout_module
+from study.witness import _sample
 from study.witness.__main__ import main
 
 FOLDER = data_dir() / "witness"
-build_module = importlib.import_module("study.witness.stages")
+build_module = importlib.import_module("study.witness._stages")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_everything_asked_is_met_and_the_rest_is_named(checked):
     assert len(asked) == 3 + 60 + 55 + 18
     assert (asked["verdict"] == published.REPRODUCED).all()
     assert len(checked) - len(asked) == 8
-    assert len(witness.files.NOT_ASKED["two-way"]) == 2
+    assert len(witness._files.NOT_ASKED["two-way"]) == 2
 
 
 def test_the_cells_held_against_the_panel_are_the_record(checked):
@@ -83,7 +83,7 @@ def test_changing_one_number_of_the_panel_breaks_a_cell(shipped):
 
 
 def test_common_support_is_the_matched_sample(shipped):
-    on = replication.support(shipped, replication.score(shipped))
+    on = replication.MATCHING.on_support(shipped, replication.score(shipped))
     assert on.sum() == 85
     assert (on.astype(int) == shipped["matched"]).all()
 
@@ -96,8 +96,8 @@ def test_treatment_follows_the_register(shipped):
 
 
 def test_controls_lie_in_the_official_ranges_with_slack(shipped):
-    for variable in layout_module.OFFICIAL:
-        low, high = layout_module.official_bounds(shipped[["city", "year"]], variable)
+    for variable in _sample.OFFICIAL:
+        low, high = _sample.official_bounds(shipped[["city", "year"]], variable)
         # the printed extremes are pinned, and the least product per head lies just below the slack
         inside = shipped[variable].between(low - 1e-6, high + 1e-6)
         assert inside.sum() >= 129
@@ -144,7 +144,7 @@ def test_the_panel_follows_the_record(shipped):
     targets = build_module._Targets(record.replace(replace(record.get(name), text="0.300")))
     matched = shipped[shipped["matched"] == 1]
     values = {c: matched[c].to_numpy(float) for c in replication.CONTROLS}
-    plan = layout_module.layout()
+    plan = _sample.Sample.printed()
     found = build_module._sub_index(targets, plan, "(9)", values, np.random.default_rng(0))
     changed = matched.assign(vitality=found.values["vitality"])
     assert did.twfe(changed, "vitality", "FTZ", replication.CONTROLS).att == pytest.approx(

@@ -17,7 +17,8 @@ import pytest
 from ftz.errors import EstimationError
 from study import witness
 from study.paths import data_dir
-from study.witness import ensemble, quantities
+from study.witness import _ensemble as ensemble
+from study.witness import _estimands
 from study.witness.__main__ import main
 
 FOLDER = data_dir() / "witness"
@@ -43,7 +44,7 @@ def test_members_differ(stored):
 
 def test_every_quantity_belongs_to_a_group(stored):
     names = [c for c in stored.columns if c != "member"]
-    assert {n.split(": ")[0] for n in names} == set(quantities.GROUPS)
+    assert {n.split(": ")[0] for n in names} == set(_estimands.GROUPS)
 
 
 @pytest.fixture(scope="module")

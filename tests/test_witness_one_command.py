@@ -150,7 +150,7 @@ def test_the_check_says_the_same_and_the_manifest_describes_the_file():
 
     from study import witness
     from study.panel import load_witness
-    from study.witness import layout
+    from study.witness import _sample
 
     frame = load_witness("one command").frame
     checked = witness.check(frame, "one command")
@@ -163,8 +163,8 @@ def test_the_check_says_the_same_and_the_manifest_describes_the_file():
     within = about["within_city_effect"]
     low, _, high = within["members_of_the_reading"]
     assert low < within["coefficient"] < high and abs(within["coefficient"] - 0.191) > 0.01
-    for variable in layout.OFFICIAL:
-        low, high = layout.official_bounds(frame[["city", "year"]], variable)
+    for variable in _sample.OFFICIAL:
+        low, high = _sample.official_bounds(frame[["city", "year"]], variable)
         # the printed minimum of income lies just below the slack
         outside = ~frame[variable].between(low - 1e-3, high + 1e-3)
         assert outside.sum() == 0, variable
@@ -185,7 +185,8 @@ def test_an_unknown_reading_is_named():
 
 
 def test_gradients_of_the_ratio_that_the_command_estimates():
-    from study.witness import one_command, within_city
+    from study.witness import _one_command as one_command
+    from study.witness import _within_city as within_city
 
     grown = within_city.as_grown(MATCHED.reset_index(drop=True), "one command", 1.0)
     ratio = one_command.VarianceRatio(grown.plan, 1)
@@ -219,7 +220,7 @@ def test_newton_meets_equations_that_hold_each_other_up():
 
 def test_contrasts_are_the_weights_of_the_matching():
     from study import replication
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     fitted = replication.score(FRAME)
     on = FRAME["matched"] == 1
@@ -232,7 +233,7 @@ def test_contrasts_are_the_weights_of_the_matching():
 
 def test_a_number_without_a_parent_says_so():
     from ftz.errors import EstimationError
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     with pytest.raises(EstimationError, match="no panel of the one command from number 0"):
         one_command.parent(1, 0)
@@ -252,7 +253,7 @@ class Settled:
 
     @property
     def values(self):
-        from study.witness import stages
+        from study.witness import _stages as stages
 
         others = {stages._off(name): x for name, x in self.off.items()}
         return self.grown.values | others | {"logit": self.logit}
@@ -262,7 +263,8 @@ class Settled:
 def settled():
     from ftz import matching
     from study import published, replication
-    from study.witness import stages, within_city
+    from study.witness import _stages as stages
+    from study.witness import _within_city as within_city
 
     grown = within_city.as_grown(MATCHED.reset_index(drop=True), "one command", 1.0)
     targets = stages._Targets(published.load(replication.PAPER))
@@ -278,7 +280,7 @@ def settled():
 
 
 def ends_of_support(settled):
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     index = one_command._scaled(settled.targets, settled.grown.values) @ settled.logit[1:]
     treated = settled.grown.plan.on["FTZ"].to_numpy() == 1
@@ -287,7 +289,7 @@ def ends_of_support(settled):
 
 
 def test_equations_of_tables_2_and_4_and_what_follows_from_what(settled):
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     whole = list(one_command._tables(settled.targets, settled.grown)(settled.values))
     # ends (1) and (5) with z, slopes and constants of the others, means and spreads of six
@@ -303,7 +305,7 @@ def test_equations_of_tables_2_and_4_and_what_follows_from_what(settled):
 
 
 def test_the_ratio_is_held_and_variances_that_are_cut_off_stay_so(settled):
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     grown = settled.grown
     (only,) = one_command._ratios(grown.plan, grown.ratio)(settled.values)
@@ -319,7 +321,7 @@ def test_the_ratio_is_held_and_variances_that_are_cut_off_stay_so(settled):
 
 
 def test_the_three_effects_as_equations(settled):
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     index = one_command._scaled(settled.targets, settled.values) @ settled.logit[1:]
     weights = one_command.contrasts(index, settled.grown.plan.on["FTZ"].to_numpy())
@@ -332,7 +334,7 @@ def test_the_three_effects_as_equations(settled):
 
 
 def test_the_top_of_the_support_is_sparse_and_its_gradients_are_right(settled):
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     top, highest, controls = ends_of_support(settled)
     others = controls[controls != highest]
@@ -350,7 +352,8 @@ def test_the_top_of_the_support_is_sparse_and_its_gradients_are_right(settled):
 
 
 def test_table_1_is_met_again_in_the_outcome_alone(settled):
-    from study.witness import one_command, stages
+    from study.witness import _one_command as one_command
+    from study.witness import _stages as stages
 
     rng = np.random.default_rng(0)
     blocks = one_command._blocks(settled.targets, settled.grown, settled.logit, rng)
@@ -364,7 +367,7 @@ def test_table_1_is_met_again_in_the_outcome_alone(settled):
 
 
 def test_linkage_alone_meets_what_is_asked_of_it(settled):
-    from study.witness import one_command
+    from study.witness import _one_command as one_command
 
     found = one_command._linkage(settled.targets, settled.grown, np.random.default_rng(5))
     assert found.converged
@@ -377,8 +380,8 @@ def test_linkage_alone_meets_what_is_asked_of_it(settled):
 
 def test_the_last_stages_write_the_shipped_bytes(settled, monkeypatch):
     """From the shipped controls and outcome, the rest of the file follows."""
-    from study import witness
-    from study.witness import one_command
+    from study.witness import _files
+    from study.witness import _one_command as one_command
 
     monkeypatch.setattr(one_command, "parent", lambda *of: settled.grown)
     monkeypatch.setattr(
@@ -386,14 +389,15 @@ def test_the_last_stages_write_the_shipped_bytes(settled, monkeypatch):
     )
     built = one_command.build()
     content = (DATA / "witness" / "panel-one-command.csv").read_bytes()
-    assert witness.panel_bytes(built.frame) == content
+    assert _files.panel_bytes(built.frame) == content
     assert built.reading == "one command" and {"support", "linkage"} < set(built.iterations)
 
 
 def test_the_other_rows_and_table_1_from_a_start_that_is_near(settled, monkeypatch):
     """Set out from the shipped rows, the two middle stages stay near and meet Table 1."""
     from study import published, replication
-    from study.witness import one_command, stages
+    from study.witness import _one_command as one_command
+    from study.witness import _stages as stages
 
     monkeypatch.setattr(one_command, "_direction", lambda rng: settled.logit[1:])
     near = lambda targets, rows, name, low, high, rng: settled.off[name]  # noqa: E731

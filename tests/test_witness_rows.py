@@ -12,7 +12,9 @@ import pytest
 from study import cities
 from study.panel import WITNESSES
 from study.paths import data_dir
-from study.witness import files, layout, within_city
+from study.witness import _files as files
+from study.witness import _sample
+from study.witness import _within_city as within_city
 
 FOLDER = data_dir() / "witness"
 ROWS = cities.sample()
@@ -58,7 +60,7 @@ def test_a_shipped_panel(file):
 
 def test_the_ensemble_of_the_two_way_reading():
     about = json.loads((FOLDER / "ensemble.json").read_text("utf-8"))
-    everywhere = places(layout.layout().rows)
+    everywhere = places(_sample.Sample.printed().rows)
     assert len(about["matched"]) == about["members"]
     for flags in about["matched"]:
         rows = [row for row, flag in zip(everywhere, flags, strict=True) if flag == "1"]
@@ -79,7 +81,7 @@ def test_the_ensembles_of_the_within_city_question():
 def test_rows_that_are_drawn(seed):
     rng = np.random.default_rng(seed)
     drawn = [
-        layout.random_layout(rng),
+        _sample.random_sample(rng),
         within_city.draw_rows(rng),
         within_city.draw_rows(rng, trapped=True),
         within_city.poorer_rows(rng),

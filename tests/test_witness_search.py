@@ -31,9 +31,10 @@ from printproof.witness import _workers as workers
 from printproof.witness._moments import ERRORS
 from study import replication
 from study.paths import data_dir
-from study.witness import anchors, example, quantities, ranges, readings, study
+from study.witness import _conventions, _estimands, _fixed_covariates, _problem, example
+from study.witness import _ranges as ranges
 from study.witness.__main__ import main
-from study.witness.layout import layout
+from study.witness._sample import Sample
 
 FOLDER = data_dir() / "witness"
 
@@ -57,7 +58,7 @@ def test_gradients_of_standard_errors(small, errors, transformed):
     sample, values = small
     design = sample.design
     if transformed:
-        design = readings.random_effects(sample.units, sample.periods, 2.0)
+        design = _conventions.random_effects(sample.units, sample.periods, 2.0)
     x = np.column_stack([values["one"], values["x"], values["d"]])
     fit = design.regress(values["y"], x, errors)
     by_y = numerical(lambda v: design.regress(v, x, errors).error[1], values["y"])
@@ -184,17 +185,17 @@ def shipped():
 
 
 def test_the_shipped_witness_meets_the_problem(shipped):
-    problem = study.problem()
-    found = problem.find(np.random.default_rng(0), start=study.values(shipped))
+    problem = _problem.problem()
+    found = problem.find(np.random.default_rng(0), start=_problem.values(shipped))
     assert found.feasible and found.steps == 0
     assert len(problem.targets) == 12 + 50
 
 
 def test_smooth_quantities_agree_with_those_of_the_panel(shipped):
-    problem, rows = study.problem(), layout().on
-    values = study.values(shipped)
-    smooth = quantities.smooth(problem, rows["city"].to_numpy(), rows["year"].to_numpy())
-    panel = quantities.of_panel(shipped)
+    problem, rows = _problem.problem(), Sample.printed().on
+    values = _problem.values(shipped)
+    smooth = _estimands.smooth(problem, rows["city"].to_numpy(), rows["year"].to_numpy())
+    panel = _estimands.of_panel(shipped)
     for quantity in smooth:
         found = quantity.evaluate(values)[0]
         if quantity.name in panel:
@@ -216,7 +217,7 @@ def test_a_hurried_search_finds_less_than_the_file_and_holds_the_witness(shipped
     path = tmp_path / "ranges.csv"
     found = ranges.run(path, only=[40, 41], n_starts=1, steps=3, workers=1, progress=False)
     assert pd.read_csv(path)["quantity"].tolist() == found["quantity"].tolist()
-    panel = quantities.of_panel(shipped)
+    panel = _estimands.of_panel(shipped)
     for row in found.itertuples():
         width = stored.loc[row.quantity, "high"] - stored.loc[row.quantity, "low"]
         assert row.low <= panel[row.quantity] + 1e-6 and panel[row.quantity] - 1e-6 <= row.high
@@ -226,7 +227,7 @@ def test_a_hurried_search_finds_less_than_the_file_and_holds_the_witness(shipped
 
 def test_ranges_hold_the_shipped_witness(shipped):
     stored = pd.read_csv(FOLDER / "ranges.csv").set_index("quantity")
-    panel = quantities.of_panel(shipped)
+    panel = _estimands.of_panel(shipped)
     shared = [n for n in stored.index if n in panel]
     assert len(shared) > 30
     for name in shared:
@@ -239,13 +240,13 @@ def test_ranges_hold_the_shipped_witness(shipped):
 
 def test_readings_on_file_are_those_of_the_code():
     stored = pd.read_csv(FOLDER / "readings.csv")
-    assert list(stored["reading"]) == [r.name for r in readings.readings()]
+    assert list(stored["reading"]) == [r.name for r in _conventions.conventions()]
     for row in stored.itertuples():
         wanted = (
             "possible"
             if row.met
             else "impossible"
-            if readings.excluded(row.reading)
+            if _conventions.excluded(row.reading)
             else "undecided"
         )
         assert row.verdict == wanted
@@ -255,14 +256,14 @@ def test_readings_on_file_are_those_of_the_code():
 def test_what_is_excluded_by_proof_is_never_found():
     stored = pd.read_csv(FOLDER / "readings.csv")
     for row in stored.itertuples():
-        if readings.excluded(row.reading):
+        if _conventions.excluded(row.reading):
             assert not row.met
 
 
 def test_a_hurried_search_meets_no_reading_that_the_file_does_not(tmp_path):
     stored = pd.read_csv(FOLDER / "readings.csv").set_index("reading")
     path = tmp_path / "readings.csv"
-    found = readings.run(path, starts=1, steps=5, workers=1, progress=False)
+    found = _conventions.run(path, starts=1, steps=5, workers=1, progress=False)
     assert pd.read_csv(path)["reading"].tolist() == list(stored.index)
     for row in found.itertuples():
         if row.met:  # only clustered errors, for which the start is the shipped witness
@@ -272,15 +273,15 @@ def test_a_hurried_search_meets_no_reading_that_the_file_does_not(tmp_path):
 
 
 def test_a_robust_reading_is_met():
-    (robust,) = [r for r in readings.readings() if r.name == "HC1"]
-    found = readings.search(robust, starts=3)
+    (robust,) = [r for r in _conventions.conventions() if r.name == "HC1"]
+    found = _conventions.search(robust, starts=3)
     assert found.met and found.worst <= 1
 
 
 def test_the_transformation_of_random_effects_is_the_known_one():
     """With a balanced panel theta is one less the root of 1/(1 + T ratio)."""
     sample = declared.PanelIndex.balanced(3, 4)
-    transform = readings.random_effects(sample.units, sample.periods, 2.0).transform
+    transform = _conventions.random_effects(sample.units, sample.periods, 2.0).transform
     theta = 1 - 1 / 3
     assert transform[0, 0] == pytest.approx(1 - theta / 4)
     assert transform[0, 1] == pytest.approx(-theta / 4) and transform[0, 4] == 0
@@ -290,7 +291,7 @@ def test_the_transformation_of_random_effects_is_the_known_one():
 
 
 def test_the_example_is_what_the_command_writes():
-    assert (data_dir() / "examples" / "grunfeld.yml").read_text("utf-8") == example.text()
+    assert (data_dir() / "examples" / "grunfeld.yml").read_text("utf-8") == example._text()
 
 
 def test_the_example_is_audited_without_a_contradiction():
@@ -308,7 +309,7 @@ def test_witnesses_of_the_example_meet_its_tables():
     printed = declared.print_tables(
         frame, declared.PanelIndex.balanced(example.UNITS, example.PERIODS), example.COLUMNS
     )
-    wanted = example.tables()
+    wanted = example._tables()
     assert printed["table2"] == wanted["table2"]
     assert printed["table1"] == wanted["table1"]
 
@@ -363,7 +364,7 @@ def test_coverage_of_the_file_is_reproduced():
     ],
 )
 def test_a_bad_declaration_is_named(change, message, tmp_path):
-    tables = example.tables() | change
+    tables = example._tables() | change
     path = tmp_path / "p.yml"
     path.write_text(yaml.safe_dump({"p": tables}), "utf-8")
     with pytest.raises(RecordError, match=message):
@@ -371,7 +372,7 @@ def test_a_bad_declaration_is_named(change, message, tmp_path):
 
 
 def test_a_column_without_an_outcome_is_named():
-    tables = example.tables()
+    tables = example._tables()
     del tables["table2"]["(1)"]["outcome"]
     with pytest.raises(RecordError, match="names no outcome"):
         declared.forget("p", tables)
@@ -396,7 +397,7 @@ def given(shipped, *names):
 def test_anchored_witnesses_keep_the_anchors_and_meet_the_tables(shipped, tmp_path, names):
     path = tmp_path / "anchors.csv"
     given(shipped, *names).sample(frac=1, random_state=0).to_csv(path, index=False)
-    frame = anchors.build(anchors.read(path), seed=1)
+    frame = _fixed_covariates.build(_fixed_covariates.read(path), seed=1)
     wanted = given(shipped, *names).reset_index(drop=True)
     pd.testing.assert_frame_equal(frame[["city", "year", *names]], wanted)
     numbers = replication.table2(frame) | replication.table4(frame) | replication.table5(frame)
@@ -432,7 +433,7 @@ def test_anchors_that_contradict_table_2_are_named(shipped, tmp_path):
     path = tmp_path / "anchors.csv"
     wrong.to_csv(path, index=False)
     with pytest.raises(EstimationError, match=r"table2/pgdp/max/value prints 7\.375"):
-        anchors.build(anchors.read(path))
+        _fixed_covariates.build(_fixed_covariates.read(path))
 
 
 @pytest.mark.parametrize(
@@ -451,12 +452,12 @@ def test_a_bad_anchor_file_is_named(shipped, tmp_path, edit, message):
     path = tmp_path / "anchors.csv"
     edit(given(shipped, "fe")).to_csv(path, index=False)
     with pytest.raises(PanelError, match=message):
-        anchors.read(path)
+        _fixed_covariates.read(path)
 
 
 def test_a_missing_anchor_file_is_named(tmp_path):
     with pytest.raises(PanelError, match="cannot be read"):
-        anchors.read(Path(tmp_path / "none.csv"))
+        _fixed_covariates.read(Path(tmp_path / "none.csv"))
 
 
 def test_the_two_way_design_of_a_declaration_is_the_books():

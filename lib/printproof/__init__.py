@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from printproof._certificate import certificate, plain
+    from printproof._constraint import CONSISTENT, IMPOSSIBLE, UNDECIDED, Check
     from printproof._exact import Span, cell, number
     from printproof._ledger import Ledger, audit, load_studies
-    from printproof._statement import CONSISTENT, IMPOSSIBLE, UNDECIDED, Check
     from printproof._study import OfficialFigures, OfficialRange, Study
     from printproof.checker import CertificateError, verify
 
@@ -25,7 +25,7 @@ _HOMES = {
     "_certificate": ("certificate", "plain"),
     "_exact": ("Span", "cell", "number"),
     "_ledger": ("Ledger", "audit", "load_studies"),
-    "_statement": ("CONSISTENT", "IMPOSSIBLE", "UNDECIDED", "Check"),
+    "_constraint": ("CONSISTENT", "IMPOSSIBLE", "UNDECIDED", "Check"),
     "_study": ("OfficialFigures", "OfficialRange", "Study"),
     "checker": ("CertificateError", "verify"),
 }

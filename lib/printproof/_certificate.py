@@ -14,8 +14,8 @@ from fractions import Fraction
 from typing import Any
 
 from printproof import checker
+from printproof._constraint import IMPOSSIBLE, UNDECIDED, Check
 from printproof._declare import KINDS, PERCENTS
-from printproof._statement import IMPOSSIBLE, UNDECIDED, Check
 from printproof._study import Study, open_fact
 from printproof.errors import RecordError
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from printproof._certificate import certificate, plain
+from printproof._constraint import IMPOSSIBLE
 from printproof._ledger import Ledger
-from printproof._statement import IMPOSSIBLE
 
 
 def write_ledger(ledger: Ledger, folder: Path) -> list[Path]:

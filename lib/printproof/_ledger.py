@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from printproof._certificate import confirmed
-from printproof._statement import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
+from printproof._constraint import CONSISTENT, IMPOSSIBLE, STRENGTHS, UNDECIDED, Check
 from printproof._study import Study
 from printproof.errors import RecordError
-from printproof.printed import Record, read
+from printproof.printed import Record
 from printproof.rules import RULES
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def load_studies(folder: Path) -> list[Study]:
     return [
         Study(
             key,
-            Record(read(folder / f"{key}.csv")),
+            Record.read(folder / f"{key}.csv"),
             declared.get(key, {}),
             claims.get(key, {}),
         )

@@ -14,10 +14,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from printproof._constraint import SIZES, Case, Check, Premise, decide
 from printproof._declare import KINDS, PERCENTS, Header
 from printproof._exact import Digits, Expr, number
 from printproof._exact import cell as cell_expr
-from printproof._statement import SIZES, Branch, Check, Premise, decide
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record
 
@@ -163,9 +163,9 @@ class Study:
                 return kind
         return str(found.get("kind", ""))
 
-    def decide(self, rule: str, title: str, branches: Sequence[Branch], **more: Any) -> Check:
-        """Evaluate all readings of a rule; see ``printproof._statement``."""
-        return decide(self.record, self.paper, rule, title, branches, **more)
+    def decide(self, rule: str, title: str, cases: Sequence[Case], **more: Any) -> Check:
+        """Evaluate all readings of a rule; see ``printproof._constraint``."""
+        return decide(self.record, self.paper, rule, title, cases, **more)
 
     def says(self, key: str, *wanted: Any, at: Sequence[tuple[str, str | None]]) -> Premise:
         """Return the premise that a key is declared as one of the wanted values at each place."""

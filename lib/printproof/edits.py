@@ -12,8 +12,8 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from math import floor
 
+from printproof._constraint import Case, Check, Constraint, related
 from printproof._exact import Digits
-from printproof._statement import Branch, Check, Statement, related
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record
 
@@ -22,14 +22,14 @@ _FARTHEST = 1 << 14
 
 
 @dataclass(frozen=True)
-class Repair:
+class _Edit:
     """A change of printed cells that makes a check possible.
 
     Attributes
     ----------
     cells : tuple of str
         Identifiers.
-    printed, repaired : tuple of str
+    printed, edited : tuple of str
         The strings as printed and after the smallest change.
     units : int
         Units of the last printed digit, summed over the cells.
@@ -37,11 +37,11 @@ class Repair:
 
     cells: tuple[str, ...]
     printed: tuple[str, ...]
-    repaired: tuple[str, ...]
+    edited: tuple[str, ...]
     units: int
 
 
-def repairs(check: Check, record: Record, *, reading: str | None = None) -> list[Repair]:
+def minimal_edits(check: Check, record: Record, *, reading: str | None = None) -> list[_Edit]:
     """Return the smallest change of each single cell that makes a check possible.
 
     Parameters
@@ -54,57 +54,57 @@ def repairs(check: Check, record: Record, *, reading: str | None = None) -> list
 
     Returns
     -------
-    list of Repair
+    list of _Edit
         One for each cell that can do it alone, the smallest first; empty if no single
         cell can.
     """
     found = []
-    branches, record = _asked(check, record, reading)
-    for identifier, within in _within_reach(branches, record).items():
+    cases, record = _asked(check, record, reading)
+    for identifier, within in _within_reach(cases, record).items():
         best = _nearest(within, record, identifier)
         if best is not None:
             found.append(best)
     return sorted(found, key=lambda r: r.units)
 
 
-def _asked(check: Check, record: Record, reading: str | None) -> tuple[list[Branch], Record]:
+def _asked(check: Check, record: Record, reading: str | None) -> tuple[list[Case], Record]:
     """Return the readings and the record of their own cells: a change copies few, not hundreds."""
-    branches = [b for b in check.branches if reading is None or b.assume == reading]
-    cells = dict.fromkeys(c for b in branches for s in b.statements for c in s.cells)
+    cases = [b for b in check.cases if reading is None or b.assume == reading]
+    cells = dict.fromkeys(c for b in cases for s in b.constraints for c in s.cells)
     if isinstance(record, Digits):
-        return branches, record.only(cells)
-    return branches, Record([record.get(c) for c in cells])
+        return cases, record.only(cells)
+    return cases, Record([record.get(c) for c in cells])
 
 
 def _movable(record: Record) -> list[str]:
     return [number.id for number in record if number.kind in {"rounded", "count"}]
 
 
-def _within_reach(branches: Sequence[Branch], record: Record) -> dict[str, list[Branch]]:
+def _within_reach(cases: Sequence[Case], record: Record) -> dict[str, list[Case]]:
     """Return for each cell the readings that it alone could make possible.
 
-    Those are the readings in which each failing statement is about the cell: the other
-    statements read the same numbers after a change as before.
+    Those are the readings in which each failing constraint is about the cell: the other
+    constraints read the same numbers after a change as before.
     """
-    within: dict[str, list[Branch]] = {cell: [] for cell in _movable(record)}
-    for branch in branches:
-        failing = [set(s.cells) for s in branch.statements if _miss(s, record)]
+    within: dict[str, list[Case]] = {cell: [] for cell in _movable(record)}
+    for case in cases:
+        failing = [set(s.cells) for s in case.constraints if _miss(s, record)]
         for cell in set.intersection(*failing) if failing else ():
             if cell in within:
-                within[cell].append(branch)
+                within[cell].append(case)
     return {cell: readings for cell, readings in within.items() if readings}
 
 
-def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Repair | None:
+def _nearest(cases: Sequence[Case], record: Record, identifier: str) -> _Edit | None:
     """Return the smallest change of a cell that makes one of the readings possible.
 
     One walk for each reading and direction; the one that is least far takes the next step,
     so that none goes farther than the nearest repair.
     """
     walks = []
-    for branch in branches:
-        statements = [s for s in branch.statements if identifier in s.cells]
-        walks += [(sign, _walk(statements, record, identifier, sign)) for sign in (1, -1)]
+    for case in cases:
+        constraints = [s for s in case.constraints if identifier in s.cells]
+        walks += [(sign, _walk(constraints, record, identifier, sign)) for sign in (1, -1)]
     waiting = [(0, number) for number in range(len(walks))]
     best: int | None = None
     while waiting and (best is None or waiting[0][0] < abs(best)):
@@ -118,15 +118,15 @@ def _nearest(branches: Sequence[Branch], record: Record, identifier: str) -> Rep
     if best is None:
         return None
     printed = record.get(identifier)
-    return Repair((identifier,), (printed.text,), (_shifted(printed, best),), abs(best))
+    return _Edit((identifier,), (printed.text,), (_shifted(printed, best),), abs(best))
 
 
 def _walk(
-    statements: Sequence[Statement], record: Record, identifier: str, sign: int
+    constraints: Sequence[Constraint], record: Record, identifier: str, sign: int
 ) -> Iterator[tuple[int, bool]]:
-    """Yield how many units have been gone, and whether all statements hold there.
+    """Yield how many units have been gone, and whether all constraints hold there.
 
-    Steps grow with the distance.  Where other statements miss than before, or on another
+    Steps grow with the distance.  Where other constraints miss than before, or on another
     side, a place where all hold may lie between: the first change is found by halving, and
     the walk goes on from there.  So only a place can be overlooked that is narrower than an
     eighth of its distance and between two that miss alike.
@@ -136,7 +136,7 @@ def _walk(
         changed = _changed(record, identifier, sign * units)
         if changed is None:
             return None
-        return tuple(_miss(s, changed) for s in statements)
+        return tuple(_miss(s, changed) for s in constraints)
 
     place, here = 0, missing(0)
     while place < _FARTHEST:
@@ -155,11 +155,11 @@ def _walk(
         yield place, not any(here)
 
 
-def _miss(statement: Statement, record: Record) -> object:
-    """Say how a statement fails: false if it holds, else what changes when it is passed over."""
+def _miss(constraint: Constraint, record: Record) -> object:
+    """Say how a constraint fails: false if it holds, else what changes when it is passed over."""
     try:
-        left, right = statement.spans(record)
-        if related(left, statement.relation, right):
+        left, right = constraint.spans(record)
+        if related(left, constraint.relation, right):
             return False
     except RecordError:
         return "cannot be evaluated"

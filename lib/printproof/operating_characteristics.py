@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from printproof._constraint import IMPOSSIBLE, UNDECIDED
 from printproof._ledger import audit
-from printproof._statement import IMPOSSIBLE, UNDECIDED
 from printproof._study import Study
 from printproof.printed import Printed
 from printproof.reading import study as read_study
@@ -696,7 +696,7 @@ def _balance(p: _Paper) -> Drawn:
     return {"table1": {"parentheses": "se", **columns}}, {"unmarked": None}
 
 
-def honest_study(shape: str, seed: int, *, declared: bool = False) -> Study:
+def _honest_study(shape: str, seed: int, *, declared: bool = False) -> Study:
     """Return an honest study as the audit reads it.
 
     Parameters
@@ -729,7 +729,7 @@ def false_positives(studies: int, *, seed: int = 0) -> pd.DataFrame:
         for shape in SHAPES
         for declared in (False, True)
         for i in range(studies)
-        for check in audit([honest_study(shape, seed + i, declared=declared)])
+        for check in audit([_honest_study(shape, seed + i, declared=declared)])
     ]
     frame = pd.DataFrame(rows, columns=["shape", "declared", "rule", "verdict"])
     counts = pd.crosstab([frame["shape"], frame["declared"]], frame["verdict"])
@@ -783,7 +783,7 @@ def power(studies: int, *, seed: int = 0, shapes: Sequence[str] = POWERFUL) -> p
     rows = []
     for shape in shapes:
         for i in range(studies):
-            study = honest_study(shape, seed + i, declared=True)
+            study = _honest_study(shape, seed + i, declared=True)
             rng = np.random.default_rng([seed + i, 7])
             used: dict[str, set[str]] = {}
             readers: dict[str, set[str]] = {}  # a cell to the rules to ask again

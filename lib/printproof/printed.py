@@ -138,12 +138,6 @@ def _parse(text: str) -> Decimal:
     return Decimal(text.replace(",", ""))
 
 
-def decimals(text: str) -> int:
-    """Return how many decimals a number is printed with: 3 for "0.191", 0 for "85"."""
-    _parse(text)
-    return len(text.partition(".")[2])
-
-
 def rounding_interval(text: str) -> Interval:
     """Return the numbers that round to the printed one.
 
@@ -164,7 +158,7 @@ def rounding_interval(text: str) -> Interval:
         If the text is not a number.
     """
     value = _parse(text)
-    half = Decimal(5).scaleb(-decimals(text) - 1)
+    half = Decimal(5).scaleb(-len(text.partition(".")[2]) - 1)
     return Interval(value - half, value + half)
 
 
@@ -214,7 +208,7 @@ class Printed:
     @property
     def decimals(self) -> int:
         """Printed decimals."""
-        return decimals(self._digits)
+        return len(self._digits.partition(".")[2])
 
     @property
     def _digits(self) -> str:
@@ -266,10 +260,9 @@ class Printed:
             )
         return self.interval.contains(float(number))
 
-
-def verdict(number: float, printed: Printed) -> str:
-    """Return ``"reproduced"`` if ``number`` prints the same digits, else ``"not reproduced"``."""
-    return REPRODUCED if printed.reproduced_by(number) else NOT_REPRODUCED
+    def verdict(self, number: float) -> str:
+        """Return :data:`REPRODUCED` if a number prints the same digits, else the contrary."""
+        return REPRODUCED if self.reproduced_by(number) else NOT_REPRODUCED
 
 
 _COLUMNS = [f.name for f in fields(Printed)]
@@ -332,50 +325,54 @@ class Record:
         self.get(changed.id)
         return Record([changed if n.id == changed.id else n for n in self])
 
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read and check one file of the record.
 
-def read(path: Path) -> list[Printed]:
-    """Read and check one file of the record.
+        Raises
+        ------
+        RecordError
+            Missing file or column, a row that is too short or too long, a number that cannot
+            be read, an unknown kind or statistic, wrong stars, another paper's number, a cell
+            that stands twice.
+        """
+        import pandas as pd
 
-    Raises
-    ------
-    RecordError
-        Missing file or column, a row that is too short or too long, a number that cannot
-        be read, an unknown kind or statistic, wrong stars, another paper's number, a cell
-        that stands twice.
-    """
-    import pandas as pd
-
-    try:
-        # Without `header=None` pandas takes a field too many for an index, and without
-        # `skip_blank_lines=False` it counts rows other than an editor does.
-        lines = pd.read_csv(
-            path,
-            dtype=str,
-            header=None,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            encoding="utf-8",
-        )
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise RecordError(f"{path.name}: cannot be read ({error})") from None
-    if lines.iloc[0].tolist() != _FILE_COLUMNS:
-        raise RecordError(f"{path.name}: the columns must be {', '.join(_FILE_COLUMNS)}")
-    numbers: list[Printed] = []
-    seen: dict[str, int] = {}
-    for line, values in enumerate(lines.iloc[1:].itertuples(index=False, name=None), start=2):
-        number = Printed(*values)
-        _check(number, f"{path.name}, row {line}")
-        if number.paper != path.stem:
-            raise RecordError(
-                f"{path.name}, row {line}, column paper: {number.paper!r}, expected {path.stem!r}"
+        try:
+            # Without `header=None` pandas takes a field too many for an index, and without
+            # `skip_blank_lines=False` it counts rows other than an editor does.
+            lines = pd.read_csv(
+                path,
+                dtype=str,
+                header=None,
+                keep_default_na=False,
+                skip_blank_lines=False,
+                encoding="utf-8",
             )
-        if number.id in seen:
-            raise RecordError(
-                f"{path.name}, row {line}: {number.id} stands in row {seen[number.id]} already"
-            )
-        seen[number.id] = line
-        numbers.append(number)
-    return numbers
+        except (
+            OSError,
+            UnicodeDecodeError,
+            pd.errors.ParserError,
+            pd.errors.EmptyDataError,
+        ) as error:
+            raise RecordError(f"{path.name}: cannot be read ({error})") from None
+        if lines.iloc[0].tolist() != _FILE_COLUMNS:
+            raise RecordError(f"{path.name}: the columns must be {', '.join(_FILE_COLUMNS)}")
+        numbers: list[Printed] = []
+        seen: dict[str, int] = {}
+        for line, values in enumerate(lines.iloc[1:].itertuples(index=False, name=None), start=2):
+            number = Printed(*values)
+            _check(number, f"{path.name}, row {line}")
+            if number.paper != path.stem:
+                where = f"{path.name}, row {line}, column paper"
+                raise RecordError(f"{where}: {number.paper!r}, expected {path.stem!r}")
+            if number.id in seen:
+                raise RecordError(
+                    f"{path.name}, row {line}: {number.id} stands in row {seen[number.id]} already"
+                )
+            seen[number.id] = line
+            numbers.append(number)
+        return cls(numbers)
 
 
 def _check(number: Printed, place: str) -> None:

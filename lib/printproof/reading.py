@@ -84,7 +84,7 @@ from typing import Any, NoReturn
 from printproof import _declare as declare
 from printproof import _marked as marked
 from printproof._cells import Cell, decimal_mark, read_cell
-from printproof._statement import SIZES
+from printproof._constraint import SIZES
 from printproof._study import CONSTANTS, SECTIONS, Study
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record, _check

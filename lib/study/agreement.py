@@ -13,7 +13,7 @@ from itertools import combinations, permutations, product
 import pandas as pd
 
 from ftz.errors import EstimationError
-from study.policy import FIELDS, Policy, identifiers
+from study.policy import FIELDS, _identifiers, _Policy
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
@@ -55,7 +55,7 @@ def _nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
     return 1 - (n - 1) * (n - agreed) / by_chance
 
 
-def table(coded: Policy) -> pd.DataFrame:
+def table(coded: _Policy) -> pd.DataFrame:
     """Return the agreement of the two coders on each field, before any resolution.
 
     ``coded`` is from :func:`study.policy.load`.
@@ -76,7 +76,7 @@ def table(coded: Policy) -> pd.DataFrame:
     )
 
 
-def _units(field: str, coded: Policy, coder: str) -> list[Hashable]:
+def _units(field: str, coded: _Policy, coder: str) -> list[Hashable]:
     """Return what a coder said of each unit of a field."""
     codes = coded.codings[coder][field]
     if field == "mechanism":
@@ -84,7 +84,7 @@ def _units(field: str, coded: Policy, coder: str) -> list[Hashable]:
     asked = coded.proposals
     if field not in {"answers", "overlaps"}:
         return list(codes.loc[asked.index])
-    chosen = {(name, other) for name, text in codes.items() for other in identifiers(text)}
+    chosen = {(name, other) for name, text in codes.items() for other in _identifiers(text)}
     pairs: Iterable[tuple[str, str]] = combinations(asked.index, 2)
     papers = asked["paper"].to_dict()
     if field == "answers":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from printproof.errors import RecordError
-from study.rows import one_of, read_rows, refuse
+from study._rows import one_of, read_rows, refuse
 
 __lineage__ = {"*": {"files": ["data/attributions/*.csv"]}}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftz.errors import FtzError
-from study.commands import BAD_INPUT, ERRORS
+from study._commands import BAD_INPUT, ERRORS
 
 if TYPE_CHECKING:
     from printproof import Study
@@ -223,7 +223,7 @@ def _book(options: argparse.Namespace) -> int:
 
 
 def _multiverse_parser(parser: argparse.ArgumentParser) -> None:
-    from study.multiverse import add_arguments, run
+    from study._multiverse import add_arguments, run
 
     add_arguments(parser)
     parser.set_defaults(run=run)

@@ -18,9 +18,9 @@ import pandas as pd
 from printproof import IMPOSSIBLE
 from printproof.printed import Record
 from study import printed_parts, published, replication
-from study.other_studies import Estimate
-from study.policy import MECHANISMS, SAMPLE, Policy
-from study.rows import one_of, read_rows
+from study._rows import one_of, read_rows
+from study.other_studies import _Estimate
+from study.policy import MECHANISMS, SAMPLE, _Policy
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
@@ -147,7 +147,7 @@ def linkage_verdict(record: Record) -> str:
 
 
 def statuses(
-    proposals: pd.DataFrame, effects: pd.DataFrame, others: Sequence[Estimate]
+    proposals: pd.DataFrame, effects: pd.DataFrame, others: Sequence[_Estimate]
 ) -> pd.DataFrame:
     """Say of each proposal what it rests on.
 
@@ -191,7 +191,7 @@ def _said(outcome: str, effects: pd.DataFrame) -> str:
     return proxy + "; ".join(parts)
 
 
-def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
+def matrix(coded: _Policy, judged: pd.DataFrame) -> pd.DataFrame:
     """Join proposals with the problems that they answer and with what they rest on.
 
     ``coded`` is from :func:`study.policy.load` and ``judged`` from :func:`statuses`.
@@ -208,7 +208,7 @@ def matrix(coded: Policy, judged: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(problem=answered).join(judged)
 
 
-def fields_of_papers(coded: Policy) -> pd.DataFrame:
+def fields_of_papers(coded: _Policy) -> pd.DataFrame:
     """Say in which fields each paper names problems and makes proposals.
 
     ``coded`` is from :func:`study.policy.load`.

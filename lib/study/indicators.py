@@ -31,7 +31,7 @@ _KEYS = ("city", "year", "FTZ", "matched")
 
 
 @dataclass(frozen=True)
-class IndicatorPanel:
+class _IndicatorPanel:
     """Indicators of units and years, with what a regression needs beside them.
 
     Attributes
@@ -83,7 +83,7 @@ def load_tree(path: Path | None = None) -> IndexTree:
 
 def load_indicators(
     path: str | Path | None = None, tree: IndexTree | None = None, *, controls: Sequence[str] = ()
-) -> IndicatorPanel:
+) -> _IndicatorPanel:
     """Read and check the reader's indicators, or the simulated panel that the book ships.
 
     The file has the columns ``city`` and ``year`` and one column an indicator, named by the
@@ -144,7 +144,7 @@ def load_indicators(
         raise PanelError("no column is an indicator of the tree", **place)
     rows = pd.MultiIndex.from_frame(frame[["city", "year"]])
     indicators = pd.DataFrame({n: numbers[n].to_numpy() for n in names}, index=rows)
-    return IndicatorPanel(indicators, frame, tree, simulated, path.name)
+    return _IndicatorPanel(indicators, frame, tree, simulated, path.name)
 
 
 def load_tiles() -> pd.DataFrame:
@@ -193,7 +193,7 @@ def _whole(years: pd.Series, first: int, file: str) -> pd.Series:
     return years.astype(int)
 
 
-def indicator_bytes(frame: pd.DataFrame, indicators: pd.DataFrame, label: str) -> bytes:
+def _indicator_bytes(frame: pd.DataFrame, indicators: pd.DataFrame, label: str) -> bytes:
     """Return the CSV file of a simulated panel, its label first.
 
     Parameters

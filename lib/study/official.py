@@ -50,13 +50,13 @@ def ranges(city: str, year: int) -> tuple[OfficialRange, ...]:
     return _read(data_dir() / "official")[city, year]
 
 
-def figures() -> OfficialFigures:
+def _figures() -> OfficialFigures:
     """Return what official figures say of the thirteen cities, as the audit takes it."""
     starts = register.cohorts(register.study_cities())
     return OfficialFigures(starts, tuple(SLACK), _read(data_dir() / "official"))
 
 
-def facts() -> dict[str, int]:
+def _facts() -> dict[str, int]:
     """Return the open facts that formulas of ``checks.yml`` may name beside printed cells.
 
     ``@register/zones by YEAR``, ``@register/treated city-years`` (of the study's cities and

@@ -17,7 +17,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from printproof.errors import RecordError
 from printproof.printed import Interval, rounding_interval
-from study.rows import one_of, read_rows, refuse
+from study._rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/other_studies.csv"]}}
@@ -43,7 +43,7 @@ _PRECISE = Context(prec=40)
 
 
 @dataclass(frozen=True)
-class Estimate:
+class _Estimate:
     """One estimate of one study, as its source gives it.
 
     Attributes
@@ -112,8 +112,38 @@ class Estimate:
         """Study and outcome, for axes and tables."""
         return f"{self.authors}: {self.outcome}"
 
+    def in_unit(self, unit: str) -> Interval:
+        """Carry the estimate into another unit.
 
-def load() -> tuple[Estimate, ...]:
+        Parameters
+        ----------
+        unit : str
+            One of ``UNITS``.
+
+        Returns
+        -------
+        Interval
+            What the printed digits allow, in the new unit.
+
+        Raises
+        ------
+        EstimationError
+            Where the study gives no number, or not what the conversion needs: the level of
+            an index or of a growth rate, for instance.
+        """
+        if self.interval is None:
+            raise EstimationError(f"{self.label}: the source gives no number")
+        if self.unit == unit:
+            return self.interval
+        if (self.unit, unit) == ("log points", "percent"):
+            return percent_of_log_points(self.interval)
+        raise EstimationError(
+            f"{self.label}: {self.unit} cannot become {unit}: the study gives no level to "
+            "reckon from"
+        )
+
+
+def load() -> tuple[_Estimate, ...]:
     """Read ``data/other_studies.csv``.
 
     Raises
@@ -122,7 +152,7 @@ def load() -> tuple[Estimate, ...]:
         A file or column that is missing, an unknown kind, family or unit, a range with
         one end, a number that cannot be read; row and column are named.
     """
-    file, names = "other_studies.csv", [field.name for field in fields(Estimate)]
+    file, names = "other_studies.csv", [field.name for field in fields(_Estimate)]
     frame = read_rows(file, names, may_be_empty=names)
     for name, allowed in (("kind", KINDS), ("family", FAMILIES), ("unit", UNITS)):
         one_of(file, frame, name, allowed)
@@ -132,7 +162,7 @@ def load() -> tuple[Estimate, ...]:
     refuse(file, frame, "se", given["se"] & ~given["estimate"], "nothing without an estimate")
     for name in ("estimate", "se", "low", "high"):
         refuse(file, frame, name, ~frame[name].map(_readable), "a printed number or nothing")
-    estimates = tuple(Estimate(*row) for row in frame.itertuples(index=False, name=None))
+    estimates = tuple(_Estimate(*row) for row in frame.itertuples(index=False, name=None))
     not_positive = [e.error is not None and e.error.low <= 0 for e in estimates]
     refuse(file, frame, "se", not_positive, "a positive number")
     return estimates
@@ -145,7 +175,7 @@ def _readable(text: str) -> bool:
         return False
 
 
-def table(estimates: Sequence[Estimate]) -> pd.DataFrame:
+def table(estimates: Sequence[_Estimate]) -> pd.DataFrame:
     """Return one row an estimate: its fields, as strings."""
     return pd.DataFrame([{f.name: getattr(e, f.name) for f in fields(e)} for e in estimates])
 
@@ -167,45 +197,13 @@ def percent_of_log_points(log_points: Interval) -> Interval:
     return (Interval(low, high) - one) * _HUNDRED
 
 
-def in_unit(estimate: Estimate, unit: str) -> Interval:
-    """Carry an estimate into another unit.
-
-    Parameters
-    ----------
-    estimate : Estimate
-    unit : str
-        One of ``UNITS``.
-
-    Returns
-    -------
-    Interval
-        What the printed digits allow, in the new unit.
-
-    Raises
-    ------
-    EstimationError
-        Where the study gives no number, or not what the conversion needs: the level of
-        an index or of a growth rate, for instance.
-    """
-    if estimate.interval is None:
-        raise EstimationError(f"{estimate.label}: the source gives no number")
-    if estimate.unit == unit:
-        return estimate.interval
-    if (estimate.unit, unit) == ("log points", "percent"):
-        return percent_of_log_points(estimate.interval)
-    raise EstimationError(
-        f"{estimate.label}: {estimate.unit} cannot become {unit}: the study gives no level to "
-        "reckon from"
-    )
-
-
-def _common(estimate: Estimate) -> str:
+def _common(estimate: _Estimate) -> str:
     """Return the unit in which an estimate is compared: logs become percentages."""
     return "percent" if estimate.unit == "log points" else estimate.unit
 
 
 @dataclass(frozen=True)
-class Comparable:
+class _Comparable:
     """Estimates that may stand on one axis.
 
     Attributes
@@ -221,12 +219,12 @@ class Comparable:
 
     kind: str
     unit: str
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[_Estimate, ...]
     intervals: tuple[Interval, ...]
     confidence: tuple[Interval | None, ...]
 
 
-def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
+def comparable(estimates: Sequence[_Estimate]) -> list[_Comparable]:
     """Group the estimates of one kind of outcome, in one unit, where there are two or more.
 
     Returns
@@ -234,16 +232,16 @@ def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
     list of Comparable
         In the order of their first estimates.
     """
-    groups: dict[tuple[str, str], list[Estimate]] = {}
+    groups: dict[tuple[str, str], list[_Estimate]] = {}
     for estimate in estimates:
         if estimate.interval is not None:
             groups.setdefault((estimate.kind, _common(estimate)), []).append(estimate)
     return [
-        Comparable(
+        _Comparable(
             kind,
             unit,
             tuple(members),
-            tuple(in_unit(e, unit) for e in members),
+            tuple(e.in_unit(unit) for e in members),
             tuple(e.confidence if e.unit == unit else None for e in members),
         )
         for (kind, unit), members in groups.items()
@@ -251,7 +249,7 @@ def comparable(estimates: Sequence[Estimate]) -> list[Comparable]:
     ]
 
 
-def alone(estimates: Sequence[Estimate]) -> pd.DataFrame:
+def alone(estimates: Sequence[_Estimate]) -> pd.DataFrame:
     """Return the estimates that no other may stand beside, each with the reason.
 
     Returns
@@ -283,7 +281,7 @@ def _square(interval: Interval) -> Interval:
     return Interval(max(product.low, Decimal(0)), product.high)
 
 
-def implied_correlation(first: Estimate, second: Estimate, total: Estimate) -> Interval:
+def implied_correlation(first: _Estimate, second: _Estimate, total: _Estimate) -> Interval:
     r"""Return the correlation of two estimates that the error of their sum implies.
 
     From :math:`\sigma_t^2 = \sigma_1^2 + \sigma_2^2 + 2\rho\,\sigma_1\sigma_2`.
@@ -307,7 +305,7 @@ def implied_correlation(first: Estimate, second: Estimate, total: Estimate) -> I
 
 
 @dataclass(frozen=True)
-class Caliper:
+class _Caliper:
     """How many statistics lie just above and just below a critical value.
 
     Attributes
@@ -326,7 +324,7 @@ class Caliper:
     smallest_p: float
 
 
-def caliper(z: Sequence[Interval], width: float, critical: Decimal = CRITICAL) -> Caliper:
+def caliper(z: Sequence[Interval], width: float, critical: Decimal = CRITICAL) -> _Caliper:
     """Count the statistics just above and just below a critical value.
 
     Without selection the two counts have the same chance as a thrown coin, if the
@@ -357,7 +355,7 @@ def caliper(z: Sequence[Interval], width: float, critical: Decimal = CRITICAL) -
     sizes = [_size(interval) for interval in z]
     above = _bounds(sizes, critical, critical + reach)
     below = _bounds(sizes, critical - reach, critical)
-    return Caliper(len(sizes), above, below, 0.5 ** len(sizes))
+    return _Caliper(len(sizes), above, below, 0.5 ** len(sizes))
 
 
 def _size(interval: Interval) -> Interval:

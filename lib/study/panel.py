@@ -42,7 +42,7 @@ HOLDS = {
 WITNESSES = {"two-way": "panel.csv", "one command": "panel-one-command.csv"}
 
 
-def schema() -> pa.DataFrameSchema:
+def _schema() -> pa.DataFrameSchema:
     """Return the contract of a witness panel: every city in every year, zones that stay."""
     import pandera.pandas as pa
 
@@ -73,7 +73,7 @@ def schema() -> pa.DataFrameSchema:
 
 
 @dataclass(frozen=True)
-class CityPanel:
+class _CityPanel:
     """A panel of cities and years that has met its contract.
 
     Attributes
@@ -101,7 +101,7 @@ class CityPanel:
         return f"{size}, {len(self._frame)} rows, from {self.source}"
 
 
-def load_witness(reading: str = "two-way") -> CityPanel:
+def load_witness(reading: str = "two-way") -> _CityPanel:
     """Read a witness panel that ships with the book: constructed, not data.
 
     Parameters
@@ -121,7 +121,7 @@ def load_witness(reading: str = "two-way") -> CityPanel:
         raise PanelError(f"no witness of the reading {reading!r}: {', '.join(WITNESSES)}")
     path = data_dir() / "witness" / WITNESSES[reading]
     try:
-        return CityPanel(schema().validate(pd.read_csv(path)), path.name)
+        return _CityPanel(_schema().validate(pd.read_csv(path)), path.name)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise PanelError(f"cannot be read ({error})", file=path.name) from None
     except SchemaError as error:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from printproof.errors import RecordError
 from study import published
-from study.rows import one_of, read_rows, refuse
+from study._rows import one_of, read_rows, refuse
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
@@ -55,7 +55,7 @@ _TILES = ("province", "province_zh", "column", "row")
 
 
 @dataclass(frozen=True)
-class Policy:
+class _Policy:
     """Problems and proposals of the five papers, with the codes that were agreed.
 
     Attributes
@@ -93,12 +93,12 @@ class Policy:
         return pairs.rename_axis("proposal").reset_index()
 
 
-def identifiers(text: str) -> tuple[str, ...]:
+def _identifiers(text: str) -> tuple[str, ...]:
     """Return the identifiers of a list that is joined by semicolons."""
     return tuple(part for part in text.split(";") if part)
 
 
-def load() -> Policy:
+def load() -> _Policy:
     """Read problems, proposals, the codings of both coders and how they were resolved.
 
     Raises
@@ -122,9 +122,9 @@ def load() -> Policy:
     }
     resolved, final = _resolved(codings, stated, proposed)
     agreed = final.loc[list(proposed)].assign(
-        **{column: final[column].map(identifiers) for column in _LISTS}
+        **{column: final[column].map(_identifiers) for column in _LISTS}
     )
-    return Policy(
+    return _Policy(
         problems.set_index("id").join(final["mechanism"]),
         proposals.set_index("id").join(agreed),
         codings,
@@ -143,12 +143,12 @@ def _coding(file: str, stated: Mapping[str, str], proposed: Mapping[str, str]) -
         refuse(file, frame, field, wrong, f"one of {', '.join(allowed)}")
     for field in FIELDS[1:]:
         refuse(file, frame, field, ~asked & (frame[field] != ""), "nothing for a problem")
-    pairs = list(zip(frame["id"].map(proposed), frame["answers"].map(identifiers), strict=True))
+    pairs = list(zip(frame["id"].map(proposed), frame["answers"].map(_identifiers), strict=True))
     stray = [any(stated.get(name) != paper for name in names) for paper, names in pairs]
     refuse(file, frame, "answers", stray, "problems of the same paper")
     many = [len(names) > _MOST_ANSWERS for _, names in pairs]
     refuse(file, frame, "answers", many, f"{_MOST_ANSWERS} problems at most")
-    pairs = list(zip(frame["id"].map(proposed), frame["overlaps"].map(identifiers), strict=True))
+    pairs = list(zip(frame["id"].map(proposed), frame["overlaps"].map(_identifiers), strict=True))
     stray = [any(proposed.get(name, paper) == paper for name in names) for paper, names in pairs]
     refuse(file, frame, "overlaps", stray, "proposals of another paper")
     return _in_one_order(frame.set_index("id"), [*stated, *proposed])
@@ -158,11 +158,11 @@ def _in_one_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     """Sort lists, and put each pair of overlapping proposals into the row of the first."""
     place = {name: i for i, name in enumerate(order)}
     partners: dict[str, set[str]] = {name: set() for name in order}
-    for name, others in frame["overlaps"].map(identifiers).items():
+    for name, others in frame["overlaps"].map(_identifiers).items():
         for other in others:
             first, second = sorted((str(name), other), key=place.__getitem__)
             partners[first].add(second)
-    answers = [sorted(identifiers(text), key=place.__getitem__) for text in frame["answers"]]
+    answers = [sorted(_identifiers(text), key=place.__getitem__) for text in frame["answers"]]
     overlaps = [sorted(partners[str(name)], key=place.__getitem__) for name in frame.index]
     return frame.assign(
         answers=[";".join(names) for names in answers],
@@ -221,7 +221,7 @@ def _resolved(
         refuse(file, log, "final", wrong, f"one of {', '.join(allowed)}")
     for field, names in (("answers", set(stated)), ("overlaps", set(proposed))):
         lost = [
-            line_field == field and not set(identifiers(code)) <= names
+            line_field == field and not set(_identifiers(code)) <= names
             for line_field, code in zip(log["field"], log["final"], strict=True)
         ]
         refuse(file, log, "final", lost, "identifiers of the rows")

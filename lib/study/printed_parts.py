@@ -16,7 +16,7 @@ _CRITICAL = {
 
 
 @dataclass(frozen=True)
-class IdentityCheck:
+class _IdentityCheck:
     """Whether printed columns can satisfy ``total = direct + a*b``.
 
     Attributes
@@ -35,7 +35,7 @@ class IdentityCheck:
     reasoning: str
 
 
-def identity_check(total: Interval, direct: Interval, a: Interval, b: Interval) -> IdentityCheck:
+def identity_check(total: Interval, direct: Interval, a: Interval, b: Interval) -> _IdentityCheck:
     """Decide whether four rounded coefficients can come from one least-squares sample.
 
     Parameters
@@ -57,7 +57,7 @@ def identity_check(total: Interval, direct: Interval, a: Interval, b: Interval) 
         f"{implied:.4f}; it is printed in {total}. The two intervals "
         + ("share a point." if meet else "do not meet.")
     )
-    return IdentityCheck(total, implied, "consistent" if meet else "impossible", reasoning)
+    return _IdentityCheck(total, implied, "consistent" if meet else "impossible", reasoning)
 
 
 def implied_mediator_coefficient(total: Interval, direct: Interval, a: Interval) -> Interval:

@@ -17,10 +17,7 @@ from printproof.printed import REPRODUCED as REPRODUCED
 from printproof.printed import Interval as Interval
 from printproof.printed import Printed as Printed
 from printproof.printed import Record as Record
-from printproof.printed import decimals as decimals
-from printproof.printed import read as read
 from printproof.printed import rounding_interval as rounding_interval
-from printproof.printed import verdict as verdict
 from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks.lineage``).
@@ -78,7 +75,7 @@ def studies(folder: Path | None = None) -> list[Study]:
     """
     from study import official
 
-    facts, figures = official.facts(), official.figures()
+    facts, figures = official._facts(), official._figures()
     return [
         replace(study, facts=facts, official=figures)
         for study in load_studies(folder or data_dir() / "published")
@@ -91,5 +88,5 @@ def study(paper: str) -> Study:
 
 
 @cache
-def _read_cached(path: Path) -> tuple[Printed, ...]:
-    return tuple(read(path))
+def _read_cached(path: Path) -> Record:
+    return Record.read(path)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from printproof.errors import RecordError
-from study.rows import one_of, read_rows, refuse
+from study._rows import one_of, read_rows, refuse
 
 if TYPE_CHECKING:
     from userpanel.panel import UserPanel
@@ -80,7 +80,7 @@ _PAPER_CODING = Coding()
 
 
 @dataclass(frozen=True)
-class Register:
+class _Register:
     """The zones to the end of 2023.
 
     Attributes
@@ -100,7 +100,7 @@ class Register:
         return self.cities.merge(self.zones[["zone", "batch", "launch"]], on="zone")
 
 
-def load_register() -> Register:
+def load_register() -> _Register:
     """Read the register.
 
     Raises
@@ -129,7 +129,7 @@ def load_register() -> Register:
     without = ~zones["zone"].isin(cities["zone"])
     refuse(file, zones, "zone", without, "a zone with a city in zone_cities.csv")
     typed = zones.assign(launch=launch, batch=zones["batch"].astype(int), area_km2=area)
-    return Register(typed, cities)
+    return _Register(typed, cities)
 
 
 def _study() -> pd.DataFrame:

@@ -81,6 +81,29 @@ class MatchingSetup:
     caliper: float = 0.66
     support: str = "minmax"
 
+    def on_support(self, frame: pd.DataFrame, fitted: matching.ScoreResult) -> pd.Series:
+        """Return which rows lie on the common support."""
+        return matching.common_support(fitted.score, frame[TREATMENT], rule=self.support)
+
+    def matches(
+        self, frame: pd.DataFrame, fitted: matching.ScoreResult
+    ) -> dict[str, matching.Matches]:
+        """Match the rows on the common support by the three methods of Table 1."""
+        on = self.on_support(frame, fitted)
+        return self.match_each(fitted.linear_index[on], frame.loc[on, TREATMENT])
+
+    def match_each(self, index: pd.Series, treated: pd.Series) -> dict[str, matching.Matches]:
+        """Match rows by an index that is given, by the three methods of Table 1."""
+        settings: dict[str, dict[str, Any]] = {
+            "k_nearest": {"k": self.neighbours},
+            "caliper": {"caliper": self.caliper},
+            "k_nearest_in_caliper": {"k": self.neighbours, "caliper": self.caliper},
+        }
+        return {
+            method: matching.match(index, treated, method=method, **chosen)
+            for method, chosen in settings.items()
+        }
+
 
 MATCHING = MatchingSetup()
 #: The methods of Table 1, as :func:`ftz.matching.match` calls them.
@@ -97,13 +120,6 @@ def score(frame: pd.DataFrame) -> matching.ScoreResult:
     return matching.propensity_score(frame, TREATMENT, CONTROLS)
 
 
-def support(
-    frame: pd.DataFrame, fitted: matching.ScoreResult, setup: MatchingSetup = MATCHING
-) -> pd.Series:
-    """Return which rows lie on the common support."""
-    return matching.common_support(fitted.score, frame[TREATMENT], rule=setup.support)
-
-
 def adoption(frame: pd.DataFrame) -> dict[str, int | None]:
     """Return the year from which each city is treated; ``None`` where no row of it is.
 
@@ -114,33 +130,10 @@ def adoption(frame: pd.DataFrame) -> dict[str, int | None]:
     return {city: year if city in treated else None for city, year in start.items()}
 
 
-def matches(
-    frame: pd.DataFrame, fitted: matching.ScoreResult, setup: MatchingSetup = MATCHING
-) -> dict[str, matching.Matches]:
-    """Match the rows on the common support by the three methods of Table 1."""
-    on = support(frame, fitted, setup)
-    return match_each(fitted.linear_index[on], frame.loc[on, TREATMENT], setup)
-
-
-def match_each(
-    index: pd.Series, treated: pd.Series, setup: MatchingSetup = MATCHING
-) -> dict[str, matching.Matches]:
-    """Match rows by an index that is given, by the three methods of Table 1."""
-    settings: dict[str, dict[str, Any]] = {
-        "k_nearest": {"k": setup.neighbours},
-        "caliper": {"caliper": setup.caliper},
-        "k_nearest_in_caliper": {"k": setup.neighbours, "caliper": setup.caliper},
-    }
-    return {
-        method: matching.match(index, treated, method=method, **chosen)
-        for method, chosen in settings.items()
-    }
-
-
 def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> _Numbers:
     """Table 1: the effect on the treated by three kinds of matching, all rows of the panel."""
     numbers: _Numbers = {}
-    for method, pairs in matches(frame, score(frame), setup).items():
+    for method, pairs in setup.matches(frame, score(frame)).items():
         result = matching.att(frame[OUTCOME], pairs)
         numbers[cell("table1", method, "ATT", "coef")] = result.att
         numbers[cell("table1", method, "ATT", "se")] = result.std_error
@@ -212,7 +205,7 @@ def table5(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     return numbers
 
 
-def tables(frame: pd.DataFrame, reading: str = "two-way") -> _Numbers:
+def _tables(frame: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Return all four tables from a panel that marks its matched rows in ``matched``."""
     matched = frame[frame["matched"] == 1]
     later = table4(matched, reading) | table5(matched, reading)
@@ -242,7 +235,7 @@ def compare(numbers: Mapping[str, float], record: Record | None = None) -> pd.Da
                 "statistic": printed.statistic,
                 "printed": printed.text + printed.stars,
                 "here": printed.format(number),
-                "verdict": published.verdict(number, printed),
+                "verdict": printed.verdict(number),
             }
         )
     return pd.DataFrame(rows).set_index("cell")

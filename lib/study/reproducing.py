@@ -25,7 +25,7 @@ _COLUMNS = ["cell", "printed", "hits", "share", "near", "statistic", "both", "sh
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ReproducingSpecifications(Result):
+class _ReproducingSpecifications(Result):
     """For each printed cell, the specifications that print it.
 
     Attributes
@@ -91,7 +91,7 @@ def specifications(
     results: pd.DataFrame,
     record: Record,
     cells: Sequence[str],
-) -> ReproducingSpecifications:
+) -> _ReproducingSpecifications:
     """Find, for each printed estimate, the specifications that print it.
 
     Parameters
@@ -135,7 +135,7 @@ def specifications(
             else ["", 0, 0.0]
         )
     table = pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS)
-    return ReproducingSpecifications(table=table, hits=hits, n=len(known))
+    return _ReproducingSpecifications(table=table, hits=hits, n=len(known))
 
 
 def paper_paths(window: str) -> dict[str, dict[str, object]]:

@@ -18,10 +18,10 @@ from scipy import optimize, special, stats
 from ftz.errors import EstimationError
 from ftz.index import IndexSpec, IndexTree, build
 from study import published, replication
-from study.commands import run_command
-from study.indicators import indicator_bytes, load_tree
+from study._commands import run_command
+from study.indicators import _indicator_bytes, load_tree
 from study.paths import data_dir
-from study.witness.layout import layout
+from study.witness._sample import Sample
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"simulate_*": {"panel": "simulated"}}
@@ -50,7 +50,7 @@ _RANGES = {
 
 
 @dataclass(frozen=True)
-class Moments:
+class _Moments:
     """Mean, standard deviation (ddof 1), smallest and largest value that a column shall have."""
 
     mean: float
@@ -59,7 +59,7 @@ class Moments:
     high: float
 
 
-def _with_moments(draw: np.ndarray, target: Moments) -> np.ndarray:
+def _with_moments(draw: np.ndarray, target: _Moments) -> np.ndarray:
     r"""Bend a draw monotonically until it has the moments that are wanted.
 
     The draw is scaled to [0, 1], bent by :math:`u \mapsto 1 - (1 - u^a)^b` and scaled to
@@ -83,10 +83,10 @@ def _with_moments(draw: np.ndarray, target: Moments) -> np.ndarray:
     return target.low + span * bent(solution.x)
 
 
-def simulate_like(
+def _simulate_like(
     tree: IndexTree,
     frame: pd.DataFrame,
-    targets: Mapping[str, Moments],
+    targets: Mapping[str, _Moments],
     effects: Mapping[str, float],
     seed: int,
 ) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def simulate_like(
 def _levels(
     tree: IndexTree,
     frame: pd.DataFrame,
-    targets: Mapping[str, Moments],
+    targets: Mapping[str, _Moments],
     effects: Mapping[str, float],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
@@ -180,7 +180,7 @@ def _two_way(
     return np.asarray(drawn)
 
 
-def _bend(draw: np.ndarray, matched: np.ndarray, target: Moments) -> np.ndarray:
+def _bend(draw: np.ndarray, matched: np.ndarray, target: _Moments) -> np.ndarray:
     """Give the matched rows the wanted moments; bring the others inside the range."""
     inside, out = draw[matched], np.empty_like(draw)
     out[matched] = _with_moments(inside, target)
@@ -250,16 +250,16 @@ def _in_units(share: np.ndarray, node: pd.Series, rng: np.random.Generator) -> n
 # --- the paper's moments, and the command -------------------------------------------------------
 
 
-def _printed_moments() -> dict[str, Moments]:
+def _printed_moments() -> dict[str, _Moments]:
     """Return what Table 2 prints of the index and its sub-indices (logarithms)."""
     record = published.load(replication.PAPER)
 
-    def moments(variable: str) -> Moments:
+    def moments(variable: str) -> _Moments:
         cells = [
             record.get(replication.cell("table2", variable, c, "value"))
             for c in ("mean", "sd", "min", "max")
         ]
-        return Moments(*(float(c.value) for c in cells))
+        return _Moments(*(float(c.value) for c in cells))
 
     printed = {name: moments(name) for name in replication.SUB_INDICES.values()}
     return printed | {"index": moments(replication.OUTCOME)}
@@ -274,7 +274,7 @@ def _printed_effects() -> dict[str, float]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def _main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     description = "Draw simulated indicators whose index has the printed moments."
     return run_command("study.simulated", description, _add_arguments, _run, arguments)
@@ -296,13 +296,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     """Draw, report and write; return the exit code."""
     path = options.out or data_dir() / "index" / "simulated.csv"
-    frame, tree, targets = layout().rows, load_tree(), _printed_moments()
-    drawn = simulate_like(tree, frame, targets, _printed_effects(), options.seed)
+    frame, tree, targets = Sample.printed().rows, load_tree(), _printed_moments()
+    drawn = _simulate_like(tree, frame, targets, _printed_effects(), options.seed)
     matched = frame["matched"].to_numpy() == 1
     logs = np.log(build(drawn, tree, FLAT_MEANS).scores[list(targets)][matched])
     print("SIMULATED indicators; logarithms of the index and its parts on the matched rows:")
     print(logs.agg(["mean", "std", "min", "max"]).T.round(3).to_string())
-    content = indicator_bytes(frame, drawn, _LABEL.format(seed=options.seed))
+    content = _indicator_bytes(frame, drawn, _LABEL.format(seed=options.seed))
     if options.check:
         same = path.is_file() and path.read_bytes() == content
         print("the file is what this command writes" if same else "the file would change")
@@ -313,4 +313,4 @@ def _run(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(_main())

@@ -20,7 +20,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.random_effects import RandomEffectsResult, random_effects
 from study import published, replication
-from study.commands import run_command
+from study._commands import run_command
 from study.nested_columns import met
 from study.paths import data_dir
 
@@ -133,7 +133,7 @@ def one_command() -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Command:
+class _Command:
     """A way to print a column of Table 4.
 
     Attributes
@@ -158,6 +158,40 @@ class Command:
     variance: str = "RSS/(n - K)"
     known: str = "run"
     cities: str = "no"
+
+    def columns(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Run the command for the five columns.
+
+        Returns
+        -------
+        coefficients, statistics : array, shape (5, 7)
+            By column and term; NaN where a column lacks a term, or the command refuses.
+        """
+        tables = np.full((2, _COLUMNS, len(TERMS)), np.nan)
+        for j in range(_COLUMNS):
+            names = [*TERMS[: j + 2], TERMS[-1]]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # convergence at a zero variance: it is counted
+                try:
+                    params, statistics = self.fit(frame, replication.CONTROLS[: j + 1])
+                except (EstimationError, ValueError, ZeroDivisionError, np.linalg.LinAlgError):
+                    continue
+            tables[0, j, [TERMS.index(n) for n in names]] = params[names]
+            tables[1, j, [TERMS.index(n) for n in names]] = statistics[names]
+        return tables[0], tables[1]
+
+    def printed_numbers(self, frame: pd.DataFrame) -> tuple[int, int]:
+        """Return how many of Table 4's coefficients and statistics the command returns, of all."""
+        record = published.load(replication.PAPER)
+        hits = total = 0
+        for values, statistic in zip(self.columns(frame), ("coef", "statistic"), strict=True):
+            for j in range(_COLUMNS):
+                for name in (*TERMS[: j + 2], TERMS[-1]):
+                    printed = record.get(replication.cell("table4", name, f"({j + 1})", statistic))
+                    value = values[j, TERMS.index(name)]
+                    total += 1
+                    hits += bool(np.isfinite(value)) and printed.format(value) == printed.text
+        return hits, total
 
 
 def _dummies(frame: pd.DataFrame, controls: Sequence[str], cities: bool = False) -> pd.DataFrame:
@@ -242,62 +276,26 @@ def _statsmodels(kind: str) -> Callable[..., _Fit]:
 
 
 COMMANDS = (
-    Command("xtreg, re with i.year (Stata)", "z", _emulated(), known="emulated"),
-    Command("RandomEffects, year dummies (linearmodels)", "t", _re_linearmodels),
-    Command("OLS, year dummies (statsmodels)", "t", _least_squares("nonrobust")),
-    Command("PanelOLS, time effects (linearmodels)", "t", _panel_ols("unadjusted", False)),
-    Command("GLM, year dummies (statsmodels)", "z", _statsmodels("GLM")),
-    Command("GEE, independence, naive (statsmodels)", "z", _statsmodels("GEE naive")),
-    Command("least squares (xtgls)", "z", _least_squares("likelihood"), "RSS/n", "emulated"),
-    Command("MixedLM, REML (statsmodels)", "z", _statsmodels("REML"), "GLS, REML"),
-    Command("MixedLM, ML (statsmodels)", "z", _statsmodels("ML"), "GLS, ML"),
-    Command("random effects, other variance", "z", _emulated(True), "within", "emulated"),
-    Command("PanelOLS, both effects", "t", _panel_ols("unadjusted", True), cities="yes"),
-    Command("PanelOLS, both, clustered", "t", _panel_ols("clustered", True), "CR1", cities="yes"),
-    Command("OLS on demeaned rows (xtdata, fe)", "t", _by_hand),
-    Command("OLS, year dummies, robust", "z", _least_squares("HC1"), "HC1"),
-    Command("OLS, year dummies, clustered", "z", _least_squares("cluster"), "CR1"),
-    Command("GEE, independence, robust (statsmodels)", "z", _statsmodels("GEE robust"), "CR0"),
+    _Command("xtreg, re with i.year (Stata)", "z", _emulated(), known="emulated"),
+    _Command("RandomEffects, year dummies (linearmodels)", "t", _re_linearmodels),
+    _Command("OLS, year dummies (statsmodels)", "t", _least_squares("nonrobust")),
+    _Command("PanelOLS, time effects (linearmodels)", "t", _panel_ols("unadjusted", False)),
+    _Command("GLM, year dummies (statsmodels)", "z", _statsmodels("GLM")),
+    _Command("GEE, independence, naive (statsmodels)", "z", _statsmodels("GEE naive")),
+    _Command("least squares (xtgls)", "z", _least_squares("likelihood"), "RSS/n", "emulated"),
+    _Command("MixedLM, REML (statsmodels)", "z", _statsmodels("REML"), "GLS, REML"),
+    _Command("MixedLM, ML (statsmodels)", "z", _statsmodels("ML"), "GLS, ML"),
+    _Command("random effects, other variance", "z", _emulated(True), "within", "emulated"),
+    _Command("PanelOLS, both effects", "t", _panel_ols("unadjusted", True), cities="yes"),
+    _Command("PanelOLS, both, clustered", "t", _panel_ols("clustered", True), "CR1", cities="yes"),
+    _Command("OLS on demeaned rows (xtdata, fe)", "t", _by_hand),
+    _Command("OLS, year dummies, robust", "z", _least_squares("HC1"), "HC1"),
+    _Command("OLS, year dummies, clustered", "z", _least_squares("cluster"), "CR1"),
+    _Command("GEE, independence, robust (statsmodels)", "z", _statsmodels("GEE robust"), "CR0"),
 )
 
 
-def columns(command: Command, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Run a command for the five columns.
-
-    Returns
-    -------
-    coefficients, statistics : array, shape (5, 7)
-        By column and term; NaN where a column lacks a term, or the command refuses.
-    """
-    tables = np.full((2, _COLUMNS, len(TERMS)), np.nan)
-    for j in range(_COLUMNS):
-        names = [*TERMS[: j + 2], TERMS[-1]]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # convergence at a zero variance: it is counted
-            try:
-                params, statistics = command.fit(frame, replication.CONTROLS[: j + 1])
-            except (EstimationError, ValueError, ZeroDivisionError, np.linalg.LinAlgError):
-                continue
-        tables[0, j, [TERMS.index(n) for n in names]] = params[names]
-        tables[1, j, [TERMS.index(n) for n in names]] = statistics[names]
-    return tables[0], tables[1]
-
-
-def printed_numbers(command: Command, frame: pd.DataFrame) -> tuple[int, int]:
-    """Return how many of Table 4's coefficients and statistics a command returns, of how many."""
-    record = published.load(replication.PAPER)
-    hits = total = 0
-    for values, statistic in zip(columns(command, frame), ("coef", "statistic"), strict=True):
-        for j in range(_COLUMNS):
-            for name in (*TERMS[: j + 2], TERMS[-1]):
-                printed = record.get(replication.cell("table4", name, f"({j + 1})", statistic))
-                value = values[j, TERMS.index(name)]
-                total += 1
-                hits += bool(np.isfinite(value)) and printed.format(value) == printed.text
-    return hits, total
-
-
-def score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
+def _score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
     """Hold many printed tables of one command against what Table 4 shows.
 
     Parameters
@@ -343,9 +341,9 @@ def _measure(drawn: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Run every command on every panel; one row a command, as :func:`score`."""
     rows = {}
     for command in COMMANDS:
-        tables = [columns(command, frame) for frame in drawn]
-        rows[command.name] = score(*(np.stack(part) for part in zip(*tables, strict=True)))
-        rows[command.name]["returned"] = printed_numbers(command, one_command())[0]
+        tables = [command.columns(frame) for frame in drawn]
+        rows[command.name] = _score(*(np.stack(part) for part in zip(*tables, strict=True)))
+        rows[command.name]["returned"] = command.printed_numbers(one_command())[0]
     return pd.DataFrame(rows).T.rename_axis("command")
 
 
@@ -441,7 +439,7 @@ def pattern(number: int, seed: int, cities: int, whole: int) -> pd.Series:
     return pd.Series(
         {
             "only_first": np.mean(only),
-            **score(*tables)[["all15", "as_printed"]],
+            **_score(*tables)[["all15", "as_printed"]],
             "between": pd.Series([r[0].df_between for r in runs]).mode()[0],
         }
     )
@@ -525,7 +523,7 @@ def _formulas(frame: pd.DataFrame, cities: bool) -> tuple[np.ndarray, np.ndarray
 # --- the command ----------------------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def _main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m study.table4``; return its exit code."""
 
     def _options(parser: argparse.ArgumentParser) -> None:
@@ -567,9 +565,9 @@ def _outside(long: pd.DataFrame) -> pd.DataFrame:
         tables = np.full((2, *shape), np.nan)
         place = (part["panel"], part["column"] - 1, [TERMS.index(t) for t in part["term"]])
         tables[0][place], tables[1][place] = part["coef"], part["statistic"]
-        rows[command] = score(tables[0], tables[1])
+        rows[command] = _score(tables[0], tables[1])
     return pd.DataFrame(rows).T.rename_axis("command")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(_main())

@@ -17,8 +17,8 @@ from scipy import stats
 from ftz import size_and_power
 from ftz.errors import EstimationError
 from printproof.printed import Interval, Record
-from study.policy import identifiers
-from study.rows import read_rows, refuse
+from study._rows import read_rows, refuse
+from study.policy import _identifiers
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"files": ["data/policy/designs.csv"]}}
@@ -27,7 +27,7 @@ _FILE = "policy/designs.csv"
 
 
 @dataclass(frozen=True)
-class TrialDesign:
+class _TrialDesign:
     """One test.
 
     Attributes
@@ -59,8 +59,28 @@ class TrialDesign:
     periods: int
     waves: int
 
+    def paragraph(self, quotes: pd.Series, *, rho: float) -> str:
+        """Return the design as an official reads it, in Markdown.
 
-def load(record: Record) -> tuple[TrialDesign, ...]:
+        Parameters
+        ----------
+        quotes : pandas.Series
+            The papers' words, indexed by proposal.
+        rho : float
+            Correlation of two periods of one unit.
+        """
+        words = "\uff1b".join(quotes[name] for name in self.proposals)
+        seen = _detectable(self, rho=rho)
+        return (
+            f"**{self.title}.** ({words}) *Who decides:* {self.decides}. "
+            f"*Who, where, when:* {self.who} ({self.units}); {self.where}. {self.when}. "
+            f"*Measured:* {self.measured}. *Against:* {self.comparison}. "
+            f"*What could spoil it:* {self.threat}. "
+            f"*Effect that would be seen:* {seen:.2f} standard deviations of what is measured."
+        )
+
+
+def load(record: Record) -> tuple[_TrialDesign, ...]:
     """Read ``data/policy/designs.csv``.
 
     Parameters
@@ -74,14 +94,14 @@ def load(record: Record) -> tuple[TrialDesign, ...]:
     RecordError
         A file or column that is missing, an empty cell, or a number that is none.
     """
-    frame = read_rows(_FILE, [field.name for field in fields(TrialDesign)])
+    frame = read_rows(_FILE, [field.name for field in fields(_TrialDesign)])
     for name in ("periods", "waves"):
         refuse(_FILE, frame, name, ~frame[name].str.isdigit(), "a whole number")
     return tuple(
-        TrialDesign(
+        _TrialDesign(
             **{
                 **{str(name): text for name, text in row.items()},
-                "proposals": identifiers(row["proposals"]),
+                "proposals": _identifiers(row["proposals"]),
                 "units": _units(row["units"], record),
                 "periods": int(row["periods"]),
                 "waves": int(row["waves"]),
@@ -114,8 +134,8 @@ def _multiple(level: float = 0.05, power: float = 0.8) -> float:
     return float(stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power))
 
 
-def detectable(
-    design: TrialDesign, *, rho: float, level: float = 0.05, power: float = 0.8
+def _detectable(
+    design: _TrialDesign, *, rho: float, level: float = 0.05, power: float = 0.8
 ) -> float:
     """Return the smallest effect that a design would see, in standard deviations.
 
@@ -150,29 +170,7 @@ def detectable(
     return _multiple(level, power) * float(spread["sd"].iloc[0])
 
 
-def paragraph(design: TrialDesign, quotes: pd.Series, *, rho: float) -> str:
-    """Return a design as an official reads it, in Markdown.
-
-    Parameters
-    ----------
-    design : TrialDesign
-    quotes : pandas.Series
-        The papers' words, indexed by proposal.
-    rho : float
-        As in :func:`detectable`.
-    """
-    words = "\uff1b".join(quotes[name] for name in design.proposals)
-    seen = detectable(design, rho=rho)
-    return (
-        f"**{design.title}.** ({words}) *Who decides:* {design.decides}. "
-        f"*Who, where, when:* {design.who} ({design.units}); {design.where}. {design.when}. "
-        f"*Measured:* {design.measured}. *Against:* {design.comparison}. "
-        f"*What could spoil it:* {design.threat}. "
-        f"*Effect that would be seen:* {seen:.2f} standard deviations of what is measured."
-    )
-
-
-def _served(design: TrialDesign) -> pd.DataFrame:
+def _served(design: _TrialDesign) -> pd.DataFrame:
     """Return who is served when, in equal waves from the second period on."""
     groups = max(design.waves, 2)
     wave = np.arange(design.units) % groups

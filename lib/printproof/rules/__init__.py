@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from printproof._statement import Check
+from printproof._constraint import Check
 from printproof._study import Study
 from printproof.rules import _columns as columns
 from printproof.rules import _groups as groups

@@ -27,16 +27,16 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from printproof._exact import Expr, Span, cell, number, total
-from printproof._statement import (
+from printproof._constraint import (
     IMPOSSIBLE,
     UNDECIDED,
-    Branch,
+    Case,
     Check,
+    Constraint,
     Premise,
-    Statement,
     undecided,
 )
+from printproof._exact import Expr, Span, cell, number, total
 from printproof._study import CONSTANTS, Study, declared_list
 from printproof.errors import RecordError
 
@@ -149,19 +149,19 @@ class Move:
         moved = (cell(self.short["coef"]) - cell(self.long["coef"])).square()
         return t2, moved / t2, _variance(self.short), _variance(self.long)
 
-    def identity(self, absorbed: int) -> Statement:
+    def identity(self, absorbed: int) -> Constraint:
         """Return the identity of classical errors at a count of absorbed effects."""
         df = self.free - absorbed
         t2, moved, before, after = self._parts
         # s2_short / s2_long
         ratio = (number(1) + t2 / number(df)) * number(Fraction(df, df + 1))
         says = "squared standard error implied by the shorter column, and the longer column's"
-        return Statement(before / ratio + moved, "equals", after, says)
+        return Constraint(before / ratio + moved, "equals", after, says)
 
 
 def classical_step(
     short: Mapping[str, str], long: Mapping[str, str], entering: Mapping[str, str], df: int
-) -> Statement:
+) -> Constraint:
     """Return the identity for one coefficient when one regressor enters; see :class:`Move`.
 
     Parameters
@@ -191,30 +191,30 @@ def _most_effects(study: Study) -> int:
     return int(study.get("absorbed", MOST_TRIED))
 
 
-def _counted(study: Study, branches: Sequence[Branch]) -> Premise:
+def _counted(study: Study, cases: Sequence[Case]) -> Premise:
     """Return the premise that every count of absorbed effects that could be is among the tried."""
-    all_tried = len(branches) <= MOST_TRIED  # no further count leaves a degree of freedom
+    all_tried = len(cases) <= MOST_TRIED  # no further count leaves a degree of freedom
     line = "absorbed: the largest number of effects that can have been absorbed"
     return Premise("absorbed", all_tried or study.get("absorbed") is not None, line)
 
 
-def _classical_branches(study: Study, group: Mapping[str, Any]) -> list[Branch]:
+def _classical_cases(study: Study, group: Mapping[str, Any]) -> list[Case]:
     """Return one reading for each number of absorbed effects, with all steps and coefficients."""
     found = [
         move
         for move in moves(study, group)
         if all(_complete(place) for place in (move.short, move.long, move.entering))
     ]
-    return _branches(study, found)
+    return _cases(study, found)
 
 
-def _branches(study: Study, found: Sequence[Move]) -> list[Branch]:
-    branches = []
+def _cases(study: Study, found: Sequence[Move]) -> list[Case]:
+    cases = []
     for absorbed in range(_most_effects(study) + 1):
-        statements = [move.identity(absorbed) for move in found if move.free - absorbed > 0]
-        if statements:
-            branches.append(Branch(f"{absorbed} absorbed effects", tuple(statements)))
-    return branches
+        constraints = [move.identity(absorbed) for move in found if move.free - absorbed > 0]
+        if constraints:
+            cases.append(Case(f"{absorbed} absorbed effects", tuple(constraints)))
+    return cases
 
 
 def _complete(place: Mapping[str, str]) -> bool:
@@ -229,11 +229,11 @@ def classical(study: Study) -> Iterator[Check]:
     *undecided*: some other formula was used.
     """
     for group in column_groups(study):
-        branches = _classical_branches(study, group)
-        if branches:
+        cases = _classical_cases(study, group)
+        if cases:
             at = [(group["table"], c) for s in _steps(study, group) for c in s[:2]]
             title = f"{group['table']}: statistics over classical standard errors"
-            yield _classical(study, title, branches, at, _nesting(study, group))
+            yield _classical(study, title, cases, at, _nesting(study, group))
     for entry in declared_list(study, "mediation"):
         yield from _classical_mediation(study, entry)
 
@@ -241,7 +241,7 @@ def classical(study: Study) -> Iterator[Check]:
 def _classical(
     study: Study,
     title: str,
-    branches: list[Branch],
+    cases: list[Case],
     at: Sequence[tuple[str, str]],
     premises: list[Premise],
 ) -> Check:
@@ -252,11 +252,11 @@ def _classical(
     check = study.decide(
         "classical errors",
         title,
-        branches,
+        cases,
         premises=[
             *premises,
             declared,
-            _counted(study, branches),
+            _counted(study, cases),
             study.says("scale", "linear", at=at),
         ],
         uses=list(dict.fromkeys(cells)),
@@ -276,11 +276,11 @@ def _classical_mediation(study: Study, entry: Mapping[str, Any]) -> Iterator[Che
     slopes = entry.get("slopes")
     if n is None or not slopes or not all(_complete(p) for p in (short, long, path)):
         return
-    branches = _branches(study, [Move("", "", short, long, path, n - int(slopes))])
+    cases = _cases(study, [Move("", "", short, long, path, n - int(slopes))])
     title = f"{entry['direct']}: the mediator enters, classical standard errors"
     at = [study.place(entry[k])[::2] for k in ("total", "direct")]
     premises = [study.section("mediation", _entry(entry)), *_least_squares(study, *at)]
-    yield _classical(study, title, branches, at, premises)
+    yield _classical(study, title, cases, at, premises)
 
 
 def _entry(entry: Mapping[str, Any]) -> str:
@@ -303,10 +303,10 @@ def classical_table(study: Study, group: Mapping[str, Any], absorbed: int) -> pd
 
     rows = []
     for move in moves(study, group):
-        statement = move.identity(absorbed)
-        implied, printed = statement.spans(study.record)
+        constraint = move.identity(absorbed)
+        implied, printed = constraint.spans(study.record)
         assert printed is not None, "an identity has two sides"
-        possible = statement.possible(study.record)
+        possible = constraint.possible(study.record)
         rows.append(
             {
                 "step": move.step,
@@ -343,14 +343,14 @@ def fit(study: Study) -> Iterator[Check]:
                 for c in (short, long)
             ]
             if all(found):
-                wanted = Statement(
+                wanted = Constraint(
                     cell(found[0] or ""), "at most", cell(found[1] or ""), "R2 does not fall"
                 )
                 title = f"R2 from {short} to {long} ({table})"
                 yield study.decide(
                     "fit",
                     title,
-                    [Branch("", (wanted,))],
+                    [Case("", (wanted,))],
                     premises=_nesting(study, {"table": table, "columns": [short, long]}),
                 )
 
@@ -380,21 +380,21 @@ def overall(study: Study) -> Iterator[Check]:
             continue
         at = [(table, column)]
         left = number(1) - cell(r2)
-        statements = []
+        constraints = []
         premises = [*_least_squares(study, *at)[:1], study.says("df", "residual", at=at)]
         if adjusted:
             shrunk = left * number(Fraction(n - 1, n - k))
             says = "one less adjusted R2 is the rest of R2 times (N-1)/(N-k)"
-            statements.append(Statement(number(1) - cell(adjusted), "equals", shrunk, says))
+            constraints.append(Constraint(number(1) - cell(adjusted), "equals", shrunk, says))
         if f and (not adjusted or study.header.get("errors", *at[0]) == "classical"):
             ratio = cell(r2) / left * number(Fraction(n - k, k - 1))
             says = "F is R2/(k-1) over (1-R2)/(N-k)"
-            statements.append(Statement(cell(f), "equals", ratio, says))
+            constraints.append(Constraint(cell(f), "equals", ratio, says))
             premises.append(study.says("errors", "classical", at=at))
         yield study.decide(
             "overall fit",
             f"R2, adjusted R2, F, N and k ({table}, {column})",
-            [Branch("", tuple(statements))],
+            [Case("", tuple(constraints))],
             premises=premises,
             uses=study.size_cells(table, column),
         )
@@ -432,7 +432,7 @@ def _constant(
         [cell(study.where(table, r, column)["coef"]) * cell(mean[r] or "") for r in slopes]
     )
     centred = cell(mean[outcome] or "") - fitted
-    wanted = Statement(
+    wanted = Constraint(
         cell(study.where(table, name, column)["coef"]),
         "equals",
         centred,
@@ -441,7 +441,7 @@ def _constant(
     return study.decide(
         "constant",
         f"the constant of column {column} and the means ({table})",
-        [Branch("", (wanted,))],
+        [Case("", (wanted,))],
         if_impossible=UNDECIDED,
         remark="The convention behind the constant is not printed; a base year moves it.",
     )
@@ -471,7 +471,7 @@ def mediation(study: Study) -> Iterator[Check]:
         if not all("coef" in p for p in places.values()):
             continue
         c, a, direct, b = (cell(places[k]["coef"]) for k in ("total", "mediator", "direct", "path"))
-        wanted = Statement(
+        wanted = Constraint(
             direct + a * b, "equals", c, "direct effect plus a times b is the total effect"
         )
         remark = _needed_path(study, c, direct, a)
@@ -480,7 +480,7 @@ def mediation(study: Study) -> Iterator[Check]:
         yield study.decide(
             "mediation",
             title,
-            [Branch("", (wanted,))],
+            [Case("", (wanted,))],
             premises=[study.section("mediation", _entry(entry)), *_least_squares(study, *at)],
             remark=remark,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from printproof._constraint import Case, Check, Constraint, Premise
 from printproof._exact import Expr, cell, critical_value, number
-from printproof._statement import Branch, Check, Premise, Statement
 from printproof._study import Study, declared_list
 from printproof.errors import RecordError
 from printproof.rules._ratios import digits, span
@@ -42,11 +42,11 @@ def means(study: Study) -> Iterator[Check]:
     for table, row, groups, place, premise in _rows(study):
         if "coef" in place:
             says = "the first mean less the second is the difference"
-            wanted = Statement(_apart(groups), "equals", cell(place["coef"]), says)
+            wanted = Constraint(_apart(groups), "equals", cell(place["coef"]), says)
             yield study.decide(
                 "difference",
                 f"the difference of two means ({table}, {row})",
-                [Branch("", (wanted,))],
+                [Case("", (wanted,))],
                 premises=[premise],
             )
 
@@ -69,7 +69,7 @@ def errors(study: Study) -> Iterator[Check]:
             *study.plain(*tables),
         ]
         for tail in (False, True):
-            branches = []
+            cases = []
             for kind in (said,) if said else ("welch", "pooled"):
                 for more, divisor in enumerate(("n - 1", "n")):
                     square = _square(groups, sizes, kind == "pooled", more)
@@ -79,8 +79,8 @@ def errors(study: Study) -> Iterator[Check]:
                         if tail
                         else _error(groups, place, square)
                     )
-                    branches.append(Branch(f"{kind}, divisor {divisor}", tuple(told)))
-            if not branches[0].statements:
+                    cases.append(Case(f"{kind}, divisor {divisor}", tuple(told)))
+            if not cases[0].constraints:
                 continue
             of_p = (
                 [
@@ -94,7 +94,7 @@ def errors(study: Study) -> Iterator[Check]:
             yield study.decide(
                 "difference error",
                 f"the {'p value' if tail else 'error'} of a difference of means ({table}, {row})",
-                branches,
+                cases,
                 premises=[*premises, *of_p],
                 uses=[*([place["p"]] if tail else []), *(group["n"] for group in groups)],
             )
@@ -115,16 +115,16 @@ def _square(groups: list[dict[str, str]], sizes: list[int], pooled: bool, more: 
 
 def _error(
     groups: list[dict[str, str]], place: Mapping[str, str], square: Expr
-) -> Iterator[Statement]:
+) -> Iterator[Constraint]:
     if "se" in place:
         says = "the squared error of the difference"
-        yield Statement(cell(place["se"]).square(), "equals", square, says)
+        yield Constraint(cell(place["se"]).square(), "equals", square, says)
     if "statistic" in place:
         says = "the squared difference over its squared error is the squared statistic"
         implied = cell(place["statistic"]).square() * square
-        yield Statement(implied, "equals", _apart(groups).square(), says)
+        yield Constraint(implied, "equals", _apart(groups).square(), says)
         if "coef" in place:
-            yield Statement(implied, "equals", cell(place["coef"]).square(), says)
+            yield Constraint(implied, "equals", cell(place["coef"]).square(), says)
 
 
 def _p(
@@ -133,7 +133,7 @@ def _p(
     place: Mapping[str, str],
     square: Expr,
     least: int,
-) -> Iterator[Statement]:
+) -> Iterator[Constraint]:
     """Bound the statistic by its p value; t has at least so many degrees of freedom."""
     if (
         "p" not in place
@@ -144,7 +144,7 @@ def _p(
     apart = _apart(groups).square()
     if ends.high is not None and 0 < ends.high < 1:
         bound = critical_value(ends.high, None).square() * square
-        yield Statement(bound, "at most", apart, "so small a p needs so large a difference")
+        yield Constraint(bound, "at most", apart, "so small a p needs so large a difference")
     if ends.low is not None and 0 < ends.low < 1:
         bound = critical_value(ends.low, least).square() * square
-        yield Statement(apart, "at most", bound, "so large a p allows no larger difference")
+        yield Constraint(apart, "at most", bound, "so large a p allows no larger difference")

@@ -8,9 +8,9 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
+from printproof._constraint import SIZES, Case, Check, Constraint, Premise
 from printproof._declare import KINDS
 from printproof._exact import Expr, cell, number
-from printproof._statement import SIZES, Branch, Check, Premise, Statement
 from printproof._study import Study
 from printproof.errors import RecordError
 
@@ -95,19 +95,19 @@ def order(study: Study) -> Iterator[Check]:
     for line in lines(study):
         if not line.has("mean", "min", "max"):
             continue
-        statements = [
-            Statement(line.min, "at most", line.mean, "the minimum is at most the mean"),
-            Statement(line.mean, "at most", line.max, "the mean is at most the maximum"),
+        constraints = [
+            Constraint(line.min, "at most", line.mean, "the minimum is at most the mean"),
+            Constraint(line.mean, "at most", line.max, "the mean is at most the maximum"),
         ]
         premises = line.plain[:1]  # a weighted mean lies between the ends as well
         if line.has("sd"):
             says = "a standard deviation is not negative"
-            statements.append(Statement(number(0), "at most", line.sd, says))
-            if line.firm("sd") and not statements[-1].possible(study.record):
-                statements, premises = statements[-1:], []  # whatever the unit and the rows
+            constraints.append(Constraint(number(0), "at most", line.sd, says))
+            if line.firm("sd") and not constraints[-1].possible(study.record):
+                constraints, premises = constraints[-1:], []  # whatever the unit and the rows
         title = f"minimum, mean, maximum ({line.name})"
         yield study.decide(
-            "order of moments", title, [Branch("", tuple(statements))], premises=premises
+            "order of moments", title, [Case("", tuple(constraints))], premises=premises
         )
 
 
@@ -121,11 +121,11 @@ def span_of_ends(study: Study) -> Iterator[Check]:
         if not line.has("sd", "min", "max"):
             continue
         says = "twice the variance is at most the squared range"
-        wanted = Statement(
+        wanted = Constraint(
             number(2) * line.sd.square(), "at most", (line.max - line.min).square(), says
         )
         title = f"standard deviation against the range ({line.name})"
-        yield study.decide("range", title, [Branch("", (wanted,))], premises=line.plain)
+        yield study.decide("range", title, [Case("", (wanted,))], premises=line.plain)
 
 
 def spread(study: Study) -> Iterator[Check]:
@@ -146,11 +146,11 @@ def spread(study: Study) -> Iterator[Check]:
         rest = (above - below).square() / number(n - 2)
         least = below.square() + above.square() + rest
         most = number(n) * above * below
-        statements = (
-            Statement(
+        constraints = (
+            Constraint(
                 least, "at most", number(n) * line.sd.square(), "both ends are attained, so n sd^2"
             ),
-            Statement(
+            Constraint(
                 number(n - 1) * line.sd.square(),
                 "at most",
                 most,
@@ -161,7 +161,7 @@ def spread(study: Study) -> Iterator[Check]:
         yield study.decide(
             "spread",
             title,
-            [Branch("", statements)],
+            [Case("", constraints)],
             premises=line.plain,
             uses=[line.id("n") or ""],
         )
@@ -187,51 +187,51 @@ def _dummy(study: Study, line: _Line, n: int) -> Check:
     times = number(n) * line.mean
     low, high = whole_ends(times, study)
     if low > high:
-        whole = Statement(times, "is whole", None, "n times the mean of a 0/1 variable counts")
-        branches = [Branch("", (whole,))]
+        whole = Constraint(times, "is whole", None, "n times the mean of a 0/1 variable counts")
+        cases = [Case("", (whole,))]
     elif high - low >= MOST_COUNTS:
-        branches = _many_ones(line, n)
+        cases = _many_ones(line, n)
     else:
-        branches = [b for count in range(low, high + 1) for b in _ones(line, n, count)]
-    possible = [b.assume for b in branches if b.failing(record) is None and b.assume]
+        cases = [b for count in range(low, high + 1) for b in _ones(line, n, count)]
+    possible = [b.assume for b in cases if b.failing(record) is None and b.assume]
     counted = possible and high - low < MOST_COUNTS
     remark = f"Possible: {'; '.join(possible)}." if counted else ""
     return study.decide(
         "0/1 variable",
         title,
-        branches,
+        cases,
         premises=[line.declared("dummies"), *line.plain],
         uses=[line.id("n") or ""],
         remark=remark,
     )
 
 
-def _ones(line: _Line, n: int, count: int) -> Iterator[Branch]:
+def _ones(line: _Line, n: int, count: int) -> Iterator[Case]:
     """Yield the readings of one count of ones: the variance has the divisor n - 1 or n."""
-    fits = Statement(number(Fraction(count, n)), "equals", line.mean, "count over n")
+    fits = Constraint(number(Fraction(count, n)), "equals", line.mean, "count over n")
     if not line.firm("sd") or n < 2:
-        yield Branch(f"a count of {count}", (fits,))
+        yield Case(f"a count of {count}", (fits,))
         return
     for divisor in (n - 1, n):
         square = Fraction(count * (n - count), n * divisor)
         says = f"with {count} ones and divisor {divisor} the variance is p(1-p)n/divisor"
-        moment = Statement(number(square), "equals", line.sd.square(), says)
-        yield Branch(f"a count of {count} and divisor {divisor}", (fits, moment))
+        moment = Constraint(number(square), "equals", line.sd.square(), says)
+        yield Case(f"a count of {count} and divisor {divisor}", (fits, moment))
 
 
-def _many_ones(line: _Line, n: int) -> list[Branch]:
+def _many_ones(line: _Line, n: int) -> list[Case]:
     """Return the same for more counts than one would try: any share in the mean's interval."""
     away = (line.mean - number(Fraction(1, 2))).square()
-    least = Statement(number(0), "at most", line.mean, "no share is negative")
+    least = Constraint(number(0), "at most", line.mean, "no share is negative")
     if not line.firm("sd"):
-        return [Branch("", (least,))]
-    branches = []
+        return [Case("", (least,))]
+    cases = []
     for divisor in (n - 1, n):
         variance = (number(Fraction(1, 4)) - away) * number(Fraction(n, divisor))
         says = f"with divisor {divisor} the variance is p(1-p)n/divisor"
-        moment = Statement(variance, "equals", line.sd.square(), says)
-        branches.append(Branch(f"divisor {divisor}", (least, moment)))
-    return branches
+        moment = Constraint(variance, "equals", line.sd.square(), says)
+        cases.append(Case(f"divisor {divisor}", (least, moment)))
+    return cases
 
 
 def whole_ends(expression: Expr, study: Study) -> tuple[int, int]:
@@ -260,13 +260,13 @@ def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
     title = f"steps of a mean of counts ({line.name})"
     times = number(n) * line.mean / unit
     low, high = whole_ends(times, study)
-    whole = Statement(times, "is whole", None, "n times the mean of counts is whole")
+    whole = Constraint(times, "is whole", None, "n times the mean of counts is whole")
     ends = [
-        Statement(getattr(line, end) / unit, "is whole", None, f"the {end}imum is a count")
+        Constraint(getattr(line, end) / unit, "is whole", None, f"the {end}imum is a count")
         for end in ("min", "max")
         if line.has(end)
     ]
-    branches = []
+    cases = []
     few = line.has("sd") and n > 1 and high - low < MOST_COUNTS
     for amount in range(low, high + 1) if few else ():
         for divisor in (n - 1, n):
@@ -274,16 +274,16 @@ def _granular(study: Study, line: _Line, n: int, unit: Expr) -> Check:
             # the sum of squares less the sum is even
             half = (squares - number(amount)) / number(2)
             says = f"with sum {amount} and divisor {divisor}, (sum of squares - sum)/2"
-            parity = Statement(half, "is whole", None, says)
+            parity = Constraint(half, "is whole", None, says)
             rest = amount % n  # so many rows lie one step above the others at the least spread
             least = number(Fraction(rest * (n - rest), n * divisor))
             says = f"with sum {amount} and divisor {divisor}, the least variance of whole numbers"
-            vary = Statement(least, "at most", (line.sd / unit).square(), says)
-            branches.append(Branch(f"a sum of {amount}", (*ends, vary, parity)))
+            vary = Constraint(least, "at most", (line.sd / unit).square(), says)
+            cases.append(Case(f"a sum of {amount}", (*ends, vary, parity)))
     return study.decide(
         "granularity",
         title,
-        branches or [Branch("", (whole, *ends))],
+        cases or [Case("", (whole, *ends))],
         premises=[
             Premise("items", True, "")
             if study.items(line.table, line.variable)
@@ -311,15 +311,15 @@ def percentages(study: Study) -> Iterator[Check]:
             continue
         value = cell(p.id)
         times = number(n) * value / number(whole)
-        statements = (
-            Statement(times, "is whole", None, f"n times the number over {whole} is a count"),
-            Statement(number(0), "at most", value, "no count is negative"),
-            Statement(value, "at most", number(whole), "no count exceeds n"),
+        constraints = (
+            Constraint(times, "is whole", None, f"n times the number over {whole} is a count"),
+            Constraint(number(0), "at most", value, "no count is negative"),
+            Constraint(value, "at most", number(whole), "no count exceeds n"),
         )
         yield study.decide(
             "percentage",
             f"which count of n it is ({p.table}, {p.row}, {p.column})",
-            [Branch("", statements)],
+            [Case("", constraints)],
             premises=study.plain(p.table),
             uses=[p.id, size],
         )
@@ -337,17 +337,17 @@ def domain(study: Study) -> Iterator[Check]:
             continue
         low, high = _DOMAINS[line.kind]
         noun = _NOUNS[line.kind]
-        statements = [Statement(number(low), "at most", line.min, f"{noun} is not negative")]
+        constraints = [Constraint(number(low), "at most", line.min, f"{noun} is not negative")]
         if high is not None:
             says = f"{noun} is at most one"
-            statements.append(Statement(line.max, "at most", number(high), says))
+            constraints.append(Constraint(line.max, "at most", number(high), says))
         remark = str(line.properties.get("remark", ""))
         title = f"values of {noun} ({line.name})"
-        branch = Branch("", tuple(statements))
+        case = Case("", tuple(constraints))
         yield study.decide(
             "domain",
             title,
-            [branch],
+            [case],
             premises=[line.declared(next(k for k, v in KINDS.items() if v == line.kind))],
             strength="wording",
             remark=remark,

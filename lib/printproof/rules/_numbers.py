@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
+from printproof._constraint import IMPOSSIBLE, SIZES, Case, Check, Constraint, Premise, Relation
 from printproof._exact import cell
-from printproof._statement import IMPOSSIBLE, SIZES, Branch, Check, Premise, Relation, Statement
 from printproof._study import Study, declared_list, formula
 from printproof.errors import RecordError
 
 _RELATIONS: dict[str, Relation] = {name: name for name in get_args(Relation)}
 
 
-def statement(study: Study, entry: Mapping[str, Any]) -> Statement:
-    """Read a declared statement: ``cells``, ``left``, ``relation``, ``right``, ``says``.
+def constraint(study: Study, entry: Mapping[str, Any]) -> Constraint:
+    """Read a declared constraint: ``cells``, ``left``, ``relation``, ``right``, ``says``.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def statement(study: Study, entry: Mapping[str, Any]) -> Statement:
     names = entry.get("cells", {})
     left = formula(study, entry["left"], names)
     right = None if relation == "is whole" else formula(study, entry["right"], names)
-    return Statement(left, _RELATIONS[relation], right, str(entry.get("says", "")))
+    return Constraint(left, _RELATIONS[relation], right, str(entry.get("says", "")))
 
 
 def relations(study: Study) -> Iterator[Check]:
@@ -39,11 +39,11 @@ def relations(study: Study) -> Iterator[Check]:
     for entry in declared_list(study, "relations"):
         parts = entry.get("all", [entry])
         shared = {k: entry[k] for k in ("cells", "says") if k in entry}
-        statements = tuple(statement(study, {**shared, **part}) for part in parts)
+        constraints = tuple(constraint(study, {**shared, **part}) for part in parts)
         yield study.decide(
             str(entry.get("rule", "arithmetic")),
             str(entry.get("title", entry.get("says", ""))),
-            [Branch("", statements)],
+            [Case("", constraints)],
             premises=_shown(study, entry),
             strength=str(entry.get("strength", "")),
             if_impossible=str(entry.get("otherwise", IMPOSSIBLE)),
@@ -72,15 +72,15 @@ def sample_sizes(study: Study) -> Iterator[Check]:
         if len(sizes) < 2:
             continue
         first, *others = sizes
-        statements = tuple(
-            Statement(cell(first), "equals", cell(other), "one sample has one n")
+        constraints = tuple(
+            Constraint(cell(first), "equals", cell(other), "one sample has one n")
             for other in others
         )
         declared = not guessed or name.startswith("sample ")
         yield study.decide(
             "sample size",
             f"the same n in {name}",
-            [Branch("", statements)],
+            [Case("", constraints)],
             premises=[Premise("sample", declared, "sample: one name for these columns")],
         )
     raw = study.get("raw_sample")
@@ -104,12 +104,12 @@ def _is_size(row: str, column: str) -> bool:
 
 
 def _raw(study: Study, raw: Mapping[str, Any]) -> Check:
-    wanted = statement(study, {"relation": "at most", **raw})
+    wanted = constraint(study, {"relation": "at most", **raw})
     title = str(raw.get("title", "the sample against cities times years"))
     return study.decide(
         "sample size",
         title,
-        [Branch("", (wanted,))],
+        [Case("", (wanted,))],
         strength="wording",
         if_impossible=str(raw.get("otherwise", IMPOSSIBLE)),
     )

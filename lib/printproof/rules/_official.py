@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from printproof._constraint import CONSISTENT, UNDECIDED, Case, Check, Constraint
 from printproof._exact import cell, decimal, number
-from printproof._statement import CONSISTENT, UNDECIDED, Branch, Check, Statement
 from printproof._study import Study
 from printproof.errors import RecordError
 from printproof.rules._moments import whole_ends
@@ -26,23 +26,23 @@ def _limits(study: Study, table: str, variable: str) -> tuple[str, str] | None:
     return (ends[0], ends[1]) if ends[0] and ends[1] else None
 
 
-def _statements(
+def _constraints(
     study: Study, table: str, city: str, year: int, slack: Fraction
-) -> tuple[Statement, ...]:
-    statements = []
+) -> tuple[Constraint, ...]:
+    constraints = []
     for r in study.official.ranges[city, year]:
         limits = _limits(study, table, r.variable)
         if limits is None:
             continue
         low, high = r.widened(slack)
         name = f"{r.variable} of {city} in {year}, with slack"
-        statements.append(
-            Statement(number(low), "at most", cell(limits[1]), f"{name}, under the maximum")
+        constraints.append(
+            Constraint(number(low), "at most", cell(limits[1]), f"{name}, under the maximum")
         )
-        statements.append(
-            Statement(cell(limits[0]), "at most", number(high), f"{name}, over the minimum")
+        constraints.append(
+            Constraint(cell(limits[0]), "at most", number(high), f"{name}, over the minimum")
         )
-    return tuple(statements)
+    return tuple(constraints)
 
 
 def least_slack(study: Study, table: str, city: str, year: int) -> Fraction:
@@ -118,8 +118,8 @@ def rows(study: Study) -> Iterator[Check]:
 
 def _city(study: Study, table: str, city: str, frame: pd.DataFrame) -> Check:
     years = frame.loc[frame["city"] == city, "year"]
-    branches = [
-        Branch(f"{city} in {year}", _statements(study, table, city, year, Fraction(1)))
+    cases = [
+        Case(f"{city} in {year}", _constraints(study, table, city, year, Fraction(1)))
         for year in years
     ]
     part = frame[frame["city"] == city]
@@ -133,7 +133,7 @@ def _city(study: Study, table: str, city: str, frame: pd.DataFrame) -> Check:
             f"{nearest['slack']:.1f} times the stated slack."
         )
     title = f"some year of {city} is in the sample"
-    return study.decide("official ranges", title, branches, strength="convention", remark=remark)
+    return study.decide("official ranges", title, cases, strength="convention", remark=remark)
 
 
 def _sample(study: Study, declared: Mapping[str, str]) -> str:
@@ -142,21 +142,21 @@ def _sample(study: Study, declared: Mapping[str, str]) -> str:
 
 def _enough(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> Check:
     fits = int((frame["slack"] <= 1).sum())
-    wanted = Statement(
+    wanted = Constraint(
         cell(_sample(study, declared)),
         "at most",
         number(fits),
         "rows of the sample, and city-years that official figures admit",
     )
     title = "enough city-years for the sample"
-    return study.decide("official ranges", title, [Branch("", (wanted,))])
+    return study.decide("official ranges", title, [Case("", (wanted,))])
 
 
 def _treated(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> Check:
     part = frame[frame["treated"] & (frame["slack"] <= 1)]
     strict = frame[frame["treated"] & (frame["slack"] == 0)]
     n, mean = cell(_sample(study, declared)), cell(study.id(declared["treated_mean"]))
-    wanted = Statement(
+    wanted = Constraint(
         n * mean, "at most", number(len(part)), "treated rows of the sample, and those admitted"
     )
     low, high = whole_ends(n * mean, study)
@@ -171,7 +171,7 @@ def _treated(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
         f"{' or '.join(map(str, counts))}. No treated row can come from {', '.join(without)}."
     )
     title = "the treated rows that can be in the sample"
-    return study.decide("official ranges", title, [Branch("", (wanted,))], remark=remark)
+    return study.decide("official ranges", title, [Case("", (wanted,))], remark=remark)
 
 
 def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> Check:
@@ -200,14 +200,14 @@ def _cohorts(study: Study, declared: Mapping[str, str], frame: pd.DataFrame) -> 
     title = "more than one adoption year among the treated rows"
     verdict = CONSISTENT if len(strict) > 1 else UNDECIDED if len(stated) > 1 else "impossible"
     says = "two adoption years, and those that can be in the sample"
-    branch = Branch("", (Statement(number(2), "at most", number(len(stated)), says),))
+    case = Case("", (Constraint(number(2), "at most", number(len(stated)), says),))
     return Check(
         study.paper,
         "official ranges",
         cells,
         verdict,
         text,
-        (branch,),
+        (case,),
         title,
         strength="convention",
     )

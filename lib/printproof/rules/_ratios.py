@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+from printproof._constraint import Case, Check, Constraint, Premise
 from printproof._exact import Expr, Span, cell, critical_value, number
-from printproof._statement import Branch, Check, Premise, Statement
 from printproof._study import CONSTANTS, Study
 from printproof.errors import RecordError
 from printproof.printed import Printed
@@ -45,20 +45,20 @@ def statistic(study: Study) -> Iterator[Check]:
         )
 
 
-def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list[Branch]:
+def _quotients(study: Study, place: Mapping[str, str], sign: str | None) -> list[Case]:
     effect, error, t = (cell(place[k]) for k in ("coef", "se", "statistic"))
     low, high = (span(study, place[k]).low for k in ("se", "coef"))
     says = "the statistic is effect over standard error"
     if low is not None and low <= 0:
         says = "the effect is statistic times standard error"
-        signed = Statement(effect, "equals", t * error, says)
-        size = Statement(effect.size(), "equals", t.size() * error.size(), says)
+        signed = Constraint(effect, "equals", t * error, says)
+        size = Constraint(effect.size(), "equals", t.size() * error.size(), says)
     else:
-        signed = Statement(effect / error, "equals", t, says)
-        size = Statement((effect / error).size(), "equals", t, says)
+        signed = Constraint(effect / error, "equals", t, says)
+        size = Constraint((effect / error).size(), "equals", t, says)
     if high is not None and high > 0 and low is not None and low > 0:
-        return [Branch("", (signed,))]
-    cases = {"signed": Branch("a sign", (signed,)), "absolute": Branch("no sign", (size,))}
+        return [Case("", (signed,))]
+    cases = {"signed": Case("a sign", (signed,)), "absolute": Case("no sign", (size,))}
     return [cases[sign]] if sign in cases else list(cases.values())
 
 
@@ -73,12 +73,12 @@ def not_negative(study: Study) -> Iterator[Check]:
     nouns = {"se": "a standard error", "p": "a p value"}
     for place in study.places():
         for key in [k for k in nouns if k in place]:
-            wanted = Statement(
+            wanted = Constraint(
                 number(0), "at most", cell(place[key]), f"{nouns[key]} is not negative"
             )
             title = f"{nouns[key]} is not negative ({_name(study, place[key])})"
             premises = [study.p_values(*_at(study, place["p"])[0])] if key == "p" else []
-            yield study.decide("not negative", title, [Branch("", (wanted,))], premises=premises)
+            yield study.decide("not negative", title, [Case("", (wanted,))], premises=premises)
 
 
 def _size(study: Study, place: Mapping[str, str]) -> tuple[Expr, list[Premise]] | None:
@@ -105,25 +105,25 @@ def p_value(study: Study) -> Iterator[Check]:
             continue
         ends = span(study, place["p"])
         frees, premise, uses = distributions(study, table, str(column), place)
-        branches = []
+        cases = []
         for df in frees:
-            statements = []
+            constraints = []
             if ends.high is not None and 0 < ends.high < 1:
                 least = critical_value(ends.high, df)
-                statements.append(
-                    Statement(least, "at most", size, "so small a p needs so large a statistic")
+                constraints.append(
+                    Constraint(least, "at most", size, "so small a p needs so large a statistic")
                 )
             if ends.low is not None and 0 < ends.low < 1:
                 most = critical_value(ends.low, df)
-                statements.append(
-                    Statement(size, "at most", most, "so large a p allows no larger statistic")
+                constraints.append(
+                    Constraint(size, "at most", most, "so large a p allows no larger statistic")
                 )
-            branches.append(Branch(_reading(df), tuple(statements)))
-        if branches and branches[0].statements:
+            cases.append(Case(_reading(df), tuple(constraints)))
+        if cases and cases[0].constraints:
             yield study.decide(
                 "p value",
                 f"the p value beside the statistic ({_name(study, place['p'])})",
-                branches,
+                cases,
                 premises=[
                     *premises,
                     premise,
@@ -161,33 +161,33 @@ def interval(study: Study) -> Iterator[Check]:
             continue
         low, effect, high = (cell(place[k]) for k in ("ci_low", "coef", "ci_high"))
         inside = [
-            Statement(low, "at most", effect, "the estimate is not below its interval"),
-            Statement(effect, "at most", high, "the estimate is not above its interval"),
+            Constraint(low, "at most", effect, "the estimate is not below its interval"),
+            Constraint(effect, "at most", high, "the estimate is not above its interval"),
         ]
         scale = study.says("scale", "linear", at=[at])
         level = study.header.get("level", *at)
         premises = [study.says("scale", at=[at])]
         uses: tuple[str, ...] = ()
-        branches = [Branch("", tuple(inside))]
+        cases = [Case("", tuple(inside))]
         if scale.declared:
             says = "the estimate is the middle of its interval"
-            middle = Statement((low + high) / number(2), "equals", effect, says)
-            branches = [Branch("", (*inside, middle))]
+            middle = Constraint((low + high) / number(2), "equals", effect, says)
+            cases = [Case("", (*inside, middle))]
             if level is not None and "se" in place:
                 width = (high - low) / (number(2) * cell(place["se"]))
                 frees, premise, uses = distributions(study, table, str(column), place)
                 premises += [premise, study.says("level", at=[at])]
-                branches = [
-                    Branch(_reading(df), (*inside, middle, _half_width(width, level, df)))
+                cases = [
+                    Case(_reading(df), (*inside, middle, _half_width(width, level, df)))
                     for df in frees
                 ]
         title = f"the interval around the estimate ({_name(study, place['coef'])})"
-        yield study.decide("interval", title, branches, premises=premises, uses=uses)
+        yield study.decide("interval", title, cases, premises=premises, uses=uses)
 
 
-def _half_width(width: Expr, level: object, df: int | None) -> Statement:
+def _half_width(width: Expr, level: object, df: int | None) -> Constraint:
     says = "half the width of the interval over the error is the critical value"
-    return Statement(critical_value(1 - Fraction(str(level)), df), "equals", width, says)
+    return Constraint(critical_value(1 - Fraction(str(level)), df), "equals", width, says)
 
 
 def stars(study: Study) -> Iterator[Check]:
@@ -220,14 +220,12 @@ def _stars(study: Study, place: Mapping[str, str], size: Expr, premises: list[Pr
         )
     tails = study.header.get("tails", table, column)
     frees, premise, uses = distributions(study, table, column, place)
-    branches = [
-        Branch(_reading(df), _needed(printed.stars, levels, size, df, tails)) for df in frees
-    ]
+    cases = [Case(_reading(df), _needed(printed.stars, levels, size, df, tails)) for df in frees]
     shown = f"'{printed.stars}'" if printed.stars else "no stars"
     return study.decide(
         "stars",
         f"{shown} beside the statistic ({_name(study, coefficient)})",
-        branches,
+        cases,
         premises=[
             *premises,
             study.says("stars", at=[at]),
@@ -255,24 +253,24 @@ def _reading(df: int | None) -> str:
 
 def _needed(
     marks: str, levels: Mapping[str, Fraction], size: Expr, df: int | None, tails: str | None
-) -> tuple[Statement, ...]:
+) -> tuple[Constraint, ...]:
     """Return what the number of stars asks of the statistic's size.
 
     A one-sided test has half the tail, and says nothing of a statistic on the other side.
     """
     order = ["", *sorted(levels, key=len)]
     sides = 2 if tails == "one" else 1
-    statements = []
+    constraints = []
     if marks and sides * levels[marks] < 1:
         least = critical_value(sides * levels[marks], df)
         says = f"{marks} needs a statistic of at least the {_percent(levels[marks])} critical value"
-        statements.append(Statement(least, "at most", size, says))
+        constraints.append(Constraint(least, "at most", size, says))
     if marks != order[-1] and sides == 1:
         above = order[order.index(marks) + 1]
         most = critical_value(levels[above], df)
         says = f"without {above} the statistic stays under the {_percent(levels[above])} value"
-        statements.append(Statement(size, "at most", most, says))
-    return tuple(statements)
+        constraints.append(Constraint(size, "at most", most, says))
+    return tuple(constraints)
 
 
 def _percent(level: Fraction) -> str:

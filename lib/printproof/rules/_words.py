@@ -8,11 +8,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from printproof._constraint import IMPOSSIBLE, Case, Check, Constraint, Premise, undecided
 from printproof._exact import Expr, cell, critical_value, number
-from printproof._statement import IMPOSSIBLE, Branch, Check, Premise, Statement, undecided
 from printproof._study import Study, declared_list
 from printproof.errors import RecordError
-from printproof.rules._numbers import statement as declared_statement
+from printproof.rules._numbers import constraint as declared_constraint
 from printproof.rules._ratios import degrees_of_freedom
 
 _KINDS = ("all", "significant", "insignificant", "stable", "printed")
@@ -37,11 +37,11 @@ def _claim(study: Study, entry: Mapping[str, Any], kind: str, title: str) -> Che
     verdict = str(entry.get("otherwise", IMPOSSIBLE))
     if kind == "printed":
         return _printed(study, entry, title, remark)
-    branches = {"all": _all, "stable": _stable}.get(kind, _significance)(study, entry)
+    cases = {"all": _all, "stable": _stable}.get(kind, _significance)(study, entry)
     return study.decide(
         "words",
         title,
-        branches,
+        cases,
         strength="wording",
         all_agree=True,
         if_impossible=verdict,
@@ -49,13 +49,13 @@ def _claim(study: Study, entry: Mapping[str, Any], kind: str, title: str) -> Che
     )
 
 
-def _all(study: Study, entry: Mapping[str, Any]) -> list[Branch]:
+def _all(study: Study, entry: Mapping[str, Any]) -> list[Case]:
     shared = {"cells": entry.get("cells", {})}
-    statements = tuple(declared_statement(study, {**shared, **part}) for part in entry["all"])
-    return [Branch("", statements)]
+    constraints = tuple(declared_constraint(study, {**shared, **part}) for part in entry["all"])
+    return [Case("", constraints)]
 
 
-def _significance(study: Study, entry: Mapping[str, Any]) -> list[Branch]:
+def _significance(study: Study, entry: Mapping[str, Any]) -> list[Case]:
     """Coefficients are (in)significant at a level, perhaps with a sign."""
     kind = "significant" if "significant" in entry else "insignificant"
     wanted = entry[kind]
@@ -69,15 +69,15 @@ def _significance(study: Study, entry: Mapping[str, Any]) -> list[Branch]:
         for place in wanted["cells"]
         for df in degrees_of_freedom(study, *study.place(place)[::2])
     )
-    branches = []
+    cases = []
     for df in readings:
-        statements = []
+        constraints = []
         for place in places:
-            statements += _signed(cell(place["coef"]), sign)
-            statements.append(_tail(_statistic(place).size(), level, df, kind))
+            constraints += _signed(cell(place["coef"]), sign)
+            constraints.append(_tail(_statistic(place).size(), level, df, kind))
         name = "the normal distribution" if df is None else f"t with {df} degrees of freedom"
-        branches.append(Branch(name, tuple(statements)))
-    return branches
+        cases.append(Case(name, tuple(constraints)))
+    return cases
 
 
 def _statistic(place: Mapping[str, str]) -> Expr:
@@ -86,27 +86,27 @@ def _statistic(place: Mapping[str, str]) -> Expr:
     return cell(place["coef"]) / cell(place["se"])
 
 
-def _signed(coefficient: Expr, sign: str | None) -> list[Statement]:
+def _signed(coefficient: Expr, sign: str | None) -> list[Constraint]:
     if sign == "positive":
-        return [Statement(number(0), "less than", coefficient, "the coefficient is positive")]
+        return [Constraint(number(0), "less than", coefficient, "the coefficient is positive")]
     if sign == "negative":
-        return [Statement(coefficient, "less than", number(0), "the coefficient is negative")]
+        return [Constraint(coefficient, "less than", number(0), "the coefficient is negative")]
     return []
 
 
-def _tail(size: Expr, level: Fraction, df: int | None, kind: str) -> Statement:
+def _tail(size: Expr, level: Fraction, df: int | None, kind: str) -> Constraint:
     bound = critical_value(level, df)
     percent = f"{float(100 * level):g} percent"
     if kind == "significant":
-        return Statement(bound, "at most", size, f"significance at {percent}")
-    return Statement(size, "at most", bound, f"no significance at {percent}")
+        return Constraint(bound, "at most", size, f"significance at {percent}")
+    return Constraint(size, "at most", bound, f"no significance at {percent}")
 
 
-def _stable(study: Study, entry: Mapping[str, Any]) -> list[Branch]:
+def _stable(study: Study, entry: Mapping[str, Any]) -> list[Case]:
     """No coefficient changes its sign from one column to the next in which it stands."""
     wanted = entry["stable"]
     table = wanted["table"]
-    statements = []
+    constraints = []
     for row in wanted["rows"]:
         found = [study.where(table, row, c) for c in wanted["columns"]]
         pairs = itertools.pairwise(p["coef"] for p in found if "coef" in p)
@@ -114,8 +114,8 @@ def _stable(study: Study, entry: Mapping[str, Any]) -> list[Branch]:
             columns = " and ".join(study.record.get(i).column for i in (before, after))
             says = f"{row} keeps its sign between {columns}"
             product = cell(before) * cell(after)
-            statements.append(Statement(number(0), "less than", product, says))
-    return [Branch("", tuple(statements))]
+            constraints.append(Constraint(number(0), "less than", product, says))
+    return [Case("", tuple(constraints))]
 
 
 def _printed(study: Study, entry: Mapping[str, Any], title: str, remark: str) -> Check:
@@ -136,8 +136,8 @@ def _printed(study: Study, entry: Mapping[str, Any], title: str, remark: str) ->
     text = " ".join(p for p in (f"{shown}: {answer}.", remark) if p)
     verdict = "consistent" if found else str(entry.get("otherwise", IMPOSSIBLE))
     says = "one such column, and the columns that hold exactly these regressors"
-    branch = Branch("", (Statement(number(1), "at most", number(len(found)), says),))
-    return Check(study.paper, "words", cells, verdict, text, (branch,), title, strength="wording")
+    case = Case("", (Constraint(number(1), "at most", number(len(found)), says),))
+    return Check(study.paper, "words", cells, verdict, text, (case,), title, strength="wording")
 
 
 def undecidable(study: Study) -> Iterator[Check]:

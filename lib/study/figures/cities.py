@@ -69,7 +69,7 @@ def timeline(
     Parameters
     ----------
     zones : pandas.DataFrame
-        :attr:`study.register.Register.zones`.
+        :attr:`study.register._Register.zones`.
     first : mapping
         From :func:`study.register.cohorts`.
     carriers : collection of str

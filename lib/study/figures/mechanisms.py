@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ftz.results import CoefficientResult
-    from study.printed_parts import IdentityCheck
+    from study.printed_parts import _IdentityCheck
 
 
-def identity_gap(check: IdentityCheck) -> Figure:
+def identity_gap(check: _IdentityCheck) -> Figure:
     """Draw the printed total and the total that the other columns imply, as intervals."""
     figure, axes = sheet(figsize=(6.2, 2.2))
     lines = {"total": (check.total, BLUE), "direct + $ab$": (check.implied, ORANGE)}

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from study.other_studies import Comparable
+    from study.other_studies import _Comparable
 
 #: Letters that fit on a line of a label.
 _LETTERS = 34
 
 
-def interval_panels(groups: Sequence[Comparable]) -> Figure:
+def interval_panels(groups: Sequence[_Comparable]) -> Figure:
     """Draw each comparable group on an axis of its own.
 
     A filled circle with a line is an estimate with its 95% interval; an open circle is an
@@ -43,7 +43,7 @@ def interval_panels(groups: Sequence[Comparable]) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, group: Comparable) -> None:
+def _panel(axes: Axes, group: _Comparable) -> None:
     labels = []
     for y, estimate in enumerate(group.estimates):
         allowed, sure = group.intervals[y], group.confidence[y]

@@ -78,7 +78,7 @@ def zone_grid(zones: pd.DataFrame, tiles: pd.DataFrame) -> Figure:
     Parameters
     ----------
     zones : pandas.DataFrame
-        ``zone`` (a province) and ``launch``, as in :attr:`study.register.Register.zones`.
+        ``zone`` (a province) and ``launch``, as in :attr:`study.register._Register.zones`.
     tiles : pandas.DataFrame
         From :func:`study.policy.province_tiles`.
     """

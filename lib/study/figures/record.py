@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from printproof.printed import Record
-    from study.register import Register
+    from study.register import _Register
 
 
 def interval_pairs(pairs: pd.DataFrame, labels: tuple[str, str], xlabel: str) -> Figure:
@@ -76,7 +76,7 @@ def implied_errors(intervals: pd.Series, xlabel: str) -> Figure:
     return figure
 
 
-def zone_timeline(register: Register) -> Figure:
+def zone_timeline(register: _Register) -> Figure:
     """Draw the zones by date of launch, one line a batch."""
     figure, axes = sheet(figsize=(6.2, 4.2))
     batches = register.zones.groupby("batch", sort=True)

@@ -103,7 +103,7 @@ def within_city(table: pd.DataFrame, bounds: pd.DataFrame, printed: float) -> Fi
     Parameters
     ----------
     table : pandas.DataFrame
-        As :func:`study.witness.within_city.stored` returns it.
+        As :func:`study.witness._within_city.stored` returns it.
     bounds : pandas.DataFrame
         Indexed by tolerance: ``low`` and ``high`` on the widest rows, ``narrow_low`` and
         ``narrow_high`` on the narrowest.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from study.commands import run_command
+from study._commands import run_command
 from study.panel import WITNESSES
 from study.paths import data_dir
 from study.replication import READINGS
-from study.witness import SEED, Witness, build, check, panel_bytes, write
+from study.witness._files import check, panel_bytes, write
+from study.witness._stages import SEED, Witness, build
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _built(options: argparse.Namespace) -> Witness:
     if options.reading == "one command":
-        from study.witness import one_command
+        from study.witness import _one_command as one_command
 
         return one_command.build(one_command.START if options.seed is None else options.seed)
     return build(SEED if options.seed is None else options.seed)
@@ -109,7 +110,7 @@ def _report(witness: Witness) -> None:
 
 
 def _ensemble(options: argparse.Namespace) -> int:
-    from study.witness import ensemble
+    from study.witness import _ensemble as ensemble
 
     seed = 1 if options.seed is None else options.seed
     default = data_dir().parent / "_build" / "witness" / f"seed-{seed}"
@@ -127,7 +128,8 @@ def _ensemble(options: argparse.Namespace) -> int:
 def _tables(options: argparse.Namespace) -> int:
     """Write what a search finds: ranges, readings, coverage."""
     from printproof.witness import coverage
-    from study.witness import ranges, readings
+    from study.witness import _conventions
+    from study.witness import _ranges as ranges
 
     folder = options.out or data_dir() / "witness"
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +138,7 @@ def _tables(options: argparse.Namespace) -> int:
         ranges.run(folder / "ranges.csv", workers=workers, progress=progress)
         print(f"wrote {folder / 'ranges.csv'}")
     if options.readings:
-        readings.run(folder / "readings.csv", workers=workers, progress=progress)
+        _conventions.run(folder / "readings.csv", workers=workers, progress=progress)
         print(f"wrote {folder / 'readings.csv'}")
     if options.coverage is not None:
         path = folder / "coverage.csv"
@@ -146,7 +148,7 @@ def _tables(options: argparse.Namespace) -> int:
 
 
 def _within_city(options: argparse.Namespace) -> int:
-    from study.witness import within_city
+    from study.witness import _within_city as within_city
 
     seed = 1 if options.seed is None else options.seed
     path = within_city.run(
@@ -162,10 +164,10 @@ def _within_city(options: argparse.Namespace) -> int:
 
 
 def _anchored(options: argparse.Namespace) -> int:
-    from study.witness import anchors
+    from study.witness import _fixed_covariates
 
     seed = SEED if options.seed is None else options.seed
-    frame = anchors.build(anchors.read(options.anchors), seed=seed)
+    frame = _fixed_covariates.build(_fixed_covariates.read(options.anchors), seed=seed)
     folder = options.out or data_dir().parent / "_build" / "witness" / "anchored"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "panel.csv"

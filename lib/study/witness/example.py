@@ -30,7 +30,7 @@ def data() -> pd.DataFrame:
     return frame.sort_values(["firm", "year"], kind="stable").reset_index(drop=True)
 
 
-def tables() -> dict[str, Any]:
+def _tables() -> dict[str, Any]:
     """Print the data's tables at three decimals, with the declaration that a search needs."""
     printed = print_tables(data(), PanelIndex.balanced(UNITS, PERIODS), COLUMNS)
     printed["witness"]["sample"] = {"units": UNITS, "periods": PERIODS}
@@ -46,7 +46,7 @@ _HEAD = """\
 """
 
 
-def text() -> str:
+def _text() -> str:
     """Return the example's file."""
     import yaml
 
@@ -64,17 +64,17 @@ def text() -> str:
 
     Dumper.add_representer(str, string)
     Dumper.add_representer(list, line)
-    return _HEAD + yaml.dump({"grunfeld": tables()}, Dumper=Dumper, sort_keys=False, width=100)
+    return _HEAD + yaml.dump({"grunfeld": _tables()}, Dumper=Dumper, sort_keys=False, width=100)
 
 
-def main() -> int:
+def _main() -> int:
     """Write the file."""
     path: Path = data_dir() / "examples" / "grunfeld.yml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text(), "utf-8")
+    path.write_text(_text(), "utf-8")
     print(f"wrote {path}")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(_main())

@@ -1,8 +1,8 @@
-r"""Which formula can have printed Table 4: a search for each reading of what is not said.
+r"""Which formula can have printed Table 4: a search for each convention of what is not said.
 
 The table prints z beside "city fixed effects: yes" and does not say how the standard
-errors were computed.  For each reading the search asks for a panel that meets every
-cell of Tables 2 and 4 *under that reading*.  A panel found proves that the reading can
+errors were computed.  For each convention the search asks for a panel that meets every
+cell of Tables 2 and 4 *under that convention*.  A panel found proves that the convention can
 have printed the table.  None found proves nothing by itself: there the verdict is
 *undecided*, with the best deviation from how many starts, unless the audit has a proof.
 """
@@ -23,8 +23,8 @@ from printproof.witness import Array, Design, Problem, spread
 from study import published
 from study.panel import load_witness
 from study.replication import CONTROLS, PAPER, TREATMENT, cell
-from study.witness import study
-from study.witness.layout import layout
+from study.witness import _problem
+from study.witness._sample import Sample
 
 #: Smallest and largest ratio of the variance of city effects to that of the noise that a
 #: search under random effects draws for a column.
@@ -39,7 +39,7 @@ FIXED = (
 
 
 @dataclass(frozen=True)
-class Reading:
+class Convention:
     """An unstated choice behind the printed statistics.
 
     Attributes
@@ -63,9 +63,9 @@ class Reading:
     ratios: tuple[float, ...] | None = None
 
 
-def readings() -> list[Reading]:
-    """Return the readings that are searched."""
-    rows = layout().on
+def conventions() -> list[Convention]:
+    """Return the conventions that are searched."""
+    rows = Sample.printed().on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
     n, clusters = len(rows), len(set(cities))
     base = Design.two_way(cities, years)
@@ -73,39 +73,39 @@ def readings() -> list[Reading]:
     df = n - k - base.effects.shape[1]
     nested = n - k - (len(set(years)) - 1)  # city effects are nested in clusters: not counted
     found = [
-        Reading("clustered, n/(n-k)", "linearmodels' default, effects counted", "clustered"),
-        Reading(
+        Convention("clustered, n/(n-k)", "linearmodels' default, effects counted", "clustered"),
+        Convention(
             "clustered, Stata",
             "G/(G-1) (n-1)/(n-k), effects nested in clusters not counted",
             "clustered",
             clusters / (clusters - 1) * (n - 1) / nested * df / n,
         ),
-        Reading("clustered, no factor", "the sandwich alone", "clustered", df / n),
-        Reading("classical", "homoskedastic, degrees of freedom n-k", "classical"),
-        Reading("HC1", "robust, n/(n-k)", "robust"),
-        Reading("HC3", "robust, residuals over one less leverage", "jackknife"),
+        Convention("clustered, no factor", "the sandwich alone", "clustered", df / n),
+        Convention("classical", "homoskedastic, degrees of freedom n-k", "classical"),
+        Convention("HC1", "robust, n/(n-k)", "robust"),
+        Convention("HC3", "robust, residuals over one less leverage", "jackknife"),
     ]
     common = random_effects(cities, years, 10.0)
     found += [
-        Reading(
+        Convention(
             "random effects, one ratio",
             "GLS with year dummies, the same ratio of variances in all columns",
             "classical",
             design=common,
         ),
-        Reading(
+        Convention(
             "random effects, own ratios",
             "GLS with year dummies, each column with a ratio of its own",
             "classical",
             ratios=RATIOS,
         ),
-        Reading(
+        Convention(
             "maximum likelihood, one ratio",
             "as random effects, residual variance divided by n",
             "likelihood",
             design=common,
         ),
-        Reading(
+        Convention(
             "maximum likelihood, own ratios",
             "as random effects, each column with a ratio of its own",
             "likelihood",
@@ -113,7 +113,7 @@ def readings() -> list[Reading]:
         ),
     ]
     found.append(
-        Reading(
+        Convention(
             "weighted, one vector",
             "each city weighted by the inverse of its own residual spread, alike in all columns",
             "classical",
@@ -122,7 +122,7 @@ def readings() -> list[Reading]:
         )
     )
     found.append(
-        Reading(
+        Convention(
             "matching weights",
             "rows weighted as caliper matching weights them in the witness",
             "clustered",
@@ -192,7 +192,7 @@ def _matching_weights() -> Array:
     from study import replication
 
     frame = _shipped()
-    found = replication.matches(frame, replication.score(frame))["caliper"]
+    found = replication.MATCHING.matches(frame, replication.score(frame))["caliper"]
     labels = frame.index[frame["matched"] == 1]
     weights = found.sample_weights.reindex(labels).fillna(0.0).to_numpy()
     # a row without a match hardly counts
@@ -202,11 +202,11 @@ def _matching_weights() -> Array:
 
 @dataclass(frozen=True)
 class Searched:
-    """What a search under a reading found.
+    """What a search under a convention found.
 
     Attributes
     ----------
-    reading : Reading
+    convention : Convention
     starts : int
         Starts tried.
     met : bool
@@ -217,47 +217,51 @@ class Searched:
         The cell that deviates most in it.
     """
 
-    reading: Reading
+    convention: Convention
     starts: int
     met: bool
     worst: float
     where: str
 
 
-def search(reading: Reading, *, starts: int = 6, seed: int = 0, steps: int = 1500) -> Searched:
-    """Look for a panel that meets Tables 2 and 4 under a reading.
+def search(
+    convention: Convention, *, starts: int = 6, seed: int = 0, steps: int = 1500
+) -> Searched:
+    """Look for a panel that meets Tables 2 and 4 under a convention.
 
     The first start is the shipped witness, the second near it, the others anywhere: city
     levels, a trend and the printed effect.
     """
-    plan, values = layout(), study.values(_shipped())
+    plan, values = Sample.printed(), _problem.values(_shipped())
     best = None
     for attempt in range(starts):
         rng = np.random.default_rng([seed, attempt])
-        problem = _problem(reading, rng)
+        problem = _under(convention, rng)
         if attempt == 0:
             start = values
         elif attempt == 1:
             start = problem.near(values, rng, 0.3)
         else:
-            start = study.start(problem, plan, rng)
+            start = _problem.start(problem, plan, rng)
         found = problem.find(rng, start=start, max_iterations=steps)
         if best is None or found.worst < best.worst:
             best = found
         if found.feasible:
-            return Searched(reading, attempt + 1, True, found.worst, found.where)
+            return Searched(convention, attempt + 1, True, found.worst, found.where)
     if best is None:
         raise ValueError(f"{starts} starts: at least one is needed")
-    return Searched(reading, starts, False, best.worst, best.where)
+    return Searched(convention, starts, False, best.worst, best.where)
 
 
-def _problem(reading: Reading, rng: np.random.Generator) -> Problem:
-    problem = study.problem(errors=reading.errors, factor=reading.factor, design=reading.design)
-    if reading.ratios is None:
+def _under(convention: Convention, rng: np.random.Generator) -> Problem:
+    problem = _problem.problem(
+        errors=convention.errors, factor=convention.factor, design=convention.design
+    )
+    if convention.ratios is None:
         return problem
-    rows = layout().on
+    rows = Sample.printed().on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
-    low, high = np.log(reading.ratios)
+    low, high = np.log(convention.ratios)
     models = tuple(
         replace(m, design=random_effects(cities, years, float(np.exp(rng.uniform(low, high)))))
         for m in problem.models
@@ -265,13 +269,13 @@ def _problem(reading: Reading, rng: np.random.Generator) -> Problem:
     return replace(problem, models=models)
 
 
-def excluded(reading: str, record: Record | None = None) -> bool:
-    """Say whether the identity of nested columns rules a reading of one transformation out.
+def excluded(convention: str, record: Record | None = None) -> bool:
+    """Say whether the identity of nested columns rules a convention of one transformation out.
 
     The identity is tried with every count of residual degrees of freedom that absorbed
     effects could leave, and with none deducted at all.
     """
-    if reading not in FIXED:
+    if convention not in FIXED:
         return False
     record = published.load(PAPER) if record is None else record
     n, slopes = int(record.get(cell("table4", "N", "(2)", "value")).value), 3
@@ -280,17 +284,19 @@ def excluded(reading: str, record: Record | None = None) -> bool:
         for row, column in ((TREATMENT, "(1)"), (TREATMENT, "(2)"), (CONTROLS[1], "(2)"))
     ]
     short, long, entering = places
-    freedoms = [n] if reading.startswith("maximum") else range(n - 40 - slopes, n + 1)
+    freedoms = [n] if convention.startswith("maximum") else range(n - 40 - slopes, n + 1)
     return not any(classical_step(short, long, entering, df).possible(record) for df in freedoms)
 
 
-def _job(reading: Reading, starts: int, steps: int) -> tuple[str, str, int, bool, float, str, str]:
-    found = search(reading, starts=starts, steps=steps)
-    proved = excluded(reading.name)
+def _job(
+    convention: Convention, starts: int, steps: int
+) -> tuple[str, str, int, bool, float, str, str]:
+    found = search(convention, starts=starts, steps=steps)
+    proved = excluded(convention.name)
     verdict = "possible" if found.met else "impossible" if proved else "undecided"
     return (
-        reading.name,
-        reading.about,
+        convention.name,
+        convention.about,
         found.starts,
         found.met,
         found.worst,
@@ -310,14 +316,14 @@ def run(
     workers: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Search under every reading and write what was found.
+    """Search under every convention and write what was found.
 
     Returns
     -------
     pandas.DataFrame
-        ``reading``, ``about``, ``starts``, ``met``, ``worst``, ``where``, ``verdict``.
+        ``reading`` (its name), ``about``, ``starts``, ``met``, ``worst``, ``where``, ``verdict``.
     """
-    jobs = [(reading, starts, steps) for reading in readings()]
+    jobs = [(convention, starts, steps) for convention in conventions()]
     rows = spread(_job, jobs, workers=workers, what="readings", progress=progress)
     frame = pd.DataFrame(rows, columns=_COLUMNS)
     if path is not None:

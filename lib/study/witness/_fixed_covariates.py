@@ -23,8 +23,9 @@ from printproof.printed import Record
 from printproof.witness import FittedPanel, Problem, Variable
 from study import published, register, replication
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, VARIABLES
-from study.witness import stages, study
-from study.witness.layout import YEARS, Layout
+from study.witness import _problem
+from study.witness import _stages as stages
+from study.witness._sample import YEARS, Sample
 
 #: Random starts tried before the anchors count as unreachable.
 _STARTS = 8
@@ -125,14 +126,14 @@ def contradictions(anchors: pd.DataFrame, record: Record | None = None) -> pd.Da
     return pd.DataFrame(wrong, columns=["cell", "printed", "anchors"])
 
 
-def plan(anchors: pd.DataFrame) -> Layout:
+def plan(anchors: pd.DataFrame) -> Sample:
     """Return the layout whose matched rows are the anchors' city-years."""
-    from study.witness.layout import layout
+    from study.witness._sample import Sample
 
-    rows = layout().rows.copy()
+    rows = Sample.printed().rows.copy()
     chosen = set(zip(anchors["city"], anchors["year"], strict=True))
     rows["matched"] = [int(p in chosen) for p in zip(rows["city"], rows["year"], strict=True)]
-    return Layout(rows)
+    return Sample(rows)
 
 
 def problem(anchors: pd.DataFrame) -> Problem:
@@ -150,7 +151,7 @@ def problem(anchors: pd.DataFrame) -> Problem:
             for row in wrong.itertuples()
         )
         raise EstimationError(f"the anchors contradict the print: {listed}")
-    base = study.problem(plan(anchors))
+    base = _problem.problem(plan(anchors))
     variables: list[Variable] = []
     for variable in base.variables:
         if variable.name in anchors:
@@ -199,11 +200,11 @@ def build(anchors: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def _outcome(wanted: Problem, layout: Layout, seed: int) -> FittedPanel:
+def _outcome(wanted: Problem, layout: Sample, seed: int) -> FittedPanel:
     best: FittedPanel | None = None
     for attempt in range(_STARTS):
         rng = np.random.default_rng([seed, attempt])
-        start = study.start(wanted, layout, rng)
+        start = _problem.start(wanted, layout, rng)
         found = wanted.find(rng, start=start, max_iterations=1500, patience=150)
         if found.feasible:
             return found

@@ -11,15 +11,15 @@ from printproof.printed import Record
 from printproof.witness import Design, Model, Problem, Target, Values, Variable
 from study import published
 from study.replication import CONTROLS, OUTCOME, PAPER, TREATMENT, cell
-from study.witness import stages
-from study.witness.layout import OFFICIAL, Layout, layout, official_bounds
+from study.witness import _stages as stages
+from study.witness._sample import OFFICIAL, Sample, official_bounds
 
 #: The year before the zone of most treated rows: left out of the event study.
 _REFERENCE = 2018
 
 
 def problem(
-    plan: Layout | None = None,
+    plan: Sample | None = None,
     record: Record | None = None,
     *,
     errors: str = "clustered",
@@ -50,7 +50,7 @@ def problem(
         Its variables are the outcome, the controls, the treatment, ones, and dummies for
         the event years of the treated cities.
     """
-    plan = layout() if plan is None else plan
+    plan = Sample.printed() if plan is None else plan
     record = published.load(PAPER) if record is None else record
     rows = plan.on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
@@ -114,16 +114,16 @@ def _event_dummies(rows: pd.DataFrame) -> Iterable[Variable]:
     ]
 
 
-def values(frame: pd.DataFrame, plan: Layout | None = None) -> Values:
+def values(frame: pd.DataFrame, plan: Sample | None = None) -> Values:
     """Return a panel's matched rows as the values of the problem's variables."""
-    plan = layout() if plan is None else plan
+    plan = Sample.printed() if plan is None else plan
     matched = frame[frame["matched"] == 1].reset_index(drop=True)
     found = {n: matched[n].to_numpy(float) for n in (OUTCOME, TREATMENT, *CONTROLS)}
     found["one"] = np.ones(len(matched))
     return found | {v.name: v.lower for v in _event_dummies(plan.on)}
 
 
-def start(wanted: Problem, plan: Layout, rng: np.random.Generator) -> Values:
+def start(wanted: Problem, plan: Sample, rng: np.random.Generator) -> Values:
     """Set out from city levels, a trend and the printed effect; given cells stay as they are."""
     targets = stages._Targets(published.load(PAPER))
     first = wanted.start(rng)

@@ -5,7 +5,7 @@ Columns (2) to (5) are pooled least squares with year dummies and the classical 
 there; in column (1) it estimates one.  The stages:
 
 1. A parent that meets Tables 2 and 4 inside the official ranges, on
-   :func:`~study.witness.within_city.poorer_rows`.
+   :func:`~study.witness._within_city.poorer_rows`.
 2. The other 45 rows: Newton steps move all cells until the logit's common support is the 85
    rows.  The estimated ratio of variances is held as one more equation.
 3. Table 1, first in all cells with the pairs of the matching held, then in the outcome alone.
@@ -25,17 +25,11 @@ from ftz.errors import EstimationError
 from printproof.printed import Record
 from printproof.witness import Array, Block, Equation, Solution, Values, newton
 from study import published
-from study.replication import (
-    CONTROLS,
-    MEDIATOR,
-    OUTCOME,
-    PAPER,
-    TREATMENT,
-    match_each,
-)
-from study.witness import stages, within_city
-from study.witness.layout import Layout
-from study.witness.within_city import Grown
+from study.replication import CONTROLS, MATCHING, MEDIATOR, OUTCOME, PAPER, TREATMENT
+from study.witness import _stages as stages
+from study.witness import _within_city as within_city
+from study.witness._sample import Sample
+from study.witness._within_city import Grown
 
 READING = "one command"
 #: Where the parent's random numbers come from, and the start of the other rows.
@@ -82,7 +76,7 @@ class VarianceRatio:
         How many the column has.
     """
 
-    plan: Layout
+    plan: Sample
     controls: int
 
     @property
@@ -123,7 +117,7 @@ def _residual(x: Array, y: Array) -> tuple[tuple[Array, Array], int]:
     return (b, y - x @ b), int(np.linalg.matrix_rank(x))
 
 
-def _ratios(plan: Layout, ratio: float) -> Equations:
+def _ratios(plan: Sample, ratio: float) -> Equations:
     """Hold the ratio of column (1), and keep those of the later columns below zero."""
     asked = [VarianceRatio(plan, k) for k in range(1, len(CONTROLS) + 1)]
 
@@ -180,7 +174,7 @@ def _scaled(targets: stages._Targets, values: Values) -> Array:
 
 def contrasts(index: Array, treated: Array) -> dict[str, Array]:
     """Return, for each method of Table 1, the weights on outcomes whose sum is the effect."""
-    pairs = match_each(pd.Series(index), pd.Series(treated))
+    pairs = MATCHING.match_each(pd.Series(index), pd.Series(treated))
     return {method: stages._contrast(found).to_numpy() for method, found in pairs.items()}
 
 

@@ -14,7 +14,7 @@ from ftz.random_effects import random_effects
 from study import published, replication
 from study.panel import WITNESSES
 from study.paths import data_dir
-from study.witness.stages import DECIMALS, Witness
+from study.witness._stages import DECIMALS, Witness
 
 _TABLE1 = {
     "table1 standard errors and t": (
@@ -126,7 +126,7 @@ def check(frame: pd.DataFrame, reading: str = "two-way") -> pd.DataFrame:
     pandas.DataFrame
         As :func:`study.replication.compare`, with a column ``asked``.
     """
-    compared = replication.compare(replication.tables(frame, reading))
+    compared = replication.compare(replication._tables(frame, reading))
     return compared.assign(asked=asked(compared, reading))
 
 

@@ -166,7 +166,7 @@ def _correlations(matched: pd.DataFrame) -> dict[str, float]:
 
 def _matching(frame: pd.DataFrame) -> dict[str, float]:
     fitted = replication.score(frame)
-    on = replication.support(frame, fitted)
+    on = replication.MATCHING.on_support(frame, fitted)
     found = {}
     for name, (method, options) in _MATCHINGS.items():
         chosen: dict[str, Any] = dict(options)
@@ -192,7 +192,7 @@ def smooth(problem: Problem, cities: np.ndarray, years: np.ndarray) -> list[Esti
     Parameters
     ----------
     problem : Problem
-        From ``study.witness.study.problem``: it holds the event dummies.
+        From ``study.witness.problem``: it holds the event dummies.
     cities, years : ndarray
         Of the matched rows.
     """

@@ -1,8 +1,8 @@
 """Statements about printed numbers, and checks that decide them.
 
-A :class:`Statement` says what two expressions must obey.  A :class:`Branch` is a
-reading under which several statements must hold together.  A :class:`Check` lays all
-readings of one rule side by side: *impossible* if each has a statement that no numbers
+A :class:`Constraint` says what two expressions must obey.  A :class:`Case` is a
+reading under which several constraints must hold together.  A :class:`Check` lays all
+readings of one rule side by side: *impossible* if each has a constraint that no numbers
 inside the rounding intervals can obey.
 """
 
@@ -27,7 +27,7 @@ Relation = Literal["equals", "at most", "less than", "is whole"]
 
 
 @dataclass(frozen=True)
-class Statement:
+class Constraint:
     """What the numbers behind the print must obey.
 
     Attributes
@@ -37,7 +37,7 @@ class Statement:
     right : Expr or None
         ``None`` for "is whole".
     says : str
-        The statement in words, for instance "t is effect over standard error".
+        The constraint in words, for instance "t is effect over standard error".
     """
 
     left: Expr
@@ -60,12 +60,12 @@ class Statement:
         return self.left.span(record), None if self.right is None else self.right.span(record)
 
     def possible(self, record: Record) -> bool:
-        """Say whether some numbers inside the intervals obey the statement."""
+        """Say whether some numbers inside the intervals obey the constraint."""
         left, right = self.spans(record)
         return related(left, self.relation, right)
 
     def miss(self, record: Record) -> Fraction:
-        """Return how far apart the two sides are: zero where the statement is possible."""
+        """Return how far apart the two sides are: zero where the constraint is possible."""
         left, right = self.spans(record)
         if related(left, self.relation, right):
             return Fraction(0)
@@ -128,22 +128,22 @@ def related(left: Span, relation: Relation, right: Span | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Branch:
-    """One reading: statements that must all hold if it is the right one.
+class Case:
+    """One reading: constraints that must all hold if it is the right one.
 
     Attributes
     ----------
     assume : str
         What the reading supposes; empty where there is only one.
-    statements : tuple of Statement
+    constraints : tuple of Constraint
     """
 
     assume: str
-    statements: tuple[Statement, ...]
+    constraints: tuple[Constraint, ...]
 
-    def failing(self, record: Record) -> Statement | None:
-        """Return the first statement that cannot hold, or ``None``."""
-        return next((s for s in self.statements if not s.possible(record)), None)
+    def failing(self, record: Record) -> Constraint | None:
+        """Return the first constraint that cannot hold, or ``None``."""
+        return next((s for s in self.constraints if not s.possible(record)), None)
 
 
 #: How much a verdict rests on, the least first.
@@ -184,7 +184,7 @@ class Check:
         *consistent*, *impossible* or *undecided*.
     reasoning : str
         The deciding arithmetic in one paragraph.
-    branches : tuple of Branch
+    cases : tuple of Case
         The readings; empty where nothing could be computed.
     title : str
         What was asked, in a few words.
@@ -200,7 +200,7 @@ class Check:
     cells: tuple[str, ...]
     verdict: str
     reasoning: str
-    branches: tuple[Branch, ...] = ()
+    cases: tuple[Case, ...] = ()
     title: str = ""
     premises: tuple[Premise, ...] = ()
     strength: str = "arithmetic"
@@ -216,7 +216,7 @@ def decide(
     paper: str,
     rule: str,
     title: str,
-    branches: Sequence[Branch],
+    cases: Sequence[Case],
     *,
     premises: Sequence[Premise] = (),
     uses: Sequence[str] = (),
@@ -236,12 +236,12 @@ def decide(
         With ``Digits``, what is declared about the digits counts;
         a plain record is taken as rounded.
     paper, rule, title : str
-    branches : sequence of Branch
+    cases : sequence of Case
         Readings that together cover every case.
     premises : sequence of Premise
-        What the statements rest on beside the digits.
+        What the constraints rest on beside the digits.
     uses : sequence of str
-        Cells whose numbers went into the statements as such: an n, say.
+        Cells whose numbers went into the constraints as such: an n, say.
     strength : str
         By default *arithmetic* if nothing but definitions is among the premises, else
         *convention*.
@@ -254,17 +254,17 @@ def decide(
     remark : str
         A sentence added to the reasoning.
     """
-    stated = cells_of(e.tree for b in branches for s in b.statements for e in s.sides)
+    stated = cells_of(e.tree for b in cases for s in b.constraints for e in s.sides)
     cells = tuple(dict.fromkeys((*uses, *stated)))
     try:
-        verdict, reasoning = _weigh(record, branches, all_agree)
+        verdict, reasoning = _weigh(record, cases, all_agree)
         rests = (*premises,)
         if isinstance(record, Digits):
             narrow = record.only(cells).with_rounding("nearest", undeclared_only=True)
-            rests += tuple(_of_digits(record, narrow, branches, cells, verdict))
+            rests += tuple(_of_digits(record, narrow, cases, cells, verdict))
             guessed = any(p.name == "rounding" and not p.declared for p in rests)
             if verdict == CONSISTENT and guessed:
-                verdict, reasoning = _weigh(narrow, branches, all_agree)
+                verdict, reasoning = _weigh(narrow, cases, all_agree)
     except RecordError as error:  # a number printed as "about", or a divisor around zero
         return Check(paper, rule, cells, UNDECIDED, f"{title}: {error}.", (), title)
     missing = [p for p in rests if not p.declared]
@@ -278,7 +278,7 @@ def decide(
         reasoning += f". This rests on what is not declared; {lines} would decide it"
     text = " ".join(part for part in (_sentence(reasoning), remark) if part)
     strength = strength or ("arithmetic" if known else "convention")
-    return Check(paper, rule, cells, verdict, text, tuple(branches), title, rests, strength)
+    return Check(paper, rule, cells, verdict, text, tuple(cases), title, rests, strength)
 
 
 def _lines(premises: Iterable[Premise]) -> list[str]:
@@ -286,13 +286,13 @@ def _lines(premises: Iterable[Premise]) -> list[str]:
     return list(dict.fromkeys(f"`{p.remedy}`" for p in premises if not p.declared))
 
 
-def _weigh(record: Record, branches: Sequence[Branch], all_agree: bool) -> tuple[str, str]:
-    """Return the verdict of the statements alone, and the arithmetic behind it."""
-    failing = _failing(record, branches, to_the_end=all_agree)
-    possible = [b for b, f in zip(branches, failing, strict=False) if f is None]
+def _weigh(record: Record, cases: Sequence[Case], all_agree: bool) -> tuple[str, str]:
+    """Return the verdict of the constraints alone, and the arithmetic behind it."""
+    failing = _failing(record, cases, to_the_end=all_agree)
+    possible = [b for b, f in zip(cases, failing, strict=False) if f is None]
     if not possible:
-        return IMPOSSIBLE, _impossible(record, branches, failing)
-    if all_agree and len(possible) < len(branches):
+        return IMPOSSIBLE, _impossible(record, cases, failing)
+    if all_agree and len(possible) < len(cases):
         against = next(f for f in failing if f is not None)
         names = " or ".join(b.assume for b in possible)
         return UNDECIDED, f"possible with {names}; otherwise {against.reasoning(record)}"
@@ -300,11 +300,11 @@ def _weigh(record: Record, branches: Sequence[Branch], all_agree: bool) -> tuple
 
 
 def _of_digits(
-    record: Digits, narrow: Digits, branches: Sequence[Branch], cells: Sequence[str], verdict: str
+    record: Digits, narrow: Digits, cases: Sequence[Case], cells: Sequence[str], verdict: str
 ) -> Iterator[Premise]:
     """Yield what an *impossible* rests on about the digits: exact counts, and rounding.
 
-    Rounding is none where the statements fail under truncation as well.  Where they hold
+    Rounding is none where the constraints fail under truncation as well.  Where they hold
     as widely read and fail if rounded, rounding is a premise that is not declared.
     """
     names = dict.fromkeys(_label(record, c) for c in cells if c in record.inferred)
@@ -314,9 +314,9 @@ def _of_digits(
     rounding = Premise("rounding", "unknown" not in modes, "rounding: nearest")
     if verdict == IMPOSSIBLE:
         wide = record.only(cells).with_rounding("unknown")
-        if modes - {"unknown"} and not all(b.failing(wide) for b in branches):
+        if modes - {"unknown"} and not all(b.failing(wide) for b in cases):
             yield rounding
-    elif verdict == CONSISTENT and "unknown" in modes and all(b.failing(narrow) for b in branches):
+    elif verdict == CONSISTENT and "unknown" in modes and all(b.failing(narrow) for b in cases):
         yield rounding
 
 
@@ -326,33 +326,29 @@ def _label(record: Record, identifier: str) -> str:
     return p.row if p.column == "value" or p.row in SIZES else p.column
 
 
-def _failing(
-    record: Record, branches: Sequence[Branch], *, to_the_end: bool
-) -> list[Statement | None]:
-    """Return each reading's failing statement; stop at the first possible one if allowed."""
-    found: list[Statement | None] = []
-    for branch in branches:
-        found.append(branch.failing(record))
+def _failing(record: Record, cases: Sequence[Case], *, to_the_end: bool) -> list[Constraint | None]:
+    """Return each reading's failing constraint; stop at the first possible one if allowed."""
+    found: list[Constraint | None] = []
+    for case in cases:
+        found.append(case.failing(record))
         if found[-1] is None and not to_the_end:
             break
     return found
 
 
-def _impossible(
-    record: Record, branches: Sequence[Branch], failing: Sequence[Statement | None]
-) -> str:
+def _impossible(record: Record, cases: Sequence[Case], failing: Sequence[Constraint | None]) -> str:
     """Word the narrowest miss, which is the hardest case."""
-    pairs = [(f.miss(record), b, f) for b, f in zip(branches, failing, strict=True) if f]
-    _, branch, statement = min(pairs, key=lambda pair: pair[0])
-    text = statement.reasoning(record)
-    if len(branches) == 1:
+    pairs = [(f.miss(record), b, f) for b, f in zip(cases, failing, strict=True) if f]
+    _, case, constraint = min(pairs, key=lambda pair: pair[0])
+    text = constraint.reasoning(record)
+    if len(cases) == 1:
         return text
-    return f"in each of {len(branches)} cases; nearest with {branch.assume}: {text}"
+    return f"in each of {len(cases)} cases; nearest with {case.assume}: {text}"
 
 
-def _consistent(record: Record, branch: Branch) -> str:
-    text = "; ".join(s.reasoning(record) for s in branch.statements)
-    return f"with {branch.assume}: {text}" if branch.assume else text
+def _consistent(record: Record, case: Case) -> str:
+    text = "; ".join(s.reasoning(record) for s in case.constraints)
+    return f"with {case.assume}: {text}" if case.assume else text
 
 
 def _sentence(text: str) -> str:

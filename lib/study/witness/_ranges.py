@@ -19,8 +19,8 @@ import pandas as pd
 from ftz.errors import EstimationError
 from printproof.witness import Estimand, FittedPanel, Problem, Range, spread
 from study.panel import load_witness
-from study.witness import quantities, study
-from study.witness.layout import layout
+from study.witness import _estimands, _problem
+from study.witness._sample import Sample
 
 #: Steps towards each bound.
 _STEPS = 200
@@ -34,7 +34,7 @@ def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list
     EstimationError
         If the witness itself does not meet the problem.
     """
-    values = study.values(frame)
+    values = _problem.values(frame)
     first = problem.find(np.random.default_rng(seed), start=values)
     if not first.feasible:
         raise EstimationError(
@@ -53,9 +53,9 @@ def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list
 
 def _declared() -> tuple[Problem, list[Estimand]]:
     """Return Tables 2 and 4 on the shipped sample, and the smooth quantities there."""
-    problem, rows = study.problem(), layout().on
+    problem, rows = _problem.problem(), Sample.printed().on
     cities, years = rows["city"].to_numpy(), rows["year"].to_numpy()
-    return problem, quantities.smooth(problem, cities, years)
+    return problem, _estimands.smooth(problem, cities, years)
 
 
 @cache

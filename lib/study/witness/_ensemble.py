@@ -24,9 +24,9 @@ from ftz.errors import EstimationError
 from printproof.witness import Values, newton, spread
 from study import published
 from study.replication import CONTROLS, OUTCOME, PAPER
-from study.witness import stages as build
-from study.witness.files import check, panel_bytes
-from study.witness.layout import Layout, random_layout
+from study.witness import _stages as build
+from study.witness._files import check, panel_bytes
+from study.witness._sample import Sample, random_sample
 
 #: Attempts from new random numbers before a member is given up.
 _ATTEMPTS = 60
@@ -56,7 +56,7 @@ def member(seed: int, number: int) -> pd.DataFrame:
 
 
 def _try(targets: build._Targets, rng: np.random.Generator) -> pd.DataFrame | None:
-    plan = random_layout(rng)
+    plan = random_sample(rng)
     found = newton(
         build._covariate_blocks(targets, plan, rng, _DISPERSION),
         build._covariate_equations(targets, plan),
@@ -89,7 +89,7 @@ def _rounded(values: Values) -> tuple[Values, Values]:
 
 def _outcome(
     targets: build._Targets,
-    plan: Layout,
+    plan: Sample,
     values: Values,
     rng: np.random.Generator,
 ) -> np.ndarray | None:
@@ -116,7 +116,7 @@ def meets(frame: pd.DataFrame) -> bool:
 
 
 def _member_job(folder: Path, seed: int, number: int) -> int:
-    from study.witness.quantities import of_panel
+    from study.witness._estimands import of_panel
 
     frame = member(seed, number)
     line = {"member": number, **of_panel(frame)}
@@ -236,7 +236,7 @@ def _flags(path: Path) -> str:
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
-    from study.witness.quantities import GROUPS
+    from study.witness._estimands import GROUPS
 
     groups = list(GROUPS)
     rest = [n for n in names if n != "member"]

@@ -55,7 +55,7 @@ OFF_SUPPORT_BOUNDS = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class Sample:
     """The 130 rows of the witness, in the order of the file.
 
     Attributes
@@ -85,6 +85,20 @@ class Layout:
         """The other rows, renumbered."""
         return self.rows[self.rows["matched"] == 0].reset_index(drop=True)
 
+    @classmethod
+    def printed(cls) -> Sample:
+        """Return the study's rows with the paper's treatment coding and our sample."""
+        frame = pd.DataFrame(
+            [(city, year) for city in register.study_cities() for year in YEARS],
+            columns=["city", "year"],
+        )
+        frame["FTZ"] = np.asarray(register.treatment(frame), dtype=int)
+        frame["matched"] = [
+            int(row in admitted() and row not in LEFT_OUT)
+            for row in zip(frame["city"], frame["year"], strict=True)
+        ]
+        return cls(frame)
+
 
 @cache
 def admitted() -> frozenset[Row]:
@@ -94,24 +108,10 @@ def admitted() -> frozenset[Row]:
     return frozenset(zip(rows["city"], rows["year"].astype(int), strict=True))
 
 
-def layout() -> Layout:
-    """Return the study's rows with the paper's treatment coding and our sample."""
-    frame = pd.DataFrame(
-        [(city, year) for city in register.study_cities() for year in YEARS],
-        columns=["city", "year"],
-    )
-    frame["FTZ"] = np.asarray(register.treatment(frame), dtype=int)
-    frame["matched"] = [
-        int(row in admitted() and row not in LEFT_OUT)
-        for row in zip(frame["city"], frame["year"], strict=True)
-    ]
-    return Layout(frame)
-
-
 _MATCHED, _TREATED_MATCHED = 85, 11
 
 
-def heaviest(base: Layout, rows: pd.DataFrame, weight: NDArray[np.float64]) -> Layout:
+def heaviest(base: Sample, rows: pd.DataFrame, weight: NDArray[np.float64]) -> Sample:
     """Return the layout of the heaviest of some rows: eleven treated, seventy-four others."""
     order = rows.iloc[np.argsort(-weight)]
     treated = order["FTZ"] == 1
@@ -120,13 +120,13 @@ def heaviest(base: Layout, rows: pd.DataFrame, weight: NDArray[np.float64]) -> L
     return replace(base, rows=base.rows.assign(matched=kept.astype(int)))
 
 
-def random_layout(rng: np.random.Generator) -> Layout:
+def random_sample(rng: np.random.Generator) -> Sample:
     """Draw another sample that the printed ranges admit, and other ends of the support.
 
     Eleven treated rows and seventy-four controls are drawn from :func:`admitted`; which
     control is the most like a zone city, and which treated row the least, is drawn too.
     """
-    base = layout()
+    base = Sample.printed()
     held = {row for ends in EXTREMES.values() for row in ends}
     place = list(zip(base.rows["city"], base.rows["year"], strict=True))
     weight = rng.random(len(place)) + [9.0 * (row in held) for row in place]
@@ -141,7 +141,7 @@ def random_layout(rng: np.random.Generator) -> Layout:
         _draw(list(chosen.loc[some, ["city", "year"]].itertuples(index=False, name=None)), rng)
         for some in ends
     )
-    return Layout(plan.rows, lowest, highest)
+    return Sample(plan.rows, lowest, highest)
 
 
 def _draw(rows: list[Row], rng: np.random.Generator) -> Row:

@@ -39,15 +39,12 @@ from study.replication import (
     TREATMENT,
     VARIABLES,
     cell,
-    matches,
     score,
-    support,
 )
-from study.witness.layout import (
+from study.witness._sample import (
     OFF_SUPPORT_BOUNDS,
     OFFICIAL,
-    Layout,
-    layout,
+    Sample,
     official_bounds,
     position,
 )
@@ -290,7 +287,7 @@ def _levels(rows: pd.DataFrame, variable: str, spread: float, rng: np.random.Gen
 
 
 def _covariate_blocks(
-    targets: _Targets, plan: Layout, rng: np.random.Generator, dispersion: float = 0.0
+    targets: _Targets, plan: Sample, rng: np.random.Generator, dispersion: float = 0.0
 ) -> dict[str, Block]:
     blocks = {}
     for variable in CONTROLS:
@@ -320,7 +317,7 @@ class _Logit:
     """The logit's first-order conditions and the order of rows on its index."""
 
     targets: _Targets
-    plan: Layout
+    plan: Sample
 
     def _standardised(self, values: Values, names: Iterable[str], n: int) -> Array:
         columns = [np.ones(n)]
@@ -398,7 +395,7 @@ class _Logit:
         return Equation(float(short) / _MARGIN_SCALE, gradient)
 
 
-def _covariate_equations(targets: _Targets, plan: Layout) -> Callable[[Values], Iterator[Equation]]:
+def _covariate_equations(targets: _Targets, plan: Sample) -> Callable[[Values], Iterator[Equation]]:
     """Return the equations of stage 1: Table 4, Table 2, the logit and its support."""
     treated = plan.on["FTZ"].to_numpy(float)
     design = Design.two_way(plan.on["city"].to_numpy(), plan.on["year"].to_numpy())
@@ -419,13 +416,13 @@ def _covariate_equations(targets: _Targets, plan: Layout) -> Callable[[Values], 
 def _matching_rows(frame: pd.DataFrame) -> dict[str, Array]:
     """Return, for each method of Table 1, the weights whose product with the outcome is the ATT."""
     fitted = score(frame)
-    on = support(frame, fitted)
+    on = MATCHING.on_support(frame, fitted)
     if list(on.astype(int)) != list(frame["matched"]):
         raise EstimationError("the logit's common support is not the set of matched rows")
     labels = frame.index[frame["matched"] == 1]
     return {
         method: _contrast(found).reindex(labels).to_numpy()
-        for method, found in matches(frame, fitted, MATCHING).items()
+        for method, found in MATCHING.matches(frame, fitted).items()
     }
 
 
@@ -465,7 +462,7 @@ def _event_equations(
 
 def _outcome(
     targets: _Targets,
-    plan: Layout,
+    plan: Sample,
     values: Values,
     frame: pd.DataFrame,
     *,
@@ -539,7 +536,7 @@ def _single(
 
 def _sub_index(
     targets: _Targets,
-    plan: Layout,
+    plan: Sample,
     column: str,
     values: Values,
     rng: np.random.Generator,
@@ -566,7 +563,7 @@ def _sub_index(
 
 def _linkage(
     targets: _Targets,
-    plan: Layout,
+    plan: Sample,
     values: Values,
     rng: np.random.Generator,
     patience: int | None = None,
@@ -606,7 +603,7 @@ def _linkage(
 
 def _others(
     targets: _Targets,
-    plan: Layout,
+    plan: Sample,
     values: Values,
     rng: np.random.Generator,
     linkage: Callable[[], Solution],
@@ -629,7 +626,7 @@ def _others(
 
 
 def _off_support_outcomes(
-    targets: _Targets, plan: Layout, rng: np.random.Generator
+    targets: _Targets, plan: Sample, rng: np.random.Generator
 ) -> dict[str, Array]:
     outcomes = {}
     for variable in (OUTCOME, MEDIATOR, *SUB_INDICES.values()):
@@ -650,7 +647,7 @@ def _require(solution: Solution, stage: str) -> None:
         )
 
 
-def _assemble(plan: Layout, on: Values, off: Values) -> pd.DataFrame:
+def _assemble(plan: Sample, on: Values, off: Values) -> pd.DataFrame:
     frame = plan.rows[["city", "year", "matched", TREATMENT]].copy()
     for variable in VARIABLES:
         if variable in on:
@@ -673,7 +670,7 @@ def build(seed: int = SEED) -> Witness:
     EstimationError
         If a stage does not converge from this seed, naming the stage and how far off.
     """
-    targets, plan = _Targets(published.load(PAPER)), layout()
+    targets, plan = _Targets(published.load(PAPER)), Sample.printed()
     blocks = _covariate_blocks(targets, plan, np.random.default_rng(seed))
     rng = np.random.default_rng([seed, 1])
 
