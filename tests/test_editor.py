@@ -16,7 +16,7 @@ from bookworks.book import Book
 from conftest import ROOT
 from ftz import did
 from study import cli
-from userpanel import template
+from userpanel import _template as template
 
 
 def _write(path: Path, text: str) -> Path:

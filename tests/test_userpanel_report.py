@@ -17,7 +17,7 @@ from ftz.errors import EstimationError
 from ftz.figures import did as did_figures
 from helpers import SPEC
 from study import cli
-from userpanel import estimates
+from userpanel import _estimates as estimates
 from userpanel import report as reports
 from userpanel._how import ENTERS, HOW, WITH_ERRORS, caution, outside
 from userpanel._periods import described, frequency

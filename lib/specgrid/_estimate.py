@@ -24,7 +24,7 @@ from specgrid._samples import COHORT, REFUSALS, TREATMENT, Sample, matches_of, s
 from specgrid._samples import with_indices as _with_indices
 
 if TYPE_CHECKING:
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ def estimate(study: UserPanel, specification: Specification) -> Row:
 
     Parameters
     ----------
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     specification : Specification
 
     Returns
@@ -83,7 +83,7 @@ def evaluate(study: UserPanel, specifications: Iterable[Specification]) -> pd.Da
 
     Parameters
     ----------
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     specifications : iterable of Specification
         For instance a :class:`specgrid.Grid`.
 
@@ -390,7 +390,7 @@ def estimate_many(
 
     Parameters
     ----------
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     specifications : sequence of Specification
         ``twfe`` with clustered errors (CR1), without matching, which would have to match again
         for each treatment.

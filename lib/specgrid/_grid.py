@@ -23,7 +23,7 @@ from ftz.errors import FtzError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 #: Estimators of staggered adoption, by the name of their function in :mod:`ftz.did`.
 STAGGERED = (
@@ -274,7 +274,7 @@ def grid(study: UserPanel, choices: Mapping[str, Any] | str | Path | None = None
 
     Parameters
     ----------
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     choices : mapping or path, optional
         Levels by choice, or a YAML file of them; the study's own grid if not given.  A
         mapping of choices is a block: the product of its levels, where choices that are not

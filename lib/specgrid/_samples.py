@@ -14,7 +14,7 @@ from specgrid._grid import INDICES, Specification
 
 if TYPE_CHECKING:
     from ftz.matching import ScoreResult
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 #: Names under which a sample holds what a specification codes anew.
 TREATMENT, COHORT = "treatment (coded)", "cohort (coded)"

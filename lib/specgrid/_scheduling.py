@@ -23,7 +23,7 @@ from specgrid._grid import STAGGERED, Grid, Specification
 if TYPE_CHECKING:
     import pandas as pd
 
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 Batch = tuple[Specification, ...]
 #: How long a scheduler has to answer, in seconds, and to show a first worker.
@@ -49,7 +49,7 @@ def run(
 
     Parameters
     ----------
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     grid : Grid
     out : path
         A folder of its own.  Rows that it holds already are not computed again, so that a

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 FORMAT = 1
 TABLE = "results.parquet"
@@ -142,7 +142,7 @@ class Store:
     Parameters
     ----------
     folder : path
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     """
 
     def __init__(self, folder: str | Path, study: UserPanel) -> None:

@@ -34,7 +34,7 @@ from specgrid._estimate import estimate_many, is_reassignable
 
 if TYPE_CHECKING:
     from specgrid._grid import Specification
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 Floats = npt.NDArray[np.float64]
 #: With no more distinct reassignments than this, all of them are estimated.
@@ -149,7 +149,7 @@ def joint_test(
 
     Parameters
     ----------
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     specifications : sequence of Specification
         Two-way fixed effects with clustered standard errors (CR1) on rows that do not
         depend on who is treated: ``matching`` is ``none``.  :func:`eligible` picks them

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from specgrid import Grid
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from printproof.errors import RecordError
 from study._rows import one_of, read_rows, refuse
 
 if TYPE_CHECKING:
-    from userpanel.panel import UserPanel
+    from userpanel import UserPanel
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {

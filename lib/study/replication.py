@@ -28,7 +28,7 @@ from ftz.results import CoefficientResult
 from printproof.printed import Record
 from study import published, register
 from study.panel import load_witness
-from userpanel.panel import UserPanel
+from userpanel import UserPanel
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {

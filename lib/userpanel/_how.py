@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ftz import inference
-from userpanel.panel import UserPanel
-from userpanel.spec import Choices
+from userpanel._panel import UserPanel
+from userpanel._spec import Choices
 
 #: Up to so many treated or untreated clusters, a report cautions against clustered errors.
 FEW_CLUSTERS = 9

@@ -1,7 +1,7 @@
 """Make the book of a reader's panel: the chapters of ``notebooks/own``, filled and built.
 
 A chapter says in the tags of its cells which sections of
-:data:`userpanel.sections.SECTIONS` a cell needs (``needs-staggered``) or stands in for
+:data:`userpanel.SECTIONS` a cell needs (``needs-staggered``) or stands in for
 (``lacks-staggered``).  :func:`assemble` keeps the cells that fit the study, puts the
 reason of a missing section where ``@@REASON:name@@`` stands and how a table is read where
 ``@@HOW:name@@`` stands, and writes a source tree
@@ -24,11 +24,11 @@ from typing import Any
 import yaml
 
 from ftz.errors import FtzError
+from userpanel._checking import check
 from userpanel._how import HOW, said
-from userpanel.checking import check
-from userpanel.panel import UserPanel
-from userpanel.sections import missing
-from userpanel.spec import PanelProblem, ProblemsError
+from userpanel._panel import UserPanel
+from userpanel._sections import missing
+from userpanel._spec import PanelProblem, ProblemsError
 
 #: The chapters in reading order; the first is the landing page.
 CHAPTERS = (
@@ -88,9 +88,9 @@ def fill(
     ----------
     chapter : str
         Text of a MyST notebook.
-    study : userpanel.panel.UserPanel
+    study : userpanel.UserPanel
     lacking : mapping
-        From :func:`userpanel.sections.missing`.
+        From :func:`userpanel.missing`.
     values : mapping
         Parameters to inject, by name.
 

@@ -31,9 +31,12 @@ from ftz.figures import inference as inference_figures
 from ftz.figures import matching as matching_figures
 from ftz.figures import style
 from ftz.results import CoefficientResult, stars
-from userpanel import estimates
+from userpanel import _estimates as estimates
 from userpanel import figures as own_figures
+from userpanel._checking import check
 from userpanel._how import HOW, said
+from userpanel._panel import UserPanel
+from userpanel._spec import PanelProblem, ProblemsError
 from userpanel._writing import (
     Exhibit,
     cell,
@@ -43,9 +46,6 @@ from userpanel._writing import (
     write_pdf,
     write_word,
 )
-from userpanel.checking import check
-from userpanel.panel import UserPanel
-from userpanel.spec import PanelProblem, ProblemsError
 
 _PACKAGES = ("ftz-monograph", "numpy", "pandas", "scipy", "diff-diff", "linearmodels")
 
@@ -411,7 +411,7 @@ def report(panel: str | Path, spec: str | Path, out: str | Path, *, progress: bo
     Parameters
     ----------
     panel, spec : path
-        As :func:`userpanel.checking.check` takes them.
+        As :func:`userpanel.check` takes them.
     out : path
         Folder of the report; one that holds an earlier report is replaced once the new one
         is complete, and nothing else is ever overwritten.

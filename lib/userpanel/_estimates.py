@@ -1,8 +1,8 @@
 """What the chapters estimate on a study, each in a few calls of the library.
 
-Every function takes a :class:`~userpanel.panel.UserPanel` and returns a result of the estimators'
+Every function takes a :class:`~userpanel.UserPanel` and returns a result of the estimators'
 rooms, or raises an :class:`~ftz.errors.EstimationError` that says why there is none:
-:mod:`userpanel.sections` turns that into the sentence that stands in the section's place.
+:mod:`userpanel` turns that into the sentence that stands in the section's place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ftz import did, inference, matching, size_and_power
 from ftz.errors import EstimationError
 from ftz.panel import Panel
 from ftz.results import CoefficientResult
-from userpanel.panel import UserPanel
+from userpanel._panel import UserPanel
 
 #: Estimators of the staggered comparison; synthetic DID needs a simulation of its own.
 STAGGERED = (

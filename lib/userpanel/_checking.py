@@ -20,10 +20,10 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.panel import moments
 from userpanel._how import caution
+from userpanel._panel import UserPanel
 from userpanel._periods import frequency, written
-from userpanel.panel import UserPanel
-from userpanel.reading import Sheet, read_sheet
-from userpanel.spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
+from userpanel._reading import Sheet, read_sheet
+from userpanel._spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"read_panel": {"panel": "own"}}
@@ -46,13 +46,13 @@ def check(panel: str | Path, spec: str | Path) -> tuple[list[PanelProblem], User
     panel : path
         CSV, Parquet, Excel or Stata file.
     spec : path
-        YAML file; see :data:`userpanel.spec.KEYS`.
+        YAML file; see :data:`userpanel.KEYS`.
 
     Returns
     -------
     problems : list of PanelProblem
         Fatal ones first; remarks have ``fatal=False``.
-    study : userpanel.panel.UserPanel or None
+    study : userpanel.UserPanel or None
         None if a problem is fatal.
     """
     problems: list[PanelProblem] = []

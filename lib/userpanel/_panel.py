@@ -14,7 +14,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.panel import Panel
 from ftz.random_effects import trap
-from userpanel.spec import Choices
+from userpanel._spec import Choices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

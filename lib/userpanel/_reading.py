@@ -1,7 +1,7 @@
 """Panels as files: CSV, Parquet, Excel and Stata, read into one kind of table.
 
 Every cell arrives as it stands in the file, as text or as a number; what it means is
-decided in :mod:`userpanel.checking`.  No format may run code: Excel formulas are read as
+decided in :mod:`userpanel`.  No format may run code: Excel formulas are read as
 the values that the spreadsheet program stored.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from userpanel.spec import PanelProblem, ProblemsError
+from userpanel._spec import PanelProblem, ProblemsError
 
 #: The header is row 1.
 _FIRST_ROW = 2

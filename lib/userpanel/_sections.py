@@ -14,8 +14,8 @@ from ftz import did, inference, mediation
 from ftz.errors import EstimationError, FtzError
 from ftz.inference import ENUMERATE_UP_TO
 from ftz.inference._assignments import counted
-from userpanel import estimates
-from userpanel.panel import UserPanel
+from userpanel import _estimates as estimates
+from userpanel._panel import UserPanel
 
 
 @dataclass(frozen=True)

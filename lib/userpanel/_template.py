@@ -14,8 +14,8 @@ import pandas as pd
 from ftz.errors import EstimationError
 from ftz.panel import moments
 from userpanel._periods import described
-from userpanel.reading import read_sheet
-from userpanel.spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
+from userpanel._reading import read_sheet
+from userpanel._spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"simulate": {"panel": "simulated"}}
