@@ -32,7 +32,7 @@ from ftz import did, kernel
 from ftz.did._events import assemble
 from ftz.did._honest import contains
 from ftz.errors import EstimationError
-from ftz.inference._assignments import adoption_starts, scheme_of
+from ftz.inference._assignments import adoption_starts, rank_p, scheme_of
 from ftz.inference._bootstrap import Scores, sign_vectors
 from ftz.inference._few_treated import StandIns
 from ftz.inference._projection import ProjectedPanel, prepare
@@ -292,9 +292,7 @@ def _student(kind: str) -> Callable[[PanelDesign, np.ndarray], PValues]:
 
 def _ranked(observed: np.ndarray, placebos: np.ndarray, exact: bool) -> PValues:
     count = (np.abs(placebos) >= np.abs(observed)[:, None] * (1 - 1e-10)).sum(axis=1)
-    n = placebos.shape[1]
-    pvalues: PValues = count / n if exact else (1 + count) / (1 + n)
-    return pvalues
+    return np.asarray(rank_p(count, placebos.shape[1], exact))
 
 
 def _placebo(name: str, studentised: bool) -> Callable[[PanelDesign, np.ndarray], PValues]:
@@ -335,11 +333,9 @@ def _bootstrap(impose_null: bool) -> Callable[[PanelDesign, np.ndarray], PValues
         residuals = within if impose_null else fit.residuals.T
         parts = map(shape.scores.parts, residuals)
         draws = np.array([np.abs(shape.scores.tstats(p, signs)) for p in parts])
-        count, n = (draws >= observed[:, None] * (1 - 1e-10)).sum(axis=1), len(signs)
         # A pair of mirrored vectors counts twice; without the null the observed one is extra.
-        whole = impose_null and _all_signs(shape)
-        pvalues: PValues = count / n if whole else (1 + 2 * count) / (1 + 2 * n)
-        return pvalues
+        count = 2 * (draws >= observed[:, None] * (1 - 1e-10)).sum(axis=1)
+        return np.asarray(rank_p(count, 2 * len(signs), impose_null and _all_signs(shape)))
 
     test.__doc__ = (
         f"Test by the wild cluster bootstrap, null {'imposed' if impose_null else 'free'}."

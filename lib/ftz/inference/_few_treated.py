@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, no_column
-from ftz.inference._assignments import adoption_starts
+from ftz.inference._assignments import adoption_starts, rank_p
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.panel import Panel, on_panel
@@ -101,7 +101,7 @@ class FewTreatedResult(EffectResult):
         """Return the two-sided p value of another effect."""
         gap = abs(self.estimate - effect)
         count = int(np.sum(np.abs(self.errors) >= gap * (1 - 1e-10)))
-        return (1 + count) / (1 + len(self.errors))
+        return float(rank_p(count, len(self.errors), exact=False))
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return the effects whose p value is at least ``1 - level``.
