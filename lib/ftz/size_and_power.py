@@ -365,7 +365,7 @@ def _conley_taber(shape: PanelDesign, within: np.ndarray) -> PValues:
         picks = np.indices((n_donors,) * n_treated).reshape(n_treated, -1)
     else:
         picks = rng.integers(n_donors, size=(n_treated, shape.draws))
-    errors = sum(swaps[:, g, picks[g]] for g in range(n_treated))
+    errors = np.asarray(sum(swaps[:, g, picks[g]] for g in range(n_treated)))
     return _ranked(shape.estimate(within), errors, exact=False)
 
 

@@ -215,7 +215,7 @@ def among(names: Sequence[str], raw: Sequence[Any]) -> dict[str, Any]:
 
 def among_siblings(tree: IndexTree, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the shares of all nodes; see :func:`among`."""
-    shares = {}
+    shares: dict[str, Any] = {}
     for parent in ("", *tree.nodes.index):
         below = tree.children(parent)
         shares |= among(below, [raw[child] for child in below])
