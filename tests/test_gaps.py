@@ -143,7 +143,7 @@ def _intervals() -> Figure:
     table = pd.DataFrame(
         {"estimate": [0.1, 0.2], "lower": [-np.inf, 0.1], "upper": [0.3, np.inf]}, ["CR1", "paths"]
     )
-    return did_figures.interval_plot(table, "Coefficient", mark=0.15)
+    return did_figures.interval_plot(table, "Coefficient", printed=(0.14, 0.16))
 
 
 def _honest() -> Figure:
@@ -187,11 +187,6 @@ def _caliper() -> Figure:
 def _overlap() -> Figure:
     on = matching.common_support(score().score, panel()["FTZ"])
     return matching_figures.overlap(score().score, panel()["FTZ"], on)
-
-
-def _matched_estimates() -> Figure:
-    table = pd.DataFrame({"estimate": [0.1, 0.2], "std_error": [0.1, 0.1]}, ["kernel", "strata"])
-    return matching_figures.estimates(table, (0.14, 0.15))
 
 
 def _errors() -> Figure:
@@ -382,7 +377,6 @@ FIGURES: dict[str, tuple[Callable[[], Figure], tuple[str, ...]]] = {
     "truth": (_truth, ("truth", "2 nearest")),
     "caliper": (_caliper, ("in sd", "printed effect")),
     "overlap": (_overlap, ("treated", "controls", "support")),
-    "matched estimates": (_matched_estimates, ("kernel", "strata", "printed")),
     "error ratios": (_errors, ("analytic", "cluster", "cities", "rows")),
     "Rosenbaum": (_rosenbaum, ("One-sided p value", "Hodges-Lehmann estimate", "upper bound")),
     "identity": (_gap, ("total", "direct + $ab$")),

@@ -26,7 +26,7 @@ from specgrid import figures as figures
 from specgrid import joint, shapley
 from study import published, replication, reproducing
 from study.replication import witness_study
-from userpanel import Study
+from userpanel import UserPanel
 
 STATIC = ROOT / "book" / "_static"
 
@@ -34,7 +34,7 @@ STATIC = ROOT / "book" / "_static"
 # ---------------------------------------------------------------- simulated studies
 
 
-def null_study(rng: np.random.Generator, second: float = 2019.0) -> Study:
+def null_study(rng: np.random.Generator, second: float = 2019.0) -> UserPanel:
     """Return a panel without any effect: three cities treated, errors that carry over."""
     cities, years = 9, 8
     noise = rng.normal(size=(3, cities, years))
@@ -45,7 +45,7 @@ def null_study(rng: np.random.Generator, second: float = 2019.0) -> Study:
     frame = frame.assign(city=[f"city {i:02d}" for i in city], year=2013 + year)
     frame["start"] = np.where(city < 2, 2017.0, np.where(city < 3, second, np.nan))
     frame["D"] = (frame["year"] >= frame["start"]).astype(int)
-    return Study(frame, "city", "year", "y", "D", "start", ("a", "b"), kind="simulated")
+    return UserPanel(frame, "city", "year", "y", "D", "start", ("a", "b"), kind="simulated")
 
 
 def basis(frame, controls):
@@ -71,7 +71,7 @@ def quick_engine(study, specifications, treatments):
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
+def study() -> UserPanel:
     return null_study(np.random.default_rng(3))
 
 

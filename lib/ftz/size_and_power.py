@@ -32,8 +32,9 @@ from ftz import did, kernel
 from ftz.did._events import assemble
 from ftz.did._honest import contains
 from ftz.errors import EstimationError
-from ftz.inference._assignments import adoption_starts, scheme_of
+from ftz.inference._assignments import adoption_starts, rank_p, scheme_of
 from ftz.inference._bootstrap import Scores, sign_vectors
+from ftz.inference._few_treated import StandIns
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.kernel import membership, residual
 from ftz.panel import Panel
@@ -291,9 +292,7 @@ def _student(kind: str) -> Callable[[PanelDesign, np.ndarray], PValues]:
 
 def _ranked(observed: np.ndarray, placebos: np.ndarray, exact: bool) -> PValues:
     count = (np.abs(placebos) >= np.abs(observed)[:, None] * (1 - 1e-10)).sum(axis=1)
-    n = placebos.shape[1]
-    pvalues: PValues = count / n if exact else (1 + count) / (1 + n)
-    return pvalues
+    return np.asarray(rank_p(count, placebos.shape[1], exact))
 
 
 def _placebo(name: str, studentised: bool) -> Callable[[PanelDesign, np.ndarray], PValues]:
@@ -334,11 +333,9 @@ def _bootstrap(impose_null: bool) -> Callable[[PanelDesign, np.ndarray], PValues
         residuals = within if impose_null else fit.residuals.T
         parts = map(shape.scores.parts, residuals)
         draws = np.array([np.abs(shape.scores.tstats(p, signs)) for p in parts])
-        count, n = (draws >= observed[:, None] * (1 - 1e-10)).sum(axis=1), len(signs)
         # A pair of mirrored vectors counts twice; without the null the observed one is extra.
-        whole = impose_null and _all_signs(shape)
-        pvalues: PValues = count / n if whole else (1 + 2 * count) / (1 + 2 * n)
-        return pvalues
+        count = 2 * (draws >= observed[:, None] * (1 - 1e-10)).sum(axis=1)
+        return np.asarray(rank_p(count, 2 * len(signs), impose_null and _all_signs(shape)))
 
     test.__doc__ = (
         f"Test by the wild cluster bootstrap, null {'imposed' if impose_null else 'free'}."
@@ -361,37 +358,15 @@ def _all_signs(shape: PanelDesign) -> bool:
 
 def _conley_taber(shape: PanelDesign, within: np.ndarray) -> PValues:
     """Test by the errors that untreated units would have put in the place of the treated."""
-    donors = _donor_map(shape)
-    n_treated, n_donors = donors.shape[1:]
-    swaps = np.einsum("rn,ngj->rgj", shape.fit(within).residuals.T, donors)
+    swaps = StandIns.of(shape.design, shape.starts).swaps(shape.fit(within).residuals.T)
+    n_treated, n_donors = swaps.shape[1:]
     rng = np.random.default_rng(shape.seed)
     if n_donors**n_treated <= shape.draws:
         picks = np.indices((n_donors,) * n_treated).reshape(n_treated, -1)
     else:
         picks = rng.integers(n_donors, size=(n_treated, shape.draws))
-    errors = sum(swaps[:, g, picks[g]] for g in range(n_treated))
+    errors = np.asarray(sum(swaps[:, g, picks[g]] for g in range(n_treated)))
     return _ranked(shape.estimate(within), errors, exact=False)
-
-
-def _donor_map(shape: PanelDesign) -> np.ndarray:
-    """Return the weights of a treated unit laid on a donor's rows, rows by treated by donors."""
-    design = shape.design
-    starts = shape.starts
-    treated = np.flatnonzero(np.isfinite(starts))
-    times, columns = np.unique(design.periods, return_inverse=True)
-    row = np.full((len(design.names), len(times)), -1)
-    row[design.units, columns] = np.arange(shape.n)
-    needed = (row[treated] >= 0).any(axis=0)
-    donors = np.flatnonzero(~np.isfinite(starts) & (row[:, needed] >= 0).all(axis=1))
-    if len(donors) < 2:
-        raise EstimationError("fewer than two untreated units can stand in for the treated")
-    weights = shape.x / (shape.x @ shape.x)
-    donor_weights = np.zeros((shape.n, len(treated), len(donors)))
-    for g, unit in enumerate(treated):
-        seen = row[unit] >= 0
-        for j, donor in enumerate(donors):
-            donor_weights[row[donor, seen], g, j] = weights[row[unit, seen]]
-    return donor_weights
 
 
 #: Tests of no effect, by name; a design and outcomes as :meth:`PanelDesign.within` leaves them,

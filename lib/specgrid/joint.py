@@ -28,7 +28,7 @@ import pandas as pd
 from scipy import special, stats
 
 from ftz.errors import EstimationError, one_of
-from ftz.inference._assignments import count_assignments, enumerate_assignments
+from ftz.inference._assignments import count_assignments, enumerate_assignments, rank_p
 from ftz.results import Result, checked_level
 from specgrid._estimate import estimate_many, is_reassignable
 
@@ -101,14 +101,13 @@ class JointTest(Result):
     def pvalues(self) -> pd.Series:
         """P value of each statistic; two-sided for median and Stouffer, upper for the share."""
         as_large = (self.null.abs() >= self.observed.abs() * (1 - _SLACK)).sum()
-        n = len(self.null)
-        ranked = as_large / n if self.exact else (1 + as_large) / (1 + n)
+        ranked: pd.Series = rank_p(as_large, len(self.null), self.exact)
         return ranked.rename("p_value")
 
     @property
     def smallest_p(self) -> float:
         """The smallest p value that this many reassignments can give."""
-        return 1 / len(self.null) if self.exact else 1 / (1 + len(self.null))
+        return float(rank_p(int(self.exact), len(self.null), self.exact))
 
     @property
     def summary(self) -> pd.DataFrame:

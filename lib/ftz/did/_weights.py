@@ -239,21 +239,16 @@ def _comparisons(
             middle = after & ~late
             share_k, share_j = treated_share, late.mean()
             product = shares[k] * shares[j]
-            rows.append(
-                (
-                    EARLIER_LATER,
-                    k,
-                    j,
-                    product * (share_k - share_j) * (1 - share_k),
-                    change(k, middle, before) - change(j, middle, before),
-                )
-            )
+            early_weight = product * (share_k - share_j) * (1 - share_k)
+            late_weight = product * share_j * (share_k - share_j)
+            early = change(k, middle, before) - change(j, middle, before)
+            rows.append((EARLIER_LATER, k, j, early_weight, early))
             rows.append(
                 (
                     LATER_EARLIER,
                     j,
                     k,
-                    product * share_j * (share_k - share_j),
+                    late_weight,
                     change(j, late, middle) - change(k, late, middle),
                 )
             )

@@ -146,7 +146,7 @@ def adoption_grid(frame: pd.DataFrame, unit: str = "city", time: str = "year") -
 
 
 def interval_plot(
-    table: pd.DataFrame, xlabel: str, zero: bool = True, mark: float | None = None
+    table: pd.DataFrame, xlabel: str, zero: bool = True, printed: tuple[float, float] | None = None
 ) -> Figure:
     """Draw estimates with intervals, one a row: a family of errors, or several estimators.
 
@@ -157,8 +157,8 @@ def interval_plot(
     xlabel : str
     zero : bool
         Whether to draw a line at zero.
-    mark : float, optional
-        Value at a dotted line.
+    printed : (float, float), optional
+        Bounds of a printed number, drawn as a band.
     """
     import numpy as np
 
@@ -177,8 +177,10 @@ def interval_plot(
         axes.plot(row["estimate"], place, "o", color=ORANGE)
     if zero:
         axes.axvline(0, color=GREY, lw=1)
-    if mark is not None:
-        axes.axvline(mark, color=INK, lw=1, ls=":")
+    if printed is not None:
+        # an edge, since a printed number of three digits is a band of no visible width
+        axes.axvspan(*printed, color=ORANGE, alpha=0.6, lw=2, zorder=0.5, label="printed")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.set_yticks(range(len(table))[::-1], table.index)
     axes.set(xlabel=xlabel, xlim=(left - 0.2 * reach, right + 0.2 * reach))
     axes.grid(axis="y", visible=False)

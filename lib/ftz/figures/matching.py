@@ -196,36 +196,6 @@ def overlap(
     return figure
 
 
-def estimates(
-    table: pd.DataFrame, printed: tuple[float, float] | None = None, label: str = "Effect"
-) -> Figure:
-    """Draw estimates with 95% intervals, one line each.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Indexed by what is drawn; columns ``estimate`` and ``std_error``.
-    printed : (float, float), optional
-        Bounds of a printed number, drawn as a band.
-    label : str
-        Name of the horizontal axis.
-    """
-    rows = np.arange(len(table))[::-1]
-    figure, axes = sheet(figsize=(6.2, 1.0 + 0.36 * len(table)))
-    axes.axvline(0, color=GREY, lw=1)
-    if printed is not None:
-        # an edge, since a printed number of three digits is a band of no visible width
-        axes.axvspan(*printed, color=ORANGE, alpha=0.6, lw=2, zorder=0.5, label="printed")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    half = 1.96 * table["std_error"].to_numpy(float)
-    middle = table["estimate"].to_numpy(float)
-    axes.hlines(rows, middle - half, middle + half, color=BLUE, lw=2)
-    axes.plot(middle, rows, "o", color=BLUE)
-    axes.set_yticks(rows, list(table.index))
-    axes.set(ylim=(-0.7, len(table) - 0.3), xlabel=label)
-    return figure
-
-
 def error_ratios(ratios: pd.DataFrame) -> Figure:
     """Draw mean estimated standard errors over the true one, by sample design.
 

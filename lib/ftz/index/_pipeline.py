@@ -420,11 +420,7 @@ class Pipeline:
         for level in range(self.tree.depth - 1, 0, -1):
             for node in self.tree.at_level(level):
                 total[node] = sum(total[child] for child in self.tree.children(node))
-        shares: dict[str, float | np.ndarray] = {}
-        for parents in self._parents.values():
-            for parent in parents:
-                shares |= _shares([total[c] for c in self.tree.children(parent)], parent, self.tree)
-        return shares
+        return _weights.among_siblings(self.tree, total)
 
     def _from_data(
         self, values: np.ndarray, names: list[str], method: str, spec: IndexSpec
@@ -474,7 +470,7 @@ class Pipeline:
             for parent in self._parents[level]:
                 below = self.tree.children(parent)
                 if level in spec.level_weights:
-                    used |= self._level_shares(spec, level, parent, below, values)
+                    used |= self._level_shares(spec, level, below, values)
                 values[parent] = _joined(values, below, used, method, add, scaled.index)
         if outranking:
             self._outrank(values, used, outranking)
@@ -494,16 +490,15 @@ class Pipeline:
         self,
         spec: IndexSpec,
         level: int,
-        parent: str,
         below: list[str],
         values: Mapping[str, np.ndarray],
     ) -> dict[str, float | np.ndarray]:
         method = spec.level_weights[level]
         if method in _weights.FROM_TREE:
             shares = _weights.tree_shares(self.full_tree, method, spec.expert)
-            return _shares([shares[child] for child in below], parent, self.tree)
+            return _weights.among(below, [shares[child] for child in below])
         columns = np.column_stack([values[child] for child in below])
-        return _shares(self._from_data(columns, below, method, spec), parent, self.tree)
+        return _weights.among(below, self._from_data(columns, below, method, spec))
 
     def _outrank(self, values: dict[str, Any], shares: Mapping[str, Any], method: str) -> None:
         weight = _weights.down(self.tree, shares)
@@ -552,19 +547,6 @@ def _outranking(spec: IndexSpec) -> str:
     """Return the method where it compares rows on all indicators at once, else nothing."""
     method = spec.aggregation
     return method if isinstance(method, str) and method in _aggregation.OUTRANKING else ""
-
-
-def _shares(raw: list[Any], parent: str, tree: IndexTree) -> dict[str, float | np.ndarray]:
-    total = sum(raw)
-    names = tree.children(parent)
-    even = 1.0 / len(names)
-    if not np.ndim(total):
-        return {n: r / total if total > 0 else even for n, r in zip(names, raw, strict=True)}
-    safe = np.where(total > 0, total, 1.0)
-    return {
-        n: np.where(total > 0, r / safe, even)  # no weight at all is shared evenly
-        for n, r in zip(names, raw, strict=True)
-    }
 
 
 def _joined(

@@ -180,7 +180,7 @@ def tree_shares(
         raw = _expert(tree, expert or {})
     else:
         raise EstimationError(f"unknown weights {method!r}: use {', '.join(FROM_TREE)}")
-    return _among_siblings(tree, raw)
+    return among_siblings(tree, raw)
 
 
 def _expert(tree: IndexTree, expert: Mapping[str, float]) -> dict[str, float]:
@@ -204,13 +204,21 @@ def _expert(tree: IndexTree, expert: Mapping[str, float]) -> dict[str, float]:
     return raw
 
 
-def _among_siblings(tree: IndexTree, raw: Mapping[str, float]) -> dict[str, float]:
-    shares = {}
+def among(names: Sequence[str], raw: Sequence[Any]) -> dict[str, Any]:
+    """Return siblings' shares of their total, numbers or one a row; of no total, alike."""
+    total, even = sum(raw), 1.0 / max(len(names), 1)
+    if not np.ndim(total):
+        return {n: r / total if total > 0 else even for n, r in zip(names, raw, strict=True)}
+    safe = np.where(total > 0, total, 1.0)
+    return {n: np.where(total > 0, r / safe, even) for n, r in zip(names, raw, strict=True)}
+
+
+def among_siblings(tree: IndexTree, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shares of all nodes; see :func:`among`."""
+    shares: dict[str, Any] = {}
     for parent in ("", *tree.nodes.index):
         below = tree.children(parent)
-        total = sum(raw[child] for child in below)
-        for child in below:
-            shares[child] = raw[child] / total if total > 0 else 1.0 / len(below)
+        shares |= among(below, [raw[child] for child in below])
     return shares
 
 
@@ -245,7 +253,7 @@ def reweighted(
         proportion.
     """
     if rule == "siblings":
-        return _among_siblings(part, {n: shares[n] for n in part.nodes.index})
+        return among_siblings(part, {n: shares[n] for n in part.nodes.index})
     weights = leaf_weights(full, shares)
     total = {n: float(sum(weights[leaf] for leaf in part.leaves(n))) for n in part.nodes.index}
-    return _among_siblings(part, total)
+    return among_siblings(part, total)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 from math import factorial, prod
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,11 @@ def count_assignments(labels: np.ndarray) -> int:
     """Return how many distinct orders a sequence of labels has."""
     counts = np.unique(labels, return_counts=True)[1]
     return factorial(len(labels)) // prod(factorial(int(c)) for c in counts)
+
+
+def rank_p(as_large: Any, n: int, exact: bool) -> Any:
+    """Return the p value of what so many of n others reach; it is one of them if they are all."""
+    return as_large / n if exact else (1 + as_large) / (1 + n)
 
 
 def counted(number: int) -> str:

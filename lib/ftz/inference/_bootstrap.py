@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, no_column, one_of
+from ftz.inference._assignments import rank_p
 from ftz.inference._few_treated import caution
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
@@ -172,9 +173,8 @@ class WildBootstrapResult(EffectResult):
         return float(min(1.0, 2 * self._share(min(tails))))
 
     def _share(self, count: float) -> float:
-        n = len(self.draws)
-        counted = self.exact and self.impose_null  # the identity gives the observed statistic
-        return float(count / n if counted else (1 + count) / (1 + n))
+        # With the null imposed, the identity among the signs gives the observed statistic.
+        return float(rank_p(count, len(self.draws), self.exact and self.impose_null))
 
     def _p(self, tstats: np.ndarray, tstat: float) -> float:
         return self._share(np.sum(np.abs(tstats) >= abs(tstat) * (1 - 1e-10)))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, no_column
-from ftz.inference._assignments import adoption_starts
+from ftz.inference._assignments import adoption_starts, rank_p
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.panel import Panel, on_panel
@@ -102,7 +101,7 @@ class FewTreatedResult(EffectResult):
         """Return the two-sided p value of another effect."""
         gap = abs(self.estimate - effect)
         count = int(np.sum(np.abs(self.errors) >= gap * (1 - 1e-10)))
-        return (1 + count) / (1 + len(self.errors))
+        return float(rank_p(count, len(self.errors), exact=False))
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Return the effects whose p value is at least ``1 - level``.
@@ -175,9 +174,9 @@ def conley_taber(
     >>> round(result.estimate, 6), result.p_value
     (4.0, 0.25)
     """
-    parts = _few_treated(panel)
-    alike = np.ones(len(parts.treated))
-    return _combine(parts, alike, "Conley-Taber", seed, draws, enumerate_up_to)
+    design, parts, errors = _few_treated(panel)
+    scales = pd.Series(1.0, design.names[parts.treated], name="scale")
+    return _combine(design, errors, scales, "Conley-Taber", seed, draws, enumerate_up_to)
 
 
 @on_panel("outcome", "treatment", "controls")
@@ -220,19 +219,15 @@ def ferman_pinto(
     (4.0, 0.25)
     """
     sizes = _sizes(panel, size)
-    parts = _few_treated(panel)
-    donors, treated = sizes.loc[parts.donor_names], sizes.loc[parts.treated]
-    squares = np.square(parts.swaps).mean(axis=0)
+    design, parts, errors = _few_treated(panel)
+    treated, donors = (sizes.loc[design.names[u]] for u in (parts.treated, parts.donors))
+    squares = np.square(errors).mean(axis=0)
     spread = _variance_line(donors.to_numpy(float), squares)
-    return _combine(
-        parts,
-        np.sqrt(spread(treated.to_numpy(float)) / squares.mean()),
-        "Ferman-Pinto",
-        seed,
-        draws,
-        enumerate_up_to,
-        np.sqrt(spread(donors.to_numpy(float)) / squares.mean()),
-    )
+    own, given = (np.sqrt(spread(s.to_numpy(float)) / squares.mean()) for s in (treated, donors))
+    if (given <= 0).any():
+        raise EstimationError("the fitted variance of an untreated unit is zero")
+    scales = pd.Series(own, treated.index, name="scale")
+    return _combine(design, errors / given, scales, "Ferman-Pinto", seed, draws, enumerate_up_to)
 
 
 def _sizes(panel: Panel, size: str) -> pd.Series:
@@ -255,61 +250,68 @@ def _variance_line(size: np.ndarray, squares: np.ndarray) -> Callable[[np.ndarra
 
 
 @dataclass(frozen=True)
-class _FewTreated:
-    treated: list[Any]
-    donor_names: list[Any]
-    swaps: np.ndarray  # treated by donors: the weighted error a donor would have put there
-    design: ProjectedPanel
+class StandIns:
+    """Which untreated units can stand in for the treated, and with what weight.
+
+    Attributes
+    ----------
+    treated, donors : arrays of int
+        Numbers of the units.
+    pull : array
+        Weight of a treated unit's error in the estimate: treated by periods needed.
+    places : array of int
+        Rows of the panel: donors by periods needed.
+    """
+
+    treated: np.ndarray
+    donors: np.ndarray
+    pull: np.ndarray
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, design: ProjectedPanel, starts: np.ndarray) -> StandIns:
+        """Find them; an untreated unit needs every period in which the treated are observed."""
+        weights = design.fit.x / design.fit.power
+        times, columns = np.unique(design.periods, return_inverse=True)
+        row = np.full((len(design.names), len(times)), -1)
+        row[design.units, columns] = np.arange(len(design.d))
+        treated = np.flatnonzero(np.isfinite(starts))
+        needed = (row[treated] >= 0).any(axis=0)
+        donors = np.flatnonzero(~np.isfinite(starts) & (row[:, needed] >= 0).all(axis=1))
+        if len(donors) < 2:
+            raise EstimationError(
+                f"{len(donors)} untreated {design.panel.unit} has every {design.panel.time} in "
+                "which the treated are observed: two at least must be able to stand in for them"
+            )
+        own = row[treated][:, needed]
+        pull = np.where(own >= 0, weights[own], 0.0)
+        return cls(treated, donors, pull, row[donors][:, needed])
+
+    def swaps(self, residuals: np.ndarray) -> np.ndarray:
+        """Return the weighted error a donor would have put in, shape (..., treated, donors)."""
+        return np.asarray(self.pull @ residuals[..., self.places.T])
 
 
-def _few_treated(panel: Panel) -> _FewTreated:
+def _few_treated(panel: Panel) -> tuple[ProjectedPanel, StandIns, np.ndarray]:
     design = prepare(panel)
-    unit, time = design.panel.unit, design.panel.time
     starts = adoption_starts(design)
-    treated = np.flatnonzero(np.isfinite(starts))
-    if not len(treated):
-        raise EstimationError(f"{design.treatment} names no treated {unit}")
-    weights = design.fit.x / design.fit.power
-    errors = _grid(design, design.fit.residuals[:, 0])
-    needed = np.isfinite(_grid(design, design.y))[treated].any(axis=0)
-    donors = np.flatnonzero(~np.isfinite(starts) & np.isfinite(errors[:, needed]).all(axis=1))
-    if len(donors) < 2:
-        raise EstimationError(
-            f"{len(donors)} untreated {unit} has every {time} in which the treated are "
-            "observed: two at least must be able to stand in for them"
-        )
-    pull = np.nan_to_num(_grid(design, weights)[treated][:, needed])
-    return _FewTreated(
-        treated=list(design.names[treated]),
-        donor_names=list(design.names[donors]),
-        swaps=pull @ errors[donors][:, needed].T,
-        design=design,
-    )
-
-
-def _grid(design: ProjectedPanel, values: np.ndarray) -> np.ndarray:
-    """Return values by unit and period, NaN where there is no row."""
-    times, columns = np.unique(design.periods, return_inverse=True)
-    grid = np.full((len(design.names), len(times)), np.nan)
-    grid[design.units, columns] = values
-    return grid
+    if not np.isfinite(starts).any():
+        raise EstimationError(f"{design.treatment} names no treated {design.panel.unit}")
+    parts = StandIns.of(design, starts)
+    return design, parts, parts.swaps(design.fit.residuals[:, 0])
 
 
 def _combine(
-    parts: _FewTreated,
-    scales: np.ndarray,
+    design: ProjectedPanel,
+    swaps: np.ndarray,
+    scales: pd.Series,
     method: str,
     seed: int | np.random.Generator | None,
     draws: int,
     enumerate_up_to: int,
-    donor_scales: np.ndarray | None = None,
 ) -> FewTreatedResult:
-    n_treated, n_donors = parts.swaps.shape
-    errors = parts.swaps * scales[:, None]
-    if donor_scales is not None:
-        if (donor_scales <= 0).any():
-            raise EstimationError("the fitted variance of an untreated unit is zero")
-        errors = errors / donor_scales
+    n_treated, n_donors = swaps.shape
+    errors = swaps * scales.to_numpy()[:, None]
     exact = n_donors**n_treated <= enumerate_up_to
     if exact:
         picks = np.array(list(product(range(n_donors), repeat=n_treated)))
@@ -320,7 +322,6 @@ def _combine(
         )
     else:
         picks = np.random.default_rng(seed).integers(n_donors, size=(draws, n_treated))
-    design = parts.design
     return FewTreatedResult(
         params=pd.Series({design.treatment: design.estimate}),
         std_errors=pd.Series({design.treatment: np.nan}),
@@ -329,7 +330,7 @@ def _combine(
         method=method,
         n_treated=n_treated,
         n_donors=n_donors,
-        scales=pd.Series(scales, index=parts.treated, name="scale"),
+        scales=scales,
         nobs=len(design.y),
         title=f"few treated: {design.title}, {method}",
         notes=design.panel.dropped,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ftz.errors import EstimationError, one_of
+from ftz.inference._assignments import rank_p
 from ftz.inference._bootstrap import WildBootstrapResult, wild_cluster_bootstrap
 from ftz.inference._randomisation import PlaceboResult, placebo
 from ftz.panel import Panel, on_panel
@@ -72,10 +73,8 @@ def _step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) 
     # The largest among this and all smaller ones, from the smallest up.
     largest = np.maximum.accumulate(draws[:, order[::-1]], axis=1)[:, ::-1]
     count = (largest >= size[order] * (1 - 1e-10)).sum(axis=0)
-    n = len(draws)
-    steps = count / n if exact else (1 + count) / (1 + n)
     adjusted = np.empty(len(size))
-    adjusted[order] = np.maximum.accumulate(steps)
+    adjusted[order] = np.maximum.accumulate(rank_p(count, len(draws), exact))
     return adjusted
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
 from ftz.errors import EstimationError
-from ftz.inference._assignments import counted, scheme_of
+from ftz.inference._assignments import counted, rank_p, scheme_of
 from ftz.inference._projection import prepare
 from ftz.kernel import regress_each
 from ftz.panel import Panel, on_panel
@@ -99,8 +100,7 @@ class PlaceboResult(EffectResult):
     @property
     def smallest_p(self) -> float:
         """The smallest p value that this many assignments can give."""
-        n = int(self.valid.sum())
-        return 1 / n if self.exact else 1 / (n + 1)
+        return float(self._share(int(self.exact)))
 
     def share_above(self, level: float = 0.1) -> float:
         """Return the share of the assignments' normal p values above ``level``."""
@@ -147,9 +147,8 @@ class PlaceboResult(EffectResult):
         open_end = np.full(outside.sum(), np.inf)
         return (np.r_[low[~outside], -open_end, above], np.r_[high[~outside], below, open_end])
 
-    def _share(self, as_large: int | np.ndarray) -> float | np.ndarray:
-        n = int(self.valid.sum())
-        return as_large / n if self.exact else (1 + as_large) / (1 + n)
+    def _share(self, as_large: int | np.ndarray) -> Any:
+        return rank_p(as_large, int(self.valid.sum()), self.exact)
 
     def _rank(self, placebos: np.ndarray, observed: float) -> float:
         values = np.abs(placebos[self.valid])
