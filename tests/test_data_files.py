@@ -69,7 +69,9 @@ def test_the_index_tree_has_three_levels_and_says_what_is_our_reading():
 def test_every_zone_has_a_city_and_every_treated_city_a_zone():
     zones = register.load_register()
     assert set(zones.zones["zone"]) == set(zones.cities["zone"])
-    treated = {city for city, year in register.cohorts(register.study_cities()).items() if year}
+    treated = {
+        city for city, year in register.PAPER.cohorts(register.study_cities()).items() if year
+    }
     assert treated <= set(zones.cities["city"])
 
 

@@ -286,7 +286,7 @@ def _contributions() -> Figure:
 
 def _tiles() -> Figure:
     values = pd.Series({"Tianjin": 40.0, "Handan": 20.0})
-    chinese = register.chinese_names()
+    chinese = register.study_cities()
     names = {city: chinese[city] for city in values.index}
     return index_figures.tile_grid(values, indicators.load_tiles(), "Index", names)
 

@@ -76,7 +76,7 @@ def test_every_simulated_indicator_reaches_both_ends_once_and_has_its_sign():
 
 def test_treatment_is_the_register_s_and_as_many_rows_match_as_are_printed():
     frame = indicators.load_indicators().frame
-    assert (frame["FTZ"] == register.treatment(frame)).all()
+    assert (frame["FTZ"] == register.PAPER.treatment(frame)).all()
     record = published.load("yan_ye_wang")
     mean = record.get(replication.cell("table2", "FTZ", "mean", "value"))
     assert mean.format(frame.loc[frame["matched"] == 1, "FTZ"].mean()) == mean.text

@@ -89,7 +89,7 @@ def test_the_printed_columns_cannot_hold_together():
     check = printed_parts.identity_check(total, direct, a, b)
     assert check.verdict == "impossible"
     assert "[0.7835, 0.7862]" in check.reasoning and "do not meet" in check.reasoning
-    forced = printed_parts.implied_mediator_coefficient(total, direct, a)
+    forced = (total - direct) / a
     assert printed_parts.identity_check(total, direct, a, forced).verdict == "consistent"
     matched = panel.load_witness().matched
     witness = mediation.mediate(matched, "lnHQD", "FTZ", "IL", replication.CONTROLS)

@@ -316,7 +316,7 @@ def test_the_papers_path_prints_the_papers_digits(study):
 
 
 def test_matching_rows_are_those_of_table_1(study):
-    wanted = replication.table1(study.frame)
+    wanted = replication.table("table1", study.frame)
     chosen = {
         "k_nearest": {"k": 4},
         "caliper": {"caliper": 0.66},

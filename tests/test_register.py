@@ -23,7 +23,7 @@ def test_twenty_two_zones_each_with_a_city():
 
 
 def test_the_papers_coding():
-    found = register.cohorts(register.study_cities())
+    found = register.PAPER.cohorts(register.study_cities())
     treated = {city: year for city, year in found.items() if year}
     assert treated == {"Tianjin": 2015, "Beijing": 2020} | dict.fromkeys(HEBEI, 2019)
     assert len(found) == 13
@@ -42,8 +42,8 @@ def test_the_papers_coding():
     ],
 )
 def test_each_switch_changes_what_it_names(coding, changes):
-    base = register.cohorts(register.study_cities())
-    assert register.cohorts(register.study_cities(), coding) == base | changes
+    base = register.PAPER.cohorts(register.study_cities())
+    assert coding.cohorts(register.study_cities()) == base | changes
 
 
 def test_the_half_year_rule_tells_spring_from_autumn():
@@ -57,16 +57,16 @@ def test_treatment_switches_on_and_stays():
     frame = pd.DataFrame(
         [(c, y) for c in ("Tianjin", "Handan") for y in range(2013, 2018)], columns=["city", "year"]
     )
-    assert register.treatment(frame).tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert register.PAPER.treatment(frame).tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
 
 
 codings = st.builds(Coding, baoding_treated=st.booleans(), beijing_from_daxing=st.booleans())
 
 
-@given(codings, st.permutations(register.study_cities()))
+@given(codings, st.permutations(list(register.study_cities())))
 def test_later_rules_start_later_whatever_the_other_switches(coding, cities):
     years = [
-        register.cohorts(cities, replace(coding, late_opening=rule))
+        replace(coding, late_opening=rule).cohorts(cities)
         for rule in ("opening_year", "half_year", "next_year")
     ]
     assert all(list(found) == cities for found in years)
@@ -80,26 +80,26 @@ def test_later_rules_start_later_whatever_the_other_switches(coding, cities):
 def test_treatment_is_the_cohort_in_any_order_of_rows(coding, random):
     rows = [(c, y) for c in register.study_cities() for y in range(2013, 2023)]
     random.shuffle(rows)
-    first = register.cohorts(register.study_cities(), coding)
-    found = register.treatment(pd.DataFrame(rows, columns=["city", "year"]), coding)
+    first = coding.cohorts(register.study_cities())
+    found = coding.treatment(pd.DataFrame(rows, columns=["city", "year"]))
     assert found.tolist() == [int(first[c] is not None and y >= first[c]) for c, y in rows]
 
 
 def test_a_missing_year_is_not_an_untreated_one():
     frame = pd.DataFrame({"city": ["Tianjin", "Tianjin"], "year": [2015, None]})
     with pytest.raises(RecordError, match="column year: missing value"):
-        register.treatment(frame)
+        register.PAPER.treatment(frame)
 
 
 def test_cities_outside_the_study_are_known_from_the_register():
-    assert register.cohorts(["Shanghai", "Ningbo"][:1]) == {"Shanghai": 2013}
+    assert register.PAPER.cohorts(["Shanghai", "Ningbo"][:1]) == {"Shanghai": 2013}
 
 
 def test_unknown_city_and_rule():
     with pytest.raises(RecordError, match="did you mean Baoding"):
-        register.cohorts(["Baodin"])
+        register.PAPER.cohorts(["Baodin"])
     with pytest.raises(RecordError, match=r"did you mean Baoding\?"):
-        register.cohorts(["保定"])
+        register.PAPER.cohorts(["保定"])
     with pytest.raises(RecordError, match="must be one of"):
         Coding(late_opening="sometime")
     for switch in ("baoding_treated", "beijing_from_daxing"):

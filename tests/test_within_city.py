@@ -275,14 +275,14 @@ def test_the_sign_is_forced_from_some_tolerance_on():
 
 
 def test_the_worst_choice_of_rows_leaves_nothing_to_bound():
-    rows = within_city.layout().rows
+    rows = within_city.Sample.printed().rows
     inside = within_city.admissible(rows)
     zone = rows["city"].isin(["Baoding", "Langfang", "Shijiazhuang"])
     early = rows.index[inside & zone & (rows["year"] < 2019)]
     last = rows.index[inside & (rows["FTZ"] == 1)][-1:]
     matched = inside & ~rows.index.isin([*early, *last])
     assert matched.sum() == 85 and (matched & (rows["FTZ"] == 1)).sum() == 11
-    plan = within_city.Layout(rows.assign(matched=matched.astype(int)))
+    plan = within_city.Sample(rows.assign(matched=matched.astype(int)))
     treated = plan.on["FTZ"].to_numpy(float)
     assert within_city._net(plan, ["city", "year"], treated) == pytest.approx(0, abs=1e-9)
 

@@ -89,7 +89,7 @@ def test_common_support_is_the_matched_sample(shipped):
 
 
 def test_treatment_follows_the_register(shipped):
-    assert (register.treatment(shipped) == shipped["FTZ"]).all()
+    assert (register.PAPER.treatment(shipped) == shipped["FTZ"]).all()
     matched = shipped[shipped["matched"] == 1]
     assert matched["FTZ"].sum() == 11
     assert set(matched.loc[matched["FTZ"] == 1, "city"]) == {"Shijiazhuang", "Langfang", "Baoding"}
@@ -105,7 +105,7 @@ def test_controls_lie_in_the_official_ranges_with_slack(shipped):
 
 def test_event_study_says_what_the_text_says(shipped):
     matched = shipped[shipped["matched"] == 1].copy()
-    matched["cohort"] = matched["city"].map(register.cohorts(matched["city"].unique()))
+    matched["cohort"] = matched["city"].map(register.PAPER.cohorts(matched["city"].unique()))
     matched["cohort"] = matched["cohort"].astype(float)
     study = did.event_study(matched, "lnHQD", "cohort", replication.CONTROLS)
     assert (study.pre["p_value"] > 0.1).all()
@@ -115,7 +115,7 @@ def test_event_study_says_what_the_text_says(shipped):
 def test_manifest_describes_the_file(shipped, checked):
     about = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
     assert about["sha256"] == hashlib.sha256((FOLDER / "panel.csv").read_bytes()).hexdigest()
-    assert about["seed"] == witness.SEED
+    assert about["seed"] == build_module.SEED
     met = checked[checked["asked"]].groupby("table").size()
     assert about["printed_cells_met"] == {t: f"{n} of {n}" for t, n in met.items()}
 

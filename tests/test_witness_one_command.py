@@ -225,7 +225,7 @@ def test_contrasts_are_the_weights_of_the_matching():
     fitted = replication.score(FRAME)
     on = FRAME["matched"] == 1
     weights = one_command.contrasts(fitted.linear_index[on].to_numpy(), MATCHED["FTZ"].to_numpy())
-    numbers = replication.table1(FRAME)
+    numbers = replication.table("table1", FRAME)
     for method, w in weights.items():
         name = replication.cell("table1", method, "ATT", "coef")
         assert w @ MATCHED["lnHQD"] == pytest.approx(numbers[name], abs=1e-12)
@@ -406,7 +406,7 @@ def test_the_other_rows_and_table_1_from_a_start_that_is_near(settled, monkeypat
     grown, off, steps = one_command._supported(record, settled.grown, 0)
     frame = stages._assemble(grown.plan, {n: grown.values[n] for n in ("lnHQD", *CONTROLS)},
                              off | {"lnHQD": np.zeros(45)})  # fmt: skip
-    for cell, value in replication.table1(frame).items():
+    for cell, value in replication.table("table1", frame).items():
         if cell.endswith("coef"):
             assert record.get(cell).reproduced_by(value), cell
     assert set(steps) == {"support", "matching", "outcome"}

@@ -400,7 +400,11 @@ def test_anchored_witnesses_keep_the_anchors_and_meet_the_tables(shipped, tmp_pa
     frame = _fixed_covariates.build(_fixed_covariates.read(path), seed=1)
     wanted = given(shipped, *names).reset_index(drop=True)
     pd.testing.assert_frame_equal(frame[["city", "year", *names]], wanted)
-    numbers = replication.table2(frame) | replication.table4(frame) | replication.table5(frame)
+    numbers = (
+        replication.table("table2", frame)
+        | replication.table("table4", frame)
+        | replication.table("table5", frame)
+    )
     compared = replication.compare(numbers)
     missed = set(compared.index[compared["verdict"] != "reproduced"])
     assert missed == {replication.cell("table5", "IL", "(8)", s) for s in ("coef", "statistic")}

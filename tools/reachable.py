@@ -30,14 +30,14 @@ MOST = {
     "ftz": 201,
     "printproof": 60,
     "specgrid": 20,
-    "study": 118,
+    "study": 110,
     "userpanel": 45,
 }
 #: Public names that a package may have on no page, in no command and without an example.
 UNSHOWN = {
     "bookworks": 36,
     "ftz": 74,
-    "printproof": 29,
+    "printproof": 0,
     "specgrid": 9,
     "study": 0,
     "userpanel": 41,

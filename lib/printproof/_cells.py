@@ -43,21 +43,7 @@ class Cell:
 
 
 def read_cell(raw: str, decimal: str | None = None, *, coefficient: bool = False) -> Cell:
-    """Read one printed cell.
-
-    Parameters
-    ----------
-    raw : str
-    decimal : {".", ","}, optional
-        The declared decimal mark.
-    coefficient : bool
-        A plus sign after a coefficient is a mark; after another number it means "or more".
-
-    Raises
-    ------
-    RecordError
-        If there are digits that make no number, or more than one number.
-    """
+    """Read one printed cell."""
     text = " ".join(str(raw).translate(_MINUS).split())
     if text.casefold() in _EMPTY:
         return Cell("", "empty")
@@ -143,6 +129,3 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
         points |= bool(re.search(r"(^|\D)0?\.\d|\d\.(\d{1,2}|\d{4,})(\D|$)", text))
         commas |= bool(re.search(r"(^|\D)0,\d|\d,(\d{1,2}|\d{4,})(\D|$)", text))
     return "." if points and not commas else None
-
-
-__all__ = ["Cell", "decimal_mark", "read_cell"]

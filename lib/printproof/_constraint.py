@@ -193,6 +193,11 @@ class Check:
     strength : str
         *arithmetic* (digits and what a heading means), *convention* (a declared
         convention) or *wording* (a reading of a sentence).
+
+    Examples
+    --------
+    >>> Check("p", "stars", (), "undecided", "No level is declared.").verdict
+    'undecided'
     """
 
     paper: str
@@ -229,30 +234,6 @@ def decide(
 
     *Impossible* needs every premise declared, that of the digits too; otherwise the check
     is *undecided*, with the line that would decide it.
-
-    Parameters
-    ----------
-    record : Record
-        With ``Digits``, what is declared about the digits counts;
-        a plain record is taken as rounded.
-    paper, rule, title : str
-    cases : sequence of Case
-        Readings that together cover every case.
-    premises : sequence of Premise
-        What the constraints rest on beside the digits.
-    uses : sequence of str
-        Cells whose numbers went into the constraints as such: an n, say.
-    strength : str
-        By default *arithmetic* if nothing but definitions is among the premises, else
-        *convention*.
-    all_agree : bool
-        Where the readings are rivals: *consistent* only if each is possible, and
-        *undecided* if some are.  Otherwise one possible reading is enough.
-    if_impossible : str
-        The verdict if no reading is possible; *undecided* where the rule rests on a
-        premise that no declaration could settle.
-    remark : str
-        A sentence added to the reasoning.
     """
     stated = cells_of(e.tree for b in cases for s in b.constraints for e in s.sides)
     cells = tuple(dict.fromkeys((*uses, *stated)))

@@ -96,13 +96,7 @@ class Header:
 
     @classmethod
     def read(cls, raw: Any, paper: str, places: Collection[tuple[str, str]]) -> Header:
-        """Check a header against the tables and columns that there are.
-
-        Raises
-        ------
-        RecordError
-            At an unknown key, value, table or column.
-        """
+        """Check a header against the tables and columns that there are."""
         raw = _mapping(raw, paper)
         tables = _mapping(raw.get("tables"), f"{paper}: declare")
         columns = {}
@@ -151,13 +145,7 @@ def _mapping(raw: Any, place: str) -> Mapping[str, Any]:
 
 
 def check(lines: Any, place: str) -> dict[str, Any]:
-    """Return one level of a header.
-
-    Raises
-    ------
-    RecordError
-        At the first unknown key or value.
-    """
+    """Return one level of a header."""
     found = dict(_mapping(lines, place))
     for key, value in found.items():
         if key in _CHOICES and value not in _CHOICES[key]:
@@ -168,6 +156,3 @@ def check(lines: Any, place: str) -> dict[str, Any]:
         if key not in KEYS:
             raise RecordError(f"{place}: declare has no key {key!r}; there are {', '.join(KEYS)}")
     return found
-
-
-__all__ = ["KEYS", "KINDS", "Header", "check"]

@@ -27,7 +27,11 @@ Tree = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Span:
-    """A closed interval with rational ends; ``None`` where it has no end."""
+    """A closed interval with rational ends; ``None`` where it has no end.
+
+    >>> print(Span(Fraction(1), Fraction(2)) * Span(Fraction(-3), Fraction(4)))
+    [-6, 8]
+    """
 
     low: Fraction | None
     high: Fraction | None
@@ -185,13 +189,7 @@ def digit_span(text: str, rounding: str) -> Span:
 
 
 def span_of(printed: Printed, rounding: str = "nearest") -> Span:
-    """Return the interval of a printed number with rational ends.
-
-    Raises
-    ------
-    RecordError
-        For numbers printed as "about" or as a fraction, which define none.
-    """
+    """Return the interval of a printed number with rational ends."""
     if printed.kind == "rounded":
         return digit_span(printed.text, rounding)
     interval = printed.interval
@@ -309,12 +307,20 @@ class Expr:
 
 
 def cell(identifier: str) -> Expr:
-    """Return a printed cell as an expression."""
+    """Return a printed cell as an expression.
+
+    >>> (cell("p/table4/x/(1)/coef") / cell("p/table4/x/(1)/se")).cells
+    ('p/table4/x/(1)/coef', 'p/table4/x/(1)/se')
+    """
     return Expr(("cell", identifier))
 
 
 def number(value: Fraction | int | str) -> Expr:
-    """Return an exact number as an expression."""
+    """Return an exact number as an expression.
+
+    >>> print((number("0.1") + number(2)).span(Record([])))
+    [2.1, 2.1]
+    """
     return Expr(("number", str(value if isinstance(value, int) else Fraction(value))))
 
 

@@ -19,13 +19,7 @@ from printproof.rules._ratios import span
 
 
 def find(studies: Sequence[Study], name: str) -> tuple[Study, str]:
-    """Return the study and the identifier of a cell; paper and statistic may be left out.
-
-    Raises
-    ------
-    RecordError
-        If no cell bears the name, with those near it, or several do.
-    """
+    """Return the study and the identifier of a cell; paper and statistic may be left out."""
     cells = {i: s for s in studies for i in (*(p.id for p in s.record), *s.words)}
     found = [name] if name in cells else [i for i in cells if f"/{i}".endswith(f"/{name}")]
     found = found or [i for i in cells if f"/{i.rpartition('/')[0]}".endswith(f"/{name}")]
@@ -121,6 +115,3 @@ def run(options: argparse.Namespace) -> int:
     told = explain(*find(studies, options.cell))
     print(json.dumps(told, ensure_ascii=False, indent=1) if options.json else _text(told))
     return 0
-
-
-__all__ = ["add_arguments", "explain", "find", "run"]

@@ -158,6 +158,12 @@ def load_studies(folder: Path) -> list[Study]:
     ------
     RecordError
         If a file is malformed.
+
+    Examples
+    --------
+    >>> load_studies(Path("nowhere"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    printproof.errors.RecordError: checks.yml: cannot be read ...
     """
     declared = _yaml(folder / "checks.yml")
     claims = _claims(folder / "claims.csv")
@@ -200,6 +206,3 @@ def _claims(path: Path) -> dict[str, dict[str, tuple[str, str]]]:
     for paper, claim, text, where in rows:
         found.setdefault(paper, {})[claim] = (text, where)
     return found
-
-
-__all__ = ["VERDICTS", "Ledger", "audit", "load_studies"]

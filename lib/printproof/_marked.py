@@ -26,11 +26,6 @@ def load(path: Path) -> tuple[Any, Marks]:
         Mappings, lists, texts (yes and no too), whole numbers, floats and ``None``.
     dict
         Path of keys and positions to line and column, counted from one.
-
-    Raises
-    ------
-    RecordError
-        If the file cannot be read, or holds a duplicate key or a number that needs quotes.
     """
     import yaml
 

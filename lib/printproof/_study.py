@@ -57,7 +57,12 @@ EXAMPLES = {
 
 @dataclass(frozen=True)
 class OfficialRange:
-    """An official range of one variable for one unit and year, with the slack around it."""
+    """An official range of one variable for one unit and year, with the slack around it.
+
+    >>> population = OfficialRange("population", Fraction(100), Fraction(110), Fraction(1, 10))
+    >>> population.widened(Fraction(1))
+    (Fraction(90, 1), Fraction(121, 1))
+    """
 
     variable: str
     low: Fraction
@@ -85,6 +90,11 @@ class OfficialFigures:
         Those with ranges.
     ranges : mapping
         Unit and year to their ranges.
+
+    Examples
+    --------
+    >>> OfficialFigures(starts={"Shanghai": 2013, "Lhasa": None}).starts["Shanghai"]
+    2013
     """
 
     starts: Mapping[str, int | None] = field(default_factory=dict)
@@ -315,21 +325,7 @@ class Study:
 
 
 def formula(study: Study, text: str, names: Mapping[str, str]) -> Expr:
-    """Read a formula such as ``100 * part / whole`` over named cells.
-
-    Parameters
-    ----------
-    study : printproof.Study
-    text : str
-        Numbers, names, ``+ - * /`` and parentheses.
-    names : mapping
-        Name to the place of a cell, ``table/row/column/statistic``.
-
-    Raises
-    ------
-    RecordError
-        If the formula holds anything else or a name is not defined.
-    """
+    """Read a formula such as ``100 * part / whole`` over named cells."""
     try:
         tree = ast.parse(str(text), mode="eval").body
     except SyntaxError:
@@ -362,26 +358,14 @@ def _read(node: ast.AST, study: Study, names: Mapping[str, str], text: str) -> E
 
 
 def open_fact(study: Study, name: str) -> int:
-    """Return an open fact of a study by its ``@name``.
-
-    Raises
-    ------
-    RecordError
-        If there is no such fact.
-    """
+    """Return an open fact of a study by its ``@name``."""
     if name not in study.facts:
         raise RecordError(f"there is no open fact {name!r}")
     return study.facts[name]
 
 
 def declared_list(study: Study, section: str) -> Sequence[Mapping[str, Any]]:
-    """Return a section that is a list of mappings.
-
-    Raises
-    ------
-    RecordError
-        If it is something else.
-    """
+    """Return a section that is a list of mappings."""
     items = study.get(section, [])
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise RecordError(f"{study.paper}: {section} must be a list of entries")

@@ -1149,13 +1149,7 @@ THEOREMS: dict[str, Callable[[_Print, Any], _Finding]] = {
 
 
 def _prove(paper: str, rule: str, about: Any, p: _Print) -> tuple[dict[str, Any], str]:
-    """Show that each case of a theorem demands the impossible; return certificate and sentence.
-
-    Raises
-    ------
-    CertificateError
-        If the rule is unknown, a premise is missing, or a case is possible.
-    """
+    """Show that each case of a theorem demands the impossible; return certificate and sentence."""
     _demand(rule in THEOREMS, f"no theorem is called {rule!r:.60}")
     finding, cases = THEOREMS[rule](p, about), []
     for name, demands in finding.cases:

@@ -697,16 +697,7 @@ def _balance(p: _Paper) -> Drawn:
 
 
 def _honest_study(shape: str, seed: int, *, declared: bool = False) -> Study:
-    """Return an honest study as the audit reads it.
-
-    Parameters
-    ----------
-    shape : str
-        A key of :data:`SHAPES`.
-    seed : int
-    declared : bool
-        Declare everything, and truly; nothing is declared otherwise.
-    """
+    """Return an honest study as the audit reads it."""
     rng = np.random.default_rng([seed, list(SHAPES).index(shape)])
     tables, header = SHAPES[shape](rng)
     if declared:

@@ -176,6 +176,12 @@ class Printed:
         A key of :data:`KINDS`.
     unit, where, note : str
         Unit of measurement, place in the paper, anything a reader should know.
+
+    Examples
+    --------
+    >>> effect = Printed(*"p table4 x (1) coef 0.191 ** rounded  table4".split(" "), "")
+    >>> print(effect.interval, effect.verdict(0.1907))
+    [0.1905, 0.1915] reproduced
     """
 
     paper: str
@@ -270,7 +276,12 @@ _FILE_COLUMNS = ["printed" if name == "text" else name for name in _COLUMNS]
 
 
 class Record:
-    """Printed numbers that can be filtered and looked up; behaves as a sequence."""
+    """Printed numbers that can be filtered and looked up; behaves as a sequence.
+
+    >>> effect = Printed(*"p table4 x (1) coef 0.191 ** rounded  table4".split(" "), "")
+    >>> Record([effect]).cell("p", "table4", "x", "(1)", "coef").text
+    '0.191'
+    """
 
     def __init__(self, numbers: list[Printed]) -> None:
         self._numbers = tuple(numbers)

@@ -22,20 +22,7 @@ def run_command(
     run: Callable[[argparse.Namespace], int],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Run ``python -m module``; return its exit code.
-
-    Parameters
-    ----------
-    module, description : str
-        Its name, and what ``--help`` says of it.
-    add_arguments : callable
-        Adds its options to a parser.
-    run : callable
-        From parsed options to the exit code; one of :data:`ERRORS` becomes one line on
-        standard error and the code 2.
-    arguments : sequence of str, optional
-        Those of the shell by default.
-    """
+    """Run ``python -m module``; return its exit code."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     add_arguments(parser)
     try:

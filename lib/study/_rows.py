@@ -14,22 +14,7 @@ __lineage__ = {"read_rows": {"role": "helper"}}
 
 
 def read_rows(file: str, columns: Sequence[str], may_be_empty: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a file of rows as text.
-
-    Parameters
-    ----------
-    file : str
-        Under ``data/``, such as ``policy/problems.csv``.
-    columns : sequence of str
-        The columns, in their order.
-    may_be_empty : sequence of str
-        Columns in which a cell may hold nothing.
-
-    Raises
-    ------
-    RecordError
-        A file that cannot be read, other columns, fields too few or too many, or an empty cell.
-    """
+    """Read a file of rows as text."""
     try:
         with (data_dir() / file).open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.reader(handle, strict=True)
@@ -52,22 +37,7 @@ def read_rows(file: str, columns: Sequence[str], may_be_empty: Sequence[str] = (
 def refuse(
     file: str, frame: pd.DataFrame, column: str, wrong: pd.Series | Sequence[bool], expected: str
 ) -> None:
-    """Raise an error that names the first wrong row as a text editor counts.
-
-    Parameters
-    ----------
-    file, frame, column
-        The file, its rows as :func:`read_rows` returns them, and the column in question.
-    wrong : sequence of bool
-        One value a row.
-    expected : str
-        What should stand there.
-
-    Raises
-    ------
-    RecordError
-        If any value is true.
-    """
+    """Raise an error that names the first wrong row as a text editor counts."""
     for row, bad in enumerate(wrong):
         if bad:
             raise RecordError(

@@ -26,17 +26,6 @@ def _nominal_alpha(ratings: Sequence[Sequence[Hashable | None]]) -> float:
     pairs counted once for each of its other values) and :math:`n_c` uses of it,
 
     .. math:: \alpha = 1 - (n - 1) \frac{n - \sum_c o_{cc}}{n^2 - \sum_c n_c^2} .
-
-    Parameters
-    ----------
-    ratings : sequence of sequences
-        One a coder, as long as there are units; ``None`` where a coder gave no value.
-
-    Raises
-    ------
-    EstimationError
-        Coders of unequal length, no unit with two values, or one value throughout: then
-        nothing could have been confused, and alpha is not defined.
     """
     if len({len(coder) for coder in ratings}) != 1:
         raise EstimationError("each coder needs a place for each unit, None where there is no code")

@@ -97,7 +97,7 @@ def estimates(record: Record, matched: pd.DataFrame) -> pd.DataFrame:
         *not reproduced* or *impossible*), ``significant`` (whether every value that rounding
         allows to the statistic carries a star) and ``status`` (one of ``STATUSES``).
     """
-    compared = replication.compare(replication.table5(matched), record)["verdict"]
+    compared = replication.compare(replication.table("table5", matched), record)["verdict"]
     rows = {}
     for column, (row, outcome) in COLUMNS.items():
         cell = record.get(replication.cell("table5", row, column, "coef"))

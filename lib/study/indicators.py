@@ -129,7 +129,7 @@ def load_indicators(
     twice = frame.duplicated()
     if twice.any():
         raise PanelError("city and year stand twice", row=int(np.argmax(twice)) + first, **place)
-    frame["FTZ"] = numbers["FTZ"] if "FTZ" in raw else register.treatment(frame)
+    frame["FTZ"] = numbers["FTZ"] if "FTZ" in raw else register.PAPER.treatment(frame)
     frame["matched"] = numbers.get("matched", pd.Series(1, index=frame.index))
     for column in ("FTZ", "matched"):
         odd = ~frame[column].isin([0, 1])
@@ -194,18 +194,7 @@ def _whole(years: pd.Series, first: int, file: str) -> pd.Series:
 
 
 def _indicator_bytes(frame: pd.DataFrame, indicators: pd.DataFrame, label: str) -> bytes:
-    """Return the CSV file of a simulated panel, its label first.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        ``city``, ``year``, ``FTZ`` and ``matched``.
-    indicators : pandas.DataFrame
-        The same rows by indicators; six significant digits are written, so that last bits of the
-        solver do not show.
-    label : str
-        What the first line says after ``# SIMULATED``.
-    """
+    """Return the CSV file of a simulated panel, its label first."""
     text = indicators.map(lambda x: f"{x:.6g}").reset_index(drop=True)
     table = pd.concat([frame[list(_KEYS)].reset_index(drop=True), text], axis=1)
     body = table.to_csv(index=False, lineterminator="\n")

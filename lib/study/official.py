@@ -52,7 +52,7 @@ def ranges(city: str, year: int) -> tuple[OfficialRange, ...]:
 
 def _figures() -> OfficialFigures:
     """Return what official figures say of the thirteen cities, as the audit takes it."""
-    starts = register.cohorts(register.study_cities())
+    starts = register.PAPER.cohorts(register.study_cities())
     return OfficialFigures(starts, tuple(SLACK), _read(data_dir() / "official"))
 
 
@@ -69,7 +69,7 @@ def _facts() -> dict[str, int]:
         f"@register/zones by {year}": int((launched <= year).sum())
         for year in range(first, last + 1)
     }
-    starts = register.cohorts(register.study_cities()).values()
+    starts = register.PAPER.cohorts(register.study_cities()).values()
     counts["@register/treated city-years"] = sum(
         s is not None and y >= s for s in starts for y in _YEARS
     )

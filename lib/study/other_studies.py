@@ -115,21 +115,10 @@ class _Estimate:
     def in_unit(self, unit: str) -> Interval:
         """Carry the estimate into another unit.
 
-        Parameters
-        ----------
-        unit : str
-            One of ``UNITS``.
-
         Returns
         -------
         Interval
             What the printed digits allow, in the new unit.
-
-        Raises
-        ------
-        EstimationError
-            Where the study gives no number, or not what the conversion needs: the level of
-            an index or of a growth rate, for instance.
         """
         if self.interval is None:
             raise EstimationError(f"{self.label}: the source gives no number")
@@ -173,11 +162,6 @@ def _readable(text: str) -> bool:
         return not text or bool(rounding_interval(text))
     except RecordError:
         return False
-
-
-def table(estimates: Sequence[_Estimate]) -> pd.DataFrame:
-    """Return one row an estimate: its fields, as strings."""
-    return pd.DataFrame([{f.name: getattr(e, f.name) for f in fields(e)} for e in estimates])
 
 
 # --------------------------------------------------------------------------- units

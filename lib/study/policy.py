@@ -173,11 +173,6 @@ def _in_one_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 def _differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return the cells in which two codings differ.
 
-    Parameters
-    ----------
-    a, b : pandas.DataFrame
-        Of :attr:`Policy.codings`.
-
     Returns
     -------
     pandas.DataFrame

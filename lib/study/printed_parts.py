@@ -60,11 +60,6 @@ def identity_check(total: Interval, direct: Interval, a: Interval, b: Interval) 
     return _IdentityCheck(total, implied, "consistent" if meet else "impossible", reasoning)
 
 
-def implied_mediator_coefficient(total: Interval, direct: Interval, a: Interval) -> Interval:
-    """Return the *b* that the other three coefficients force: ``(total - direct) / a``."""
-    return (total - direct) / a
-
-
 def stars_allowed(statistic: Interval) -> tuple[str, ...]:
     """Return the stars that a printed z allows under the normal distribution.
 

@@ -75,8 +75,61 @@ class Coding:
         )
         return launch.year + int(late)
 
+    def cohorts(self, cities: Iterable[str]) -> dict[str, int | None]:
+        """Return the first treated year of each city, ``None`` where there is none.
 
-_PAPER_CODING = Coding()
+        Parameters
+        ----------
+        cities : iterable of str
+            Cities of the study, or cities that hold zone land anywhere in the register.
+
+        Raises
+        ------
+        RecordError
+            If a city is neither in the study nor in the register, naming near matches.
+        """
+        register = load_register()
+        first: dict[str, int] = {}
+        launches = register.launches()
+        for city, launch in zip(launches["city"], launches["launch"], strict=True):
+            year = self.first_year(launch)
+            first[city] = min(year, first.get(city, year))
+        if not self.baoding_treated:
+            first.pop("Baoding", None)
+        if self.beijing_from_daxing:
+            launch = register.zones.set_index("zone")["launch"][_DAXING_ZONE]
+            first["Beijing"] = min(first["Beijing"], self.first_year(launch))
+        known = {*first, *register.cities["city"], *study_cities()}
+        english = {chinese: name for name, chinese in study_cities().items()}
+        years: dict[str, int | None] = {}
+        for city in cities:
+            if city not in known:
+                near = difflib.get_close_matches(str(city), sorted(known), n=3, cutoff=0.5)
+                near = [english[city]] if city in english else near
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
+            years[city] = first.get(city)
+        return years
+
+    def treatment(
+        self, frame: pd.DataFrame, *, unit: str = "city", time: str = "year"
+    ) -> pd.Series:
+        """Return 0/1 treatment status for each row of a city-year frame.
+
+        Raises
+        ------
+        RecordError
+            As :func:`cohorts`; and if a year is missing, which would count as untreated.
+        """
+        if frame[time].isna().any():
+            raise RecordError(f"column {time}: missing value; whether it is treated is not known")
+        start = self.cohorts(frame[unit].unique())
+        first = frame[unit].map(start).astype(float)
+        return (frame[time] >= first).astype(int).rename("FTZ")
+
+
+#: The paper's own coding.
+PAPER = Coding()
 
 
 @dataclass(frozen=True)
@@ -136,53 +189,9 @@ def _study() -> pd.DataFrame:
     return read_rows("register/study_cities.csv", ("city", "city_zh", "province"))
 
 
-def study_cities() -> list[str]:
-    """Return the thirteen cities of Yan, Ye and Wang, in their order."""
-    return _study()["city"].tolist()
-
-
-def chinese_names() -> dict[str, str]:
-    """Return the Chinese name of each study city."""
+def study_cities() -> dict[str, str]:
+    """Return the thirteen cities of Yan, Ye and Wang, in their order, with their Chinese names."""
     return dict(_study()[["city", "city_zh"]].itertuples(index=False, name=None))
-
-
-def cohorts(cities: Iterable[str], coding: Coding = _PAPER_CODING) -> dict[str, int | None]:
-    """Return the first treated year of each city, ``None`` where there is none.
-
-    Parameters
-    ----------
-    cities : iterable of str
-        Cities of the study, or cities that hold zone land anywhere in the register.
-    coding : Coding
-        The three choices.
-
-    Raises
-    ------
-    RecordError
-        If a city is neither in the study nor in the register, naming near matches.
-    """
-    register = load_register()
-    first: dict[str, int] = {}
-    launches = register.launches()
-    for city, launch in zip(launches["city"], launches["launch"], strict=True):
-        year = coding.first_year(launch)
-        first[city] = min(year, first.get(city, year))
-    if not coding.baoding_treated:
-        first.pop("Baoding", None)
-    if coding.beijing_from_daxing:
-        launch = register.zones.set_index("zone")["launch"][_DAXING_ZONE]
-        first["Beijing"] = min(first["Beijing"], coding.first_year(launch))
-    known = {*first, *register.cities["city"], *study_cities()}
-    english = {chinese: name for name, chinese in chinese_names().items()}
-    years: dict[str, int | None] = {}
-    for city in cities:
-        if city not in known:
-            near = difflib.get_close_matches(str(city), sorted(known), n=3, cutoff=0.5)
-            near = [english[city]] if city in english else near
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise RecordError(f"{city!r} is neither a study city nor a zone city{hint}")
-        years[city] = first.get(city)
-    return years
 
 
 def with_codings(study: UserPanel) -> UserPanel:
@@ -192,7 +201,7 @@ def with_codings(study: UserPanel) -> UserPanel:
     unless the register knows every unit and gives the study's own adoption years.
     """
     try:
-        known = cohorts(study.units)
+        known = PAPER.cohorts(study.units)
     except RecordError:
         return study
     first = study.frame.groupby(study.unit)[study.cohort].first()
@@ -204,7 +213,7 @@ def with_codings(study: UserPanel) -> UserPanel:
         switches["daxing"] = Coding(beijing_from_daxing=True)
     if "Baoding" in known:
         switches["baoding_untreated"] = Coding(baoding_treated=False)
-    codings = {name: cohorts(study.units, coding) for name, coding in switches.items()}
+    codings = {name: coding.cohorts(study.units) for name, coding in switches.items()}
     return replace(
         study,
         codings={
@@ -212,20 +221,3 @@ def with_codings(study: UserPanel) -> UserPanel:
             for name, years in codings.items()
         },
     )
-
-
-def treatment(
-    frame: pd.DataFrame, coding: Coding = _PAPER_CODING, *, unit: str = "city", time: str = "year"
-) -> pd.Series:
-    """Return 0/1 treatment status for each row of a city-year frame.
-
-    Raises
-    ------
-    RecordError
-        As :func:`cohorts`; and if a year is missing, which would count as untreated.
-    """
-    if frame[time].isna().any():
-        raise RecordError(f"column {time}: missing value; whether it is treated is not known")
-    start = cohorts(frame[unit].unique(), coding)
-    first = frame[unit].map(start).astype(float)
-    return (frame[time] >= first).astype(int).rename("FTZ")

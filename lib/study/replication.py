@@ -15,7 +15,7 @@ Conventions that the paper does not print, and the book's choices:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,11 +126,11 @@ def adoption(frame: pd.DataFrame) -> dict[str, int | None]:
     A city whose treated rows are not in the frame has no "after" in it.
     """
     treated = set(frame.loc[frame[TREATMENT] == 1, "city"])
-    start = register.cohorts(list(frame["city"].unique()))
+    start = register.PAPER.cohorts(list(frame["city"].unique()))
     return {city: year if city in treated else None for city, year in start.items()}
 
 
-def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> _Numbers:
+def _table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> _Numbers:
     """Table 1: the effect on the treated by three kinds of matching, all rows of the panel."""
     numbers: _Numbers = {}
     for method, pairs in setup.matches(frame, score(frame)).items():
@@ -141,7 +141,7 @@ def table1(frame: pd.DataFrame, setup: MatchingSetup = MATCHING) -> _Numbers:
     return numbers
 
 
-def table2(matched: pd.DataFrame) -> _Numbers:
+def _table2(matched: pd.DataFrame) -> _Numbers:
     """Table 2: n, mean, sd (ddof 1), min and max of the twelve variables, matched rows."""
     numbers: _Numbers = {}
     for variable in VARIABLES:
@@ -178,7 +178,7 @@ def _fits(
     return did.twfe(*arguments), did.constant(*arguments)
 
 
-def table4(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
+def _table4(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Table 4: five nested columns, constants included, under one of :data:`READINGS`."""
     numbers: _Numbers = {}
     for step in range(1, len(CONTROLS) + 1):
@@ -190,7 +190,7 @@ def table4(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     return numbers
 
 
-def table5(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
+def _table5(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Table 5: mediation by linkage, columns (7) and (8), and the sub-indices (9)-(12)."""
     numbers: _Numbers = {}
     columns = {
@@ -205,11 +205,32 @@ def table5(matched: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     return numbers
 
 
+def table(name: str, rows: pd.DataFrame, **choices: Any) -> _Numbers:
+    """Return the numbers of a printed table, by the identifiers of their cells.
+
+    Parameters
+    ----------
+    name : {"table1", "table2", "table4", "table5"}
+    rows : pandas.DataFrame
+        All rows of the panel for Table 1, the matched ones for the others.
+    **choices
+        ``setup`` (a :class:`MatchingSetup`) of Table 1; ``reading`` (one of :data:`READINGS`) of
+        Tables 4 and 5.
+    """
+    made: dict[str, Callable[..., _Numbers]] = {
+        "table1": _table1,
+        "table2": _table2,
+        "table4": _table4,
+        "table5": _table5,
+    }
+    return made[name](rows, **choices)
+
+
 def _tables(frame: pd.DataFrame, reading: str = "two-way") -> _Numbers:
     """Return all four tables from a panel that marks its matched rows in ``matched``."""
     matched = frame[frame["matched"] == 1]
-    later = table4(matched, reading) | table5(matched, reading)
-    return table1(frame) | table2(matched) | later
+    later = _table4(matched, reading) | _table5(matched, reading)
+    return _table1(frame) | _table2(matched) | later
 
 
 def compare(numbers: Mapping[str, float], record: Record | None = None) -> pd.DataFrame:
@@ -251,7 +272,7 @@ def witness_study(*, matched: bool = False) -> UserPanel:
     """
     panel = load_witness()
     frame = panel.matched if matched else panel.frame
-    start = register.cohorts(sorted(frame["city"].unique()))
+    start = register.PAPER.cohorts(sorted(frame["city"].unique()))
     frame = frame.assign(cohort=frame["city"].map(start).astype(float))
     frame = frame.sort_values(["city", "year"]).reset_index(drop=True)
     study = UserPanel(

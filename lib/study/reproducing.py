@@ -52,21 +52,10 @@ class _ReproducingSpecifications(Result):
     def reached_by(self, paths: Mapping[str, Mapping[str, object]]) -> pd.Series:
         """Say whether a path prints the estimate of its cell.
 
-        Parameters
-        ----------
-        paths : mapping
-            Identifier of a cell to a path: columns of the results and the level that
-            each must have.  :func:`paper_paths` gives the measuring paper's own.
-
         Returns
         -------
         pandas.Series of bool
             One entry a row of :attr:`table`.
-
-        Raises
-        ------
-        EstimationError
-            If a cell has no path, or a path names a column that is not there.
         """
         cells = self.table["cell"]
         absent = [cell for cell in cells if cell not in paths]

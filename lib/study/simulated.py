@@ -98,28 +98,10 @@ def _simulate_like(
     unrounded indicators.  First-level nodes that are not in ``targets`` share what the index
     leaves.  Nothing else about the panel is wanted from it.
 
-    Parameters
-    ----------
-    tree : IndexTree
-    frame : pandas.DataFrame
-        Columns ``city``, ``year``, ``FTZ`` (0/1) and ``matched`` (0/1); n rows.
-    targets : mapping
-        First-level node, or ``"index"``, to the moments of its logarithm.
-    effects : mapping
-        First-level node to the shift of its logarithm under treatment before bending; zero
-        where there is none.  The bending changes it somewhat.
-    seed : int
-        Same seed, same numbers.
-
     Returns
     -------
     pandas.DataFrame
         Indexed by (city, year), one column a leaf, in units of the tree.
-
-    Raises
-    ------
-    EstimationError
-        If the moments cannot be met.
     """
     rng = np.random.default_rng(seed)
     levels = _levels(tree, frame, targets, effects, rng)

@@ -298,10 +298,6 @@ COMMANDS = (
 def _score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
     """Hold many printed tables of one command against what Table 4 shows.
 
-    Parameters
-    ----------
-    coefficients, statistics : array, shape (panels, 5, 7)
-
     Returns
     -------
     pandas.Series
@@ -551,14 +547,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outside(long: pd.DataFrame) -> pd.DataFrame:
-    """Score columns that another program wrote.
-
-    Parameters
-    ----------
-    long : pandas.DataFrame
-        ``command``, ``panel``, ``column`` (1 to 5), ``term``, ``coef``, ``statistic``; a column
-        that the program refused is missing.
-    """
+    """Score columns that another program wrote."""
     rows = {}
     for command, part in long.groupby("command", sort=False):
         shape = (long["panel"].max() + 1, _COLUMNS, len(TERMS))

@@ -60,15 +60,7 @@ class _TrialDesign:
     waves: int
 
     def paragraph(self, quotes: pd.Series, *, rho: float) -> str:
-        """Return the design as an official reads it, in Markdown.
-
-        Parameters
-        ----------
-        quotes : pandas.Series
-            The papers' words, indexed by proposal.
-        rho : float
-            Correlation of two periods of one unit.
-        """
+        """Return the design as an official reads it, in Markdown."""
         words = "\uff1b".join(quotes[name] for name in self.proposals)
         seen = _detectable(self, rho=rho)
         return (
@@ -122,11 +114,6 @@ def _multiple(level: float = 0.05, power: float = 0.8) -> float:
     """Return how many standard errors an effect must have to be seen.
 
     The normal quantile of the two-sided level plus that of the power.
-
-    Raises
-    ------
-    EstimationError
-        If a share does not lie between 0 and 1.
     """
     for share in (level, power):
         if not 0 < share < 1:
@@ -137,22 +124,7 @@ def _multiple(level: float = 0.05, power: float = 0.8) -> float:
 def _detectable(
     design: _TrialDesign, *, rho: float, level: float = 0.05, power: float = 0.8
 ) -> float:
-    """Return the smallest effect that a design would see, in standard deviations.
-
-    Parameters
-    ----------
-    design : TrialDesign
-    rho : float
-        Assumed correlation of one unit's outcomes in neighbouring periods, after effects of
-        unit and period.
-    level, power : float
-        Two-sided level of the test, and the chance to see the effect.
-
-    Raises
-    ------
-    EstimationError
-        Too few units or periods for the waves, or shares outside their range.
-    """
+    """Return the smallest effect that a design would see, in standard deviations."""
     if design.units < 2 * design.waves or design.periods <= design.waves:
         raise EstimationError(
             f"{design.title}: {design.waves} waves need more units than {design.units} and more "

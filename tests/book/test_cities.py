@@ -53,7 +53,7 @@ def texts(figure):
 
 
 def test_the_map_shows_each_city_with_both_names_and_its_year():
-    first, names = register.cohorts(register.study_cities()), register.chinese_names()
+    first, names = register.PAPER.cohorts(register.study_cities()), register.study_cities()
     figure = draw.city_map(indicators.load_tiles(), names, first, THREE, ("a", "b", "c"))
     assert "Baoding\n保定 2019" in texts(figure) and "Handan\n邯郸" in texts(figure)
     assert len(texts(figure)) == 13
@@ -68,7 +68,7 @@ def test_the_map_shows_each_city_with_both_names_and_its_year():
 
 def test_the_timeline_counts_the_zones_of_each_day():
     zones = register.load_register().zones
-    first = register.cohorts(register.study_cities())
+    first = register.PAPER.cohorts(register.study_cities())
     figure = draw.timeline(zones, first, THREE, range(2013, 2023))
     counts = [int(text) for text in texts(figure) if len(text) < 3]
     assert sum(counts) == len(zones)

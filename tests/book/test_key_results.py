@@ -37,7 +37,7 @@ def _matching(values: Values) -> Numbers:
 
     setup = replication.MatchingSetup(values["neighbours"], values["caliper"], values["support"])
     frame = _witness().frame
-    numbers = replication.table1(frame, setup)
+    numbers = replication.table("table1", frame, setup=setup)
     return {
         f"psm-att-{method}": float(numbers[replication.cell("table1", method, "ATT", "coef")])
         for method in matching.METHODS
@@ -86,7 +86,7 @@ def _dated() -> tuple[Any, dict[str, int | None], tuple[Any, ...]]:
     from study import register, replication
 
     study = _witness("one command")
-    start = register.cohorts(list(study.frame["city"].unique()))
+    start = register.PAPER.cohorts(list(study.frame["city"].unique()))
     matched = study.matched
     outcome, treatment = replication.OUTCOME, replication.TREATMENT
     controls = list(replication.CONTROLS)
@@ -184,7 +184,7 @@ def _tools(values: Values) -> Numbers:
     from study import register
 
     study = _witness()
-    start = register.cohorts(list(study.frame["city"].unique()))
+    start = register.PAPER.cohorts(list(study.frame["city"].unique()))
     matched = study.matched
     treated = set(matched.loc[matched["FTZ"] == 1, "city"])
     kept = {city: start[city] if city in treated else None for city in matched["city"].unique()}

@@ -68,6 +68,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(text)
     return 0
-
-
-__all__ = ["add_arguments", "run"]

@@ -325,6 +325,3 @@ def split(sheet: Sheet) -> list[Sheet]:
     if above:
         parts.insert(0, Sheet(sheet.file, sheet.rows[: starts[0]], sheet.breaks))
     return parts
-
-
-__all__ = ["read_csv", "read_excel", "read_html", "read_text", "split"]

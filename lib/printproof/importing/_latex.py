@@ -131,13 +131,7 @@ class _Source:
         return found, at
 
     def plain(self, at: int, end: int) -> str:
-        """Return what a stretch of LaTeX prints.
-
-        Raises
-        ------
-        RecordError
-            At a command that is not known.
-        """
+        """Return what a stretch of LaTeX prints."""
         out: list[str] = []
         while at < end:
             char = self.text[at]
@@ -213,13 +207,7 @@ def _raise(text: str) -> str:
 
 
 def read(text: str, file: str) -> list[Sheet]:
-    """Read every table of a LaTeX file.
-
-    Raises
-    ------
-    RecordError
-        At a command that is not known, or braces that do not close.
-    """
+    """Read every table of a LaTeX file."""
     source = _Source(text, file)
     for other in _STRANGE.finditer(source.text):
         if other[1] not in _TABLES:
@@ -424,6 +412,3 @@ def _spans(
             j += across
         merged.append(row)
     return merged
-
-
-__all__ = ["read"]

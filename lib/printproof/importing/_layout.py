@@ -174,13 +174,7 @@ class _Layout:
     # --- headings
 
     def read(self) -> Table:
-        """Return the table.
-
-        Raises
-        ------
-        RecordError
-            At a piece that is not understood.
-        """
+        """Return the table."""
         top = self._heading_rows()
         head, body = self.rows[:top], self.rows[top:]
         if not any(is_number(p.text) for row in body for p in row[1:]):
@@ -573,13 +567,7 @@ def _canonical(label: str) -> tuple[bool, str]:
 
 
 def lay(sheet: Sheet, decimal: str | None) -> Table:
-    """Understand a sheet.
-
-    Raises
-    ------
-    RecordError
-        At the first piece that is not understood, with its line and column.
-    """
+    """Understand a sheet."""
     return _Layout(sheet, decimal).read()
 
 
@@ -587,6 +575,3 @@ def texts(sheets: Sequence[Sheet]) -> list[str]:
     """Return the numbers of sheets, for the question which decimal mark they have."""
     cells = [p.text for s in sheets for row in s.rows for p in distinct(row[1:])]
     return [t for t in Counter(cells) if is_number(re.sub(r"^[(\[{<]", "", t)) and len(t) < 40]
-
-
-__all__ = ["BRACKETS", "NoNumbersError", "Table", "is_interval", "lay", "texts"]

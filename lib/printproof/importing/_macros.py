@@ -69,19 +69,7 @@ class Expanded:
 
 
 def expand(text: str, file: str) -> Expanded:
-    r"""Put in files and carry out commands.
-
-    Parameters
-    ----------
-    text : str
-    file : str
-        Its name; files are looked for beside it.
-
-    Raises
-    ------
-    RecordError
-        If a file that is put in cannot be read, or a command never ends.
-    """
+    r"""Put in files and carry out commands."""
     work = _Expansion(Path(file).parent)
     work.walk(uncommented(text), (file, text), None, 0)
     chunks = work.chunks or [("", file, text, 0, True)]
@@ -233,6 +221,3 @@ def _lines(text: str) -> list[int]:
 def _place(text: str, at: int) -> tuple[int, int]:
     line = bisect.bisect_right(_lines(text), at)
     return line, at - _lines(text)[line - 1] + 1
-
-
-__all__ = ["Expanded", "expand", "group", "uncommented"]

@@ -94,22 +94,7 @@ def record(
     told: Mapping[str, str],
     left: Sequence[str] = (),
 ) -> str:
-    """Write the YAML of one paper.
-
-    Parameters
-    ----------
-    name : str
-        Key of the paper.
-    tables : mapping
-        Key of a table to what was read.
-    source : str
-        File, for the first line.
-    decimal : str, optional
-    told : mapping
-        What stands in ``parentheses``, ``brackets``, ``braces``, where the reader said so.
-    left : sequence of str
-        Why tables of the source are not in the record.
-    """
+    """Write the YAML of one paper."""
     out = [
         f"# Read from {_line(source)}.  Compare it with the print; then `ftz audit` this file.",
         "# What nobody declares leads to *undecided*, never to *impossible*.",
@@ -189,6 +174,3 @@ def _text(value: Any) -> str:
 def _line(text: str) -> str:
     """Return a text fit for a comment: in one line, and printable."""
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-__all__ = ["levels", "record", "said"]

@@ -74,15 +74,7 @@ class Sheet:
 def lay_out(
     lines: Iterable[Iterable[tuple[Piece, int, int]]], blank: Piece | None = None
 ) -> list[list[Piece]]:
-    """Put pieces that span columns and rows into a rectangle, as HTML does.
-
-    Parameters
-    ----------
-    lines : iterable
-        For each row its pieces, with the number of columns and of rows that they span.
-    blank : Piece, optional
-        What stands where nothing does.
-    """
+    """Put pieces that span columns and rows into a rectangle, as HTML does."""
     grid: dict[tuple[int, int], Piece] = {}
     rows = list(lines)
     height = len(rows)
@@ -117,13 +109,7 @@ def distinct(row: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def decode(data: bytes, file: str, encoding: str | None = None) -> str:
-    """Return a file's text: UTF-8 or 16 by its mark, UTF-8, or the Chinese GB18030.
-
-    Raises
-    ------
-    RecordError
-        If it is none of them, or the named encoding does not fit.
-    """
+    """Return a file's text: UTF-8 or 16 by its mark, UTF-8, or the Chinese GB18030."""
     marked = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(data[:2], "utf-8-sig")
     for name in [encoding] if encoding else [marked, "gb18030"]:
         try:
@@ -136,6 +122,3 @@ def decode(data: bytes, file: str, encoding: str | None = None) -> str:
         if name != "gb18030" or encoding or common >= 0.9 * len(foreign):
             return text.replace("\r\n", "\n").replace("\r", "\n")
     raise RecordError(f"{file}: cannot be read as text; say its encoding with --encoding")
-
-
-__all__ = ["RAISED", "TIED", "Piece", "Sheet", "decode", "distinct", "lay_out", "tidy"]

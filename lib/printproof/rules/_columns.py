@@ -133,6 +133,12 @@ class Move:
     free : int
         Residual degrees of freedom of the longer column with nothing absorbed; below one
         where no sample size is printed.
+
+    Examples
+    --------
+    >>> x, z = ({"coef": f"p/t/{v}/coef", "se": f"p/t/{v}/se"} for v in "xz")
+    >>> Move("(1) to (2)", "x", x, x, z, 80).identity(3).relation
+    'equals'
     """
 
     step: str
@@ -175,7 +181,15 @@ def classical_step(
 
 
 def moves(study: Study, group: Mapping[str, Any]) -> Iterator[Move]:
-    """Yield every coefficient of every step of a group of nested columns."""
+    """Yield every coefficient of every step of a group of nested columns.
+
+    >>> from printproof.reading import study
+    >>> short = {"x": ["0.2", "", "2.0"], "N": "85"}
+    >>> long = short | {"z": ["0.1", "", "1.0"]}
+    >>> paper = study("p", {"table1": {"(1)": short, "(2)": long}})
+    >>> [(m.step, m.coefficient, m.free) for m in moves(paper, {"table": "table1"})]
+    [('(1) to (2)', 'x', 83)]
+    """
     table = group["table"]
     for short, long, entering, common in _steps(study, group):
         slopes = [r for r in study.regressors(table, long) if r not in CONSTANTS]

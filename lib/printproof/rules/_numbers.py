@@ -14,13 +14,7 @@ _RELATIONS: dict[str, Relation] = {name: name for name in get_args(Relation)}
 
 
 def constraint(study: Study, entry: Mapping[str, Any]) -> Constraint:
-    """Read a declared constraint: ``cells``, ``left``, ``relation``, ``right``, ``says``.
-
-    Raises
-    ------
-    RecordError
-        If something is missing, or the relation is unknown.
-    """
+    """Read a declared constraint: ``cells``, ``left``, ``relation``, ``right``, ``says``."""
     relation = entry.get("relation", "equals")
     if relation not in _RELATIONS:
         raise RecordError(

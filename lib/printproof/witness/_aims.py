@@ -54,6 +54,20 @@ def nested(
     ------
     SearchError
         If no such point was found.
+
+    Examples
+    --------
+    >>> from printproof.witness import Design
+    >>> design = Design(np.zeros((30, 0)), np.arange(30))
+    >>> models = [Model("(1)", "y", ("x",), design), Model("(2)", "y", ("x", "z"), design)]
+    >>> printed = {("(1)", "x"): (0.20, 2.0), ("(2)", "x"): (0.19, 1.9), ("(2)", "z"): (0.1, 1.0)}
+    >>> targets = [
+    ...     Target(f"{of} {row} {kind}", kind, of, row, value, half)
+    ...     for (of, row), pair in printed.items()
+    ...     for kind, value, half in zip(("coef", "statistic"), pair, (0.05, 0.5))
+    ... ]
+    >>> max(abs(x) for x in nested(targets, models, np.random.default_rng(0)).values()) < 1
+    True
     """
     printed = {(t.of, t.row, t.kind): t for t in targets}
     free = [printed[m.name, r, "coef"] for m in models for r in m.regressors]

@@ -41,6 +41,11 @@ class Design:
     transform : ndarray, n x n, optional
         Symmetric matrix applied before the effects are projected out: quasi-demeaning
         for random effects, weights for feasible least squares.
+
+    Examples
+    --------
+    >>> Design.two_way(np.repeat([0, 1], 3), np.tile([0, 1, 2], 2)).effects.shape
+    (6, 3)
     """
 
     effects: Array

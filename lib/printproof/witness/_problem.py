@@ -55,6 +55,11 @@ class Variable:
     name : str
     lower, upper : ndarray, n
         Bounds of each cell; equal where the cell is known.
+
+    Examples
+    --------
+    >>> Variable.given("one", np.ones(3)).known
+    True
     """
 
     name: str
@@ -129,6 +134,11 @@ class Target:
         The regressor, for numbers of a model.
     value, half : float
         The printed number and half a unit of its last digit.
+
+    Examples
+    --------
+    >>> Target("p/table2/x/mean/value", "mean", "x", "", value=0.51, half=0.005).kind
+    'mean'
     """
 
     name: str
@@ -140,7 +150,13 @@ class Target:
 
 
 class Estimand(Protocol):
-    """A smooth number of a panel, with its gradient."""
+    """A smooth number of a panel, with its gradient.
+
+    >>> def first(values):
+    ...     return float(values["x"][0]), {"x": np.eye(len(values["x"]))[0]}
+    >>> first({"x": np.array([0.3, 0.7])})[0]  # what ``evaluate`` returns of the first cell
+    0.3
+    """
 
     @property
     def name(self) -> str:
@@ -177,7 +193,13 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class RSquared:
-    """Share of the outcome's variation, within the absorbed effects, that a model explains."""
+    """Share of the outcome's variation, within the absorbed effects, that a model explains.
+
+    >>> values = {"y": np.array([1.0, 2.0, 3.0]), "x": np.array([2.0, 4.0, 6.0])}
+    >>> model = Model("(1)", "y", ("x",), Design(np.zeros((3, 0)), np.arange(3)))
+    >>> round(RSquared("fit", model).evaluate(values)[0], 6)
+    1.0
+    """
 
     name: str
     model: Model
@@ -244,6 +266,11 @@ class FittedPanel:
     where : str
         The printed number that deviates most.
     steps : int
+
+    Examples
+    --------
+    >>> FittedPanel({}, worst=0.8, where="p/table2/x/mean/value", steps=3).feasible
+    True
     """
 
     values: Values
@@ -259,7 +286,13 @@ class FittedPanel:
 
 @dataclass(frozen=True)
 class Limit:
-    """An interval for an unprinted estimand, kept like that of a printed number."""
+    """An interval for an unprinted estimand, kept like that of a printed number.
+
+    >>> r = Correlation("r", "x", "y")
+    >>> values = {"x": np.array([1.0, 2.0, 3.0]), "y": np.array([1.0, 2.0, 3.0])}
+    >>> round(Limit(r, 0.0, 1.0).evaluate(values)[0], 6)
+    1.0
+    """
 
     estimand: Estimand
     low: float
@@ -286,6 +319,11 @@ class Range:
     agreement : float
         Share of the starts that came within two percent of the range of the same end,
         averaged over both ends: near one, the ends are sharp as far as search can tell.
+
+    Examples
+    --------
+    >>> Range("effect", 0.1, 0.3, starts=4, agreement=1.0).contains(0.2)
+    True
     """
 
     name: str
@@ -313,6 +351,13 @@ class Problem:
         some row lies in either.
     limits : tuple of Limit
         What else a panel has to keep.
+
+    Examples
+    --------
+    >>> share = Variable("x", np.zeros(5), np.ones(5))
+    >>> printed = Target("p/table2/x/mean/value", "mean", "x", "", value=0.5, half=0.05)
+    >>> Problem((share,), (), (printed,)).find(np.random.default_rng(1)).feasible
+    True
     """
 
     variables: tuple[Variable, ...]

@@ -32,7 +32,11 @@ FAR = 100.0
 
 @dataclass(frozen=True)
 class Equation:
-    """``value = 0``, scaled so that 1 is half a unit of the last printed digit."""
+    """``value = 0``, scaled so that 1 is half a unit of the last printed digit.
+
+    >>> Equation(0.25, {"x": np.ones(2)}).value
+    0.25
+    """
 
     value: float
     gradient: Mapping[str, Array]
@@ -48,6 +52,11 @@ class Block:
         Bounds of each cell; ``None`` for a block that is free.
     pins : dict
         Position to the value it is held at.
+
+    Examples
+    --------
+    >>> Block(np.array([0.2, 0.4, 0.6]), np.zeros(3), np.ones(3), pins={1: 0.4}).free
+    array([0, 2])
     """
 
     start: Array
@@ -97,6 +106,11 @@ class Solution:
         The largest deviation, in half units of the last printed digit.
     converged : bool
         Whether ``worst`` is below the tolerance.
+
+    Examples
+    --------
+    >>> Solution({}, iterations=4, worst=0.1, converged=True).worst
+    0.1
     """
 
     values: Values
@@ -166,6 +180,16 @@ def solve(
     patience : int, optional
         Give up after so many steps in which the sum of squares has not fallen by a
         tenth; by default only ``max_iterations`` counts.
+
+    Examples
+    --------
+    >>> found = solve(
+    ...     {"x": Block(np.zeros(2))},
+    ...     lambda values: [Equation(values["x"].sum() - 1, {"x": np.ones(2)})],
+    ...     tolerance=0.01,
+    ... )
+    >>> found.converged
+    True
     """
     system = _System(blocks, equations)
     unknowns = system.start()
@@ -222,6 +246,13 @@ def newton(
 
     Converges where the damped steps of :func:`solve` are caught: equations that hold each other
     up, such as nested columns with classical errors.
+
+    >>> found = newton(
+    ...     {"x": Block(np.zeros(2))},
+    ...     lambda values: [Equation(values["x"].sum() - 1, {"x": np.ones(2)})],
+    ... )
+    >>> found.values["x"].round(3)
+    array([0.5, 0.5])
     """
     system = _System(blocks, equations)
     unknowns = system.start()

@@ -39,6 +39,11 @@ def spread(
         Named beside the bar.
     progress : bool
         Whether to show the bar.
+
+    Examples
+    --------
+    >>> spread(max, [(1, 2), (5, 3)], workers=1, progress=False)
+    [2, 5]
     """
     from tqdm import tqdm
 

@@ -66,13 +66,7 @@ def _estimands(sample: PanelIndex) -> list[Estimand]:
 def _feasible(
     problem: Problem, rng: np.random.Generator, wanted: int, attempts: int = 30
 ) -> list[FittedPanel]:
-    """Return panels that meet the print, from random starts.
-
-    Raises
-    ------
-    SearchError
-        If none is found.
-    """
+    """Return panels that meet the print, from random starts."""
     found = []
     for _ in range(attempts):
         panel = problem.find(rng)

@@ -103,14 +103,7 @@ def read_declared(path: Path) -> dict[str, tuple[Study, Problem]]:
 
 
 def _problem(study: Study, declared: Mapping[str, Any]) -> Problem:
-    """Turn printed tables and a declaration into a problem.
-
-    Raises
-    ------
-    RecordError
-        If the sample is not declared, a known variable has another length, or a column
-        names no outcome.
-    """
+    """Turn printed tables and a declaration into a problem."""
     sample = _sample(study, declared)
     n = len(sample.units)
     given = {str(k): np.asarray(v, dtype=float) for k, v in (declared.get("known") or {}).items()}

@@ -32,9 +32,9 @@ def city_map(
     tiles : pandas.DataFrame
         From :func:`study.indicators.load_tiles`.
     chinese : mapping
-        From :func:`study.register.chinese_names`.
+        From :func:`study.register.study_cities`.
     first : mapping
-        From :func:`study.register.cohorts`.
+        From :meth:`study.register.Coding.cohorts`.
     carriers : collection of str
         Cities that stand out, from :func:`study.cities.carriers`.
     words : tuple of str
@@ -71,7 +71,7 @@ def timeline(
     zones : pandas.DataFrame
         :attr:`study.register._Register.zones`.
     first : mapping
-        From :func:`study.register.cohorts`.
+        From :meth:`study.register.Coding.cohorts`.
     carriers : collection of str
         Cities that stand out.
     years : range

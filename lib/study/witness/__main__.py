@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=None, help="processes for the ensemble (default: cores)"
     )
     parser.add_argument(
-        "--anchors",
+        "--fixed-covariates",
+        "--anchors",  # what it was called before
         type=Path,
         metavar="CSV",
         help="official controls of the matched city-years; only the outcome is solved for",
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     """Build, check and write; return the exit code."""
     if options.ensemble is not None:
         return _ensemble(options)
-    if options.anchors is not None:
+    if options.fixed_covariates is not None:
         return _anchored(options)
     if options.within_city is not None:
         return _within_city(options)
@@ -167,7 +168,7 @@ def _anchored(options: argparse.Namespace) -> int:
     from study.witness import _fixed_covariates
 
     seed = SEED if options.seed is None else options.seed
-    frame = _fixed_covariates.build(_fixed_covariates.read(options.anchors), seed=seed)
+    frame = _fixed_covariates.build(_fixed_covariates.read(options.fixed_covariates), seed=seed)
     folder = options.out or data_dir().parent / "_build" / "witness" / "anchored"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "panel.csv"

@@ -40,13 +40,7 @@ _NEWTON, _LONGEST, _TOLERANCE = 80, 0.6, 0.3
 
 
 def member(seed: int, number: int) -> pd.DataFrame:
-    """Grow one witness from scratch.
-
-    Raises
-    ------
-    EstimationError
-        If none of the attempts meets every printed cell.
-    """
+    """Grow one witness from scratch."""
     targets = build._Targets(published.load(PAPER))
     for attempt in range(_ATTEMPTS):
         frame = _try(targets, np.random.default_rng([seed, number, attempt]))
@@ -151,29 +145,10 @@ def run(
 ) -> Path:
     """Draw an ensemble; what is already there is kept.
 
-    Parameters
-    ----------
-    n : int
-        Members.
-    seed : int
-        The ensemble's seed: the same seed and ``n`` give the same bytes.
-    folder : Path
-        Where panels and quantities go; a run in another folder starts afresh,
-        and a larger ``n`` in the same folder adds to what is there.
-    workers : int, optional
-        Processes; the number of cores by default.
-    progress : bool
-        Whether to show a bar with the time left.
-
     Returns
     -------
     Path
         ``ensemble.csv``: one row a member, one column an unprinted quantity.
-
-    Raises
-    ------
-    EstimationError
-        If ``n`` is not positive, or the folder holds another run.
     """
     if n < 1:
         raise EstimationError(f"an ensemble has at least one member, not {n}")

@@ -45,11 +45,6 @@ _DRAWS = 999
 def of_panel(frame: pd.DataFrame) -> dict[str, float]:
     """Return every unprinted quantity of a witness panel.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        130 rows with the study's columns and ``matched``.
-
     Returns
     -------
     dict
@@ -68,7 +63,7 @@ def of_panel(frame: pd.DataFrame) -> dict[str, float]:
 
 def _with_cohort(matched: pd.DataFrame) -> pd.DataFrame:
     """Keep cities of the 2019 cohort and the never-treated, as far as they are in the sample."""
-    first = matched["city"].map(register.cohorts(matched["city"].unique())).astype(float)
+    first = matched["city"].map(register.PAPER.cohorts(matched["city"].unique())).astype(float)
     treated = matched.groupby("city")[TREATMENT].transform("max") == 1
     return matched.assign(cohort=first.where(treated))
 
@@ -187,15 +182,7 @@ def _matching(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def smooth(problem: Problem, cities: np.ndarray, years: np.ndarray) -> list[Estimand]:
-    """Declare the smooth quantities of the study's matched sample.
-
-    Parameters
-    ----------
-    problem : Problem
-        From ``study.witness.problem``: it holds the event dummies.
-    cities, years : ndarray
-        Of the matched rows.
-    """
+    """Declare the smooth quantities of the study's matched sample."""
     models = _models(cities, years)
     found: list[Estimand] = []
     events = [v.name for v in problem.variables if v.name.startswith("event ")]

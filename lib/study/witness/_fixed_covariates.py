@@ -27,24 +27,17 @@ from study.witness import _problem
 from study.witness import _stages as stages
 from study.witness._sample import YEARS, Sample
 
-#: Random starts tried before the anchors count as unreachable.
+#: Random starts tried before the covariates count as unreachable.
 _STARTS = 8
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read anchors and check their form.
+    """Read covariates and check their form.
 
     Returns
     -------
     pandas.DataFrame
         ``city``, ``year`` and the controls that are given, in the study's order of rows.
-
-    Raises
-    ------
-    PanelError
-        If the file cannot be read, a column is missing, unknown or not numeric, a row is
-        not a city-year of the study, or a city-year stands twice; the row is named as a
-        text editor counts.
     """
     try:
         frame = pd.read_csv(path)
@@ -98,18 +91,18 @@ def _rows(frame: pd.DataFrame, path: Path) -> None:
         raise PanelError(f"{path}, row {_line(twice)}: this city-year stands twice")
 
 
-def contradictions(anchors: pd.DataFrame, record: Record | None = None) -> pd.DataFrame:
-    """Hold the anchors against every cell of Table 2 (and N) that they decide.
+def contradictions(covariates: pd.DataFrame, record: Record | None = None) -> pd.DataFrame:
+    """Hold the covariates against every cell of Table 2 (and N) that they decide.
 
     Returns
     -------
     pandas.DataFrame
-        One row a contradicted cell: ``cell``, ``printed``, ``anchors``.
+        One row a contradicted cell: ``cell``, ``printed``, ``covariates``.
     """
     record = published.load(PAPER) if record is None else record
-    treated = register.treatment(anchors)
-    numbers = {replication.cell("table4", "N", "(5)", "value"): float(len(anchors))}
-    columns = {n: anchors[n] for n in CONTROLS if n in anchors} | {TREATMENT: treated}
+    treated = register.PAPER.treatment(covariates)
+    numbers = {replication.cell("table4", "N", "(5)", "value"): float(len(covariates))}
+    columns = {n: covariates[n] for n in CONTROLS if n in covariates} | {TREATMENT: treated}
     for name, values in columns.items():
         for column, number in (
             ("mean", values.mean()),
@@ -123,88 +116,70 @@ def contradictions(anchors: pd.DataFrame, record: Record | None = None) -> pd.Da
         for name, number in numbers.items()
         if not record.get(name).reproduced_by(number)
     ]
-    return pd.DataFrame(wrong, columns=["cell", "printed", "anchors"])
+    return pd.DataFrame(wrong, columns=["cell", "printed", "covariates"])
 
 
-def plan(anchors: pd.DataFrame) -> Sample:
-    """Return the layout whose matched rows are the anchors' city-years."""
+def plan(covariates: pd.DataFrame) -> Sample:
+    """Return the sample whose matched rows are the covariates' city-years."""
     from study.witness._sample import Sample
 
     rows = Sample.printed().rows.copy()
-    chosen = set(zip(anchors["city"], anchors["year"], strict=True))
+    chosen = set(zip(covariates["city"], covariates["year"], strict=True))
     rows["matched"] = [int(p in chosen) for p in zip(rows["city"], rows["year"], strict=True)]
     return Sample(rows)
 
 
-def problem(anchors: pd.DataFrame) -> Problem:
-    """Return Tables 2 and 4 with the given controls known.
-
-    Raises
-    ------
-    EstimationError
-        If the anchors contradict Table 2, naming the cells.
-    """
-    wrong = contradictions(anchors)
+def problem(covariates: pd.DataFrame) -> Problem:
+    """Return Tables 2 and 4 with the given controls known."""
+    wrong = contradictions(covariates)
     if len(wrong):
         listed = "; ".join(
-            f"{row.cell} prints {row.printed}, the anchors give {row.anchors}"
+            f"{row.cell} prints {row.printed}, the covariates give {row.covariates}"
             for row in wrong.itertuples()
         )
-        raise EstimationError(f"the anchors contradict the print: {listed}")
-    base = _problem.problem(plan(anchors))
+        raise EstimationError(f"the covariates contradict the print: {listed}")
+    base = _problem.problem(plan(covariates))
     variables: list[Variable] = []
     for variable in base.variables:
-        if variable.name in anchors:
-            variable = Variable.given(variable.name, anchors[variable.name].to_numpy(float))
+        if variable.name in covariates:
+            variable = Variable.given(variable.name, covariates[variable.name].to_numpy(float))
         variables.append(variable)
     targets = tuple(
-        t for t in base.targets if not (t.kind in {"mean", "sd"} and t.of in anchors.columns)
+        t for t in base.targets if not (t.kind in {"mean", "sd"} and t.of in covariates.columns)
     )
-    ends = {k: v for k, v in base.ends.items() if k not in anchors.columns}
+    ends = {k: v for k, v in base.ends.items() if k not in covariates.columns}
     return Problem(tuple(variables), base.models, targets, ends)
 
 
-def build(anchors: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def build(covariates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Construct the outcomes of a panel whose controls and sample are given.
-
-    Parameters
-    ----------
-    anchors : pandas.DataFrame
-        From :func:`read`.
-    seed : int
 
     Returns
     -------
     pandas.DataFrame
         The matched rows with all columns of the study: Tables 2, 4 and 5 as printed.
-        Controls in the anchors are untouched; the rest is constructed and not data.
-
-    Raises
-    ------
-    EstimationError
-        If the anchors contradict Table 2, or no outcome is found that meets Table 4: the
-        cell that stays farthest off is named.
+        Controls in the covariates are untouched; the rest is constructed and not data.
     """
-    layout = plan(anchors)
-    found = _outcome(problem(anchors), layout, seed)
+    sample = plan(covariates)
+    found = _outcome(problem(covariates), sample, seed)
     values = {n: found.values[n] for n in (OUTCOME, *CONTROLS)}
     targets = stages._Targets(published.load(PAPER))
     rng = np.random.default_rng([seed, 2])
-    linkage = partial(stages._linkage, targets, layout, values, rng, 60)
-    values |= stages._others(targets, layout, values, rng, linkage)[0]
-    frame = layout.on[["city", "year", "matched", TREATMENT]].copy()
+    linkage = partial(stages._linkage, targets, sample, values, rng, 60)
+    values |= stages._others(targets, sample, values, rng, linkage)[0]
+    frame = sample.on[["city", "year", "matched", TREATMENT]].copy()
     for name in VARIABLES:
         if name != TREATMENT:
-            given = name in anchors.columns
+            given = name in covariates.columns
             frame[name] = values[name] if given else np.round(values[name], stages.DECIMALS)
     return frame
 
 
-def _outcome(wanted: Problem, layout: Sample, seed: int) -> FittedPanel:
+def _outcome(wanted: Problem, sample: Sample, seed: int) -> FittedPanel:
     best: FittedPanel | None = None
     for attempt in range(_STARTS):
         rng = np.random.default_rng([seed, attempt])
-        start = _problem.start(wanted, layout, rng)
+        start = _problem.start(wanted, sample, rng)
         found = wanted.find(rng, start=start, max_iterations=1500, patience=150)
         if found.feasible:
             return found

@@ -48,13 +48,7 @@ Equations = Callable[[Values], Iterator[Equation]]
 
 
 def parent(seed: int, number: int) -> Grown:
-    """Grow a panel of the 85 rows that meets Tables 2 and 4 inside the official ranges.
-
-    Raises
-    ------
-    EstimationError
-        If this number leads to none; most do.
-    """
+    """Grow a panel of the 85 rows that meets Tables 2 and 4 inside the official ranges."""
     rng = np.random.default_rng([seed, number])
     grown = within_city.attempted(READING, within_city.poorer_rows(rng), rng, official=True)
     if grown is None:
@@ -333,18 +327,7 @@ def _linkage(targets: stages._Targets, grown: Grown, rng: np.random.Generator) -
 
 
 def build(start: int = START) -> stages.Witness:
-    """Construct the panel of the leading reading.
-
-    Parameters
-    ----------
-    start : int
-        Where the search for the other rows sets out.
-
-    Raises
-    ------
-    EstimationError
-        If a stage does not converge from this start, naming the stage and how far off.
-    """
+    """Construct the panel of the leading reading."""
     record = published.load(PAPER)
     grown, off, steps = _supported(record, parent(*PARENT), start)
     targets = stages._Targets(record)

@@ -27,13 +27,7 @@ _STEPS = 200
 
 
 def starts(problem: Problem, frame: pd.DataFrame, n: int, seed: int = 0) -> list[FittedPanel]:
-    """Return ``n`` feasible panels: the given witness, and others found around it.
-
-    Raises
-    ------
-    EstimationError
-        If the witness itself does not meet the problem.
-    """
+    """Return ``n`` feasible panels: the given witness, and others found around it."""
     values = _problem.values(frame)
     first = problem.find(np.random.default_rng(seed), start=values)
     if not first.feasible:
@@ -80,19 +74,6 @@ def run(
     only: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Compute the range of every smooth quantity and write it.
-
-    Parameters
-    ----------
-    path : Path, optional
-        CSV to write.
-    n_starts, steps : int
-        Panels to set out from, and steps towards each bound.
-    workers : int, optional
-        Processes; the result does not depend on them.
-    progress : bool
-        Whether to show a bar.
-    only : sequence of int, optional
-        Positions of the quantities wanted; all by default.
 
     Returns
     -------

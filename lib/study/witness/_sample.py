@@ -92,7 +92,7 @@ class Sample:
             [(city, year) for city in register.study_cities() for year in YEARS],
             columns=["city", "year"],
         )
-        frame["FTZ"] = np.asarray(register.treatment(frame), dtype=int)
+        frame["FTZ"] = np.asarray(register.PAPER.treatment(frame), dtype=int)
         frame["matched"] = [
             int(row in admitted() and row not in LEFT_OUT)
             for row in zip(frame["city"], frame["year"], strict=True)
@@ -112,7 +112,7 @@ _MATCHED, _TREATED_MATCHED = 85, 11
 
 
 def heaviest(base: Sample, rows: pd.DataFrame, weight: NDArray[np.float64]) -> Sample:
-    """Return the layout of the heaviest of some rows: eleven treated, seventy-four others."""
+    """Return the sample of the heaviest of some rows: eleven treated, seventy-four others."""
     order = rows.iloc[np.argsort(-weight)]
     treated = order["FTZ"] == 1
     others = order[~treated].index[: _MATCHED - _TREATED_MATCHED]

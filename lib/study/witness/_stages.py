@@ -436,7 +436,7 @@ def _event_dummies(rows: pd.DataFrame) -> dict[str, Array]:
     """Return event-time dummies by name, the last year before adoption left out."""
     from study import register
 
-    cohorts = register.cohorts(rows["city"].unique())
+    cohorts = register.PAPER.cohorts(rows["city"].unique())
     since = rows["year"] - rows["city"].map(cohorts).astype(float)
     steps = sorted(int(s) for s in since.dropna().unique() if s != -1)
     return {f"event {s:+d}": (since == s).to_numpy().astype(np.float64) for s in steps}
@@ -658,18 +658,7 @@ def _assemble(plan: Sample, on: Values, off: Values) -> pd.DataFrame:
 
 
 def build(seed: int = SEED) -> Witness:
-    """Construct a witness panel.
-
-    Parameters
-    ----------
-    seed : int
-        Starting point; another seed gives another witness, or none.
-
-    Raises
-    ------
-    EstimationError
-        If a stage does not converge from this seed, naming the stage and how far off.
-    """
+    """Construct a witness panel."""
     targets, plan = _Targets(published.load(PAPER)), Sample.printed()
     blocks = _covariate_blocks(targets, plan, np.random.default_rng(seed))
     rng = np.random.default_rng([seed, 1])

@@ -98,7 +98,7 @@ class Grown:
 
 
 def admissible(rows: pd.DataFrame) -> pd.Series:
-    """Say which city-years are :func:`~study.witness._sample.admitted`."""
+    """Say which city-years the printed ranges admit."""
     inside = pd.MultiIndex.from_frame(rows[["city", "year"]]).isin(admitted())
     return pd.Series(inside, rows.index)
 
@@ -479,21 +479,6 @@ def run(
     progress: bool = True,
 ) -> Path:
     """Grow the ensembles and push their first members; what is in ``folder`` is kept.
-
-    Parameters
-    ----------
-    members : int
-        Panels of each reading.
-    seed : int
-    folder, out : Path
-        Where single panels go, and the two files of :data:`FILES`.
-    starts, inside : int
-        How many pooled members are pushed, and how many panels are grown and pushed inside
-        the official ranges of the controls.
-    workers : int, optional
-        Processes; the number of cores by default.
-    progress : bool
-        Whether to show a bar.
 
     Returns
     -------
