@@ -10,24 +10,46 @@ fail a build under ``-W``.  Nothing here needs a script.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from ftz_sentences import problems
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from bookworks.markdown import prose_lines
 from ftz.tables import caption_html
 from study import attributions
+from study.attributions import AUTHORS
 
 logger = logging.getLogger(__name__)
 
 #: How many rows a warning names.
-_NAMED = 8
+_SHOWN = 8
+#: Directives whose content is code, mathematics or a list of rows, and no sentence.
+_NO_PROSE = ("code-cell", "code", "math", "eval-rst", "bibliography", "raw", "says-table")
+_CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+_MARK = re.compile(r"\{says\}`([^`]+)`")
+_NAMED = {
+    paper: re.compile(rf"(?<![\w-])(?:{names})(?!\w)")
+    for paper, names in {
+        "yan_ye_wang": "Yan, Ye and Wang|[Tt]he measuring paper",
+        "qian_wang_2023": "Qian and Wang",
+        "zhou_2024": "Zhou",
+        "mi_2024": "Mi|the Blue Book|The Blue Book",
+        "chen_jiangsu": "Chen",
+    }.items()
+}
+#: Subjects that stand for a paper without naming it; the last two only before a verb of saying.
+_SUBJECT = re.compile(
+    r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report|"
+    r"(?:They|He) (?:asks?|names?|calls?|reports?|finds?|found|wants?|answers?|sees?|writes?|"
+    r"say|says|propose|proposes|draws?|takes?|follows?|develops?))\b"
+)
 
 
 class says_mark(nodes.Inline, nodes.Element):  # noqa: N801
@@ -204,12 +226,39 @@ def depart_words(self: Any, node: says_words) -> None:
     self.body.append("</details>")
 
 
+def problems(text: str, rows: Mapping[str, attributions.Attribution]) -> Iterator[tuple[int, str]]:
+    """Yield line and fault of the attributing sentences of a page that lack the paper's words.
+
+    A sentence (a line) is *attributing* if it cites one of the five papers, names its
+    authors, or begins with "The author(s)", "The paper", "The report", or "They"
+    or "He" and what authors do (ask, name, report ...).  It needs a mark
+    ``{says}`` in the same line, of each paper that it cites or names, and of no other.
+    Free is only the line "**Source.**" of an overview, which says what a chapter reads.
+    """
+    for number, line in prose_lines(text, _NO_PROSE):
+        if re.match(r"#|%|\(ch-|\s*:[\w-]+:|\*\*Source\.\*\*", line):
+            continue
+        marks = [key.strip() for mark in _MARK.findall(line) for key in mark.split(",")]
+        marked = {rows[key].paper for key in marks if key in rows}
+        cited = {key.strip() for cite in _CITED.findall(line) for key in cite.split(",")}
+        about = cited & set(attributions.PREFIXES)
+        about |= {paper for paper, name in _NAMED.items() if name.search(line)}
+        if lost := [key for key in marks if key not in rows]:
+            yield number, f"no row {', '.join(lost)} in data/attributions"
+        for paper in sorted(about - marked):
+            yield number, f"a sentence about {AUTHORS[paper]} without words of the paper"
+        for paper in sorted(marked - about if about else ()):
+            yield number, f"words of {AUTHORS[paper]} under another paper's name"
+        if not about and not marks and _SUBJECT.match(line):
+            yield number, "a sentence about a paper without its words"
+
+
 def check_sentences(app: Any, docname: str, source: list[str]) -> None:
     """Warn of each sentence about a paper that does not show the paper's words."""
     if docname not in app.config.ftz_quotes_pages:
         return
-    for problem in problems(source[0], _rows(app.env)):
-        logger.warning("%s", problem.what, location=(docname, problem.line))
+    for line, what in problems(source[0], _rows(app.env)):
+        logger.warning("%s", what, location=(docname, line))
 
 
 # -- over the pages ----------------------------------------------------------------------
@@ -260,7 +309,7 @@ def check_rows(app: Any, env: Any) -> None:
         used = {key for keys in _uses(env).values() for key in keys}
         lost = [key for key in env.ftz_rows if key not in used]
         if lost:
-            some = ", ".join(lost[:_NAMED]) + (" ..." if len(lost) > _NAMED else "")
+            some = ", ".join(lost[:_SHOWN]) + (" ..." if len(lost) > _SHOWN else "")
             message = "says-map: %d rows stand on no page: %s"
             logger.warning(message, len(lost), some, location=maps[0])
 

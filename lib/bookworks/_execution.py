@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import os
 import re
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -31,7 +32,7 @@ from bookworks.errors import BookError
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-#: What a cell may put out; more is a mistake that fills memory, disk and page.
+#: What a chapter's cells may put out; more is a mistake that fills memory, disk and page.
 MOST_OUTPUT = 20_000_000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -156,12 +157,17 @@ def _client(
         said = 0
 
         def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
-            if msg["msg_type"] == "stream":
-                self.said += len(msg["content"]["text"])
-                if self.said > MOST_OUTPUT:
-                    raise OverflowError(
-                        f"a cell prints more than {MOST_OUTPUT // 1_000_000} MB: print less"
-                    )
+            content = msg["content"]
+            parts = (
+                content.get("text"),
+                content.get("traceback"),
+                *content.get("data", {}).values(),
+            )
+            self.said += sum(len(str(part)) for part in parts if part)
+            if self.said > MOST_OUTPUT:
+                raise OverflowError(
+                    f"the cells put out more than {MOST_OUTPUT // 1_000_000} MB: print less"
+                )
             return super().process_message(msg, cell, cell_index)
 
     # Sockets in a folder of our own: no port to race for.
@@ -169,6 +175,9 @@ def _client(
     return Client(
         chapter.notebook,
         timeout=timeout,
+        # output that comes late, on a crowded machine, would be lost without a word
+        iopub_timeout=60,
+        raise_on_iopub_timeout=True,
         on_cell_start=note,
         record_timing=False,
         resources={"metadata": {"path": str(chapter.path.parent)}},
@@ -190,7 +199,9 @@ async def execute_chapter(
     client = _client(chapter, desk / "kernel.json", timeout, note)
     start = time.perf_counter()
     try:
-        await client.async_execute(env=_kernel.environment(book, record))
+        # ipykernel repeats to its own output what a cell writes past Python
+        given = {"env": _kernel.environment(book, record), "stdout": subprocess.DEVNULL}
+        await client.async_execute(**given)
     except Exception as error:
         raise ChapterError(failure(book, chapter, running, error)) from None
     finally:

@@ -33,7 +33,7 @@ def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
     return Inputs.read(path, book.root, code)
 
 
-RECORDER = Path(_keys.__file__).parent / "recorder"
+RECORDER = Path(_keys.__file__).parent / "_recorder"
 READS = {
     "open": ("open('leaves.csv').read()", {"leaves.csv"}),
     "by a path": ("import pathlib; pathlib.Path('leaves.csv').read_bytes()", {"leaves.csv"}),

@@ -15,10 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tea_book import Built, Tea, differing
+from click.testing import CliRunner
+from tea_book import HEADER, Built, Tea, differing
 from test_reruns_gallery import BREW, finish
 
 from bookworks.book import Book
+from bookworks.cli import main
 from bookworks.reruns._records import Record, default_folder
 
 HARVEST = {"harvest"}
@@ -299,11 +301,21 @@ def test_a_failing_cell_says_where_and_keeps_nothing(tea):
     assert tea.build().result == 0
 
 
-def test_a_cell_that_floods_is_stopped(built_tea):
-    tea = built_tea
-    tea.edit("taste.md", "1 + 1", "for i in range(40): print('x' * 1_000_000)")
-    built = tea.build()
-    assert built.result != 0 and "a cell prints more than 20 MB" in built.log
+@pytest.mark.parametrize(
+    "flood",
+    [
+        "for i in range(40): print('x' * 1_000_000)",
+        "print('x' * 100_000_000)",
+        "'x' * 30_000_000",
+    ],
+)
+def test_a_cell_that_floods_is_stopped(tea, monkeypatch, capfd, flood):
+    tea.write("taste.md", HEADER + f"# Taste\n\n```{{code-cell}} ipython3\n{flood}\n```\n")
+    monkeypatch.chdir(tea.root)
+    done = CliRunner().invoke(main, ["chapter", "taste.md"])
+    assert done.exit_code == 2 and "more than 20 MB" in done.output, done.output[:500]
+    assert len(done.output) + len(capfd.readouterr().out) < 9999
+    assert not (tea.root / "_build" / ".executed").exists()
 
 
 def test_a_number_of_jobs_that_is_none_is_refused(tea, monkeypatch):

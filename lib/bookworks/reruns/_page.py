@@ -19,8 +19,8 @@ from typing import Any
 
 from bookworks._accessible import mend
 from bookworks._files import write_atomically
-from bookworks._markdown import code, plain, table
 from bookworks.book import Book
+from bookworks.markdown import code, plain, table
 from bookworks.reruns._records import NOTEBOOK, Record
 from bookworks.reruns.declared import chapters
 
