@@ -84,7 +84,6 @@ def _split(text: str) -> list[str]:
 
 
 def _zh(text: str) -> nodes.inline:
-    """Return Chinese words with their language, for voices and fonts."""
     return nodes.inline("", text, classes=["language-zh", "ftz-zh"])
 
 
@@ -143,7 +142,6 @@ class SaysTable(SphinxDirective):
 
 
 def _table(caption: str, heads: list[str]) -> nodes.table:
-    """Return a table with a caption and one line of heads."""
     table = nodes.table("", says_caption("", caption), classes=["ftz-says-table"])
     group = nodes.tgroup("", cols=len(heads))
     group += [nodes.colspec(colwidth=1) for _ in heads]
@@ -172,7 +170,7 @@ def number_marks(app: Any, document: nodes.document) -> None:
             line["ids"] = [f"said-{key}"]
     used = list(dict.fromkeys([*numbers, *(key for _, key in tabled)]))
     if used:
-        env.ftz_says = {**_uses(env), env.docname: used}
+        env.metadata[env.docname]["ftz-says"] = used
         for paper in {rows[key].paper for key in used}:
             env.note_dependency(str(_file(app, paper)))
     if numbers:
@@ -277,35 +275,19 @@ class SaysMap(SphinxDirective):
             known = ", ".join(attributions.PREFIXES)
             logger.warning(message, paper, known, location=self.get_location())
             return []
-        self.env.ftz_says_maps = {*_maps(self.env), self.env.docname}
+        self.env.metadata[self.env.docname]["ftz-says-map"] = True
         return [says_map(paper=paper)]
 
 
 def _uses(env: Any) -> dict[str, list[str]]:
-    return getattr(env, "ftz_says", {})
-
-
-def _maps(env: Any) -> set[str]:
-    return getattr(env, "ftz_says_maps", set())
-
-
-def forget(app: Any, env: Any, docname: str) -> None:
-    """Forget what a page used, before it is read again."""
-    env.ftz_says = {page: used for page, used in _uses(env).items() if page != docname}
-    env.ftz_says_maps = _maps(env) - {docname}
-
-
-def merge(app: Any, env: Any, docnames: Iterable[str], other: Any) -> None:
-    """Take over what another reader noted."""
-    read = set(docnames)
-    theirs = {page: used for page, used in _uses(other).items() if page in read}
-    env.ftz_says = {**_uses(env), **theirs}
-    env.ftz_says_maps = _maps(env) | (_maps(other) & read)
+    """Return the rows that each page uses, in the order of the contents."""
+    pages = dict.fromkeys([*env.collect_relations(), *sorted(env.found_docs)])
+    return {page: said for page in pages if (said := env.metadata[page].get("ftz-says"))}
 
 
 def check_rows(app: Any, env: Any) -> None:
     """Warn of rows that have no place."""
-    if maps := sorted(_maps(env)):
+    if maps := sorted(page for page, said in env.metadata.items() if "ftz-says-map" in said):
         used = {key for keys in _uses(env).values() for key in keys}
         lost = [key for key in env.ftz_rows if key not in used]
         if lost:
@@ -317,10 +299,10 @@ def check_rows(app: Any, env: Any) -> None:
 def page_inputs(app: Any, page: str) -> object:
     """Return what a map shows, for the key of its page."""
     env = app.env
-    if page not in _maps(env):
+    if "ftz-says-map" not in env.metadata[page]:
         return None
     sections = attributions.sections().to_csv()
-    return [list(_rows(env).values()), sections, sorted(_uses(env).items()), env.ftz_order]
+    return [list(_rows(env).values()), sections, list(_uses(env).items())]
 
 
 def resolve_maps(app: Any, document: nodes.document, docname: str) -> None:
@@ -357,13 +339,11 @@ def _map(app: Any, docname: str, paper: str) -> nodes.table:
 
 def _pages(app: Any, docname: str, mine: set[str]) -> list[nodes.reference]:
     """Return a link to the first use of a section on each page, in the order of the contents."""
-    env = app.env
-    order = {page: number for number, page in enumerate(env.ftz_order)}
     links = []
-    for page, used in sorted(_uses(env).items(), key=lambda item: order.get(item[0], len(order))):
+    for page, used in _uses(app.env).items():
         if here := [key for key in used if key in mine]:
             uri = f"{app.builder.get_relative_uri(docname, page)}#said-{here[0]}"
-            links.append(_link(env.titles[page].astext(), uri))
+            links.append(_link(app.env.titles[page].astext(), uri))
     return links
 
 
@@ -379,17 +359,6 @@ def _labels(app: Any, docname: str, also: str) -> list[nodes.reference]:
 
 def _link(text: str, uri: str) -> nodes.reference:
     return nodes.reference("", text, internal=True, refuri=uri)
-
-
-def _order(app: Any, env: Any) -> None:
-    """Remember the order of the contents, by which links stand."""
-    order, stack = [], [env.config.root_doc]
-    while stack:
-        page = stack.pop()
-        if page not in order:
-            order.append(page)
-            stack += reversed(env.toctree_includes.get(page, []))
-    env.ftz_order = order
 
 
 def _skip(self: Any, node: nodes.Node) -> None:
@@ -410,11 +379,8 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_css_file("ftz-quotes.css")
     app.connect("builder-inited", begin)
     app.connect("source-read", check_sentences)
-    app.connect("env-purge-doc", forget)
-    app.connect("env-merge-info", merge)
     app.connect("doctree-read", number_marks)
-    app.connect("env-updated", _order)
     app.connect("env-updated", check_rows)
     app.connect("doctree-resolved", resolve_maps)
     app.connect("bookworks-write", page_inputs)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -90,5 +90,4 @@ def mend_output(app: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hook to Sphinx, which has made its templates by then."""
     app.connect("builder-inited", mend_output)

@@ -41,10 +41,7 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
 
 
 def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[str, Any]:
-    """Return the packages of a lock (its text) as a CycloneDX 1.6 document of a release.
-
-    Raises BookError if the lock names no package.
-    """
+    """Return the packages of a lock (its text) as a CycloneDX 1.6 document of a release."""
     components = []
     for match in ENTRY.finditer(lock):
         package, number = canonical(match[1]), match[2]
@@ -70,7 +67,6 @@ def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[st
 
 @cache
 def _installed() -> dict[str, tuple[Distribution, frozenset[str]]]:
-    """Return the installed packages by name, with the digests of their files: read once."""
     return {
         name: (package, frozenset(f.hash.value for f in package.files or () if f.hash and f.size))
         for name, package in sorted({canonical(one.name): one for one in distributions()}.items())

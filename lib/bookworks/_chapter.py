@@ -14,10 +14,7 @@ from bookworks.errors import BookError, near
 
 
 def page_of(book: Book, name: Path) -> str:
-    """Return the page that a path names, seen from here or from the book's folder.
-
-    Raises BookError if there is none.
-    """
+    """Return the page that a path names, seen from here or from the book's folder."""
     for path in (name.resolve(), book.root / name):
         if path.is_file() and path.is_relative_to(book.root):
             return path.relative_to(book.root).with_suffix("").as_posix()

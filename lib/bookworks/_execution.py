@@ -70,10 +70,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
 
 
 def jobs(book: Book) -> int:
-    """Return how many kernels may run at a time.
-
-    Raises BookError if the variable ``JOBS`` is not a whole number of at least one.
-    """
+    """Return how many kernels may run at a time."""
     said = book.variable("JOBS")
     if said and (not said.isdigit() or int(said) < 1):
         name = book.setting("prefix") + "JOBS"
@@ -124,11 +121,7 @@ def fill(notebook: Any, execution: Execution) -> Any:
 
 
 def failure(book: Book, chapter: Chapter, index: int, error: BaseException) -> str:
-    """Say where a chapter failed, with its cell, the traceback and the command to run it alone.
-
-    ``index`` is the cell that ran when ``nbclient`` raised the error: one in the cell, a time
-    out, a dead kernel.
-    """
+    """Say where a chapter failed, with its cell, the traceback and the command to run it alone."""
     from nbclient.exceptions import CellExecutionError
 
     cell = chapter.notebook.cells[index]
@@ -250,10 +243,7 @@ def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
 def execute(
     book: Book, store: Store, chapters: Sequence[Chapter], timeout: int = 300
 ) -> dict[str, Execution]:
-    """Return an execution of every chapter: those that still hold, and new ones.
-
-    Raises ChapterError at the first cell that fails; what was executed before is kept.
-    """
+    """Return an execution of every chapter: those that still hold, and new ones."""
     ready = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
     waiting = [chapter for chapter in chapters if ready[chapter.page] is None]
     if waiting:

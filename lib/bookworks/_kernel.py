@@ -27,10 +27,7 @@ MACHINERY = ("JOBS", "CACHE", "RELEASE")
 
 
 def environment(book: Book, record: Path) -> dict[str, str]:
-    """Return the environment of a kernel; :mod:`bookworks._recorder` appends to ``record``.
-
-    The record is begun anew.
-    """
+    """Return the environment of a kernel; :mod:`bookworks._recorder` appends to ``record``."""
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_bytes(b"")
     prefix = book.setting("prefix")

@@ -35,11 +35,7 @@ def digest(content: object) -> str:
 
 
 def environment(root: Path) -> str:
-    """Return a hash of what every kernel rests on: interpreter, lock, installed packages.
-
-    Installed packages are named by their folders, so that one that was changed by hand
-    counts although the lock file did not change.
-    """
+    """Return a hash of what every kernel rests on: interpreter, lock, installed packages."""
     lock = root / "requirements.lock"
     installed = sorted(
         name
@@ -150,10 +146,7 @@ _LOOKS = re.compile(r"__doc__|__code__|\bhelp\(|\bgetdoc|\bclick\b|\bdis\b|\?\s*
 
 
 def meaning(path: Path, entered: Iterable[str]) -> str:
-    """Return a hash of what a module means to a program that enters these functions of it.
-
-    Empty where that cannot be told.
-    """
+    """Return a hash of what a module means to a program that enters these functions of it."""
     try:
         found = _meanings(path, state(path))
         return digest([found[unit] for unit in ("", *sorted(set(entered)))])

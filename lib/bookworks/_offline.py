@@ -33,7 +33,6 @@ MATHJAX_PARTS = (
 
 
 def mathjax_folder() -> Path:
-    """Return the folder of the installed package that holds MathJax."""
     package = distribution("sphinx-mathjax-offline")
     return Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
 
@@ -91,7 +90,6 @@ def empty_static(app: Any, builder: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hooks to Sphinx."""
     app.connect("config-inited", drop_thebe)
     app.connect("write-started", empty_static)
     # after Sphinx has put MathJax into every page

@@ -43,15 +43,11 @@ _LATER_THAN_ALL = 2**62
 
 
 class BuildError(SphinxError):
-    """The build ends here, with one message."""
-
     category = "The book was not built"
 
 
 @dataclass
 class State:
-    """What a build knows of its pages."""
-
     book: Book
     store: Store
     folder: Path  # where keys are kept
@@ -67,7 +63,6 @@ class State:
     lock: IO[str] | None = None  # held as long as the build runs
 
     def key_file(self, page: str) -> Path:
-        """Return where a page's key is kept."""
         return self.folder / f"{page.replace('/', '--')}.json"
 
     def key(self, page: str) -> dict[str, str]:
@@ -76,7 +71,6 @@ class State:
 
     @property
     def site_file(self) -> Path:
-        """Where it is kept what the site as a whole holds."""
         return self.folder / "(site).json"
 
     @property
@@ -85,11 +79,9 @@ class State:
         return self.folder / "(made).json"
 
     def is_made(self, path: Path, *key: object) -> bool:
-        """Tell whether a file was made under a key and is as it was made."""
         return self.made.get(str(path)) == [_keys.digest(key), _keys.state(path)]
 
     def note_made(self, path: Path, *key: object) -> None:
-        """Note the key under which a file was made."""
         self.made[str(path)] = [_keys.digest(key), _keys.state(path)]
 
 
@@ -151,7 +143,6 @@ def _end_in_one_line(app: Any) -> None:
 
 
 def pasted_from(text: str) -> set[str]:
-    """Return the files whose glued values a page's source pastes."""
     return set(_PASTED.findall(text))
 
 
@@ -215,7 +206,6 @@ def book_key(app: Any) -> str:
 
 
 def chapters(app: Any) -> Iterator[Chapter]:
-    """Yield the pages that hold code."""
     packages = _keys.environment(Path(app.srcdir))
     for page in sorted(app.env.found_docs):
         if holds_code(Path(app.env.doc2path(page))):
@@ -295,7 +285,6 @@ def _site_is_whole(app: Any) -> bool:
 
 
 def _listed(app: Any) -> dict[str, int]:
-    """Return the site's files with their sizes."""
     return {name: path.stat().st_size for name, path in below(Path(app.outdir)).items()}
 
 
@@ -401,7 +390,6 @@ def serve_outputs(app: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hooks to Sphinx."""
     app.add_event("bookworks-read")
     app.add_event("bookworks-write")
     app.connect("config-inited", begin, priority=100)

@@ -106,7 +106,6 @@ class SearchPairs(SearchEnglish):
         self.js_splitter_code = "\n".join([*lines, _SCRIPT])
 
     def split(self, input: str) -> list[str]:
-        """Cut a text into words, numbers and pairs of characters."""
         words: list[str] = []
         for run in _TOKEN.findall(input):
             if _IS_HAN.match(run) and len(run) > 1:
@@ -254,12 +253,10 @@ def order_index(app: Any) -> list[Any]:
 
 
 def pass_words(app: Any, config: Any) -> None:
-    """Hand the book's own words to the search language."""
     config.html_search_options = {**config.html_search_options, **config.bookworks_search}
 
 
 def setup(app: Any) -> None:
-    """Register the language; ``html_search_language: zh`` selects it."""
     app.add_search_language(SearchPairs)
     app.connect("config-inited", pass_words)
     app.connect("doctree-read", remember_terms)

@@ -49,5 +49,4 @@ def shorten(app: Any, builder: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hook to Sphinx."""
     app.connect("write-started", shorten)

@@ -14,7 +14,6 @@ class BookError(click.ClickException):
     exit_code = 2
 
     def __str__(self) -> str:
-        """Return the message."""
         return self.message
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -205,9 +206,11 @@ def test_variables_of_the_machinery_do_not_reach_a_kernel(tea, tmp_path, monkeyp
     assert set(record(tea, code, tmp_path).variables) == {"TEA_JOBS"}
 
 
-def test_a_file_of_the_reader_s_own_counts_wherever_it_is(tea, tmp_path):
+@pytest.mark.parametrize("ahead", [0, 366 * 86_400])
+def test_a_file_of_the_reader_s_own_counts_wherever_it_is(tea, tmp_path, ahead):
     own = tmp_path / "own 茶.csv"
     own.write_text("1\n")
+    os.utime(own, times=(time.time() + ahead - 60,) * 2)
     inputs = record(tea, f"open({str(own)!r}).read()", tmp_path)
     assert set(inputs.files) == {str(own)}
     own.write_text("2\n")

@@ -16,8 +16,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
-#: By these a program sees docstrings, code or lines; click shows docstrings as help.
-_LOOKS = {"__doc__", "__code__", "__closure__", "getdoc", "getcomments", "help", "dis", "click"}
+#: By these a program sees docstrings, code or lines; commands of click show docstrings as help.
+_LOOKS = {"__doc__", "__code__", "__closure__", "getdoc", "getcomments", "help", "dis", "command"}
 _LOOKS |= {"_getframe", "currentframe", "f_lineno", "tb_lineno", "co_firstlineno", "extract_stack"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -65,7 +65,7 @@ def meanings(source: str | bytes) -> dict[str, str]:
     except (SyntaxError, ValueError, RecursionError):
         return {}
     for node in ast.walk(tree):
-        names = {getattr(node, "id", ""), getattr(node, "attr", "")} - {""}
+        names = {getattr(node, "id", ""), getattr(node, "attr", "").replace("help", "")} - {""}
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {getattr(node, "module", ""), *(alias.name for alias in node.names)}
         if names & _LOOKS and not isinstance(getattr(node, "ctx", None), ast.Store):

@@ -67,7 +67,6 @@ def render(record: Record, folder: Path, target: Path, html: Path, gallery: str,
 
 
 def _settings(book: Book, html: Path, page: str) -> dict[str, Any]:
-    """Return the book's own settings, for one page."""
     from jupyter_book.config import get_final_config
 
     settings: dict[str, Any]

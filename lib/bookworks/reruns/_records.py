@@ -51,7 +51,6 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
-        """Read the record of a run's folder; None where no finished run is."""
         try:
             record = cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
             whole = not record.notebook or record.notebook == sha256(folder / NOTEBOOK)
@@ -60,7 +59,6 @@ class Record:
         return record if whole else None
 
     def write(self, folder: Path) -> None:
-        """Write the record; parameters stay in the order in which they were declared."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
         write_atomically(folder / RECORD, text + "\n")
 

@@ -130,11 +130,7 @@ def _short(report: str) -> str:
 
 
 def key_results(notebook: Any, wanted: Iterable[str]) -> dict[str, int | float]:
-    """Read a chapter's key results from an executed notebook, at full precision.
-
-    Raises BookError if one was not glued, or not as a plain number: Python writes a number
-    with as many digits as bring it back bit for bit, so another text was rounded.
-    """
+    """Read a chapter's key results from an executed notebook, at full precision."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     texts = {
         output["metadata"]["scrapbook"]["name"]: output["data"][_GLUED]
