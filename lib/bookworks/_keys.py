@@ -121,7 +121,7 @@ class Inputs:
             for name, mean in means.items()
             if name not in kinds["file"]
         }
-        if not (same and all(means.values())) or _LOOKS.search(code):
+        if not (same and all(means.values())) or _looks(code):
             modules = {}
         files = imported | kinds["file"]
         return cls(files, kinds["folder"], kinds["variable"], dict(cells), modules)
@@ -141,8 +141,10 @@ class Inputs:
         return bool(mean) and meaning(root / name, entered) == mean
 
 
-#: How a cell looks at documentation or code.
-_LOOKS = re.compile(r"__doc__|__code__|\bhelp\(|\bgetdoc|\bclick\b|\bdis\b|\?\s*$|^\s*%p", re.M)
+def _looks(code: str) -> bool:
+    """Tell whether cells look at documentation or code, by Python's means or by IPython's."""
+    plain = re.sub(r"^\s*(%(?!p)|!).*", "", code, flags=re.MULTILINE)  # %pdoc, %psource
+    return not meanings(plain)
 
 
 def meaning(path: Path, entered: Iterable[str]) -> str:

@@ -163,6 +163,20 @@ def test_a_program_that_looks_at_text_rests_on_text(tea, tmp_path, name):
     assert inputs.changed(tea.root) == ["mod.py"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "looks"),
+    [
+        ("%matplotlib inline\n!ls\nprint('help?')  # really?", False),
+        ("mod.brewed?", True),
+        ("?mod", True),
+        ("%pdoc mod", True),
+        ("import doctest", True),
+    ],
+)
+def test_a_cell_that_asks_ipython_for_text_rests_on_text(cell, looks):
+    assert _keys._looks(cell) is looks
+
+
 def test_a_module_is_what_it_says_and_not_what_its_time_says(tea, tmp_path):
     program = "import mod; open('said.txt', 'w').write(str(mod.RATE))"
     for rate in (2, 3):  # the same size, the same time, the same path

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 #: By these a program sees docstrings, code or lines; commands of click show docstrings as help.
 _LOOKS = {"__doc__", "__code__", "__closure__", "getdoc", "getcomments", "help", "dis", "command"}
 _LOOKS |= {"_getframe", "currentframe", "f_lineno", "tb_lineno", "co_firstlineno", "extract_stack"}
+_LOOKS |= {"doctest", "pydoc", "getmembers"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
