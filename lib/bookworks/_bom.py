@@ -74,12 +74,7 @@ def _installed() -> dict[str, tuple[Distribution, frozenset[str]]]:
 
 
 def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
-    """Return the licences of all packages whose files a site holds, by name, and a list of them.
-
-    A package owns a file of the site when the digest that it was installed with is the file's.
-    ``own`` names files of the book (at ``root``) with texts that a package does not ship.  Raises
-    BookError if a package has no text.
-    """
+    """Return the licences of packages whose files a site holds, by digest or as ``own`` says."""
     raw = (hashlib.sha256(path.read_bytes()).digest() for path in below(site).values())
     digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
     found: dict[str, bytes] = {}

@@ -35,7 +35,7 @@ def digest(content: object) -> str:
 
 
 def environment(root: Path) -> str:
-    """Return a hash of what every kernel rests on: interpreter, lock, installed packages."""
+    """Return a hash of interpreter, lock and the folders of installed packages."""
     lock = root / "requirements.lock"
     installed = sorted(
         name
@@ -165,10 +165,7 @@ _STATES: dict[tuple[str, int, int, int], str] = {}
 
 
 def state(path: Path) -> str:
-    """Return the hash of a file's content or a folder's names, read once a state of the file.
-
-    The cache lives as long as the process, and is asked by size, time *and* inode.
-    """
+    """Return the hash of a file's content or a folder's names, read once a state of the file."""
     try:
         status = path.stat()
     except OSError:

@@ -57,10 +57,7 @@ def _data_folder(app: Any) -> Path:
 
 
 def recorded_files(app: Any, docname: str) -> dict[int, list[str]] | None:
-    """Return the data that each code cell opened when it ran; under 0, all that the page did.
-
-    The folder of ``<prefix>DATA`` stands for ``data/``.  Pages and code are no data.
-    """
+    """Return the data that each code cell opened when it ran; under 0, all that the page did."""
     done = app.bookworks.executions.get(docname)
     if done is None:
         return None
@@ -153,11 +150,7 @@ def _versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def data_hashes(app: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of data files, or of those that a pattern fits.
-
-    Of a file outside the repository only the name is kept: where it lies is no business of
-    the page.
-    """
+    """Return the SHA-256 of data files; of one outside the repository only the name is kept."""
     root, found = Path(app.srcdir), {}
     for name in names:
         top, start = ("data/", _data_folder(app)) if name.startswith("data/") else ("", root)

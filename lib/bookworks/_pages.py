@@ -27,7 +27,7 @@ from typing import IO, Any
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from bookworks import _execution, _kernel, _keys, _wheel
+from bookworks import _execution, _keys, _wheel
 from bookworks._execution import Chapter
 from bookworks._files import as_json, below, locked, read_json, read_text, write_atomically
 from bookworks._store import Execution, Store
@@ -65,18 +65,9 @@ class State:
     def key_file(self, page: str) -> Path:
         return self.folder / f"{page.replace('/', '--')}.json"
 
-    def key(self, page: str) -> dict[str, str]:
-        """Return the key under which a page was written; empty where there is none."""
+    def key(self, page: str) -> dict[str, Any]:
+        """Return the key under which a page, the site or its other files were written, if any."""
         return read_json(self.key_file(page))
-
-    @property
-    def site_file(self) -> Path:
-        return self.folder / "(site).json"
-
-    @property
-    def made_file(self) -> Path:
-        """Where :attr:`made` is kept."""
-        return self.folder / "(made).json"
 
     def is_made(self, path: Path, *key: object) -> bool:
         return self.made.get(str(path)) == [_keys.digest(key), _keys.state(path)]
@@ -93,7 +84,7 @@ def begin(app: Any, config: Any) -> None:
     _end_in_one_line(app)
     with _told():
         book, build = Book.read(app.srcdir), Path(app.outdir).parent
-        os.environ.update(_kernel.private_folders(book))
+        os.environ.update(_execution.private_folders(book))
         own, local = _keys.tree(Path(__file__).parent, ["."]), sorted({*book.extensions.values()})
         machine = [
             own,
@@ -104,7 +95,7 @@ def begin(app: Any, config: Any) -> None:
         state = State(book, Store.of(book, build), build / ".keys", _keys.digest(machine))
         app.bookworks = state
         state.lock = locked(build, logger.info)
-        state.made = read_json(state.made_file)
+        state.made = state.key("(made)")
         # trees of nodes live long: looking for garbage among them takes more time than making them
         gc.set_threshold(50_000, 20, 20)
 
@@ -279,7 +270,7 @@ def rewritten(app: Any, env: Any) -> Any:
 
 def _site_is_whole(app: Any) -> bool:
     """Tell whether the last build came to its end, and its files are still there."""
-    site = read_json(app.bookworks.site_file)
+    site = app.bookworks.key("(site)")
     whole: bool = site.get("whole") is True
     return whole and set(site["files"].items()) <= set(_listed(app).items())
 
@@ -290,10 +281,10 @@ def _listed(app: Any) -> dict[str, int]:
 
 def writing(app: Any, builder: Any) -> None:
     """Say that the site is not whole until the build has come to its end."""
-    state, site = app.bookworks, read_json(app.bookworks.site_file)
+    state, site = app.bookworks, app.bookworks.key("(site)")
     site["whole"] = False
     with _told():
-        write_atomically(state.site_file, as_json(site))
+        write_atomically(state.key_file("(site)"), as_json(site))
 
 
 def write_key(app: Any, page: str = "", *_: Any) -> None:
@@ -321,13 +312,13 @@ def finish(app: Any, exception: Exception | None) -> None:
         write_key(app)
         _sweep(app)
         site = {"whole": True, "files": _listed(app)}
-        if read_json(state.site_file) != site:
-            write_atomically(state.site_file, as_json(site))
-        write_atomically(state.made_file, as_json(state.made))
+        if state.key("(site)") != site:
+            write_atomically(state.key_file("(site)"), as_json(site))
+        write_atomically(state.key_file("(made)"), as_json(state.made))
         times = {page: round(e.seconds, 1) for page, e in sorted(state.executions.items())}
         write_atomically(Path(app.outdir).parent / "execution.json", as_json(times))
     else:  # without these files all pages are read and written, and warn again
-        for path in (Path(app.doctreedir, "environment.pickle"), state.made_file):
+        for path in (Path(app.doctreedir, "environment.pickle"), state.key_file("(made)")):
             path.unlink(missing_ok=True)
     if state.lock is not None:
         state.lock.close()

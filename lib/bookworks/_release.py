@@ -146,16 +146,16 @@ def build(source: Path, variables: Mapping[str, str]) -> Path:
 def differences(one: Path, other: Path) -> list[str]:
     """Say for each file of two folders that is not the same where it first differs."""
     first, second = below(one), below(other)
-    told = []
-    for name in sorted({*first, *second}):
-        if name not in first or name not in second:
-            told.append(f"{name}: only in {'the first' if name in first else 'the second'} build")
-        elif (a := first[name].read_bytes()) != (b := second[name].read_bytes()):
+    alone = {name: "the first" if name in first else "the second" for name in first.keys() ^ second}
+    told = {name: f"{name}: only in {build} build" for name, build in alone.items()}
+    for name in first.keys() & second:
+        a, b = first[name].read_bytes(), second[name].read_bytes()
+        if a != b:
             pairs = enumerate(zip(a, b, strict=False))
             place = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
             around = slice(max(0, place - 40), place + 40)
-            told.append(f"{name}, byte {place}: {a[around]!r} and {b[around]!r}")
-    return told
+            told[name] = f"{name}, byte {place}: {a[around]!r} and {b[around]!r}"
+    return [told[name] for name in sorted(told)]
 
 
 def write_release(book: Book, site: Path, target: Path, about: Release) -> None:

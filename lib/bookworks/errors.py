@@ -13,9 +13,6 @@ class BookError(click.ClickException):
 
     exit_code = 2
 
-    def __str__(self) -> str:
-        return self.message
-
 
 def near(name: object, known: Iterable[object]) -> str:
     """Return a hint at the known name that is nearest, or nothing.

@@ -93,3 +93,9 @@ def test_what_ends_a_kernel_is_told_and_nothing_is_kept(tea, monkeypatch, cell, 
     assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output[:60]
     assert "taste.md:8: the cell" in done.output and "bookworks chapter taste.md" in done.output
     assert not list((tea.root / "_build").glob(".executed/*/*"))
+
+
+def test_a_kernel_that_does_not_start_is_told_with_its_last_words(tea, monkeypatch):
+    tea.write("ipykernel_launcher.py", "raise SystemExit('no kernel today')\n")
+    done = _run(tea, monkeypatch, "taste.md")
+    assert done.exit_code == 2 and "no kernel today" in done.output

@@ -14,7 +14,7 @@ import pytest
 
 from bookworks import _keys
 from bookworks._execution import jobs, joined
-from bookworks._kernel import environment
+from bookworks._execution import kernel_environment as environment
 from bookworks._keys import Inputs
 from bookworks._pages import pasted_from
 from bookworks._store import Execution, Store

@@ -1,6 +1,6 @@
 """Record what a Python process reads: files, modules, folders, steering variables.
 
-:func:`bookworks._kernel.environment` puts this folder on the path of a kernel, and Python
+:func:`bookworks._execution.kernel_environment` puts this folder on the path of a kernel, and Python
 imports the module at start, in the kernel and in the processes that it starts.  An audit hook
 then sees each ``open`` and each listing of a folder, and a wrapper each look-up of an
 environment variable that steers the book.  The book's own modules are compiled so that they say
@@ -34,7 +34,7 @@ from typing import Any
 _ROOTS = ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "snap")
 _SYSTEM = tuple(f"/{name}/" for name in _ROOTS)
 _TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
-#: How :func:`bookworks._kernel.environment` speaks to this module.
+#: How :func:`bookworks._execution.kernel_environment` speaks to this module.
 _OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START", "CODE"))
 
 
@@ -58,11 +58,7 @@ def _real(path: str) -> str:
 
 
 class Recorder:
-    """Appends to the file ``record`` what this process reads.
-
-    What lies below ``root``, the book's folder, is named relative to it; ``prefix`` is how the
-    variables begin that steer the book.
-    """
+    """Appends to the file ``record`` what this process reads; names below ``root`` are relative."""
 
     def __init__(self, record: str, root: str, prefix: str) -> None:
         self.record, self.prefix = record, prefix

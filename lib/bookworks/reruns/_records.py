@@ -30,12 +30,7 @@ def default_folder(book: Book) -> Path:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run: as declared, its key results, and the state of what it rests on.
-
-    ``text`` is the hash of its chapter, ``packages`` that of interpreter and packages,
-    ``inputs`` what its kernel read (:class:`bookworks._keys.Inputs`), and ``notebook`` the
-    SHA-256 of the notebook, empty if it is not kept.
-    """
+    """A finished run as declared, its key results, and hashes of what it rests on."""
 
     name: str
     chapter: str

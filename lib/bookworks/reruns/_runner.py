@@ -50,12 +50,7 @@ class Outcome:
 def execute(
     runs: Sequence[Run], folder: Path, workers: int = 0, force: bool = False, progress: bool = True
 ) -> list[Outcome]:
-    """Execute the runs that are not up to date; return how each ended.
-
-    ``runs/`` and ``logs/`` go into the folder.  So many ``workers`` run at a time (0: cores),
-    and no byte depends on it; ``force`` executes also what is up to date, ``progress`` shows a
-    bar with the time left.  Raises BookError if the folder cannot be written.
-    """
+    """Execute the runs that are not up to date, or by ``force`` all; return how each ended."""
     base = folder.resolve()
 
     async def one(run: Run, current: bool) -> Outcome:
@@ -130,7 +125,7 @@ def _short(report: str) -> str:
 
 
 def key_results(notebook: Any, wanted: Iterable[str]) -> dict[str, int | float]:
-    """Read a chapter's key results from an executed notebook, at full precision."""
+    """Read a chapter's key results from an executed notebook: plain numbers, unrounded."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     texts = {
         output["metadata"]["scrapbook"]["name"]: output["data"][_GLUED]
