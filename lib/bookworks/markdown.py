@@ -53,6 +53,10 @@ def code(text: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of texts that are Markdown already."""
+    r"""Return a table of texts that are Markdown already.
+
+    >>> table(["leaf"], [["green"]])
+    '| leaf |\n| --- |\n| green |\n'
+    """
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
