@@ -291,12 +291,18 @@ async def _side_by_side(
 
 def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in a loop of its own, also where one runs already (in a notebook)."""
+
+    async def quietly() -> Result:
+        # nbclient's tasks, when a kernel was stopped
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        return await work
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)  # in the main thread: an interruption ends the kernels, too
+        return asyncio.run(quietly())  # in the main thread: an interruption ends the kernels, too
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, quietly()).result()
 
 
 def execute(

@@ -68,7 +68,6 @@ def execute(
     async def every() -> list[Outcome]:
         loop: Any = asyncio.get_running_loop()
         loop.add_signal_handler = lambda *_: None  # nbclient would take Ctrl-C for one kernel
-        loop.set_exception_handler(lambda *_: None)  # its tasks, when a kernel was stopped
         return await asyncio.gather(*map(one, runs, kept))
 
     with locked(base, lambda line: click.echo(line, err=True)):
