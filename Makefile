@@ -47,6 +47,7 @@ book: $(READY)  ## execute all chapters, write _build/html; PANEL=p.csv SPEC=s.y
 else
 book: $(READY)
 	@test -z "$(SPEC)" || { echo "make book SPEC=... needs PANEL=panel.csv beside it"; exit 2; }
+	@mkdir -p _build || { echo "_build is no folder: delete it (rm _build) and build again"; exit 1; }
 	@echo "==> building the book: chapters that changed are executed, warnings are errors"
 	$(BIN)/jb build . -n -W --keep-going
 	@echo "==> the book: _build/html/index.html  (make serve shows it at http://localhost:$(PORT))"

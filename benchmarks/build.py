@@ -3,6 +3,7 @@
     make bench                            print the table
     make bench ARGS=--write               and put it into README.md, between the markers
     make bench ARGS='--tests --write'     with `make test` and CI, which take long
+    make bench ARGS=--shares              say what one changed line costs, by the last build
 
 The environment is installed before the clock starts; ``_build`` is deleted.
 """
@@ -10,18 +11,23 @@ The environment is installed before the clock starts; ``_build`` is deleted.
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import json
 import os
 import platform
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from bookworks._recorder.bookworks_units import numbered
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKED = re.compile(r"(<!-- benchmark:start[^>]*-->\n).*?(<!-- benchmark:end -->)", re.DOTALL)
@@ -50,16 +56,99 @@ def edited(name: str, old: str, new: str) -> Iterator[None]:
         path.write_text(text, encoding="utf-8")
 
 
-def users() -> dict[str, set[str]]:
-    """Return the chapters that load each module of the library, as their kernels recorded it."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for path in (ROOT / "_build" / ".executed").glob("*/*.json"):
-        for name in json.loads(path.read_text("utf-8"))["inputs"]["files"]:
-            file = ROOT / name  # gone, where an older execution read it
-            above = name.startswith("lib/bookworks/")  # the machinery is under every page
-            if name.startswith("lib/") and not above and file.is_file() and file.stat().st_size:
-                found[name].add(path.parent.name)
-    return found
+@contextlib.contextmanager
+def one_more(unit: Unit) -> Iterator[None]:
+    """Put a line that does nothing into a function for a while."""
+    text = (ROOT / unit.module).read_text("utf-8")
+    line = text.splitlines(keepends=True)[unit.first - 1]
+    before = "".join(text.splitlines(keepends=True)[: unit.first - 1])
+    blanks = line[: len(line) - len(line.lstrip())]
+    with edited(unit.module, before + line, f"{before}{blanks}pass\n{line}"):
+        yield
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A function of a module (or, without a name, all else in it), and what rests on it."""
+
+    module: str
+    name: str
+    first: int  #: the line before which one more can stand
+    lines: int
+    chapters: frozenset[str]
+    seconds: float  #: of these chapters
+
+
+def executions() -> tuple[dict[str, float], dict[str, dict[str, set[str]]]]:
+    """Return seconds of each chapter, and of each module the functions that each entered.
+
+    Where the text of a module counts, all functions of it are entered.
+    """
+    seconds: dict[str, float] = {}
+    entered: dict[str, dict[str, set[str]]] = defaultdict(dict)
+    for folder in sorted((ROOT / "_build" / ".executed").iterdir()):
+        newest = max(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        kept = json.loads(newest.read_text("utf-8"))
+        seconds[folder.name] = kept["seconds"]
+        for name in kept["inputs"]["files"]:
+            # the machinery is under every page
+            if name.startswith("lib/") and not name.startswith("lib/bookworks/"):
+                known = kept["inputs"]["modules"].get(name)
+                entered[name][folder.name] = {*known[1:]} if known else {"*"}
+    return seconds, entered
+
+
+def modules() -> tuple[list[list[Unit]], float]:
+    """Return the units of each module by what a line in it costs, and the seconds of all."""
+    seconds, entered = executions()
+    found = []
+    for path in sorted((ROOT / "lib").rglob("*.py")):
+        name, tree = path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+        inside = [(unit, code.body[-1].lineno, _lines(code.body)) for unit, code in numbered(tree)]
+        whole, users = _lines(tree.body), entered.get(name, {})
+        inside.append(("", 0, max(whole - sum(lines for _, _, lines in inside), 1)))
+        units = []
+        for unit, first, lines in inside:
+            resting = frozenset(c for c, used in users.items() if not unit or used & {unit, "*"})
+            units.append(Unit(name, unit, first, lines, resting, sum(seconds[c] for c in resting)))
+        if whole and "bookworks" not in path.parts:
+            found.append(units)
+    return sorted(found, key=cost), sum(seconds.values())
+
+
+def _lines(body: list[ast.stmt]) -> int:
+    """Return how many lines statements have, without docstrings."""
+    documented = {
+        id(node.body[0])
+        for node in (ast.Module(body, []), *(n for part in body for n in ast.walk(part)))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and ast.get_docstring(node, clean=False)
+    }
+    statements = [n for part in body for n in ast.walk(part) if isinstance(n, ast.stmt)]
+    lines = {n for s in statements if id(s) not in documented for n in (s.lineno, s.end_lineno)}
+    return len(lines)
+
+
+def cost(units: list[Unit]) -> float:
+    """Return the seconds that a changed line of a module costs, each line being as likely."""
+    return sum(u.lines * u.seconds for u in units) / sum(u.lines for u in units)
+
+
+def shares() -> str:
+    """Say which part of all execution one changed line of code costs."""
+    found, total = modules()
+    costs = [cost(units) / total for units in found]
+    every = [u for units in found for u in units]
+    mean = sum(u.lines * u.seconds for u in every) / sum(u.lines for u in every) / total
+    loading = statistics.median(units[-1].seconds for units in found) / total
+    return (
+        f"One changed line of code executes {statistics.median(costs):.0%} of the book's execution "
+        "time in the median module,\neach line of it as likely: the chapters that enter its "
+        f"function. Over all lines of the library it is {mean:.0%}.\n"
+        f"By the modules that a chapter loads it would be {loading:.0%} in the median one.\n"
+        "A comment or a docstring executes nothing."
+    )
 
 
 def machine() -> str:
@@ -79,13 +168,14 @@ def measure(tests: bool) -> str:
     times["nothing changed"] = seconds(*book)
     with edited(CHAPTER, "\n\n## ", "\n\nOne sentence more.\n\n## "):
         times["a sentence in one chapter"] = seconds(*book)
-    modules = sorted(users().items(), key=lambda item: (len(item[1]), item[0]))
-    for what, (name, chapters) in (
-        ("a line in a module of one chapter", modules[0]),
-        ("a line in the median module", modules[len(modules) // 2]),
-    ):
-        with edited(name, "\n\n", "\n# one line more\n\n"):
-            times[f"{what} (`{name}`, {len(chapters)})"] = seconds(*book)
+    found, _ = modules()
+    alone = next(u for units in found for u in units if u.name and len(u.chapters) == 1)
+    median = found[len(found) // 2]
+    typical = min((u for u in median if u.name), key=lambda u: abs(u.seconds - cost(median)))
+    for what, unit in (("one chapter", alone), ("the median module", typical)):
+        place = f"`{unit.name}` in `{unit.module}`, {len(unit.chapters)}"
+        with one_more(unit):
+            times[f"a line in a function of {what} ({place})"] = seconds(*book)
     with edited(DATA, OLD, NEW):
         times[f"a digit in `{DATA}`"] = seconds(*book)
     seconds(*book)
@@ -96,15 +186,19 @@ def measure(tests: bool) -> str:
         times["all of CI"] = seconds("bash", ".ci/run")
     rows = [f"| {what} | {took:.1f} | {took / cold:.2f} |\n" for what, took in times.items()]
     head = "| what changed before `make book` | seconds | of a cold build |\n|---|---:|---:|\n"
-    return f"{head}{''.join(rows)}\nMeasured on {machine()}.\n"
+    return f"{head}{''.join(rows)}\nMeasured on {machine()}.\n\n{shares()}\n"
 
 
 def main() -> None:
     """Measure, print and, if asked, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument("--shares", action="store_true", help="only say what a line costs")
     parser.add_argument("--tests", action="store_true", help="time `make test` and CI, too")
     options = parser.parse_args()
+    if options.shares:
+        print(shares())
+        return
     table = measure(options.tests)
     print(table, end="")
     if options.write:

@@ -28,8 +28,12 @@ sys.path[:0] = [str(ROOT / name) for name in ("lib", "book/_ext", "tests/bookwor
 
 from tea_book import built_tea, sound_tea, tea  # noqa: E402, F401 - fixtures
 
-from bookworks import _kernel  # noqa: E402
-from bookworks._execution import Chapter, execution_of, read_chapter  # noqa: E402
+from bookworks._execution import (  # noqa: E402
+    Chapter,
+    execution_of,
+    kernel_environment,
+    read_chapter,
+)
 from bookworks._store import Store, code_cells  # noqa: E402
 from bookworks.book import Book, holds_code  # noqa: E402
 
@@ -69,7 +73,7 @@ def run_through_nbmake(book: Book, chapter: Chapter, desk: Path) -> str:
     from nbmake import nb_run
 
     record, notebook = desk / "record", desk / "chapter.ipynb"
-    environment = _kernel.environment(book, record)
+    environment = kernel_environment(book, record)
     transport = {"transport": "ipc", "connection_file": str(desk / "kernel.json")}
 
     class InItsFolder(NotebookClient):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import yaml
 
+from bookworks import markdown
+
 #: Directives whose content is code or mathematics, not prose.
 NOT_PROSE = ("code-cell", "code-block", "code", "math", "eval-rst", "bibliography", "raw")
 HAN = re.compile(r"[\u3400-\u9fff]+")
@@ -40,21 +42,7 @@ class Problem:
 
 def prose_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield number and content of the lines that are prose, as a text editor counts."""
-    header = re.match(r"\A---\n.*?\n---\n", text, flags=re.S)
-    skipped = header.group(0).count("\n") if header else 0
-    fence = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if number <= skipped:
-            continue
-        mark = re.match(r"\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:-]+)\})?\s*(\w*)", line)
-        if fence is not None:
-            if mark and mark.group(1).startswith(fence) and not line.strip(" `~:"):
-                fence = None
-            continue
-        if mark and (mark.group(2) in NOT_PROSE or (not mark.group(2) and mark.group(3))):
-            fence = mark.group(1)
-            continue
-        yield number, line
+    return markdown.prose_lines(text, NOT_PROSE)
 
 
 # -- terms ------------------------------------------------------------------------------

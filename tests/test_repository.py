@@ -15,6 +15,7 @@ import jupytext
 import pytest
 
 from conftest import ROOT, code_chapters
+from prose import prose_lines
 
 #: What a walk over the folder leaves out where git cannot say what is ignored.
 IGNORED = {"_build", "build", "dist", "__pycache__"}
@@ -165,9 +166,6 @@ def test_figures_from_files_have_alt_text():
 
 # -- no result typed into prose ---------------------------------------------------------
 
-#: Directives whose content is code or mathematics, not prose.
-NOT_PROSE = ("code-cell", "code-block", "code", "math", "bibliography", "raw")
-
 #: Numbers with two or more decimals that may stand in prose, with the reason.
 ALLOWED = {
     "0.66": "the caliper as the paper prints it: a heading and the text ask for its unit",
@@ -178,18 +176,8 @@ NUMBER = re.compile(r"(?<![\w.])\d+\.\d{2,}(?![\d.]*\.\d)(?!\w)")
 
 def prose(text: str) -> str:
     """Return a chapter's text without header, code, mathematics, roles and addresses."""
-    kept, skip = [], None
-    for line in re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S).splitlines():
-        fence = re.match(r"\s*(`{3,}|~{3,}|:{3,})\s*(\{([\w:-]+)\})?\s*(\w*)", line)
-        if skip is not None:
-            if fence and fence.group(1).startswith(skip) and not line.strip(" `~:"):
-                skip = None
-            continue
-        if fence and (fence.group(3) in NOT_PROSE or (not fence.group(3) and fence.group(4))):
-            skip = fence.group(1)
-            continue
-        kept.append("" if fence or line.startswith("%") else line)
-    out = "\n".join(kept)
+    lines = (line for _, line in prose_lines(text))
+    out = "\n".join(line for line in lines if not line.startswith("%"))
     out = re.sub(r"\$\$.*?\$\$|(?<!\\)\$[^$\n]+\$", " ", out, flags=re.S)
     out = re.sub(r"\{[\w:-]+\}`[^`]*`|`[^`]*`|https?://\S+|\b10\.\d{4,}/\S+", " ", out)
     return out

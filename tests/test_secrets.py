@@ -62,8 +62,13 @@ def dangers(text: str) -> list[str]:
     return found
 
 
-#: The check of a student's answer runs the book's solution, in the student's own kernel.
-RUN_ON_PURPOSE = {"lib/bookworks/checker.py": ["exec", "eval", "compile", "compile"]}
+#: The check of a student's answer runs the book's solution, in the student's own kernel.  What
+#: records a kernel compiles the book's modules in Python's place, and keeps that as Python does.
+RUN_ON_PURPOSE = {
+    "lib/bookworks/checker.py": ["exec", "eval", "compile", "compile"],
+    "lib/bookworks/_recorder/sitecustomize.py": ["marshal", "compile"],
+    "lib/bookworks/_recorder/bookworks_units.py": ["compile"],
+}
 
 
 @pytest.mark.parametrize(

@@ -10,24 +10,46 @@ fail a build under ``-W``.  Nothing here needs a script.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from ftz_sentences import problems
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from bookworks.markdown import prose_lines
 from ftz.tables import caption_html
 from study import attributions
+from study.attributions import AUTHORS
 
 logger = logging.getLogger(__name__)
 
 #: How many rows a warning names.
-_NAMED = 8
+_SHOWN = 8
+#: Directives whose content is code, mathematics or a list of rows, and no sentence.
+_NO_PROSE = ("code-cell", "code", "math", "eval-rst", "bibliography", "raw", "says-table")
+_CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
+_MARK = re.compile(r"\{says\}`([^`]+)`")
+_NAMED = {
+    paper: re.compile(rf"(?<![\w-])(?:{names})(?!\w)")
+    for paper, names in {
+        "yan_ye_wang": "Yan, Ye and Wang|[Tt]he measuring paper",
+        "qian_wang_2023": "Qian and Wang",
+        "zhou_2024": "Zhou",
+        "mi_2024": "Mi|the Blue Book|The Blue Book",
+        "chen_jiangsu": "Chen",
+    }.items()
+}
+#: Subjects that stand for a paper without naming it; the last two only before a verb of saying.
+_SUBJECT = re.compile(
+    r"\s*(?:[-*\d.]+\s+)?(?:The authors?|The paper|The report|"
+    r"(?:They|He) (?:asks?|names?|calls?|reports?|finds?|found|wants?|answers?|sees?|writes?|"
+    r"say|says|propose|proposes|draws?|takes?|follows?|develops?))\b"
+)
 
 
 class says_mark(nodes.Inline, nodes.Element):  # noqa: N801
@@ -62,7 +84,6 @@ def _split(text: str) -> list[str]:
 
 
 def _zh(text: str) -> nodes.inline:
-    """Return Chinese words with their language, for voices and fonts."""
     return nodes.inline("", text, classes=["language-zh", "ftz-zh"])
 
 
@@ -121,7 +142,6 @@ class SaysTable(SphinxDirective):
 
 
 def _table(caption: str, heads: list[str]) -> nodes.table:
-    """Return a table with a caption and one line of heads."""
     table = nodes.table("", says_caption("", caption), classes=["ftz-says-table"])
     group = nodes.tgroup("", cols=len(heads))
     group += [nodes.colspec(colwidth=1) for _ in heads]
@@ -150,7 +170,7 @@ def number_marks(app: Any, document: nodes.document) -> None:
             line["ids"] = [f"said-{key}"]
     used = list(dict.fromkeys([*numbers, *(key for _, key in tabled)]))
     if used:
-        env.ftz_says = {**_uses(env), env.docname: used}
+        env.metadata[env.docname]["ftz-says"] = used
         for paper in {rows[key].paper for key in used}:
             env.note_dependency(str(_file(app, paper)))
     if numbers:
@@ -204,12 +224,39 @@ def depart_words(self: Any, node: says_words) -> None:
     self.body.append("</details>")
 
 
+def problems(text: str, rows: Mapping[str, attributions.Attribution]) -> Iterator[tuple[int, str]]:
+    """Yield line and fault of the attributing sentences of a page that lack the paper's words.
+
+    A sentence (a line) is *attributing* if it cites one of the five papers, names its
+    authors, or begins with "The author(s)", "The paper", "The report", or "They"
+    or "He" and what authors do (ask, name, report ...).  It needs a mark
+    ``{says}`` in the same line, of each paper that it cites or names, and of no other.
+    Free is only the line "**Source.**" of an overview, which says what a chapter reads.
+    """
+    for number, line in prose_lines(text, _NO_PROSE):
+        if re.match(r"#|%|\(ch-|\s*:[\w-]+:|\*\*Source\.\*\*", line):
+            continue
+        marks = [key.strip() for mark in _MARK.findall(line) for key in mark.split(",")]
+        marked = {rows[key].paper for key in marks if key in rows}
+        cited = {key.strip() for cite in _CITED.findall(line) for key in cite.split(",")}
+        about = cited & set(attributions.PREFIXES)
+        about |= {paper for paper, name in _NAMED.items() if name.search(line)}
+        if lost := [key for key in marks if key not in rows]:
+            yield number, f"no row {', '.join(lost)} in data/attributions"
+        for paper in sorted(about - marked):
+            yield number, f"a sentence about {AUTHORS[paper]} without words of the paper"
+        for paper in sorted(marked - about if about else ()):
+            yield number, f"words of {AUTHORS[paper]} under another paper's name"
+        if not about and not marks and _SUBJECT.match(line):
+            yield number, "a sentence about a paper without its words"
+
+
 def check_sentences(app: Any, docname: str, source: list[str]) -> None:
     """Warn of each sentence about a paper that does not show the paper's words."""
     if docname not in app.config.ftz_quotes_pages:
         return
-    for problem in problems(source[0], _rows(app.env)):
-        logger.warning("%s", problem.what, location=(docname, problem.line))
+    for line, what in problems(source[0], _rows(app.env)):
+        logger.warning("%s", what, location=(docname, line))
 
 
 # -- over the pages ----------------------------------------------------------------------
@@ -228,39 +275,23 @@ class SaysMap(SphinxDirective):
             known = ", ".join(attributions.PREFIXES)
             logger.warning(message, paper, known, location=self.get_location())
             return []
-        self.env.ftz_says_maps = {*_maps(self.env), self.env.docname}
+        self.env.metadata[self.env.docname]["ftz-says-map"] = True
         return [says_map(paper=paper)]
 
 
 def _uses(env: Any) -> dict[str, list[str]]:
-    return getattr(env, "ftz_says", {})
-
-
-def _maps(env: Any) -> set[str]:
-    return getattr(env, "ftz_says_maps", set())
-
-
-def forget(app: Any, env: Any, docname: str) -> None:
-    """Forget what a page used, before it is read again."""
-    env.ftz_says = {page: used for page, used in _uses(env).items() if page != docname}
-    env.ftz_says_maps = _maps(env) - {docname}
-
-
-def merge(app: Any, env: Any, docnames: Iterable[str], other: Any) -> None:
-    """Take over what another reader noted."""
-    read = set(docnames)
-    theirs = {page: used for page, used in _uses(other).items() if page in read}
-    env.ftz_says = {**_uses(env), **theirs}
-    env.ftz_says_maps = _maps(env) | (_maps(other) & read)
+    """Return the rows that each page uses, in the order of the contents."""
+    pages = dict.fromkeys([*env.collect_relations(), *sorted(env.found_docs)])
+    return {page: said for page in pages if (said := env.metadata[page].get("ftz-says"))}
 
 
 def check_rows(app: Any, env: Any) -> None:
     """Warn of rows that have no place."""
-    if maps := sorted(_maps(env)):
+    if maps := sorted(page for page, said in env.metadata.items() if "ftz-says-map" in said):
         used = {key for keys in _uses(env).values() for key in keys}
         lost = [key for key in env.ftz_rows if key not in used]
         if lost:
-            some = ", ".join(lost[:_NAMED]) + (" ..." if len(lost) > _NAMED else "")
+            some = ", ".join(lost[:_SHOWN]) + (" ..." if len(lost) > _SHOWN else "")
             message = "says-map: %d rows stand on no page: %s"
             logger.warning(message, len(lost), some, location=maps[0])
 
@@ -268,10 +299,10 @@ def check_rows(app: Any, env: Any) -> None:
 def page_inputs(app: Any, page: str) -> object:
     """Return what a map shows, for the key of its page."""
     env = app.env
-    if page not in _maps(env):
+    if "ftz-says-map" not in env.metadata[page]:
         return None
     sections = attributions.sections().to_csv()
-    return [list(_rows(env).values()), sections, sorted(_uses(env).items()), env.ftz_order]
+    return [list(_rows(env).values()), sections, list(_uses(env).items())]
 
 
 def resolve_maps(app: Any, document: nodes.document, docname: str) -> None:
@@ -308,13 +339,11 @@ def _map(app: Any, docname: str, paper: str) -> nodes.table:
 
 def _pages(app: Any, docname: str, mine: set[str]) -> list[nodes.reference]:
     """Return a link to the first use of a section on each page, in the order of the contents."""
-    env = app.env
-    order = {page: number for number, page in enumerate(env.ftz_order)}
     links = []
-    for page, used in sorted(_uses(env).items(), key=lambda item: order.get(item[0], len(order))):
+    for page, used in _uses(app.env).items():
         if here := [key for key in used if key in mine]:
             uri = f"{app.builder.get_relative_uri(docname, page)}#said-{here[0]}"
-            links.append(_link(env.titles[page].astext(), uri))
+            links.append(_link(app.env.titles[page].astext(), uri))
     return links
 
 
@@ -330,17 +359,6 @@ def _labels(app: Any, docname: str, also: str) -> list[nodes.reference]:
 
 def _link(text: str, uri: str) -> nodes.reference:
     return nodes.reference("", text, internal=True, refuri=uri)
-
-
-def _order(app: Any, env: Any) -> None:
-    """Remember the order of the contents, by which links stand."""
-    order, stack = [], [env.config.root_doc]
-    while stack:
-        page = stack.pop()
-        if page not in order:
-            order.append(page)
-            stack += reversed(env.toctree_includes.get(page, []))
-    env.ftz_order = order
 
 
 def _skip(self: Any, node: nodes.Node) -> None:
@@ -361,11 +379,8 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_css_file("ftz-quotes.css")
     app.connect("builder-inited", begin)
     app.connect("source-read", check_sentences)
-    app.connect("env-purge-doc", forget)
-    app.connect("env-merge-info", merge)
     app.connect("doctree-read", number_marks)
-    app.connect("env-updated", _order)
     app.connect("env-updated", check_rows)
     app.connect("doctree-resolved", resolve_maps)
     app.connect("bookworks-write", page_inputs)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

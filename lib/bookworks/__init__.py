@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 #: The parts that are extensions of their own, in the order in which they are loaded.
-_PARTS = """_search _sidebar _offline _accessible reading _pages _notes _downloads reruns._gallery
+_PARTS = """_search _offline _accessible reading _pages _notes _downloads reruns._gallery
 _secrets"""
 
 

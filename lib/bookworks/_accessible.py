@@ -61,11 +61,7 @@ MENDS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def mend(page: str, scrolls: Collection[str] = ()) -> str:
-    """Return a page (HTML as Sphinx wrote it) with the faults of theme and docutils mended.
-
-    ``scrolls`` are classes of the book's own frames that scroll sideways: without a place in
-    the tab order a keyboard cannot move them (scrollable-region-focusable).
-    """
+    """Return a page mended; frames of the classes ``scrolls`` are moved by keyboard, too."""
     frames = "|".join(map(re.escape, ("pst-scrollable-table-container", *scrolls)))
     frame = re.compile(rf'<div class="(?:{frames})(?![\w-])[^"]*"(?![^>]*tabindex)')
     for pattern, replacement in (*MENDS, (frame, r'\g<0> tabindex="0"')):
@@ -90,5 +86,4 @@ def mend_output(app: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hook to Sphinx, which has made its templates by then."""
     app.connect("builder-inited", mend_output)

@@ -41,10 +41,7 @@ def licences(name: str, version: str) -> list[dict[str, Any]]:
 
 
 def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[str, Any]:
-    """Return the packages of a lock (its text) as a CycloneDX 1.6 document of a release.
-
-    Raises BookError if the lock names no package.
-    """
+    """Return the packages of a lock (its text) as a CycloneDX 1.6 document of a release."""
     components = []
     for match in ENTRY.finditer(lock):
         package, number = canonical(match[1]), match[2]
@@ -70,7 +67,6 @@ def bill(lock: str, name: str, version: str, commit: str, epoch: int) -> dict[st
 
 @cache
 def _installed() -> dict[str, tuple[Distribution, frozenset[str]]]:
-    """Return the installed packages by name, with the digests of their files: read once."""
     return {
         name: (package, frozenset(f.hash.value for f in package.files or () if f.hash and f.size))
         for name, package in sorted({canonical(one.name): one for one in distributions()}.items())
@@ -78,12 +74,7 @@ def _installed() -> dict[str, tuple[Distribution, frozenset[str]]]:
 
 
 def licence_texts(site: Path, root: Path, own: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
-    """Return the licences of all packages whose files a site holds, by name, and a list of them.
-
-    A package owns a file of the site when the digest that it was installed with is the file's.
-    ``own`` names files of the book (at ``root``) with texts that a package does not ship.  Raises
-    BookError if a package has no text.
-    """
+    """Return the licences of packages whose files a site holds, by digest or as ``own`` says."""
     raw = (hashlib.sha256(path.read_bytes()).digest() for path in below(site).values())
     digests = {base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for digest in raw}
     found: dict[str, bytes] = {}

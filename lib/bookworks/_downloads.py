@@ -200,7 +200,6 @@ def executed(app: Any, docname: str) -> Any:
 
 
 def notebook(app: Any, docname: str) -> Any:
-    """Return a page as a notebook that reads well without the book."""
     plain, chapter = Plain(app.env, docname), executed(app, docname)
     cells, begun = list(_before(app, docname, chapter)), ""
     for label, piece in pieces(chapter):
@@ -272,10 +271,7 @@ def _caption(cell: Any, plain: Plain) -> str:
 
 
 def repository(config: Any) -> str:
-    """Return the address of the repository, checked; nothing where none is set.
-
-    Raises ConfigError if Binder and Colab do not know addresses of its kind.
-    """
+    """Return the address of the repository, checked; nothing where none is set."""
     address: str = str(config.bookworks_repository).rstrip("/").removesuffix(".git")
     if address and not re.fullmatch(r"https://github\.com/[^/]+/[^/]+", address):
         raise ConfigError(
@@ -349,7 +345,6 @@ def _button(icon: str, label: str, tooltip: str, text: str, url: str) -> dict[st
 
 
 def setup(app: Any) -> None:
-    """Connect the hooks to Sphinx."""
     app.connect("config-inited", lambda _, config: repository(config))
     app.connect("html-page-context", add_buttons, priority=900)
     app.connect("build-finished", write_notebooks)

@@ -11,27 +11,30 @@ import asyncio
 import atexit
 import os
 import re
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 from sphinx.util import logging
 
-from bookworks import _kernel, _keys
+from bookworks import _keys, _recorder
 from bookworks._files import read_text
 from bookworks._keys import Inputs
 from bookworks._store import Execution, Store, code_cells, code_key
 from bookworks.book import Book
-from bookworks.errors import BookError
+from bookworks.errors import BookError, near
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-#: What a cell may put out; more is a mistake that fills memory, disk and page.
+#: What a chapter's cells may put out; more is a mistake that fills memory, disk and page.
 MOST_OUTPUT = 20_000_000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -69,10 +72,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
 
 
 def jobs(book: Book) -> int:
-    """Return how many kernels may run at a time.
-
-    Raises BookError if the variable ``JOBS`` is not a whole number of at least one.
-    """
+    """Return how many kernels may run at a time."""
     said = book.variable("JOBS")
     if said and (not said.isdigit() or int(said) < 1):
         name = book.setting("prefix") + "JOBS"
@@ -81,11 +81,7 @@ def jobs(book: Book) -> int:
 
 
 def execution_of(book: Book, notebook: Any, code: str, record: Path, seconds: float) -> Execution:
-    """Return what is kept of an executed notebook, the same for the same outputs.
-
-    Pieces of a stream that a kernel sent one after the other become one: how it cuts them
-    depends on the clock.
-    """
+    """Return what is kept of an executed notebook, the same for the same outputs."""
     cells = code_cells(notebook)
     inputs = Inputs.read(record, book.root, "\n".join(cell.source for cell in cells))
     outputs = [
@@ -119,15 +115,69 @@ def fill(notebook: Any, execution: Execution) -> Any:
     return notebook
 
 
+# -- the environment of every kernel, whoever starts it ---------------------------------
+
+
+#: Figures go to the page, strings hash alike, linear algebra does not spread over cores that
+#: other kernels use, and the kernel named python3 is the one beside this interpreter.
+_VARIABLES = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JUPYTER_PREFER_ENV_PATH": "1",
+    "JUPYTER_PATH": "",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+#: Variables (after the prefix) that steer the build and must not reach a cell.
+_MACHINERY = ("JOBS", "CACHE", "RELEASE")
+
+
+def kernel_environment(book: Book, record: Path) -> dict[str, str]:
+    """Return the environment of a kernel; :mod:`bookworks._recorder` appends to ``record``."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes(b"")
+    prefix = book.setting("prefix")
+    taken = {prefix + name for name in _MACHINERY}
+    inherited = {name: value for name, value in os.environ.items() if name not in taken}
+    # absolute: a kernel runs in the folder of its chapter
+    given = inherited.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(_recorder.__file__).parent), *(os.path.abspath(p) for p in given if p)]
+    return {
+        **inherited,
+        **private_folders(book),
+        **_VARIABLES,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "BOOKWORKS_RECORD": str(record),
+        "BOOKWORKS_ROOT": str(book.root),
+        "BOOKWORKS_PREFIX": prefix,
+        "BOOKWORKS_START": repr(time.time()),
+        "BOOKWORKS_CODE": str(book.build / ".code"),
+    }
+
+
+def private_folders(book: Book) -> dict[str, str]:
+    """Return where matplotlib, IPython and Jupyter keep their files if there is no home."""
+    home = Path(os.path.expanduser("~"))
+    if os.access(home, os.W_OK):
+        return {}
+    with suppress(OSError):  # IPython asks for the folder above its own
+        (book.build / "home").mkdir(parents=True, exist_ok=True)
+    names = {"MPLCONFIGDIR": "matplotlib", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "jupyter"}
+    names |= {"JUPYTER_DATA_DIR": "jupyter-data", "JUPYTER_RUNTIME_DIR": "jupyter-runtime"}
+    return {
+        name: str(book.build / "home" / folder)
+        for name, folder in names.items()
+        if name not in os.environ
+    }
+
+
 # -- one chapter ------------------------------------------------------------------------
 
 
-def failure(book: Book, chapter: Chapter, index: int, error: BaseException) -> str:
-    """Say where a chapter failed, with its cell, the traceback and the command to run it alone.
-
-    ``index`` is the cell that ran when ``nbclient`` raised the error: one in the cell, a time
-    out, a dead kernel.
-    """
+def failure(book: Book, chapter: Chapter, index: int, error: BaseException, words: str = "") -> str:
+    """Say where a chapter failed, with its cell, the traceback and the command to run it alone."""
     from nbclient.exceptions import CellExecutionError
 
     cell = chapter.notebook.cells[index]
@@ -137,7 +187,8 @@ def failure(book: Book, chapter: Chapter, index: int, error: BaseException) -> s
     errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
     trace = "\n".join(errors[0].traceback) if errors else ""
     if not isinstance(error, CellExecutionError):  # too slow, too loud, or the kernel died
-        trace = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}\n\n{trace}"
+        last = words if isinstance(error, RuntimeError) else trace  # a dead kernel
+        trace = f"{last}\n{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     source = cell.source.strip().replace("\n", "\n    ")
     return (
         f"{place}: the cell\n\n    {source}\n\nfailed:\n\n{_COLOURS.sub('', trace).strip()}\n\n"
@@ -156,12 +207,17 @@ def _client(
         said = 0
 
         def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
-            if msg["msg_type"] == "stream":
-                self.said += len(msg["content"]["text"])
-                if self.said > MOST_OUTPUT:
-                    raise OverflowError(
-                        f"a cell prints more than {MOST_OUTPUT // 1_000_000} MB: print less"
-                    )
+            content = msg["content"]
+            parts = (
+                content.get("text"),
+                content.get("traceback"),
+                *content.get("data", {}).values(),
+            )
+            self.said += sum(len(str(part)) for part in parts if part)
+            if self.said > MOST_OUTPUT:
+                raise OverflowError(
+                    f"the cells put out more than {MOST_OUTPUT // 1_000_000} MB: print less"
+                )
             return super().process_message(msg, cell, cell_index)
 
     # Sockets in a folder of our own: no port to race for.
@@ -169,6 +225,9 @@ def _client(
     return Client(
         chapter.notebook,
         timeout=timeout,
+        # output that comes late, on a crowded machine, would be lost without a word
+        iopub_timeout=60,
+        raise_on_iopub_timeout=True,
         on_cell_start=note,
         record_timing=False,
         resources={"metadata": {"path": str(chapter.path.parent)}},
@@ -190,9 +249,13 @@ async def execute_chapter(
     client = _client(chapter, desk / "kernel.json", timeout, note)
     start = time.perf_counter()
     try:
-        await client.async_execute(env=_kernel.environment(book, record))
+        # ipykernel repeats to its own output what a cell writes past Python
+        given = {"env": kernel_environment(book, record), "stdout": subprocess.DEVNULL}
+        with (desk / "stderr").open("wb") as stderr:
+            await client.async_execute(**given, stderr=stderr)
     except Exception as error:
-        raise ChapterError(failure(book, chapter, running, error)) from None
+        words = (desk / "stderr").read_text("utf-8", "replace")[-2000:]
+        raise ChapterError(failure(book, chapter, running, error, words)) from None
     finally:
         atexit.unregister(client._cleanup_kernel)  # done; after an error it would fail aloud
     seconds = time.perf_counter() - start
@@ -228,21 +291,24 @@ async def _side_by_side(
 
 def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in a loop of its own, also where one runs already (in a notebook)."""
+
+    async def quietly() -> Result:
+        # nbclient's tasks, when a kernel was stopped
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        return await work
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)  # in the main thread: an interruption ends the kernels, too
+        return asyncio.run(quietly())  # in the main thread: an interruption ends the kernels, too
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, quietly()).result()
 
 
 def execute(
     book: Book, store: Store, chapters: Sequence[Chapter], timeout: int = 300
 ) -> dict[str, Execution]:
-    """Return an execution of every chapter: those that still hold, and new ones.
-
-    Raises ChapterError at the first cell that fails; what was executed before is kept.
-    """
+    """Return an execution of every chapter: those that still hold, and new ones."""
     ready = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
     waiting = [chapter for chapter in chapters if ready[chapter.page] is None]
     if waiting:
@@ -261,3 +327,30 @@ def execute(
 
         run_to_end(_side_by_side(book, waiting, keep, timeout))
     return {page: execution for page, execution in ready.items() if execution is not None}
+
+
+# -- the command -------------------------------------------------------------------------
+
+
+def page_of(book: Book, name: Path) -> str:
+    """Return the page that a path names, seen from here or from the book's folder."""
+    for path in (name.resolve(), book.root / name):
+        if path.is_file() and path.is_relative_to(book.root):
+            return path.relative_to(book.root).with_suffix("").as_posix()
+    known = [book.source(page).relative_to(book.root).as_posix() for page in book.chapters()]
+    raise BookError(f"there is no chapter {name}{near(name, known)}")
+
+
+@click.command("chapter")
+@click.argument("chapters", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--timeout", default=300, show_default=True, help="seconds a cell may take")
+def command(chapters: tuple[Path, ...], timeout: int) -> None:
+    """Execute chapters; what ran is kept for the next build."""
+    book = Book.find()
+    os.environ.update(private_folders(book))
+    store = Store.of(book)
+    read = [read_chapter(book, page_of(book, name)) for name in chapters]
+    kept = {chapter.page for chapter in read if store.get(chapter.page, chapter.code)}
+    for page, done in execute(book, store, read, timeout).items():
+        when = ", when it was executed: nothing that it reads has changed" if page in kept else ""
+        click.echo(f"{page}: {done.seconds:.1f} s{when}")

@@ -24,7 +24,6 @@ MOST_BYTES = 1_000_000
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -36,10 +35,7 @@ def below(folder: Path) -> dict[str, Path]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file that is either as before or whole; a full disk leaves nothing behind.
-
-    Raises BookError if the file cannot be written.
-    """
+    """Write a file that is either as before or whole; a full disk leaves nothing behind."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -75,10 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """Read a small text file; refuse what is no regular file before it is opened.
-
-    Raises BookError if there is no such file, if it is a pipe or a device, too large, or not UTF-8.
-    """
+    """Read a small text file; refuse what is no regular file before it is opened."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -109,10 +102,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
-    """Read a YAML file as data: no aliases, no key twice, no object of Python.
-
-    Raises BookError if it cannot be read, is no YAML, or uses aliases.
-    """
+    """Read a YAML file as data: no aliases, no key twice, no object of Python."""
     text = read_text(path, most)
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -144,10 +134,7 @@ def pack(archive: Path, contents: Mapping[str, Path | bytes], epoch: int) -> dic
 
 
 def locked(folder: Path, say: Callable[[str], None]) -> IO[str]:
-    """Return a lock on a folder, which ends with its process; ``say`` if one has to wait for it.
-
-    Raises BookError if the folder cannot be written.
-    """
+    """Return a lock on a folder, which ends with its process; ``say`` if one has to wait for it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a+")
@@ -166,10 +153,7 @@ def locked(folder: Path, say: Callable[[str], None]) -> IO[str]:
 
 
 def read_declared(path: Path, kind: type[T], keys: Iterable[str]) -> T:
-    """Read a YAML file as a type that pydantic checks; ``keys`` are those that it knows.
-
-    Raises BookError with everything that is wrong, a line each: file, key, problem, near name.
-    """
+    """Read a YAML file as a type that pydantic checks; ``keys`` are those that it knows."""
     import pydantic
 
     try:

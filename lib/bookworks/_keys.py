@@ -35,11 +35,7 @@ def digest(content: object) -> str:
 
 
 def environment(root: Path) -> str:
-    """Return a hash of what every kernel rests on: interpreter, lock, installed packages.
-
-    Installed packages are named by their folders, so that one that was changed by hand
-    counts although the lock file did not change.
-    """
+    """Return a hash of interpreter, lock and the folders of installed packages."""
     lock = root / "requirements.lock"
     installed = sorted(
         name
@@ -125,7 +121,7 @@ class Inputs:
             for name, mean in means.items()
             if name not in kinds["file"]
         }
-        if not (same and all(means.values())) or _LOOKS.search(code):
+        if not (same and all(means.values())) or _looks(code):
             modules = {}
         files = imported | kinds["file"]
         return cls(files, kinds["folder"], kinds["variable"], dict(cells), modules)
@@ -145,15 +141,14 @@ class Inputs:
         return bool(mean) and meaning(root / name, entered) == mean
 
 
-#: How a cell looks at documentation or code.
-_LOOKS = re.compile(r"__doc__|__code__|\bhelp\(|\bgetdoc|\bclick\b|\bdis\b|\?\s*$|^\s*%p", re.M)
+def _looks(code: str) -> bool:
+    """Tell whether cells look at documentation or code, by Python's means or by IPython's."""
+    plain = re.sub(r"^\s*(%(?!p)|!).*", "", code, flags=re.MULTILINE)  # %pdoc, %psource
+    return not meanings(plain)
 
 
 def meaning(path: Path, entered: Iterable[str]) -> str:
-    """Return a hash of what a module means to a program that enters these functions of it.
-
-    Empty where that cannot be told.
-    """
+    """Return a hash of what a module means to a program that enters these functions of it."""
     try:
         found = _meanings(path, state(path))
         return digest([found[unit] for unit in ("", *sorted(set(entered)))])
@@ -170,10 +165,7 @@ _STATES: dict[tuple[str, int, int, int], str] = {}
 
 
 def state(path: Path) -> str:
-    """Return the hash of a file's content or a folder's names, read once a state of the file.
-
-    The cache lives as long as the process, and is asked by size, time *and* inode.
-    """
+    """Return the hash of a file's content or a folder's names, read once a state of the file."""
     try:
         status = path.stat()
     except OSError:

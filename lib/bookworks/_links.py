@@ -41,7 +41,6 @@ class Broken(NamedTuple):
 
 
 def read_page(path: Path, name: str) -> Page:
-    """Parse a page; the elements keep their lines."""
     root = html.document_fromstring(path.read_bytes(), html.HTMLParser(encoding="utf-8"))
     links: dict[str, Any] = {}
     for element in root.iter(*LINKS):
@@ -81,10 +80,7 @@ def origin(root: Path, page: Page, link: str) -> tuple[str, int]:
 
 
 def broken(site: Path, root: Path) -> Iterator[Broken]:
-    """Yield the links of a built site that lead nowhere, each once a page.
-
-    Raises BookError if there is no site.
-    """
+    """Yield the links of a built site that lead nowhere, each once a page."""
     if not (site / "index.html").is_file():
         raise BookError(f"There is no book in {site}: run make book first")
     site = site.resolve()

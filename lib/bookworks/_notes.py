@@ -47,14 +47,9 @@ class later(nodes.General, nodes.Element):  # noqa: N801
 
 def _page(env: Any, docname: str) -> dict[str, Any]:
     """Return what is known of a page: sources of its cells, outputs, what is filled in later."""
-    if not hasattr(env, "bookworks_notes"):
-        env.bookworks_notes = {}
-    return env.bookworks_notes.setdefault(docname, {"cells": [], "items": [], "later": []})  # type: ignore[no-any-return]
-
-
-def forget(app: Any, env: Any, docname: str) -> None:
-    """Drop the records of a page that is read again or gone."""
-    getattr(env, "bookworks_notes", {}).pop(docname, None)
+    new: dict[str, Any] = {"cells": [], "items": [], "later": []}
+    known: dict[str, Any] = env.metadata[docname].setdefault("bookworks-notes", new)
+    return known
 
 
 def _data_folder(app: Any) -> Path:
@@ -62,10 +57,7 @@ def _data_folder(app: Any) -> Path:
 
 
 def recorded_files(app: Any, docname: str) -> dict[int, list[str]] | None:
-    """Return the data that each code cell opened when it ran; under 0, all that the page did.
-
-    The folder of ``<prefix>DATA`` stands for ``data/``.  Pages and code are no data.
-    """
+    """Return the data that each code cell opened when it ran; under 0, all that the page did."""
     done = app.bookworks.executions.get(docname)
     if done is None:
         return None
@@ -158,11 +150,7 @@ def _versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def data_hashes(app: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of data files, or of those that a pattern fits.
-
-    Of a file outside the repository only the name is kept: where it lies is no business of
-    the page.
-    """
+    """Return the SHA-256 of data files; of one outside the repository only the name is kept."""
     root, found = Path(app.srcdir), {}
     for name in names:
         top, start = ("data/", _data_folder(app)) if name.startswith("data/") else ("", root)
@@ -336,7 +324,6 @@ class Replication(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Leave a place that is filled when all pages are read."""
         part = self.arguments[0]
         if part not in PARTS:
             raise self.error(f"no part {part!r}{near(part, PARTS)}: there are {', '.join(PARTS)}")
@@ -367,7 +354,6 @@ def _every(app: Any, docname: str) -> Iterator[tuple[str, dict[str, Any], dict[s
 
 
 def _map(app: Any, docname: str) -> str:
-    """Return the table of all figures and tables with the programs that make them."""
     rows = (
         (
             escape(chapter["title"]),
@@ -497,10 +483,7 @@ def _sources(app: Any) -> dict[str, Path]:
 
 
 def write_sources(app: Any) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Yield a page for each module that a note links to, where it is not there as it would be.
-
-    Pages to which no note links are removed.
-    """
+    """Yield a page for each module that a note links to, where it is not there as it would be."""
     sources = _sources(app) if app.builder.format == "html" else {}
     kept = {Path(app.builder.get_outfilename(source_page(file))) for file in sources}
     for package in app.config.bookworks_packages:
@@ -516,7 +499,6 @@ def write_sources(app: Any) -> Iterator[tuple[str, dict[str, str], str]]:
 
 
 def _source(app: Any, file: str, path: Path) -> tuple[str, dict[str, str], str]:
-    """Return the page of a module, as Sphinx asks for it."""
     text = path.read_text(encoding="utf-8")
     body = app.builder.highlighter.highlight_block(text, "python", lineanchors="line")
     # a place to point at, not a link of its own, which would need a name
@@ -526,7 +508,6 @@ def _source(app: Any, file: str, path: Path) -> tuple[str, dict[str, str], str]:
 
 
 def write_manifest(app: Any, exception: Exception | None) -> None:
-    """Write ``provenance.json`` and the RO-Crate beside the pages."""
     if exception or app.builder.format != "html":
         return
     manifest = app.env.bookworks_manifest
@@ -544,7 +525,6 @@ def crate(manifest: dict[str, Any]) -> dict[str, Any]:
     book, code = ROCrate(), "SoftwareSourceCode"
 
     def entity(key: str, kind: str, **properties: object) -> Any:
-        """Add an entity once, and return it."""
         known = book.dereference(f"#{key}")
         return known or book.add(ContextEntity(book, f"#{key}", {"@type": kind, **properties}))
 
@@ -579,25 +559,21 @@ def crate(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def visit(writer: Any, node: later) -> None:
-    """Write what was left for later into the page."""
     writer.body.append(fragment(writer.builder.app, writer.builder.current_docname, node["what"]))
     raise nodes.SkipNode
 
 
 def skip(writer: Any, node: later) -> None:
-    """Leave the node out of what is no web page."""
     raise nodes.SkipNode
 
 
 def setup(app: Any) -> None:
-    """Connect the hooks to Sphinx."""
     others = {name: (skip, None) for name in ("latex", "text", "man", "texinfo")}
     app.add_node(later, html=(visit, None), **others)
     app.add_directive("bookworks-replication", Replication)
     static = str(Path(__file__).with_name("static"))
     app.connect("builder-inited", lambda app: app.config.html_static_path.append(static))
     app.add_css_file("bookworks-notes.css")
-    app.connect("env-purge-doc", forget)
     app.connect("doctree-read", note_outputs)
     app.connect("env-updated", complete)
     app.connect("bookworks-write", page_inputs)

@@ -21,6 +21,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
+
 #: What ``tex-mml-chtml.js`` can load: fonts, TeX extensions, the speech explorer.
 MATHJAX_PARTS = (
     "tex-mml-chtml.js",
@@ -33,7 +36,6 @@ MATHJAX_PARTS = (
 
 
 def mathjax_folder() -> Path:
-    """Return the folder of the installed package that holds MathJax."""
     package = distribution("sphinx-mathjax-offline")
     return Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
 
@@ -90,9 +92,51 @@ def empty_static(app: Any, builder: Any) -> None:
         shutil.rmtree(Path(app.outdir) / "_static", ignore_errors=True)
 
 
+# -- the sidebar of a large book ---------------------------------------------------------
+
+
+def titles(contents: nodes.Element) -> nodes.Element:
+    """Return the contents of a page with its title and what its toctrees name, nothing else.
+
+    A sidebar shows no more.  To make one, Sphinx copies the contents of all pages with all their
+    sections, and members of a library, and then drops these: half of the time that writing takes.
+    """
+    short = contents.copy()
+    for item in contents.children:
+        if not isinstance(item, nodes.list_item) or len(item) < 2:
+            short += item.deepcopy()
+            continue
+        entry = item.copy()
+        entry += item[0].deepcopy()
+        if trees := list(item.findall(addnodes.toctree)):
+            entry += nodes.bullet_list("", *(tree.copy() for tree in trees))
+        short += entry
+    return short
+
+
+def shorten(app: Any, builder: Any) -> None:
+    """Have the builder take titles where titles are all that is asked for."""
+    if builder.format != "html":
+        return
+    env, whole = app.env, builder._get_local_toctree
+    short = {page: titles(contents) for page, contents in env.tocs.items()}
+
+    def local(docname: str, collapse: bool = True, **options: Any) -> str:
+        tocs = env.tocs
+        if options.get("titles_only"):
+            env.tocs = short
+        try:
+            made: str = whole(docname, collapse, **options)
+            return made
+        finally:
+            env.tocs = tocs
+
+    builder._get_local_toctree = local
+
+
 def setup(app: Any) -> None:
-    """Connect the hooks to Sphinx."""
     app.connect("config-inited", drop_thebe)
+    app.connect("write-started", shorten)
     app.connect("write-started", empty_static)
     # after Sphinx has put MathJax into every page
     app.connect("html-page-context", spare_mathjax, priority=900)

@@ -27,7 +27,7 @@ from typing import IO, Any
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from bookworks import _execution, _kernel, _keys, _wheel
+from bookworks import _execution, _keys, _wheel
 from bookworks._execution import Chapter
 from bookworks._files import as_json, below, locked, read_json, read_text, write_atomically
 from bookworks._store import Execution, Store
@@ -43,15 +43,11 @@ _LATER_THAN_ALL = 2**62
 
 
 class BuildError(SphinxError):
-    """The build ends here, with one message."""
-
     category = "The book was not built"
 
 
 @dataclass
 class State:
-    """What a build knows of its pages."""
-
     book: Book
     store: Store
     folder: Path  # where keys are kept
@@ -67,29 +63,16 @@ class State:
     lock: IO[str] | None = None  # held as long as the build runs
 
     def key_file(self, page: str) -> Path:
-        """Return where a page's key is kept."""
         return self.folder / f"{page.replace('/', '--')}.json"
 
-    def key(self, page: str) -> dict[str, str]:
-        """Return the key under which a page was written; empty where there is none."""
+    def key(self, page: str) -> dict[str, Any]:
+        """Return the key under which a page, the site or its other files were written, if any."""
         return read_json(self.key_file(page))
 
-    @property
-    def site_file(self) -> Path:
-        """Where it is kept what the site as a whole holds."""
-        return self.folder / "(site).json"
-
-    @property
-    def made_file(self) -> Path:
-        """Where :attr:`made` is kept."""
-        return self.folder / "(made).json"
-
     def is_made(self, path: Path, *key: object) -> bool:
-        """Tell whether a file was made under a key and is as it was made."""
         return self.made.get(str(path)) == [_keys.digest(key), _keys.state(path)]
 
     def note_made(self, path: Path, *key: object) -> None:
-        """Note the key under which a file was made."""
         self.made[str(path)] = [_keys.digest(key), _keys.state(path)]
 
 
@@ -101,7 +84,7 @@ def begin(app: Any, config: Any) -> None:
     _end_in_one_line(app)
     with _told():
         book, build = Book.read(app.srcdir), Path(app.outdir).parent
-        os.environ.update(_kernel.private_folders(book))
+        os.environ.update(_execution.private_folders(book))
         own, local = _keys.tree(Path(__file__).parent, ["."]), sorted({*book.extensions.values()})
         machine = [
             own,
@@ -112,7 +95,7 @@ def begin(app: Any, config: Any) -> None:
         state = State(book, Store.of(book, build), build / ".keys", _keys.digest(machine))
         app.bookworks = state
         state.lock = locked(build, logger.info)
-        state.made = read_json(state.made_file)
+        state.made = state.key("(made)")
         # trees of nodes live long: looking for garbage among them takes more time than making them
         gc.set_threshold(50_000, 20, 20)
 
@@ -151,7 +134,6 @@ def _end_in_one_line(app: Any) -> None:
 
 
 def pasted_from(text: str) -> set[str]:
-    """Return the files whose glued values a page's source pastes."""
     return set(_PASTED.findall(text))
 
 
@@ -215,7 +197,6 @@ def book_key(app: Any) -> str:
 
 
 def chapters(app: Any) -> Iterator[Chapter]:
-    """Yield the pages that hold code."""
     packages = _keys.environment(Path(app.srcdir))
     for page in sorted(app.env.found_docs):
         if holds_code(Path(app.env.doc2path(page))):
@@ -289,22 +270,21 @@ def rewritten(app: Any, env: Any) -> Any:
 
 def _site_is_whole(app: Any) -> bool:
     """Tell whether the last build came to its end, and its files are still there."""
-    site = read_json(app.bookworks.site_file)
+    site = app.bookworks.key("(site)")
     whole: bool = site.get("whole") is True
     return whole and set(site["files"].items()) <= set(_listed(app).items())
 
 
 def _listed(app: Any) -> dict[str, int]:
-    """Return the site's files with their sizes."""
     return {name: path.stat().st_size for name, path in below(Path(app.outdir)).items()}
 
 
 def writing(app: Any, builder: Any) -> None:
     """Say that the site is not whole until the build has come to its end."""
-    state, site = app.bookworks, read_json(app.bookworks.site_file)
+    state, site = app.bookworks, app.bookworks.key("(site)")
     site["whole"] = False
     with _told():
-        write_atomically(state.site_file, as_json(site))
+        write_atomically(state.key_file("(site)"), as_json(site))
 
 
 def write_key(app: Any, page: str = "", *_: Any) -> None:
@@ -332,13 +312,13 @@ def finish(app: Any, exception: Exception | None) -> None:
         write_key(app)
         _sweep(app)
         site = {"whole": True, "files": _listed(app)}
-        if read_json(state.site_file) != site:
-            write_atomically(state.site_file, as_json(site))
-        write_atomically(state.made_file, as_json(state.made))
+        if state.key("(site)") != site:
+            write_atomically(state.key_file("(site)"), as_json(site))
+        write_atomically(state.key_file("(made)"), as_json(state.made))
         times = {page: round(e.seconds, 1) for page, e in sorted(state.executions.items())}
         write_atomically(Path(app.outdir).parent / "execution.json", as_json(times))
     else:  # without these files all pages are read and written, and warn again
-        for path in (Path(app.doctreedir, "environment.pickle"), state.made_file):
+        for path in (Path(app.doctreedir, "environment.pickle"), state.key_file("(made)")):
             path.unlink(missing_ok=True)
     if state.lock is not None:
         state.lock.close()
@@ -401,7 +381,6 @@ def serve_outputs(app: Any) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hooks to Sphinx."""
     app.add_event("bookworks-read")
     app.add_event("bookworks-write")
     app.connect("config-inited", begin, priority=100)

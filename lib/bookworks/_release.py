@@ -54,7 +54,6 @@ class Release:
 
 
 def settings(book: Book) -> dict[str, Any]:
-    """Return what ``bookworks_release`` says of a book, with defaults."""
     stated = book.setting("release")
     for key, value in stated.items():
         if key not in SETTINGS or not isinstance(value, type(SETTINGS[key])):
@@ -97,7 +96,6 @@ def write_version(root: Path, names: list[str], version: str, date: datetime.dat
 
 
 def git(root: Path, *arguments: str) -> str:
-    """Run git and return what it prints."""
     run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8")
     if run.returncode:
         raise BookError(f"git {arguments[0]}: {run.stderr.strip()}")
@@ -113,7 +111,6 @@ def commit(root: Path) -> tuple[str, int]:
 
 
 def environment(book: Book, source: Path, epoch: int) -> dict[str, str]:
-    """Return all variables that the build of a checkout sees."""
     inside = [Path(entry) for entry in sys.path if Path(entry).is_relative_to(book.root)]
     own = [source / entry.relative_to(book.root) for entry in inside if ".venv" not in entry.parts]
     passed = {name: os.environ[name] for name in PASSED if name in os.environ}
@@ -132,7 +129,6 @@ def environment(book: Book, source: Path, epoch: int) -> dict[str, str]:
 
 
 def build(source: Path, variables: Mapping[str, str]) -> Path:
-    """Build the book of a checkout and return the folder of its pages."""
     command = [str(Path(sys.executable).with_name("jb")), "build", ".", "-n", "-W", "--keep-going"]
     # a session of its own, so that its kernels end with it
     run = subprocess.Popen(command, cwd=source, env=dict(variables), start_new_session=True)
@@ -150,20 +146,19 @@ def build(source: Path, variables: Mapping[str, str]) -> Path:
 def differences(one: Path, other: Path) -> list[str]:
     """Say for each file of two folders that is not the same where it first differs."""
     first, second = below(one), below(other)
-    told = []
-    for name in sorted({*first, *second}):
-        if name not in first or name not in second:
-            told.append(f"{name}: only in {'the first' if name in first else 'the second'} build")
-        elif (a := first[name].read_bytes()) != (b := second[name].read_bytes()):
+    alone = {name: "the first" if name in first else "the second" for name in first.keys() ^ second}
+    told = {name: f"{name}: only in {build} build" for name, build in alone.items()}
+    for name in first.keys() & second:
+        a, b = first[name].read_bytes(), second[name].read_bytes()
+        if a != b:
             pairs = enumerate(zip(a, b, strict=False))
             place = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
             around = slice(max(0, place - 40), place + 40)
-            told.append(f"{name}, byte {place}: {a[around]!r} and {b[around]!r}")
-    return told
+            told[name] = f"{name}, byte {place}: {a[around]!r} and {b[around]!r}"
+    return [told[name] for name in sorted(told)]
 
 
 def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
-    """Write the archives, the list of packages, the manifest and the sums of a checkout's book."""
     said, lock = settings(book), book.root / "requirements.lock"
     name = f"{said['name']}-{about.version}"
     tracked = git(book.root, "ls-files", "-z").strip("\0").split("\0")
@@ -215,7 +210,6 @@ def build_twice(book: Book, below: Path, identity: str, epoch: int) -> tuple[Pat
 
 
 def release(book: Book, version: str) -> Path:
-    """Make a release of the commit that is checked out, and return its folder."""
     root, said = book.root, settings(book)
     date, text = notes(read_text(root / "CHANGELOG.md"), version)
     changed = write_version(root, ["CITATION.cff", *said["versions"]], version, date)

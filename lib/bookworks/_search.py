@@ -106,7 +106,6 @@ class SearchPairs(SearchEnglish):
         self.js_splitter_code = "\n".join([*lines, _SCRIPT])
 
     def split(self, input: str) -> list[str]:
-        """Cut a text into words, numbers and pairs of characters."""
         words: list[str] = []
         for run in _TOKEN.findall(input):
             if _IS_HAN.match(run) and len(run) > 1:
@@ -153,8 +152,6 @@ def _plain(text: str) -> str:
 def title_share(term: str, title: str) -> float:
     """Return the share of a title that a term fills; 0 where the title does not hold it.
 
-    >>> title_share("full-text index", "Full-text indexes")
-    0.0
     >>> title_share("search engine", "Search engines")
     1.0
     """
@@ -167,11 +164,7 @@ def homes(
     titles: Mapping[str, str],
     words: Mapping[str, str],
 ) -> dict[str, list[tuple[str, str]]]:
-    """Return of each page the terms that lead to it, and to which place.
-
-    ``terms`` has of each page (Chinese term, English term, anchor), ``titles`` the titles, and
-    ``words`` what a word stands for.  Raises ConfigError if that is a page that is not there.
-    """
+    """Return of each page the terms that lead to it, and to which place."""
     places: dict[str, list[Place]] = {}
     for glossary, entries in terms.items():
         for chinese, english, anchor in entries:
@@ -254,12 +247,10 @@ def order_index(app: Any) -> list[Any]:
 
 
 def pass_words(app: Any, config: Any) -> None:
-    """Hand the book's own words to the search language."""
     config.html_search_options = {**config.html_search_options, **config.bookworks_search}
 
 
 def setup(app: Any) -> None:
-    """Register the language; ``html_search_language: zh`` selects it."""
     app.add_search_language(SearchPairs)
     app.connect("config-inited", pass_words)
     app.connect("doctree-read", remember_terms)

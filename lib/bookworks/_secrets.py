@@ -29,8 +29,6 @@ PIECE = 1 << 22
 
 
 class SecretError(SphinxError):
-    """Something of the machine got into the site."""
-
     category = "The site is not to be published"
 
 
@@ -69,7 +67,6 @@ def leaks(site: Path, needles: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def search_site(app: Any, exception: Exception | None) -> None:
-    """Search a finished site; end the build where something is found."""
     if exception or app.builder.format != "html":
         return
     found = list(leaks(Path(app.outdir), forbidden(Path(app.srcdir), os.environ)))
@@ -79,5 +76,4 @@ def search_site(app: Any, exception: Exception | None) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the hook to Sphinx, after all that write."""
     app.connect("build-finished", search_site, priority=900)

@@ -28,8 +28,6 @@ _TAGS = {"raises-exception", "skip-execution"}
 
 @dataclass(frozen=True)
 class Execution:
-    """An executed chapter."""
-
     code: str  #: from :func:`code_key`
     inputs: Inputs  #: what the kernel read
     outputs: list[dict[str, Any]]  #: for each code cell its number of execution and its outputs
@@ -43,15 +41,11 @@ class Execution:
 
 
 def code_cells(notebook: Any) -> list[Any]:
-    """Return the code cells of a notebook."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def code_key(notebook: Any, folder: str, environment: str) -> str:
-    """Return the hash of what is executed: code, kernel, working folder, packages.
-
-    ``folder`` is relative to the book, ``environment`` from :func:`bookworks._keys.environment`.
-    """
+    """Return the hash of what is executed: code, kernel, working folder, packages."""
     cells = [
         (cell.source, sorted(_TAGS & set(cell.metadata.get("tags", ()))))
         for cell in code_cells(notebook)
@@ -93,7 +87,6 @@ class Store:
                     yield path, execution
 
     def get(self, page: str, code: str) -> Execution | None:
-        """Return an execution that still holds, or None."""
         for path, execution in self._executions(page, code):
             if not execution.inputs.changed(self.root):
                 with contextlib.suppress(OSError):
@@ -118,7 +111,6 @@ class Store:
 
 
 def _read(path: Path) -> Execution | None:
-    """Read an execution; None where the file is not whole."""
     try:
         content = json.loads(path.read_text("utf-8"))
         if content.pop("sum") != _keys.digest(content):

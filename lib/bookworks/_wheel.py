@@ -37,10 +37,7 @@ def name(book: Book) -> str:
 
 
 def write(book: Book, folder: Path, read: Iterable[str] = ()) -> None:
-    """Write the wheel to a folder, with the files below the book's that chapters ``read``.
-
-    The same library, data and lock give the same bytes.
-    """
+    """Write the wheel to a folder, with the files below the book's that chapters ``read``."""
     target = folder / name(book)
     inputs = tuple(book.setting("inputs"))
     beside = [one for one in read if not one.startswith(inputs) and not one.endswith(".md")]

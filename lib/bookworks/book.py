@@ -112,7 +112,6 @@ class Book:
 
 
 def _files(toc: Any) -> Iterator[str]:
-    """Yield the files that a table of contents names, in order."""
     if isinstance(toc, list):
         for item in toc:
             yield from _files(item)

@@ -9,7 +9,7 @@ import click
 
 #: Command, and the module that holds it as ``command``.
 COMMANDS: Mapping[str, str] = {
-    "chapter": "_chapter",
+    "chapter": "_execution",
     "links": "_links",
     "release": "_release",
     "rerun": "reruns._command",

@@ -13,10 +13,6 @@ class BookError(click.ClickException):
 
     exit_code = 2
 
-    def __str__(self) -> str:
-        """Return the message."""
-        return self.message
-
 
 def near(name: object, known: Iterable[object]) -> str:
     """Return a hint at the known name that is nearest, or nothing.

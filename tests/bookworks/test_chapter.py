@@ -77,3 +77,25 @@ def test_the_first_failure_stops_the_chapters_beside_it(tea, monkeypatch):
     monkeypatch.setenv("TEA_JOBS", "2")
     done = CliRunner().invoke(main, ["chapter", "harvest.md", "taste.md"])
     assert "taste.md:" in done.output and "ZeroDivisionError" in done.output
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("import os; os._exit(3)", "DeadKernelError: Kernel died"),
+        ("1 +", "SyntaxError: invalid syntax"),
+        ("import os; os.rename('taste.md', 'flavour.md'); 1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_what_ends_a_kernel_is_told_and_nothing_is_kept(tea, monkeypatch, cell, said):
+    tea.edit("taste.md", "1 + 1", cell)
+    done = _run(tea, monkeypatch, "taste.md")
+    assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output[:60]
+    assert "taste.md:8: the cell" in done.output and "bookworks chapter taste.md" in done.output
+    assert not list((tea.root / "_build").glob(".executed/*/*"))
+
+
+def test_a_kernel_that_does_not_start_is_told_with_its_last_words(tea, monkeypatch):
+    tea.write("ipykernel_launcher.py", "raise SystemExit('no kernel today')\n")
+    done = _run(tea, monkeypatch, "taste.md")
+    assert done.exit_code == 2 and "no kernel today" in done.output

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bookworks import _keys
 from bookworks._execution import jobs, joined
-from bookworks._kernel import environment
+from bookworks._execution import kernel_environment as environment
 from bookworks._keys import Inputs
 from bookworks._pages import pasted_from
 from bookworks._store import Execution, Store
@@ -33,7 +34,7 @@ def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
     return Inputs.read(path, book.root, code)
 
 
-RECORDER = Path(_keys.__file__).parent / "recorder"
+RECORDER = Path(_keys.__file__).parent / "_recorder"
 READS = {
     "open": ("open('leaves.csv').read()", {"leaves.csv"}),
     "by a path": ("import pathlib; pathlib.Path('leaves.csv').read_bytes()", {"leaves.csv"}),
@@ -162,6 +163,20 @@ def test_a_program_that_looks_at_text_rests_on_text(tea, tmp_path, name):
     assert inputs.changed(tea.root) == ["mod.py"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "looks"),
+    [
+        ("%matplotlib inline\n!ls\nprint('help?')  # really?", False),
+        ("mod.brewed?", True),
+        ("?mod", True),
+        ("%pdoc mod", True),
+        ("import doctest", True),
+    ],
+)
+def test_a_cell_that_asks_ipython_for_text_rests_on_text(cell, looks):
+    assert _keys._looks(cell) is looks
+
+
 def test_a_module_is_what_it_says_and_not_what_its_time_says(tea, tmp_path):
     program = "import mod; open('said.txt', 'w').write(str(mod.RATE))"
     for rate in (2, 3):  # the same size, the same time, the same path
@@ -205,9 +220,11 @@ def test_variables_of_the_machinery_do_not_reach_a_kernel(tea, tmp_path, monkeyp
     assert set(record(tea, code, tmp_path).variables) == {"TEA_JOBS"}
 
 
-def test_a_file_of_the_reader_s_own_counts_wherever_it_is(tea, tmp_path):
+@pytest.mark.parametrize("ahead", [0, 366 * 86_400])
+def test_a_file_of_the_reader_s_own_counts_wherever_it_is(tea, tmp_path, ahead):
     own = tmp_path / "own 茶.csv"
     own.write_text("1\n")
+    os.utime(own, times=(time.time() + ahead - 60,) * 2)
     inputs = record(tea, f"open({str(own)!r}).read()", tmp_path)
     assert set(inputs.files) == {str(own)}
     own.write_text("2\n")

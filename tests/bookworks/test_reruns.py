@@ -396,7 +396,7 @@ def test_a_failed_run_harms_no_other_and_a_run_follows_what_it_read(book):
     assert record.changed(book) == []
     for name in ("harbour/gauge.py", "level.txt", "tide.md"):
         before = (book.root / name).read_text()
-        (book.root / name).write_text(before + "\n")
+        (book.root / name).write_text(before + "\nmore = 1\n")
         assert record.changed(book) == [name.removesuffix(".md")]
         (book.root / name).write_text(before)
     (book.root / "level.txt").unlink()

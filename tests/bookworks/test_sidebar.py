@@ -8,7 +8,7 @@ from docutils import nodes
 from small import build, write_book
 from sphinx import addnodes
 
-from bookworks import _sidebar
+from bookworks import _offline
 from bookworks._release import differences
 
 PAGES = {
@@ -34,7 +34,7 @@ def test_of_a_page_title_and_toctrees_are_kept():
     with_tree = nodes.list_item("", nodes.paragraph("", "Another"), nodes.bullet_list("", tree))
     below = nodes.bullet_list("", section, with_tree)
     whole = nodes.bullet_list("", nodes.list_item("", nodes.paragraph("", "Title"), below))
-    short = _sidebar.titles(whole)
+    short = _offline.titles(whole)
     assert short.astext().split() == ["Title"]
     assert [one["entries"] for one in short.findall(addnodes.toctree)] == [[(None, "other")]]
     assert "Another" in whole.astext(), "what Sphinx knows stays as it was"
@@ -48,7 +48,7 @@ def test_a_page_is_the_one_with_everything_copied_and_is_kept_without_the_others
     html = build(root)
     other = write_book(tmp_path / "whole", PAGES)
     (other / "_toc.yml").write_text(TOC)
-    monkeypatch.setattr(_sidebar, "titles", nodes.Element.deepcopy)
+    monkeypatch.setattr(_offline, "titles", nodes.Element.deepcopy)
     assert differences(html, build(other)) == []
     kept = pickle.loads((root / "_build/.doctrees/loaf.doctree").read_bytes())
     assert {id(node.document) for node in kept.findall()} == {id(kept)}

@@ -16,9 +16,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
-#: By these a program sees docstrings, code or lines; click shows docstrings as help.
-_LOOKS = {"__doc__", "__code__", "__closure__", "getdoc", "getcomments", "help", "dis", "click"}
+#: By these a program sees docstrings, code or lines; commands of click show docstrings as help.
+_LOOKS = {"__doc__", "__code__", "__closure__", "getdoc", "getcomments", "help", "dis", "command"}
 _LOOKS |= {"_getframe", "currentframe", "f_lineno", "tb_lineno", "co_firstlineno", "extract_stack"}
+_LOOKS |= {"doctest", "pydoc", "getmembers"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -32,7 +33,7 @@ def units(node: ast.AST, above: str = "") -> Iterator[tuple[str, _Function]]:
             yield from units(child, inside)
 
 
-def _numbered(tree: ast.Module) -> Iterator[tuple[str, _Function]]:
+def numbered(tree: ast.Module) -> Iterator[tuple[str, _Function]]:
     """Yield units by names of which each is one: of equal ones the second is ``name 2``."""
     seen: Counter[str] = Counter()
     for name, function in units(tree):
@@ -43,7 +44,7 @@ def _numbered(tree: ast.Module) -> Iterator[tuple[str, _Function]]:
 def marked(source: bytes, module: str) -> ast.Module:
     """Return a module whose functions call ``__entering__("module:unit")`` when first entered."""
     tree = ast.parse(source)
-    for name, function in _numbered(tree):
+    for name, function in numbered(tree):
         key = ast.Constant(f"{module}:{name}")
         known = ast.Compare(key, [ast.In()], [ast.Name("__entered__", ast.Load())])
         call = ast.Call(ast.Name("__entering__", ast.Load()), [key], [])
@@ -65,7 +66,7 @@ def meanings(source: str | bytes) -> dict[str, str]:
     except (SyntaxError, ValueError, RecursionError):
         return {}
     for node in ast.walk(tree):
-        names = {getattr(node, "id", ""), getattr(node, "attr", "")} - {""}
+        names = {getattr(node, "id", ""), getattr(node, "attr", "").replace("help", "")} - {""}
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {getattr(node, "module", ""), *(alias.name for alias in node.names)}
         if names & _LOOKS and not isinstance(getattr(node, "ctx", None), ast.Store):
@@ -73,7 +74,7 @@ def meanings(source: str | bytes) -> dict[str, str]:
         if _documented(node):
             del node.body[0]  # type: ignore[attr-defined]
     found = {}
-    for name, function in _numbered(tree):
+    for name, function in numbered(tree):
         found[name] = _hash(ast.Module(function.body, []))
         # a generator that was made and never begun was not entered
         yields = ast.Constant(any(isinstance(n, ast.Yield | ast.YieldFrom) for n in _own(function)))

@@ -1,6 +1,6 @@
 """Record what a Python process reads: files, modules, folders, steering variables.
 
-:func:`bookworks._kernel.environment` puts this folder on the path of a kernel, and Python
+:func:`bookworks._execution.kernel_environment` puts this folder on the path of a kernel, and Python
 imports the module at start, in the kernel and in the processes that it starts.  An audit hook
 then sees each ``open`` and each listing of a folder, and a wrapper each look-up of an
 environment variable that steers the book.  The book's own modules are compiled so that they say
@@ -24,6 +24,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
@@ -33,7 +34,7 @@ from typing import Any
 _ROOTS = ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "snap")
 _SYSTEM = tuple(f"/{name}/" for name in _ROOTS)
 _TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
-#: How :func:`bookworks._kernel.environment` speaks to this module.
+#: How :func:`bookworks._execution.kernel_environment` speaks to this module.
 _OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START", "CODE"))
 
 
@@ -57,11 +58,7 @@ def _real(path: str) -> str:
 
 
 class Recorder:
-    """Appends to the file ``record`` what this process reads.
-
-    What lies below ``root``, the book's folder, is named relative to it; ``prefix`` is how the
-    variables begin that steer the book.
-    """
+    """Appends to the file ``record`` what this process reads; names below ``root`` are relative."""
 
     def __init__(self, record: str, root: str, prefix: str) -> None:
         self.record, self.prefix = record, prefix
@@ -101,7 +98,6 @@ class Recorder:
             self.busy.now = False
 
     def opened(self, path: Any, mode: str | None, flags: Any) -> None:
-        """Note a file that was opened."""
         if isinstance(path, int) or path in (None, ":memory:", b":memory:"):
             return
         path = os.path.abspath(os.fsdecode(path))
@@ -137,19 +133,18 @@ class Recorder:
         self.write({kind: name, "is": fingerprint(real), "cell": cell})
 
     def of_tools(self, path: str) -> bool:
-        """Tell whether a path below the book's folder belongs to a tool."""
         below = path.startswith(self.root)
         return below and not _TOOLS.isdisjoint(path[len(self.root) :].split(os.sep))
 
     def passing(self, path: str) -> bool:
         """Tell whether a temporary file is of this run: made since it began, or gone."""
         try:
-            return path.startswith(self.temporary) and os.stat(path).st_mtime >= self.start
+            new = self.start <= os.stat(path).st_mtime <= time.time()  # no file of a clock ahead
+            return path.startswith(self.temporary) and new
         except OSError:
             return True
 
     def looked_up(self, name: Any, value: str | None) -> None:
-        """Note a variable that was looked up."""
         ours = isinstance(name, str) and name.startswith(self.prefix) and name not in _OURS
         if ours and ("variable", name) not in self.seen:
             self.seen.add(("variable", name))
@@ -173,10 +168,7 @@ class Recorder:
     # -- modules ---------------------------------------------------------------------------
 
     def code(self, path: str) -> Any:
-        """Return the code of one of the book's modules, which tells the functions it enters.
-
-        It is kept by path, and serves again for the same bytes.
-        """
+        """Return the code of one of the book's modules, which tells the functions it enters."""
         import bookworks_units  # type: ignore[import-not-found]
 
         with open(path, "rb") as file:
@@ -198,7 +190,6 @@ class Recorder:
         return code
 
     def enter(self, unit: str) -> None:
-        """Note a function that is entered for the first time."""
         self.busy.now = True
         try:
             self.write({"entered": unit})

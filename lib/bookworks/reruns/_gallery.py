@@ -26,8 +26,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from bookworks import _execution, _keys
 from bookworks._files import sha256, write_if_new
-from bookworks._markdown import code, plain, table
 from bookworks.book import Book
+from bookworks.markdown import code, plain, table
 from bookworks.reruns._page import render
 from bookworks.reruns._records import Record, default_folder, read_records
 from bookworks.reruns.declared import FACTS, chapters
@@ -55,7 +55,6 @@ class Gallery(SphinxDirective):
     """``{rerun-gallery}``: tables and figures of the finished runs."""
 
     def run(self) -> list[nodes.Node]:
-        """Return one table, and where it says something a figure, for each declaration."""
         self.env.metadata[self.env.docname]["rerun-gallery"] = "shown"
         self.book = Book.read(self.env.srcdir)
         records, known = read_records(default_folder(self.book)), chapters(self.book)
@@ -137,10 +136,7 @@ def _text(record: Record, name: str) -> str:
 
 
 def draw(points: Mapping[str, Sequence[tuple[Any, Any]]], x: str, by: str, label: str) -> bytes:
-    """Draw a key result (``label``) over ``x``, one line for each value of ``by``, as SVG.
-
-    ``points`` holds both numbers of each run, by the value of ``by``.
-    """
+    """Draw a key result (``label``) over ``x``, one line for each value of ``by``, as SVG."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -189,7 +185,6 @@ def write_pages(app: Any, exception: Exception | None) -> None:
 
 
 def _by_key(app: Any, book: Book, records: Sequence[Record]) -> dict[str, Record]:
-    """Return the records by the digest of what the page of each rests on."""
     known = chapters(book) if records else {}
     cited = [sha256(book.root / name) for name in book.config.get("bibtex_bibfiles") or ()]
     shared = [app.bookworks.machine, app.bookworks.shared, cited]
@@ -198,7 +193,6 @@ def _by_key(app: Any, book: Book, records: Sequence[Record]) -> dict[str, Record
 
 
 def setup(app: Any) -> None:
-    """Register the directive and the hooks."""
     app.setup_extension("bookworks._pages")
     app.add_directive("rerun-gallery", Gallery)
     app.connect("bookworks-read", page_inputs)

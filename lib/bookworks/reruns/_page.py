@@ -19,8 +19,8 @@ from typing import Any
 
 from bookworks._accessible import mend
 from bookworks._files import write_atomically
-from bookworks._markdown import code, plain, table
 from bookworks.book import Book
+from bookworks.markdown import code, plain, table
 from bookworks.reruns._records import NOTEBOOK, Record
 from bookworks.reruns.declared import chapters
 
@@ -28,12 +28,7 @@ REFERENCES = "## References\n\n```{bibliography}\n:filter: docname in docnames\n
 
 
 def render(record: Record, folder: Path, target: Path, html: Path, gallery: str, book: Book) -> str:
-    """Write ``NAME.html``, its notebook and its images; return what Sphinx warned of.
-
-    The run of ``folder`` goes to ``target``: whole, or, with a warning, not at all.  Its
-    references lead into the built book at ``html``, and to the page with the ``gallery``, if
-    there is one.  Sphinx keeps state: call it in a process of its own.
-    """
+    """Write page, notebook and images of a run to ``target``; return what Sphinx warned of."""
     from sphinx.application import Sphinx
 
     made = json.loads((folder / NOTEBOOK).read_text("utf-8"))
@@ -67,7 +62,6 @@ def render(record: Record, folder: Path, target: Path, html: Path, gallery: str,
 
 
 def _settings(book: Book, html: Path, page: str) -> dict[str, Any]:
-    """Return the book's own settings, for one page."""
     from jupyter_book.config import get_final_config
 
     settings: dict[str, Any]

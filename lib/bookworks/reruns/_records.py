@@ -30,12 +30,7 @@ def default_folder(book: Book) -> Path:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run: as declared, its key results, and the state of what it rests on.
-
-    ``text`` is the hash of its chapter, ``packages`` that of interpreter and packages,
-    ``inputs`` what its kernel read (:class:`bookworks._keys.Inputs`), and ``notebook`` the
-    SHA-256 of the notebook, empty if it is not kept.
-    """
+    """A finished run as declared, its key results, and hashes of what it rests on."""
 
     name: str
     chapter: str
@@ -51,7 +46,6 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
-        """Read the record of a run's folder; None where no finished run is."""
         try:
             record = cls(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
             whole = not record.notebook or record.notebook == sha256(folder / NOTEBOOK)
@@ -60,7 +54,6 @@ class Record:
         return record if whole else None
 
     def write(self, folder: Path) -> None:
-        """Write the record; parameters stay in the order in which they were declared."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
         write_atomically(folder / RECORD, text + "\n")
 

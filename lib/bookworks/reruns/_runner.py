@@ -50,12 +50,7 @@ class Outcome:
 def execute(
     runs: Sequence[Run], folder: Path, workers: int = 0, force: bool = False, progress: bool = True
 ) -> list[Outcome]:
-    """Execute the runs that are not up to date; return how each ended.
-
-    ``runs/`` and ``logs/`` go into the folder.  So many ``workers`` run at a time (0: cores),
-    and no byte depends on it; ``force`` executes also what is up to date, ``progress`` shows a
-    bar with the time left.  Raises BookError if the folder cannot be written.
-    """
+    """Execute the runs that are not up to date, or by ``force`` all; return how each ended."""
     base = folder.resolve()
 
     async def one(run: Run, current: bool) -> Outcome:
@@ -73,7 +68,6 @@ def execute(
     async def every() -> list[Outcome]:
         loop: Any = asyncio.get_running_loop()
         loop.add_signal_handler = lambda *_: None  # nbclient would take Ctrl-C for one kernel
-        loop.set_exception_handler(lambda *_: None)  # its tasks, when a kernel was stopped
         return await asyncio.gather(*map(one, runs, kept))
 
     with locked(base, lambda line: click.echo(line, err=True)):
@@ -130,11 +124,7 @@ def _short(report: str) -> str:
 
 
 def key_results(notebook: Any, wanted: Iterable[str]) -> dict[str, int | float]:
-    """Read a chapter's key results from an executed notebook, at full precision.
-
-    Raises BookError if one was not glued, or not as a plain number: Python writes a number
-    with as many digits as bring it back bit for bit, so another text was rounded.
-    """
+    """Read a chapter's key results from an executed notebook: plain numbers, unrounded."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     texts = {
         output["metadata"]["scrapbook"]["name"]: output["data"][_GLUED]
