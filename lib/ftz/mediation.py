@@ -231,7 +231,8 @@ class IndirectBootstrap(CoefficientResult):
     """The bootstrap distribution of the indirect effect.
 
     The series have two entries, ``percentile`` and ``BCa``: one product and one standard
-    deviation of the draws, two intervals, and the p values whose tests these invert.
+    deviation of the draws, two intervals, and the p values whose tests these invert.  Both are
+    quantiles of the draws: at a low level, and with draws to one side, they can miss the product.
 
     Attributes
     ----------
