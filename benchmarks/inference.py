@@ -22,8 +22,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from ftz import inference  # noqa: E402
+from ftz._kernel import regress_each  # noqa: E402
 from ftz._projection import span_of  # noqa: E402
-from ftz.kernel import regress_each  # noqa: E402
 from ftz.panel import Panel  # noqa: E402
 from study import panel, replication  # noqa: E402
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from ftz import matching
+from ftz.matching._matches import Matches
 
 SIZE = 100_000
 CALIPER = 2e-5
@@ -39,7 +40,7 @@ def sample(size: int) -> tuple[pd.Series, pd.Series]:
     return pd.Series(1 / (1 + np.exp(-index))), treated
 
 
-def ours(setting: str) -> matching.Matches:
+def ours(setting: str) -> Matches:
     return matching.match(*sample(SIZE), **SETTINGS[setting])
 
 

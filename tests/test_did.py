@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import did
+from ftz._kernel import ColumnSpace
 from ftz._projection import check_size
 from ftz.did._events import wald as wald_of
 from ftz.errors import EstimationError
-from ftz.kernel import ColumnSpace
 from ftz.panel import Panel
 
 

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ftz import did, index, inference, matching, mediation
+from ftz.did._events import EventStudyResult
 from ftz.figures import did as did_figures
 from ftz.figures import index as index_figures
 from ftz.figures import inference as inference_figures
@@ -26,6 +27,9 @@ from ftz.figures import matching as matching_figures
 from ftz.figures import mediation as mediation_figures
 from ftz.figures import size_and_power as study_figures
 from ftz.figures import style
+from ftz.index._effects import WeighedEffects
+from ftz.index._sensitivity import FactorialResult, SobolResult, UncertaintyResult
+from ftz.matching._score import ScoreResult
 from printproof.printed import Interval
 from study import attributions, indicators, policy, printed_parts, published, register
 from study.figures import audit as audit_figures
@@ -60,7 +64,7 @@ def panel() -> pd.DataFrame:
 
 
 @cache
-def events() -> did.EventStudyResult:
+def events() -> EventStudyResult:
     """Return an event study of the panel."""
     return did.event_study(panel(), "y", "cohort", window=(-3, 2))
 
@@ -72,7 +76,7 @@ def tree() -> index.IndexTree:
 
 
 @cache
-def score() -> matching.ScoreResult:
+def score() -> ScoreResult:
     """Return a propensity score on the panel."""
     return matching.propensity_score(panel(), "FTZ", ["x", "m"])
 
@@ -291,7 +295,7 @@ def _tiles() -> Figure:
     return index_figures.tile_grid(values, indicators.load_tiles(), "Index", names)
 
 
-def _weighed() -> index.WeighedEffects:
+def _weighed() -> WeighedEffects:
     leaves = tree().leaves()
     rng = np.random.default_rng(5)
     rows = pd.MultiIndex.from_frame(panel()[["city", "year"]])
@@ -306,15 +310,15 @@ def _fans() -> Figure:
     )
 
 
-def _choices() -> tuple[index.FactorialResult, index.SobolResult]:
+def _choices() -> tuple[FactorialResult, SobolResult]:
     index_of = pd.MultiIndex.from_product([["a", "b"], ["c", "d"]], names=["weights", "mean"])
-    table = index.FactorialResult(pd.Series([1.0, 2.0, 4.0, 8.0], index_of, name="result"))
+    table = FactorialResult(pd.Series([1.0, 2.0, 4.0, 8.0], index_of, name="result"))
     return table, index.sobol_of_choices(table, 64, seed=1, resamples=20)
 
 
 def _spread() -> Figure:
     draws = np.random.default_rng(9)
-    found = index.UncertaintyResult(
+    found = UncertaintyResult(
         effects=pd.Series(draws.standard_normal(80)),
         ranks=pd.DataFrame({"Tianjin": draws.integers(1, 3, 80)}),
         choices=pd.DataFrame({"weights": ["entropy", "equal"] * 40}),

@@ -11,6 +11,7 @@ from scipy import optimize
 
 from ftz import did, index
 from ftz.errors import EstimationError
+from ftz.index._weights import leaf_weights
 from study import indicators, simulated
 
 
@@ -228,5 +229,5 @@ def test_a_weighting_that_turns_the_sign_of_a_known_effect():
     weighed = index.weigh_effects(values, frame, "D")
     assert weighed.effects.tolist() == pytest.approx([1.0, -2.0])
     shares = index.tree_shares(tree, "equal")
-    assert weighed.att(index.leaf_weights(tree, shares)) == pytest.approx(-0.5)
+    assert weighed.att(leaf_weights(tree, shares)) == pytest.approx(-0.5)
     assert weighed.flip(tree, shares) == pytest.approx(1.5)

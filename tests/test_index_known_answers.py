@@ -11,6 +11,7 @@ import pytest
 from ftz import index
 from ftz.errors import EstimationError
 from ftz.index._coherence import _cronbach_alpha
+from ftz.index._sensitivity import FactorialResult
 from study import indicators
 
 ANSWERS = Path(__file__).parent / "known_answers"
@@ -215,7 +216,7 @@ def test_sobol_indices_of_the_ishigami_function():
 def test_the_cube_of_a_linear_function_by_hand():
     """y = x + 2z on {0, 1}^2: variances 1/4 and 1, no interaction."""
     rows = pd.MultiIndex.from_product([["0", "1"], ["0", "1"]], names=["x", "z"])
-    table = index.FactorialResult(pd.Series([0.0, 2.0, 1.0, 3.0], index=rows))
+    table = FactorialResult(pd.Series([0.0, 2.0, 1.0, 3.0], index=rows))
     assert table.sobol.to_numpy() == pytest.approx(np.array([[0.2, 0.2], [0.8, 0.8]]))
     # at x = 0 the results are 0 and 2: the distribution is a quarter ahead at 0 and at 2
     assert table.pawn["largest"].tolist() == [0.25, 0.5]

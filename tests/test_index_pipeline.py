@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ftz import index
 from ftz.errors import EstimationError, PanelError
+from ftz.index._preparation import is_outlying
 from study import indicators
 
 HEADER = "id,parent,level,name_en,name_zh,unit,type,direction,direction_is_our_reading,note\n"
@@ -273,7 +274,7 @@ def test_winsorising_moves_no_more_points_than_it_must():
     treated, found = index.treat_outliers(frame, "winsorise")
     assert found.index.tolist() == ["x"] and found.loc["x", "number"] == 2
     assert treated["x"].iloc[-2:].tolist() == [1.0, 1.0] and treated["y"].equals(frame["y"])
-    assert not index.is_outlying(treated["x"].to_numpy())
+    assert not is_outlying(treated["x"].to_numpy())
     one, _ = index.treat_outliers(frame, "winsorise", at_most=1)
     assert one["x"].iloc[-2:].tolist() == [40.0, 40.0]
 

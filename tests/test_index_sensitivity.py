@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ftz import did, index
 from ftz.errors import EstimationError
+from ftz.index._sensitivity import FactorialResult
 from study import indicators
 
 FACTORS = (
@@ -74,9 +75,9 @@ def test_the_decomposition_adds_up(table):
     """First orders never exceed totals; with one factor, both are one."""
     sobol = table.sobol
     assert (sobol["first"] <= sobol["total"] + 1e-12).all() and sobol["first"].sum() <= 1 + 1e-12
-    one = index.FactorialResult(table.values.xs(("flat", "0.0001", "this"), level=[1, 2, 3]))
+    one = FactorialResult(table.values.xs(("flat", "0.0001", "this"), level=[1, 2, 3]))
     rows = pd.MultiIndex.from_arrays([one.values.index], names=["normalisation"])
-    alone = index.FactorialResult(pd.Series(one.values.to_numpy(), index=rows)).sobol
+    alone = FactorialResult(pd.Series(one.values.to_numpy(), index=rows)).sobol
     assert alone.to_numpy().ravel().tolist() == pytest.approx([1, 1])
 
 
@@ -85,7 +86,7 @@ def test_the_decomposition_adds_up(table):
 def test_sobol_by_the_definition(values):
     rows = pd.MultiIndex.from_product([range(2), range(3), range(2)], names=["p", "q", "r"])
     series = pd.Series(values, index=rows)
-    sobol = index.FactorialResult(series).sobol
+    sobol = FactorialResult(series).sobol
     for name in ("p", "q", "r"):
         others = [n for n in ("p", "q", "r") if n != name]
         first = series.groupby(level=name).mean().var(ddof=0) / series.var(ddof=0)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftz import did, inference
+from ftz._kernel import regress_each
 from ftz.errors import EstimationError
 from ftz.inference._assignments import enumerate_assignments
-from ftz.kernel import regress_each
 
 CONTROLS = ["x1", "x2"]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ftz import did, inference
 from ftz.errors import EstimationError
 from ftz.inference._bootstrap import sign_vectors
+from ftz.inference._few_treated import caution
 from test_inference import CONTROLS, panel
 
 ARGUMENTS = ("y", "d", CONTROLS)
@@ -210,8 +211,8 @@ def test_few_treated_clusters_are_said_in_words():
     assert "No method" in one.caution and "1 of 11 clusters is treated" in one.caution
     many = inference.wild_cluster_bootstrap(panel(1, units=14, treated=7), *ARGUMENTS)
     assert many.caution == "" and "Caution" not in repr(many)
-    assert "untreated" in inference.caution(11, 9)
-    assert inference.caution(40, 0) == ""
+    assert "untreated" in caution(11, 9)
+    assert caution(40, 0) == ""
 
 
 def test_with_few_treated_the_two_bootstraps_err_on_opposite_sides():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import mediation
 from ftz.errors import EstimationError
+from ftz.mediation._mediation import IndirectBootstrap
 from printproof.printed import rounding_interval
 from study import panel, printed_parts, published, replication
 
@@ -152,7 +153,7 @@ def test_bca_against_scipy():
     theirs = stats.bootstrap((x,), np.mean, method="BCa", n_resamples=2000, rng=1)
     jackknife = np.array([np.delete(x, i).mean() for i in range(len(x))])
     both = ["percentile", "BCa"]
-    ours = mediation.IndirectBootstrap(
+    ours = IndirectBootstrap(
         params=pd.Series(x.mean(), both),
         std_errors=pd.Series(1.0, both),
         nobs=len(x),

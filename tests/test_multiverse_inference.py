@@ -17,9 +17,9 @@ from scipy import stats
 
 import specgrid
 from conftest import ROOT
+from ftz._kernel import regress_each
 from ftz._projection import span_of
 from ftz.errors import EstimationError
-from ftz.kernel import regress_each
 from ftz.panel import Panel
 from printproof.errors import RecordError
 from specgrid import figures as figures

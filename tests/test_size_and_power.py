@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from ftz import did, inference, size_and_power
+from ftz._kernel import regress
 from ftz.errors import EstimationError
-from ftz.kernel import regress
 from test_inference import CONTROLS, panel
 
 

@@ -346,7 +346,7 @@ def test_paths_are_drawn():
 def test_the_sources_hold_what_fits_the_study(tmp_path, panel):
     write(tmp_path, panel)
     target = tmp_path / "source"
-    study = book.assemble(tmp_path / "panel.csv", tmp_path / "spec.yml", target)
+    study = book._assemble(tmp_path / "panel.csv", tmp_path / "spec.yml", target)
     mechanisms = (target / "notebooks" / "mechanisms.md").read_text("utf-8")
     assert "the spec names no mediator" in mechanisms and "own.mediate" not in mechanisms
     matching = (target / "notebooks" / "matching.md").read_text("utf-8")

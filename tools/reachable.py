@@ -178,9 +178,9 @@ def shown() -> set[str]:
         names |= {n for c in cells if c.cell_type != "code" for n in _ROLE.findall(c.source)}
     for path in (*(ROOT / "lib").rglob("*.py"), *(ROOT / "book" / "_ext").glob("*.py")):
         text = path.read_text("utf-8")
-        if path.parent.name == "_ext" or path.name == "cli.py" or "\nif __name__ ==" in text:
+        if path.parent.name == "_ext" or "argparse" in text or "\nif __name__ ==" in text:
             names |= _dotted(ast.parse(text))
-    return names
+    return names | {name.rpartition(".")[0] for name in names}  # a method shows its class
 
 
 def _dotted(tree: ast.AST) -> set[str]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ftz._kernel import ColumnSpace, Slope
 from ftz.errors import EstimationError
-from ftz.kernel import ColumnSpace, Slope
 from ftz.panel import Panel
 
 #: Numbers in a basis of effects, no more than this (about two gigabytes).

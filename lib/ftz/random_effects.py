@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ftz._kernel import by_group
+from ftz._results import CoefficientResult
 from ftz.errors import EstimationError
-from ftz.kernel import by_group
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

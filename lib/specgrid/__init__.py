@@ -11,7 +11,7 @@ and ``specification``, its JSON.  A specification that cannot be estimated is a 
 ``status`` says why.
 """
 
-from specgrid._estimate import RESULTS, estimate, estimate_many, evaluate
+from specgrid._estimate import RESULTS, estimate, evaluate
 from specgrid._grid import (
     ADOPTIONS,
     CHOICES,
@@ -19,9 +19,7 @@ from specgrid._grid import (
     ESTIMATORS,
     MATCHINGS,
     SUPPORTS,
-    Grid,
-    Specification,
     grid,
 )
 from specgrid._scheduling import run
-from specgrid._store import TABLE, library_hash, read
+from specgrid._store import TABLE, read

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from ftz._kernel import ColumnSpace, Slope, regress_each, residual, variance
 from ftz.errors import EstimationError
-from ftz.kernel import ColumnSpace, Slope, regress_each, residual, variance
 from ftz.panel import Panel
 from specgrid._grid import Specification, outcome_levels
 from specgrid._samples import COHORT, REFUSALS, TREATMENT, Sample, matches_of, sample_of
@@ -213,7 +213,7 @@ class _Shared:
         return (fitted[0], place) if fitted and fitted[1][place] else None
 
     def error(self, specification: Specification, fit: Slope, place: int) -> tuple[float, float]:
-        """Return a standard error of :data:`ftz.kernel.MEATS` and its degrees of freedom."""
+        """Return a standard error of :data:`ftz._kernel.MEATS` and its degrees of freedom."""
         key = (specification.controls, specification.error_type)
         if key not in self._errors:
             self._errors[key] = variance(fit, specification.error_type)

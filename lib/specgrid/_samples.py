@@ -13,7 +13,7 @@ from ftz.errors import EstimationError, FtzError
 from specgrid._grid import INDICES, Specification
 
 if TYPE_CHECKING:
-    from ftz.matching import ScoreResult
+    from ftz.matching._score import ScoreResult
     from userpanel import UserPanel
 
 #: Names under which a sample holds what a specification codes anew.

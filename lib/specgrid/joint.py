@@ -27,9 +27,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
+from ftz._results import Result, checked_level
 from ftz.errors import EstimationError, one_of
 from ftz.inference._assignments import count_assignments, enumerate_assignments, rank_p
-from ftz.results import Result, checked_level
 from specgrid._estimate import estimate_many, is_reassignable
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ftz._results import Result
 from ftz.errors import EstimationError
-from ftz.results import Result
 from specgrid._grid import SETS, members
 
 Floats = npt.NDArray[np.float64]

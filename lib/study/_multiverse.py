@@ -11,7 +11,7 @@ from ftz.errors import FtzError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from specgrid import Grid
+    from specgrid._grid import Grid
     from userpanel import UserPanel
 
 
@@ -87,7 +87,8 @@ def _study(options: argparse.Namespace) -> UserPanel:
 
 
 def _grid(options: argparse.Namespace, study: UserPanel) -> Grid:
-    from specgrid import Grid, grid
+    from specgrid import grid
+    from specgrid._grid import Grid
 
     chosen = grid(study, options.choices)
     if options.sample:
@@ -96,7 +97,7 @@ def _grid(options: argparse.Namespace, study: UserPanel) -> Grid:
 
 
 def _default_folder(study: UserPanel) -> Path:
-    from specgrid import library_hash
+    from specgrid._store import library_hash
     from study.paths import data_dir
 
     return data_dir().parent / "_build" / "multiverse" / f"{study.digest}-{library_hash()}"

@@ -22,9 +22,11 @@ from typing import Any
 import pandas as pd
 
 from ftz import did, matching
+from ftz._results import CoefficientResult
 from ftz.errors import EstimationError
+from ftz.matching._matches import Matches
+from ftz.matching._score import ScoreResult
 from ftz.random_effects import random_effects
-from ftz.results import CoefficientResult
 from printproof.printed import Record
 from study import published, register
 from study.panel import load_witness
@@ -81,18 +83,16 @@ class MatchingSetup:
     caliper: float = 0.66
     support: str = "minmax"
 
-    def on_support(self, frame: pd.DataFrame, fitted: matching.ScoreResult) -> pd.Series:
+    def on_support(self, frame: pd.DataFrame, fitted: ScoreResult) -> pd.Series:
         """Return which rows lie on the common support."""
         return matching.common_support(fitted.score, frame[TREATMENT], rule=self.support)
 
-    def matches(
-        self, frame: pd.DataFrame, fitted: matching.ScoreResult
-    ) -> dict[str, matching.Matches]:
+    def matches(self, frame: pd.DataFrame, fitted: ScoreResult) -> dict[str, Matches]:
         """Match the rows on the common support by the three methods of Table 1."""
         on = self.on_support(frame, fitted)
         return self.match_each(fitted.linear_index[on], frame.loc[on, TREATMENT])
 
-    def match_each(self, index: pd.Series, treated: pd.Series) -> dict[str, matching.Matches]:
+    def match_each(self, index: pd.Series, treated: pd.Series) -> dict[str, Matches]:
         """Match rows by an index that is given, by the three methods of Table 1."""
         settings: dict[str, dict[str, Any]] = {
             "k_nearest": {"k": self.neighbours},
@@ -115,7 +115,7 @@ def cell(table: str, row: str, column: str, statistic: str) -> str:
     return f"{PAPER}/{table}/{row}/{column}/{statistic}"
 
 
-def score(frame: pd.DataFrame) -> matching.ScoreResult:
+def score(frame: pd.DataFrame) -> ScoreResult:
     """Fit the logit of treatment on the five controls over all rows of ``frame``."""
     return matching.propensity_score(frame, TREATMENT, CONTROLS)
 

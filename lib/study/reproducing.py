@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ftz._results import Result
 from ftz.errors import EstimationError
-from ftz.results import Result
 from printproof.errors import RecordError
 from printproof.printed import Printed, Record
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ftz._columns import moments
 from ftz.errors import EstimationError
-from ftz.panel import moments
 from userpanel._how import caution
 from userpanel._panel import UserPanel
 from userpanel._periods import frequency, written

@@ -15,9 +15,18 @@ import numpy as np
 import pandas as pd
 
 from ftz import did, inference, matching, size_and_power
+from ftz._results import CoefficientResult
+from ftz.did._events import EventStudyResult
+from ftz.did._honest import HonestBounds
+from ftz.did._regression import DidResult
+from ftz.did._staggered import AttResult, Comparison
+from ftz.did._weights import BaconDecomposition
 from ftz.errors import EstimationError
+from ftz.inference._multiple import MultipleTestingResult
+from ftz.matching._panels import PanelMatches
+from ftz.matching._score import ScoreResult
 from ftz.panel import Panel
-from ftz.results import CoefficientResult
+from ftz.size_and_power._size_and_power import StudyResult
 from userpanel._panel import UserPanel
 
 #: Estimators of the staggered comparison; synthetic DID needs a simulation of its own.
@@ -50,7 +59,7 @@ TESTS = (
 )
 
 
-def columns(study: UserPanel) -> tuple[did.DidResult, ...]:
+def columns(study: UserPanel) -> tuple[DidResult, ...]:
     """Estimate without controls, then with one more at a time."""
     controls, panel = study.varying_controls, study.settled
     return tuple(did.twfe(panel.with_(controls=controls[:j])) for j in range(len(controls) + 1))
@@ -73,7 +82,7 @@ def within_size(study: UserPanel, what: str) -> int:
 # --- matching -----------------------------------------------------------------------------
 
 
-def score(study: UserPanel) -> matching.ScoreResult:
+def score(study: UserPanel) -> ScoreResult:
     """Fit the logit of treatment on the covariates of the score, rows pooled."""
     if not study.match_on:
         raise EstimationError("the spec names no covariates to match on")
@@ -87,7 +96,7 @@ def matches(
     caliper: float | None = None,
     support: str | None = None,
     scheme: str | None = None,
-) -> dict[str, matching.PanelMatches]:
+) -> dict[str, PanelMatches]:
     """Match on the linear index: k nearest, within a caliper, both, and by the spec's kernel.
 
     Parameters
@@ -129,7 +138,7 @@ def matches(
     }
 
 
-def matching_effects(study: UserPanel, found: Mapping[str, matching.PanelMatches]) -> pd.DataFrame:
+def matching_effects(study: UserPanel, found: Mapping[str, PanelMatches]) -> pd.DataFrame:
     """Estimate the effect on the treated by each matching, errors by the study's clusters.
 
     Returns
@@ -154,7 +163,7 @@ def matching_effects(study: UserPanel, found: Mapping[str, matching.PanelMatches
     return table.join(effects.conf_int(study.choices.level))
 
 
-def on_matches(study: UserPanel, found: matching.PanelMatches) -> did.DidResult:
+def on_matches(study: UserPanel, found: PanelMatches) -> DidResult:
     """Estimate the two-way coefficient on matched rows, each weighted by how often it serves."""
     panel, rows = study.settled, (found.weights > 0).to_numpy()
     share = panel.frame[study.weights] if study.weights else 1.0
@@ -169,7 +178,7 @@ def on_matches(study: UserPanel, found: matching.PanelMatches) -> did.DidResult:
 
 def event_study(
     study: UserPanel, leads: int | None = None, lags: int | None = None
-) -> did.EventStudyResult:
+) -> EventStudyResult:
     """Estimate the binned event study over as many leads and lags as are seen.
 
     Leads and lags are those of the spec's event window, where they are not given.
@@ -191,7 +200,7 @@ def event_study(
     return did.event_study(study.panel, window=(first, last), reference=reference)
 
 
-def bacon(study: UserPanel) -> did.BaconDecomposition:
+def bacon(study: UserPanel) -> BaconDecomposition:
     """Take the coefficient without controls apart into two-by-two comparisons.
 
     Raises
@@ -210,7 +219,7 @@ def bacon(study: UserPanel) -> did.BaconDecomposition:
     return did.bacon(panel.frame, panel.outcome, study.cohort, unit=panel.unit, time=panel.time)
 
 
-def staggered(study: UserPanel) -> did.Comparison:
+def staggered(study: UserPanel) -> Comparison:
     """Lay the estimators for staggered adoption side by side, by what the spec chooses.
 
     Units that are treated from the first period on have no before; they are left out, and
@@ -219,7 +228,7 @@ def staggered(study: UserPanel) -> did.Comparison:
     chosen = study.choices
     early = {"anticipation": chosen.anticipation} if chosen.anticipation else {}
 
-    def run(name: str, panel: Panel) -> did.AttResult:
+    def run(name: str, panel: Panel) -> AttResult:
         options: dict[str, Any] = dict(early)
         if name == "stacked" and all(start is not None for start in study.starts.values()):
             # the controls of a stack are then units that adopt after its window
@@ -236,7 +245,7 @@ def staggered(study: UserPanel) -> did.Comparison:
     return did.compare(panel, estimators={name: partial(run, name) for name in STAGGERED})
 
 
-def _callaway_santanna(study: UserPanel) -> did.AttResult:
+def _callaway_santanna(study: UserPanel) -> AttResult:
     """Estimate by Callaway and Sant'Anna with all that the spec chooses of it."""
     within_size(study, "callaway_santanna")
     return did.callaway_santanna(
@@ -259,7 +268,7 @@ def cells(study: UserPanel) -> pd.DataFrame:
     return by_cell(study, _callaway_santanna(study))
 
 
-def by_cell(study: UserPanel, result: did.AttResult) -> pd.DataFrame:
+def by_cell(study: UserPanel, result: AttResult) -> pd.DataFrame:
     """Return the effects by cohort and period that a result holds; see :func:`cells`."""
     table = result.by_cell
     assert table is not None
@@ -268,7 +277,7 @@ def by_cell(study: UserPanel, result: did.AttResult) -> pd.DataFrame:
     return table.assign(**{c: pd.Categorical(w, order, ordered=True) for c, w in words.items()})
 
 
-def honest(study: UserPanel) -> did.HonestBounds:
+def honest(study: UserPanel) -> HonestBounds:
     """Return confidence sets that allow trends to diverge after adoption as before it.
 
     They rest on the event study of the spec's window, with at most four leads and three lags of
@@ -288,7 +297,7 @@ def assignments(study: UserPanel) -> int:
     return inference.count_assignments(np.array(starts, dtype=float))
 
 
-def design(study: UserPanel, panels: int, seed: int) -> tuple[size_and_power.StudyResult, float]:
+def design(study: UserPanel, panels: int, seed: int) -> tuple[StudyResult, float]:
     """Count on this design how often each test rejects a true null.
 
     Errors are drawn with the correlation of the residuals from one period to the next.
@@ -322,14 +331,14 @@ def design(study: UserPanel, panels: int, seed: int) -> tuple[size_and_power.Stu
 # --- parts and channels ---------------------------------------------------------------------
 
 
-def parts(study: UserPanel) -> dict[str, did.DidResult]:
+def parts(study: UserPanel) -> dict[str, DidResult]:
     """Estimate the coefficient for each part of the outcome."""
     if not study.sub_outcomes:
         raise EstimationError("the spec names no sub_outcomes")
     return {name: did.twfe(study.settled, name) for name in study.sub_outcomes}
 
 
-def several(study: UserPanel, draws: int, seed: int) -> inference.MultipleTestingResult:
+def several(study: UserPanel, draws: int, seed: int) -> MultipleTestingResult:
     """Adjust the parts' p values for their number by Romano and Wolf's step-down."""
     if len(study.sub_outcomes) < 2:
         raise EstimationError("the spec names fewer than two sub_outcomes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ftz import inference
+from ftz.inference import _few_treated
 from userpanel._panel import UserPanel
 from userpanel._spec import Choices
 
@@ -85,7 +85,7 @@ WITH_ERRORS = (
 def caution(study: UserPanel) -> tuple[str, ...]:
     """Return what to say beside errors where few clusters are ever, or never, treated."""
     on = study.frame.loc[study.frame[study.treatment] == 1, study.cluster].nunique()
-    said = inference.caution(study.frame[study.cluster].nunique(), on, FEW_CLUSTERS)
+    said = _few_treated.caution(study.frame[study.cluster].nunique(), on, FEW_CLUSTERS)
     return (said.rstrip("."),) if said else ()
 
 

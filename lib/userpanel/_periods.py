@@ -14,7 +14,7 @@ def frequency(places: np.ndarray) -> tuple[str, int]:
     Parameters
     ----------
     places : array
-        In years, as :func:`ftz.panel.moments` gives them: 2014.25 is April, or the second quarter.
+        In years, as :class:`ftz.Panel` reads them: 2014.25 is April, or the second quarter.
 
     Returns
     -------

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._columns import moments
 from ftz.errors import EstimationError
-from ftz.panel import moments
 from userpanel._periods import described
 from userpanel._reading import read_sheet
 from userpanel._spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain

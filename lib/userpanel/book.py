@@ -44,7 +44,7 @@ _HOW = re.compile(r"@@HOW:([a-z-]+)@@")
 _TITLE = "@@TITLE@@"
 
 
-def project() -> Path:
+def _project() -> Path:
     """Return the checkout's folder.
 
     Raises
@@ -79,7 +79,7 @@ def _fits(tags: list[str], lacking: Mapping[str, str]) -> bool:
     return not needed & set(lacking) and replaced <= set(lacking)
 
 
-def fill(
+def _fill(
     chapter: str, study: UserPanel, lacking: Mapping[str, str], values: Mapping[str, Any]
 ) -> str:
     """Return a chapter's text for a study.
@@ -132,7 +132,7 @@ def fill(
     return str(jupytext.writes(notebook, fmt="md:myst"))
 
 
-def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
+def _fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
     """Return a chapter's text for the panel and the spec that its parameters name.
 
     What ``reruns/chapters.yml`` calls before a run; names of files start in ``folder``.
@@ -140,7 +140,7 @@ def fitted(chapter: str, values: Mapping[str, Any], folder: Path) -> str:
     from userpanel import read_panel
 
     study = read_panel(folder / values["panel"], folder / values["spec"])
-    return fill(chapter, study, missing(study), {})
+    return _fill(chapter, study, missing(study), {})
 
 
 def _chosen(text: str, study: UserPanel) -> str:
@@ -168,7 +168,7 @@ def _written(text: str, study: UserPanel, lacking: Mapping[str, str]) -> str:
 # --- the source tree -------------------------------------------------------------------------
 
 
-def assemble(panel: Path, spec: Path, target: Path) -> UserPanel:
+def _assemble(panel: Path, spec: Path, target: Path) -> UserPanel:
     """Write the source tree of a panel's book.
 
     Parameters
@@ -190,7 +190,7 @@ def assemble(panel: Path, spec: Path, target: Path) -> UserPanel:
     except FtzError as error:
         what = f"the coefficient cannot be estimated: {error}"
         raise ProblemsError([PanelProblem(what, Path(panel).name)]) from None
-    root, unfinished = project(), target.with_name(target.name + ".part")
+    root, unfinished = _project(), target.with_name(target.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     _write_tree(root, unfinished, Path(panel), Path(spec), study, lacking)
     shutil.rmtree(target, ignore_errors=True)
@@ -215,7 +215,7 @@ def _write_tree(
     for name in CHAPTERS:
         text = (root / "notebooks" / "own" / f"{name}.md").read_text("utf-8")
         (target / "notebooks" / f"{name}.md").write_text(
-            fill(text, study, lacking, values), encoding="utf-8"
+            _fill(text, study, lacking, values), encoding="utf-8"
         )
     (target / "book").mkdir()
     for name in ("_static", "library", "library.md", "references.bib", "references.md"):
@@ -270,7 +270,7 @@ def build(panel: Path, spec: Path, out: Path, *, quiet: bool = False) -> Path:
         If a page cannot be built.
     """
     source = out / "source"
-    assemble(panel, spec, source)
+    _assemble(panel, spec, source)
     jb = Path(sys.executable).with_name("jb")
     command = [
         str(jb),

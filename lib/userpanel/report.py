@@ -25,12 +25,15 @@ import numpy as np
 import pandas as pd
 
 from ftz import did, inference, matching, mediation
+from ftz._results import CoefficientResult, stars
+from ftz.did._events import EventStudyResult
+from ftz.did._staggered import Comparison
 from ftz.errors import FtzError
 from ftz.figures import did as did_figures
 from ftz.figures import inference as inference_figures
 from ftz.figures import matching as matching_figures
 from ftz.figures import style
-from ftz.results import CoefficientResult, stars
+from ftz.matching._panels import PanelMatches
 from userpanel import _estimates as estimates
 from userpanel import figures as own_figures
 from userpanel._checking import check
@@ -58,15 +61,15 @@ class _Run:
     refused: dict[str, str] = field(default_factory=dict)
 
     @cached_property
-    def side(self) -> did.Comparison:
+    def side(self) -> Comparison:
         return estimates.staggered(self.study)
 
     @cached_property
-    def event(self) -> did.EventStudyResult:
+    def event(self) -> EventStudyResult:
         return estimates.event_study(self.study)
 
     @cached_property
-    def found(self) -> dict[str, matching.PanelMatches]:
+    def found(self) -> dict[str, PanelMatches]:
         return estimates.matches(self.study)
 
     def ask(self, what: str, answer: Callable[[], Any]) -> Any:
@@ -236,7 +239,7 @@ def _laid_out(cells: pd.DataFrame) -> pd.DataFrame | None:
     return wide.astype(str).replace("nan", "").reset_index()
 
 
-def _events(run: _Run, side: did.Comparison) -> Iterator[Exhibit]:
+def _events(run: _Run, side: Comparison) -> Iterator[Exhibit]:
     """Lay event studies side by side, inside the spec's window."""
     low, high = run.study.choices.event_window
     studies = {r.estimator: r.event_study for r in side.results.values() if r.event_study}
@@ -540,10 +543,10 @@ PAPERS = (
 
 def _references(folder: Path) -> str:
     """Write the papers' entries where the book is at hand; return what to say of them."""
-    from userpanel.book import project
+    from userpanel.book import _project
 
     try:
-        text = (project() / "book" / "references.bib").read_text("utf-8")
+        text = (_project() / "book" / "references.bib").read_text("utf-8")
     except (FtzError, OSError):
         return "."
     entries = re.split(r"\n(?=@)", text)

@@ -15,10 +15,10 @@ from test_panel_cases import sim
 import ftz
 import specgrid
 from ftz import did, index, inference, matching, mediation, size_and_power
+from ftz._results import CoefficientResult, EffectResult, Result
 from ftz.did._honest import contains
 from ftz.errors import EstimationError
 from ftz.random_effects import random_effects
-from ftz.results import CoefficientResult, EffectResult, Result
 
 COVARIATES = ["x", "z"]
 

@@ -18,16 +18,14 @@ What the coefficient averages is shown by :func:`ftz.did.twfe_weights` and
 """
 
 from ftz._projection import project
-from ftz.did._covariance import FAMILY, StandardErrors, standard_errors
-from ftz.did._events import EventStudyResult, event_study
-from ftz.did._honest import HonestBounds, relative_magnitudes, smoothness
-from ftz.did._intertemporal import SwitchersResult, switchers
-from ftz.did._regression import DidResult, cluster_factor, constant, stepwise, twfe
+from ftz.did._covariance import FAMILY, standard_errors
+from ftz.did._events import event_study
+from ftz.did._honest import relative_magnitudes, smoothness
+from ftz.did._intertemporal import switchers
+from ftz.did._regression import cluster_factor, constant, stepwise, twfe
 from ftz.did._staggered import (
     AGGREGATES,
     ESTIMATORS,
-    AttResult,
-    Comparison,
     callaway_santanna,
     compare,
     dechaisemartin_dhaultfoeuille,
@@ -37,4 +35,4 @@ from ftz.did._staggered import (
     synthetic,
     two_way,
 )
-from ftz.did._weights import BaconDecomposition, TwfeWeights, bacon, twfe_weights
+from ftz.did._weights import bacon, twfe_weights

@@ -1,4 +1,4 @@
-"""One coefficient, many standard errors: the table of :mod:`ftz.kernel` side by side."""
+"""One coefficient, many standard errors: the table of :mod:`ftz._kernel` side by side."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from ftz._kernel import variance
 from ftz._projection import slope_of
-from ftz.kernel import variance
+from ftz._results import EffectResult, checked_level, stars
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level, stars
 
 #: What each standard error allows for, in the order of the table.
 FAMILY = {

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from ftz._kernel import ColumnSpace, regress
 from ftz._projection import check_slopes
+from ftz._results import CoefficientResult, checked_level
 from ftz.errors import EstimationError
-from ftz.kernel import ColumnSpace, regress
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult, checked_level
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from ftz._results import Result, checked_level
 from ftz.did._events import EventStudyResult
 from ftz.errors import EstimationError
-from ftz.results import Result, checked_level
 
 #: Share of the level that the hybrid test spends on its least-favourable first stage.
 _FIRST_STAGE = 0.1

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, no_column
-from ftz.panel import Panel, numeric, on_panel
-from ftz.results import CoefficientResult
+from ftz._columns import no_column, numeric
+from ftz._results import CoefficientResult
+from ftz.errors import EstimationError
+from ftz.panel import Panel, on_panel
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._kernel import regress, small_sample_factor
 from ftz._projection import check_design
+from ftz._results import CoefficientResult, EffectResult
 from ftz.errors import EstimationError
-from ftz.kernel import regress, small_sample_factor
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult, EffectResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._kernel import ColumnSpace, LeastSquares, regress
 from ftz._projection import check_slopes
+from ftz._results import CoefficientResult, EffectResult
 from ftz.did._events import EventStudyResult, assemble, event_study
 from ftz.did._regression import twfe
 from ftz.errors import EstimationError, one_of
-from ftz.kernel import ColumnSpace, LeastSquares, regress
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult, EffectResult
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.
 AGGREGATES = ("simple", "group", "dynamic")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ftz._projection import check_design, span_of
+from ftz._results import Result
 from ftz.errors import EstimationError
 from ftz.panel import Panel, on_panel
-from ftz.results import Result
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ftz.did import BaconDecomposition, DidResult, EventStudyResult, HonestBounds
+    from ftz.did._events import EventStudyResult
+    from ftz.did._honest import HonestBounds
+    from ftz.did._regression import DidResult
+    from ftz.did._weights import BaconDecomposition
 
 
 def event_study_plot(
@@ -29,7 +32,7 @@ def event_study_plot(
     level : float
         Of the pointwise intervals.
     band : pandas.DataFrame, optional
-        Simultaneous band (:meth:`ftz.did.EventStudyResult.simultaneous_band`), drawn as
+        Simultaneous band (:meth:`ftz.did._events.EventStudyResult.simultaneous_band`), drawn as
         thin whiskers behind.
     """
     figure, axes = sheet()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ftz.index import FactorialResult, IndexTree, SobolResult, UncertaintyResult, WeighedEffects
+    from ftz.index import IndexTree
+    from ftz.index._effects import WeighedEffects
+    from ftz.index._sensitivity import FactorialResult, SobolResult, UncertaintyResult
 
 
 # --- the tree -----------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, sheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ftz.inference import LeaveOneOutResult, PlaceboResult, WildBootstrapResult
+    from ftz.inference._bootstrap import WildBootstrapResult
+    from ftz.inference._jackknife import LeaveOneOutResult
+    from ftz.inference._randomisation import PlaceboResult
 
 
 def placebo_plot(result: PlaceboResult, level: float = 0.1) -> Figure:

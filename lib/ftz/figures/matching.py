@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from ftz.results import CoefficientResult
+    from ftz._results import CoefficientResult
 
 
 def density_before_after(
@@ -29,7 +29,7 @@ def density_before_after(
         On the same index.
     after : pandas.Series
         What each row counts for after matching
-        (:attr:`ftz.matching.Matches.sample_weights`); absent rows count zero.
+        (:attr:`ftz.matching._matches.Matches.sample_weights`); absent rows count zero.
     label : str
         Name of the horizontal axis.
     """

@@ -11,7 +11,7 @@ from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, sheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ftz.mediation import IndirectBootstrap, MediatorSensitivity
+    from ftz.mediation._mediation import IndirectBootstrap, MediatorSensitivity
 
 
 def bootstrap_distribution(result: IndirectBootstrap, level: float = 0.95) -> Figure:

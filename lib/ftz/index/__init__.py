@@ -21,27 +21,18 @@ printed, so each is an argument here.  The steps follow the handbook of OECD and
 from ftz.index._aggregation import aggregate
 from ftz.index._coherence import coherence
 from ftz.index._effects import (
-    LogRange,
-    WeighedEffects,
-    WeightRange,
-    linear_functional,
     weigh_effects,
 )
 from ftz.index._normalisation import normalise
-from ftz.index._pipeline import IndexResult, IndexSpec, Pipeline, build, replay
-from ftz.index._preparation import denominate, impute, is_outlying, treat_outliers
+from ftz.index._pipeline import IndexSpec, Pipeline, build, replay
+from ftz.index._preparation import denominate, impute, treat_outliers
 from ftz.index._sensitivity import (
-    AttModel,
     Factor,
-    FactorialResult,
-    SobolResult,
-    UncertaintyResult,
     att_model,
-    combinations,
     factorial,
     sobol_indices,
     sobol_of_choices,
     uncertainty,
 )
 from ftz.index._tree import IndexTree
-from ftz.index._weights import data_weights, entropy_weights, leaf_weights, tree_shares
+from ftz.index._weights import data_weights, entropy_weights, tree_shares

@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from ftz._kernel import ColumnSpace
 from ftz._projection import check_design, span_of
+from ftz._results import CoefficientResult
 from ftz.errors import EstimationError, one_of
 from ftz.index._tree import IndexTree
 from ftz.index._weights import leaf_weights
-from ftz.kernel import ColumnSpace
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult
 
 SCALES = ("level", "log_geometric")
 
@@ -69,7 +69,7 @@ class LogRange:
         Effects that some weights attain (local search).
     bound_low, bound_high : float
         No weights of the set give an effect outside (a proof, see
-        :meth:`ftz.index.WeighedEffects.log_range`).
+        :meth:`ftz.index._effects.WeighedEffects.log_range`).
     """
 
     found_low: float

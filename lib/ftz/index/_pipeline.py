@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._results import Result
 from ftz.errors import EstimationError, one_of
 from ftz.index import _aggregation, _normalisation, _weights
 from ftz.index._preparation import (
@@ -25,7 +26,6 @@ from ftz.index._preparation import (
     treat_outliers,
 )
 from ftz.index._tree import IndexTree
-from ftz.results import Result
 
 WITHIN = ("all", "period")
 PARTIAL = ("refuse", "siblings", "all")
@@ -625,7 +625,7 @@ def build(
 def replay(
     log: str, indicators: pd.DataFrame, tree: IndexTree, *, sizes: pd.DataFrame | None = None
 ) -> IndexResult:
-    """Build an index again from the log that :meth:`ftz.index.IndexResult.to_json` wrote.
+    """Build an index again from the log that :meth:`ftz.index._pipeline.IndexResult.to_json` wrote.
 
     Raises
     ------

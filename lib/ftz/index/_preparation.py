@@ -165,7 +165,7 @@ def treat_outliers(
     kurtosis_limit: float = 3.5,
     at_most: int = 5,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Treat the indicators that :func:`ftz.index.is_outlying` flags; leave the others alone.
+    """Treat the indicators that :func:`ftz.index._preparation.is_outlying` flags; leave the others alone.
 
     Parameters
     ----------

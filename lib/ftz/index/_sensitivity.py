@@ -15,10 +15,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from ftz._results import Result, checked_level
 from ftz.errors import EstimationError
 from ftz.index._effects import linear_functional
 from ftz.index._pipeline import IndexSpec, Pipeline
-from ftz.results import Result, checked_level
 
 Model = Callable[[IndexSpec], float]
 
@@ -51,7 +51,7 @@ class AttModel:
     ----------
     pipeline : Pipeline
     functional : numpy.ndarray
-        What turns an outcome into its coefficient (:func:`ftz.index.linear_functional`).
+        What turns an outcome into its coefficient (:func:`ftz.index._effects.linear_functional`).
     rows : numpy.ndarray
         Places of the regression's rows in the panel of indicators.
     log : bool

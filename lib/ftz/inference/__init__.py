@@ -15,10 +15,10 @@ All work on one projection, after which a thousand regressions
 are one matrix product.
 """
 
-from ftz.inference._assignments import SCHEMES, Scheme, count_assignments, scheme_of
-from ftz.inference._bootstrap import WEIGHTS, WildBootstrapResult, wild_cluster_bootstrap
-from ftz.inference._few_treated import FewTreatedResult, caution, conley_taber, ferman_pinto
-from ftz.inference._jackknife import LeaveOneOutResult, leave_one_cluster_out
-from ftz.inference._multiple import MultipleTestingResult, holm, romano_wolf
-from ftz.inference._projection import ProjectedPanel, prepare
-from ftz.inference._randomisation import ENUMERATE_UP_TO, PlaceboResult, placebo
+from ftz.inference._assignments import SCHEMES, count_assignments, scheme_of
+from ftz.inference._bootstrap import WEIGHTS, wild_cluster_bootstrap
+from ftz.inference._few_treated import conley_taber, ferman_pinto
+from ftz.inference._jackknife import leave_one_cluster_out
+from ftz.inference._multiple import holm, romano_wolf
+from ftz.inference._projection import prepare
+from ftz.inference._randomisation import ENUMERATE_UP_TO, placebo

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._columns import adopted, moments
 from ftz.errors import EstimationError, one_of
 from ftz.inference._projection import ProjectedPanel, numbered_periods
-from ftz.panel import adopted, moments
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,
 #: ``dates`` lets the treated units adopt at other times.

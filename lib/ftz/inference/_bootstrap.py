@@ -24,14 +24,15 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, no_column, one_of
+from ftz._columns import no_column
+from ftz._kernel import membership, small_sample_factor, variance
+from ftz._results import EffectResult, checked_level
+from ftz.errors import EstimationError, one_of
 from ftz.inference._assignments import rank_p
 from ftz.inference._few_treated import caution
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
-from ftz.kernel import membership, small_sample_factor, variance
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level
 
 #: Distributions of the weights; mean zero, variance one.
 WEIGHTS = {

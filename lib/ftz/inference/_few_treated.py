@@ -9,12 +9,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, no_column
+from ftz._columns import no_column
+from ftz._results import EffectResult, checked_level
+from ftz.errors import EstimationError
 from ftz.inference._assignments import adoption_starts, rank_p
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level
 
 #: Treated (or untreated) clusters at which cluster-robust methods are known to fail, and
 #: up to which they disagree so much that none should be trusted alone.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ftz._kernel import members
+from ftz._results import EffectResult
 from ftz.errors import EstimationError
 from ftz.inference._projection import ProjectedPanel, prepare
-from ftz.kernel import members
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

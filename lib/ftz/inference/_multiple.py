@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._results import CoefficientResult, Result
 from ftz.errors import EstimationError, one_of
 from ftz.inference._assignments import rank_p
 from ftz.inference._bootstrap import WildBootstrapResult, wild_cluster_bootstrap
 from ftz.inference._randomisation import PlaceboResult, placebo
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult, Result
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -44,7 +44,7 @@ class MultipleTestingResult(CoefficientResult):
         return self.table["p_romano_wolf"]
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
-        """Refuse, in the words of :class:`ftz.results.Result`."""
+        """Refuse, in the words of :class:`ftz._results.Result`."""
         return Result.conf_int(self, level)
 
     @property

@@ -1,6 +1,6 @@
 """One projection, many regressions: the algebra that all of :mod:`ftz.inference` shares.
 
-The residual maker (see :mod:`ftz.kernel`) depends neither on the regressor nor on the outcome,
+The residual maker (see :mod:`ftz._kernel`) depends neither on the regressor nor on the outcome,
 so that it is found once and any number of either costs one product of matrices.
 """
 
@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ftz._kernel import DENSE, ColumnSpace, Slope, residual
 from ftz._projection import check_size, span_of
 from ftz.errors import EstimationError
-from ftz.kernel import DENSE, ColumnSpace, Slope, residual
 from ftz.panel import Panel, on_panel
 
 

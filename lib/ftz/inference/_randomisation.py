@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from ftz._kernel import regress_each
+from ftz._results import EffectResult, checked_level
 from ftz.errors import EstimationError
 from ftz.inference._assignments import counted, rank_p, scheme_of
 from ftz.inference._projection import prepare
-from ftz.kernel import regress_each
 from ftz.panel import Panel, on_panel
-from ftz.results import EffectResult, checked_level
 
 #: With no more distinct assignments than this, all of them are estimated.
 ENUMERATE_UP_TO = 20_000

@@ -19,11 +19,11 @@ order of the rows.
 
 from ftz.matching._balance import balance, overall_balance
 from ftz.matching._covariates import METRICS, match_covariates
-from ftz.matching._effect import STANDARD_ERRORS, MatchingResult, ate, att
-from ftz.matching._matches import KERNELS, METHODS, Matches, kernel_match, match, stratify
-from ftz.matching._panels import SCHEMES, PanelMatches, match_panel
-from ftz.matching._score import ScoreResult, propensity_score
+from ftz.matching._effect import STANDARD_ERRORS, ate, att
+from ftz.matching._matches import KERNELS, METHODS, kernel_match, match, stratify
+from ftz.matching._panels import SCHEMES, match_panel
+from ftz.matching._score import propensity_score
 from ftz.matching._search import TIE
-from ftz.matching._sensitivity import RosenbaumBounds, rosenbaum_bounds
+from ftz.matching._sensitivity import rosenbaum_bounds
 from ftz.matching._support import RULES, caliper_width, common_support
-from ftz.matching._weighting import WeightingResult, doubly_robust, doubly_robust_did, ipw
+from ftz.matching._weighting import doubly_robust, doubly_robust_did, ipw

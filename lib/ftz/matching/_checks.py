@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, no_column
+from ftz._columns import no_column
+from ftz.errors import EstimationError
 
 
 def binary(frame: pd.DataFrame, treatment: str) -> pd.Series:

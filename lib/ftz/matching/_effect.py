@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ftz._results import CoefficientResult, EffectResult
 from ftz.errors import EstimationError, one_of
 from ftz.matching import _variance as _variance
 from ftz.matching._checks import outcomes
 from ftz.matching._matches import Matches
 from ftz.matching._score import ScoreResult
-from ftz.results import CoefficientResult, EffectResult
 
 STANDARD_ERRORS = (
     "analytic",

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._results import Result
 from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import binary, numbers
 from ftz.matching._effect import att
 from ftz.matching._matches import Matches, kernel_match, match
 from ftz.matching._score import ScoreResult, propensity_score
 from ftz.matching._support import common_support
-from ftz.results import Result
 
 SCHEMES = ("pooled", "by_year", "baseline")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ftz._results import CoefficientResult
 from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import binary, numbers
-from ftz.results import CoefficientResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from ftz._results import Result, checked_level
 from ftz.errors import EstimationError
 from ftz.matching._checks import outcomes
 from ftz.matching._matches import Matches
-from ftz.results import Result, checked_level
 
 #: Pairs up to which the bounds on the estimate are computed; memory grows with the square.
 MOST_FOR_ESTIMATES = 6000

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ftz._results import EffectResult
 from ftz.errors import EstimationError, one_of
 from ftz.matching._checks import effective_size, numbers, outcomes
 from ftz.matching._score import ScoreResult
-from ftz.results import EffectResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

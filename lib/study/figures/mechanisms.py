@@ -10,7 +10,7 @@ from ftz.figures.style import BLUE, GREY, ORANGE, sheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ftz.results import CoefficientResult
+    from ftz._results import CoefficientResult
     from study.printed_parts import _IdentityCheck
 
 

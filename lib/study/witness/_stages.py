@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ftz import matching
 from ftz.errors import EstimationError
+from ftz.matching._matches import Matches
 from printproof.printed import Record
 from printproof.witness import Array, Block, Design, Equation, Solution, Values, solve
 from study import published
@@ -426,7 +426,7 @@ def _matching_rows(frame: pd.DataFrame) -> dict[str, Array]:
     }
 
 
-def _contrast(found: matching.Matches) -> pd.Series:
+def _contrast(found: Matches) -> pd.Series:
     """Return the weights on outcomes whose sum is the effect on the treated."""
     weights = found.sample_weights / found.n_treated
     return weights.where(weights.index.isin(found.treated), -weights)

@@ -1,18 +1,4 @@
-r"""Mechanisms: the part of an effect that passes through a mediator.
-
-With the mediator *M* and one set of further regressors, least squares gives three
-columns on one sample,
-
-.. math:: y = c D + \dots, \qquad M = a D + \dots, \qquad y = c' D + b M + \dots,
-
-and by the algebra of omitted variables :math:`c = c' + ab` holds exactly, whatever the
-data.  The product *ab* is called the indirect effect.  It does not change when the
-mediator is measured in other units, since *a* and *b* change in opposite ways.
-
-The identity is algebra.  That *ab* is the part of a causal effect that passes through
-the mediator needs more: no confounder of mediator and outcome, given treatment and
-controls (Imai, Keele and Yamamoto 2010).  The mediator was not assigned by anyone.
-"""
+"""The part of an effect that passes through a mediator: estimates and their results."""
 
 from __future__ import annotations
 
@@ -25,10 +11,11 @@ import pandas as pd
 from scipy import stats
 
 from ftz import did
+from ftz._kernel import ColumnSpace, Slope, variance
+from ftz._results import CoefficientResult, Result, checked_level
+from ftz.did._regression import DidResult
 from ftz.errors import EstimationError, one_of
-from ftz.kernel import ColumnSpace, Slope, variance
 from ftz.panel import Panel, on_panel
-from ftz.results import CoefficientResult, Result, checked_level
 
 Array = np.ndarray
 
@@ -47,9 +34,9 @@ class MediationResult(CoefficientResult):
         Outcome on treatment; mediator on treatment; outcome on both.
     """
 
-    total_column: did.DidResult
-    mediator_column: did.DidResult
-    joint_column: did.DidResult
+    total_column: DidResult
+    mediator_column: DidResult
+    joint_column: DidResult
 
     @property
     def total(self) -> float:

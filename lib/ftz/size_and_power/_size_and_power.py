@@ -1,21 +1,4 @@
-r"""Size and power of tests on a panel of this design: a Monte Carlo study, all panels at once.
-
-A :class:`PanelDesign` is a panel without outcomes: who is observed when, who is treated from
-when, which controls stand beside.  Outcomes are drawn, thousands of times, as
-
-.. math:: y_{it} = \tau_{it} D_{it} + \epsilon_{it}, \qquad
-          \epsilon_{it} = \rho\, \epsilon_{i,t-1} + \sqrt{1 - \rho^2}\, \sigma\, \eta_{it},
-
-with known effects :math:`\tau` (unit and period effects would be projected out, so none
-are drawn).  The design never changes, so that residual maker, reassignments and weights are
-found once and each test of ``TESTS`` is a few products of matrices for all panels
-together.
-
-A test of the true effect tells the *size* of the test and the *coverage* of the interval
-that inverts it; a test of zero tells *power*, and among its rejections how often the sign
-is wrong (*type S*) and by how much the size is exaggerated (*type M*; Gelman and Carlin
-2014).
-"""
+"""A Monte Carlo study of tests on a panel of one design, all panels at once."""
 
 from __future__ import annotations
 
@@ -28,7 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, stats
 
-from ftz import did, kernel
+from ftz import _kernel as kernel
+from ftz import did
+from ftz._kernel import membership, residual
+from ftz._results import Result, checked_level
 from ftz.did._events import assemble
 from ftz.did._honest import contains
 from ftz.errors import EstimationError
@@ -36,9 +22,7 @@ from ftz.inference._assignments import adoption_starts, rank_p, scheme_of
 from ftz.inference._bootstrap import Scores, sign_vectors
 from ftz.inference._few_treated import StandIns
 from ftz.inference._projection import ProjectedPanel, prepare
-from ftz.kernel import membership, residual
 from ftz.panel import Panel
-from ftz.results import Result, checked_level
 
 #: What pages say of these functions (see ``bookworks.lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
