@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ftz import did, inference
 from ftz.errors import EstimationError
-from ftz.inference._multiple import _step_down
+from ftz.inference._multiple import _step_down, holm
 from test_inference import CONTROLS, panel
 
 # ------------------------------------------------------------ the interval of a placebo
@@ -242,7 +242,7 @@ def test_step_down_is_the_definition(exact):
 
 def test_holm_is_the_textbook():
     """R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") gives 0.03 0.06 0.06 0.02."""
-    assert inference.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 @pytest.mark.parametrize("method", ["bootstrap", "units"])

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from ftz import did, inference
+from ftz.inference._multiple import holm
 
 FOLDER = Path(__file__).parent / "known_answers"
 
@@ -184,7 +185,7 @@ def grunfeld_inference() -> dict[str, float]:
 
 
 def holm() -> dict[str, float]:
-    adjusted = inference.holm([0.01, 0.04, 0.03, 0.005])
+    adjusted = holm([0.01, 0.04, 0.03, 0.005])
     return {f"p {i}": p for i, p in enumerate(adjusted, start=1)}
 
 

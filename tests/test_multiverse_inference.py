@@ -24,6 +24,8 @@ from ftz.panel import Panel
 from printproof.errors import RecordError
 from specgrid import figures as figures
 from specgrid import joint, shapley
+from specgrid._grid import Specification
+from specgrid._results import UNEXPLAINED
 from study import published, replication, reproducing
 from study.replication import witness_study
 from userpanel import UserPanel
@@ -202,10 +204,8 @@ def test_joint_p_values_are_uniform_when_nothing_happened(small_grid, studies, m
 
 
 def test_the_joint_test_refuses_what_it_cannot_recompute(study):
-    matched = specgrid.Specification(
-        outcome="y", window=(2013, 2020), matching="caliper", caliper=0.5
-    )
-    plain = specgrid.Specification(outcome="y", window=(2013, 2020))
+    matched = Specification(outcome="y", window=(2013, 2020), matching="caliper", caliper=0.5)
+    plain = Specification(outcome="y", window=(2013, 2020))
     assert joint.eligible([matched, plain]) == [plain]
     with pytest.raises(EstimationError, match=r"eligible\(grid\)"):
         joint.joint_test(study, [plain, matched], seed=1)
@@ -302,8 +302,8 @@ def test_what_the_choices_do_not_tell_apart_is_said():
     frame = pd.DataFrame({"x": [0, 0, 1, 1], "estimate": [0.0, 2.0, 4.0, 6.0]})
     result = shapley.shapley(frame, ["x"])
     assert result.shares["x"] == pytest.approx(4 / 5)
-    assert result.shares[shapley.UNEXPLAINED] == pytest.approx(1 / 5)
-    assert shapley.UNEXPLAINED in repr(result)
+    assert result.shares[UNEXPLAINED] == pytest.approx(1 / 5)
+    assert UNEXPLAINED in repr(result)
 
 
 def test_shapley_refuses_in_words(study, small_grid):

@@ -21,6 +21,8 @@ from userpanel import _estimates as estimates
 from userpanel import report as reports
 from userpanel._how import ENTERS, HOW, WITH_ERRORS, caution, outside
 from userpanel._periods import described, frequency
+from userpanel._reading import read_sheet
+from userpanel._template import propose
 from userpanel._writing import Exhibit, latex, tex
 
 
@@ -512,7 +514,7 @@ def test_a_treatment_is_proposed_where_no_cohort_is_seen(tmp_path):
     frame = userpanel.simulate().astype({"zone_year": float})
     frame["zone"] = (frame["year"] >= frame["zone_year"]).astype(int)
     frame.drop(columns="zone_year").to_csv(tmp_path / "p.csv", index=False)
-    assert userpanel.parse_spec(userpanel.propose(tmp_path / "p.csv")).treatment == "zone"
+    assert userpanel.parse_spec(propose(tmp_path / "p.csv")).treatment == "zone"
 
 
 def _shapes() -> dict[str, tuple[pd.DataFrame, dict[str, object]]]:
@@ -542,7 +544,7 @@ def _shapes() -> dict[str, tuple[pd.DataFrame, dict[str, object]]]:
 def test_parts_are_proposed_as_a_person_would_give_them(shape, tmp_path):
     frame, wanted = _shapes()[shape]
     frame.sort_values("income").to_csv(tmp_path / "p.csv", index=False)
-    spec = userpanel.parse_spec(userpanel.propose(tmp_path / "p.csv"))
+    spec = userpanel.parse_spec(propose(tmp_path / "p.csv"))
     assert (spec.unit, spec.time, spec.outcome) == ("city", "year", "quality")
     assert {key: getattr(spec, key) for key in wanted} == wanted
 
@@ -574,9 +576,9 @@ def test_dates_are_periods_of_the_right_kind(kind, ending, words, tmp_path):
         frame.to_stata(path, convert_dates={"year": stata, "zone_year": stata}, write_index=False)
     else:
         getattr(frame, {".xlsx": "to_excel", ".csv": "to_csv"}[ending])(path, index=False)
-    text = userpanel.propose(path)
+    text = propose(path)
     assert f"because it holds {words}" in text and 'cohort: "zone_year"' in text
-    _, study = userpanel.check_sheet(userpanel.read_sheet(path), userpanel.parse_spec(text))
+    _, study = userpanel.check_sheet(read_sheet(path), userpanel.parse_spec(text))
     assert study is not None and list(study.cohorts.values()) == [3, 3, 3]
     assert study.period(min(study.cohorts)) == third
     plain = did.twfe(study_of(spec=SPEC[: SPEC.index("covariates")]).panel)
@@ -605,7 +607,7 @@ def test_a_spec_stands_after_the_panel_or_behind_its_option(tmp_path, capsys):
 def test_a_file_that_is_no_panel_gets_no_proposal(tmp_path):
     pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}).to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(userpanel.ProblemsError, match="tell the rows apart"):
-        userpanel.propose(tmp_path / "p.csv")
+        propose(tmp_path / "p.csv")
 
 
 def test_check_does_not_estimate_on_a_large_panel(tmp_path, capsys, monkeypatch):

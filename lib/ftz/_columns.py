@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,26 +13,6 @@ from ftz.errors import EstimationError
 #: A period written as text: a year, and perhaps a half, quarter, month, week or day in it.
 _TEXT = re.compile(r"\s*(-?\d+)\s*(?:[-/ ]?\s*([HhSsQqMmWw])?\s*[-/]?\s*(\d{1,2}))?\s*")
 _IN_A_YEAR = {"H": 2, "S": 2, "Q": 4, "M": 12, "": 12, "W": 53}
-
-
-def no_column(missing: Sequence[object], columns: Iterable[object]) -> EstimationError:
-    """Return the error for columns that a frame has not, with the names that are near.
-
-    Parameters
-    ----------
-    missing : sequence
-        Names that were asked for.
-    columns : iterable
-        Names that the frame has.
-    """
-    names = [str(name) for name in missing]
-    text = f"the frame has no column {', '.join(names)}"
-    if len(names) > 1 and all(len(name) == 1 for name in names):
-        return EstimationError(f"{text}: give a list of names, not one text")
-    known = [str(column) for column in columns]
-    near = {name: difflib.get_close_matches(name, known, n=1) for name in names}
-    hints = [match[0] for match in near.values() if match]
-    return EstimationError(f"{text} (did you mean {', '.join(hints)}?)" if hints else text)
 
 
 def adopted(

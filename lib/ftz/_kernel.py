@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 
 #: Regressors estimated at a time: a block of them stays in the processor's cache.
 _BLOCK = 512

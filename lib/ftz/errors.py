@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 
 class FtzError(ValueError):
     """Base class: something the caller can put right."""
@@ -45,22 +43,3 @@ class PanelError(FtzError):
 
 class EstimationError(FtzError):
     """An estimator cannot answer on this sample (singular design, no treated units, ...)."""
-
-
-def one_of(what: str, value: object, known: Iterable[object]) -> None:
-    """Refuse a choice that is none of those offered, in one wording.
-
-    Raises
-    ------
-    EstimationError
-        With the choices.
-
-    Examples
-    --------
-    >>> one_of("link", "logistic", ["logit", "probit"])
-    Traceback (most recent call last):
-    ftz.errors.EstimationError: unknown link 'logistic': use logit or probit
-    """
-    *names, last = map(str, known)
-    if value not in (*names, last):
-        raise EstimationError(f"unknown {what} {value!r}: use {', '.join(names)} or {last}")

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from ftz._columns import adopted, moments, no_column, numbered, numeric
+from ftz._columns import adopted, moments, numbered, numeric
+from ftz._refusals import no_column
 from ftz.errors import EstimationError
 
 _ROLES = {

@@ -108,7 +108,7 @@ _LAST = {"const": 1, "N": 2}
 
 
 @dataclass(frozen=True)
-class Regression:
+class _Regression:
     """A regression table as journals set it; made by :func:`regression`.
 
     Attributes
@@ -162,7 +162,7 @@ def regression(
     names: Mapping[str, str] | None = None,
     heads: Mapping[str, str] | None = None,
     note: str = "z in parentheses.",
-) -> Regression:
+) -> _Regression:
     """Set printed estimates in columns, their statistics below, and ours under them.
 
     Parameters
@@ -200,7 +200,7 @@ def regression(
         if "impossible" in set(cells["verdict"]):
             notes.append(f"{_IMPOSSIBLE} cannot be met beside the other printed numbers.")
     frame = pd.DataFrame(lines).fillna("")
-    return Regression(frame, caption, tuple(notes))
+    return _Regression(frame, caption, tuple(notes))
 
 
 def _stack(cells: pd.DataFrame, source: str) -> str:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from specgrid.joint import JointTest
-    from specgrid.shapley import ShapleyDecomposition
+    from specgrid._results import JointTest, ShapleyDecomposition
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

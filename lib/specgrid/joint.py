@@ -19,7 +19,6 @@ level says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +26,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from ftz._results import Result, checked_level
-from ftz.errors import EstimationError, one_of
-from ftz.inference._assignments import count_assignments, enumerate_assignments, rank_p
+from ftz._refusals import one_of
+from ftz._results import checked_level
+from ftz.errors import EstimationError
+from ftz.inference._assignments import count_assignments, enumerate_assignments
 from specgrid._estimate import estimate_many, is_reassignable
+from specgrid._results import JointTest
 
 if TYPE_CHECKING:
     from specgrid._grid import Specification
@@ -44,93 +45,6 @@ SCHEMES = ("units", "observations")
 
 #: The three statistics, in the order of the paper.
 STATISTICS = ("median", "share", "stouffer")
-_WORDS = {
-    "median": "median estimate",
-    "share": "share significant in the dominant direction",
-    "stouffer": "Stouffer's combined z",
-}
-#: Ties must count as ties: the observed curve is as large as itself.
-_SLACK = 1e-10
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class JointTest(Result):
-    """A specification curve ranked among the curves of reassigned adoption paths.
-
-    Attributes
-    ----------
-    observed : pandas.Series
-        ``median`` (units of the outcome), ``share`` (0 to 1), ``stouffer`` (a z).
-    null : pandas.DataFrame, one row a reassignment
-        The same three under reassigned treatment.  Reassignments under which no
-        specification can be estimated are left out.
-    curve : pandas.DataFrame, one row a rank
-        The estimates in order: ``observed``, and ``lower``, ``middle``, ``upper``, the
-        2.5%, 50% and 97.5% quantile of the estimate at this rank over the reassignments.
-    estimates, tstats : numpy.ndarray, shape (S,)
-        The observed curve in the order of the specifications.
-    exact : bool
-        Whether all reassignments were taken (the observed one is among them).
-    n_assignments : int
-        Distinct reassignments.
-    n_degenerate : int
-        Reassignments left out.
-    n_specifications : int
-    level : float
-        At which a specification counts as significant, two-sided.
-    scheme : str
-        ``units`` or, for comparison only, ``observations``.
-    """
-
-    no_interval = "a curve has many coefficients; it is one test of all of them"
-
-    observed: pd.Series
-    null: pd.DataFrame
-    curve: pd.DataFrame
-    estimates: Floats
-    tstats: Floats
-    exact: bool
-    n_assignments: int
-    n_degenerate: int
-    n_specifications: int
-    level: float
-    scheme: str
-    seed: int | None
-
-    @property
-    def pvalues(self) -> pd.Series:
-        """P value of each statistic; two-sided for median and Stouffer, upper for the share."""
-        as_large = (self.null.abs() >= self.observed.abs() * (1 - _SLACK)).sum()
-        ranked: pd.Series = rank_p(as_large, len(self.null), self.exact)
-        return ranked.rename("p_value")
-
-    @property
-    def smallest_p(self) -> float:
-        """The smallest p value that this many reassignments can give."""
-        return float(rank_p(int(self.exact), len(self.null), self.exact))
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """One row a statistic; observed, its null distribution, p value."""
-        quantiles = self.null.quantile([0.025, 0.5, 0.975]).T
-        frame = pd.DataFrame(
-            {
-                "observed": self.observed,
-                "null 2.5%": quantiles[0.025],
-                "null median": quantiles[0.5],
-                "null 97.5%": quantiles[0.975],
-                "p_value": self.pvalues,
-            }
-        )
-        return frame.rename(index=_WORDS)
-
-    @property
-    def _head(self) -> str:
-        how = "all" if self.exact else f"{len(self.null):,} draws of"
-        return (
-            f"{self.n_specifications:,} specifications jointly, {how} "
-            f"{self.n_assignments:,} reassigned {self.scheme}"
-        )
 
 
 def joint_test(

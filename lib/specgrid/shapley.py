@@ -17,88 +17,21 @@ over all orders in which the choices can be learnt (Owen 2014).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ftz._results import Result
 from ftz.errors import EstimationError
 from specgrid._grid import SETS, members
+from specgrid._results import ShapleyDecomposition
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 #: More choices than this would need more than 65 536 conditional means.
 MOST_CHOICES = 16
-#: What the summary calls the variance inside cells that the choices do not tell apart.
-UNEXPLAINED = "(not explained)"
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class ShapleyDecomposition(Result):
-    r"""The variance of a column over the specifications, divided among the choices.
-
-    Attributes
-    ----------
-    effects : pandas.Series
-        Shapley value of each choice, in squared units of the column.
-    alone : pandas.Series
-        Variance of the mean given this choice alone: :math:`v(\{j\})`.
-    last : pandas.Series
-        What the choice adds when all others are known.
-    unexplained : float
-        Variance among specifications that agree in every choice named.
-    variance : float
-        Variance of the column over the specifications (divided by their number).
-    levels : pandas.Series
-        How many levels each choice has.
-    n : int
-        Specifications counted.
-    value : str
-        The column.
-    """
-
-    no_interval = "it divides the variance over an enumerated grid, from which nothing was sampled"
-    _blank = ""
-
-    effects: pd.Series
-    alone: pd.Series
-    last: pd.Series
-    unexplained: float
-    variance: float
-    levels: pd.Series
-    n: int
-    value: str
-
-    @property
-    def shares(self) -> pd.Series:
-        """Shares of the variance; with what is not explained they sum to one."""
-        named = self.effects / self.variance
-        if self.unexplained > 0:
-            named[UNEXPLAINED] = self.unexplained / self.variance
-        return named.rename("share")
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """One row a choice, the largest share first; levels, share, share alone, share last."""
-        frame = pd.DataFrame(
-            {
-                "levels": self.levels,
-                "share": self.effects / self.variance,
-                "alone": self.alone / self.variance,
-                "last": self.last / self.variance,
-            }
-        ).sort_values("share", ascending=False, kind="stable")
-        if self.unexplained > 0:
-            frame.loc[UNEXPLAINED, "share"] = self.unexplained / self.variance
-        return frame
-
-    @property
-    def _head(self) -> str:
-        return f"variance of {self.value} over {self.n:,} specifications: {self.variance:.4g}"
 
 
 def shapley(

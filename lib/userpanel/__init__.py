@@ -31,21 +31,10 @@ if TYPE_CHECKING:
     )
     from userpanel._how import ENTERS
     from userpanel._panel import UserPanel
-    from userpanel._reading import READERS, Sheet, read_sheet
+    from userpanel._reading import READERS, Sheet
     from userpanel._sections import SECTIONS, TRIED_UP_TO, VARIANTS, Refusal, missing
-    from userpanel._spec import (
-        KEYS,
-        MATCHING,
-        TRANSFORMS,
-        Choices,
-        Derived,
-        PanelProblem,
-        ProblemsError,
-        Spec,
-        parse_spec,
-        read_spec,
-    )
-    from userpanel._template import propose, simulate, spec_text, write_proposal, write_template
+    from userpanel._spec import KEYS, MATCHING, TRANSFORMS, ProblemsError, parse_spec, read_spec
+    from userpanel._template import simulate, spec_text, write_proposal, write_template
 
 #: Where each name is written.
 _HOMES = {
@@ -57,13 +46,10 @@ _HOMES = {
     ),
     "_how": ("ENTERS",),
     "_panel": ("UserPanel",),
-    "_reading": ("READERS", "Sheet", "read_sheet"),
+    "_reading": ("READERS", "Sheet"),
     "_sections": ("SECTIONS", "TRIED_UP_TO", "VARIANTS", "Refusal", "missing"),
-    "_spec": (
-        *("KEYS", "MATCHING", "TRANSFORMS", "Choices", "Derived", "PanelProblem"),
-        *("ProblemsError", "Spec", "parse_spec", "read_spec"),
-    ),
-    "_template": ("propose", "simulate", "spec_text", "write_proposal", "write_template"),
+    "_spec": ("KEYS", "MATCHING", "TRANSFORMS", "ProblemsError", "parse_spec", "read_spec"),
+    "_template": ("simulate", "spec_text", "write_proposal", "write_template"),
 }
 
 __all__ = [
@@ -76,13 +62,9 @@ __all__ = [
     "TRANSFORMS",
     "TRIED_UP_TO",
     "VARIANTS",
-    "Choices",
-    "Derived",
-    "PanelProblem",
     "ProblemsError",
     "Refusal",
     "Sheet",
-    "Spec",
     "UserPanel",
     "assignments",
     "bacon",
@@ -99,9 +81,7 @@ __all__ = [
     "on_matches",
     "parse_spec",
     "parts",
-    "propose",
     "read_panel",
-    "read_sheet",
     "read_spec",
     "score",
     "several",

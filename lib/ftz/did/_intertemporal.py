@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz._columns import no_column, numeric
+from ftz._columns import numeric
+from ftz._refusals import no_column
 from ftz._results import CoefficientResult
 from ftz.errors import EstimationError
 from ftz.panel import Panel, on_panel

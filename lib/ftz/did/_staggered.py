@@ -20,10 +20,11 @@ import pandas as pd
 
 from ftz._kernel import ColumnSpace, LeastSquares, regress
 from ftz._projection import check_slopes
+from ftz._refusals import one_of
 from ftz._results import CoefficientResult, EffectResult
 from ftz.did._events import EventStudyResult, assemble, event_study
 from ftz.did._regression import twfe
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.panel import Panel, on_panel
 
 #: How an effect is averaged in :func:`callaway_santanna`, and how it uses controls.

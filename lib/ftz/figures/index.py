@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, ink_on, sheet
+from ftz.figures._ink import ink_on
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, sheet
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib import font_manager
-from matplotlib.typing import ColorType
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,16 +27,6 @@ YELLOW = "#E69F00"
 SKY = "#56B4E9"
 PURPLE = "#CC79A7"
 PALETTE = (BLUE, ORANGE, GREEN, YELLOW, SKY, PURPLE, GREY)
-
-
-def ink_on(colour: ColorType) -> str:
-    """Return white or the book's ink, whichever is easier to read on a colour."""
-    light = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-        for c in mpl.colors.to_rgb(colour)
-    ]
-    luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
-    return "white" if luminance < 0.21 else INK
 
 
 @cache

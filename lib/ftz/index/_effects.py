@@ -24,8 +24,9 @@ from scipy import optimize
 
 from ftz._kernel import ColumnSpace
 from ftz._projection import check_design, span_of
+from ftz._refusals import one_of
 from ftz._results import CoefficientResult
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.index._tree import IndexTree
 from ftz.index._weights import leaf_weights
 from ftz.panel import Panel, on_panel

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 from ftz.index._preparation import constant_columns, require_numbers
 
 NORMALISATIONS = ("minmax", "zscore", "tscore", "rank", "goalposts", "distance", "none")

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._refusals import one_of
 from ftz._results import Result
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.index import _aggregation, _normalisation, _weights
 from ftz.index._preparation import (
     IMPUTATIONS,

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 
 IMPUTATIONS = ("none", "linear", "carry", "period_mean", "period_median")
 OUTLIERS = ("none", "clip", "winsorise", "log", "winsorise_log", "boxcox")

@@ -19,6 +19,6 @@ from ftz.inference._assignments import SCHEMES, count_assignments, scheme_of
 from ftz.inference._bootstrap import WEIGHTS, wild_cluster_bootstrap
 from ftz.inference._few_treated import conley_taber, ferman_pinto
 from ftz.inference._jackknife import leave_one_cluster_out
-from ftz.inference._multiple import holm, romano_wolf
+from ftz.inference._multiple import romano_wolf
 from ftz.inference._projection import prepare
 from ftz.inference._randomisation import ENUMERATE_UP_TO, placebo

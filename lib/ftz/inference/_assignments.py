@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ftz._columns import adopted, moments
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 from ftz.inference._projection import ProjectedPanel, numbered_periods
 
 #: ``cells`` shuffles city-years, ``paths`` hands whole adoption paths to other units,

@@ -24,10 +24,10 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from ftz._columns import no_column
 from ftz._kernel import membership, small_sample_factor, variance
+from ftz._refusals import no_column, one_of
 from ftz._results import EffectResult, checked_level
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.inference._assignments import rank_p
 from ftz.inference._few_treated import caution
 from ftz.inference._projection import ProjectedPanel, prepare

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ftz._columns import no_column
+from ftz._refusals import no_column
 from ftz._results import EffectResult, checked_level
 from ftz.errors import EstimationError
 from ftz.inference._assignments import adoption_starts, rank_p

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._refusals import one_of
 from ftz._results import CoefficientResult, Result
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.inference._assignments import rank_p
 from ftz.inference._bootstrap import WildBootstrapResult, wild_cluster_bootstrap
 from ftz.inference._randomisation import PlaceboResult, placebo

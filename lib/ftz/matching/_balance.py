@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 from ftz.matching._checks import as_groups, binary, effective_size, numbers
 from ftz.matching._matches import Matches
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ftz._columns import no_column
+from ftz._refusals import no_column
 from ftz.errors import EstimationError
 
 

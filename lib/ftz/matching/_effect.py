@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ftz._refusals import one_of
 from ftz._results import CoefficientResult, EffectResult
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.matching import _variance as _variance
 from ftz.matching._checks import outcomes
 from ftz.matching._matches import Matches

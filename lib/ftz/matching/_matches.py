@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 from ftz.matching import _search as search
 from ftz.matching._checks import aligned, effective_size, generator
 from ftz.matching._search import TIE

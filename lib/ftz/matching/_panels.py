@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftz._refusals import one_of
 from ftz._results import Result
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.matching._checks import binary, numbers
 from ftz.matching._effect import att
 from ftz.matching._matches import Matches, kernel_match, match

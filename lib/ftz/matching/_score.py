@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ftz._refusals import one_of
 from ftz._results import CoefficientResult
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.matching._checks import binary, numbers
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 from ftz.matching._checks import aligned
 
 RULES = ("minmax", "treated_minmax", "crump", "fixed", "trim", "none")

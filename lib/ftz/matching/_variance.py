@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ftz.errors import EstimationError, one_of
+from ftz._refusals import one_of
+from ftz.errors import EstimationError
 from ftz.matching import _search as search
 from ftz.matching._covariates import whitened
 from ftz.matching._matches import METHODS, Matches

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ftz._refusals import one_of
 from ftz._results import EffectResult
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.matching._checks import effective_size, numbers, outcomes
 from ftz.matching._score import ScoreResult
 

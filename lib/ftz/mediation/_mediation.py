@@ -12,9 +12,10 @@ from scipy import stats
 
 from ftz import did
 from ftz._kernel import ColumnSpace, Slope, variance
+from ftz._refusals import one_of
 from ftz._results import CoefficientResult, Result, checked_level
 from ftz.did._regression import DidResult
-from ftz.errors import EstimationError, one_of
+from ftz.errors import EstimationError
 from ftz.panel import Panel, on_panel
 
 Array = np.ndarray

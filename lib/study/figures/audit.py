@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, YELLOW, ink_on, sheet
+from ftz.figures._ink import ink_on
+from ftz.figures.style import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, YELLOW, sheet
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,8 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from ftz.figures.style import BLUE, GREY, INK, ink_on, sheet
+from ftz.figures._ink import ink_on
+from ftz.figures.style import BLUE, GREY, INK, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
