@@ -33,15 +33,7 @@ def find(studies: Sequence[Study], name: str) -> tuple[Study, str]:
 
 
 def explain(study: Study, cell: str) -> dict[str, Any]:
-    """Explain one cell: how it was read, what is declared there, and each check that uses it.
-
-    Returns
-    -------
-    dict
-        ``cell``, ``printed``, ``kind`` (see :data:`printproof.printed.KINDS`), ``interval``,
-        ``declared`` by key, and ``checks``: each with rule, title, verdict, strength,
-        reasoning, ``premises`` and ``declare``, the lines that would decide it.
-    """
+    """Explain one cell: how it was read, what is declared there, and each check that uses it."""
     if cell in study.words:
         word = study.words[cell].strip()
         return {"cell": cell, "printed": word, "kind": "word" if word else "empty", "checks": []}

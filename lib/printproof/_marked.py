@@ -18,15 +18,7 @@ _DEEPEST = 12
 
 
 def load(path: Path) -> tuple[Any, Marks]:
-    """Read a YAML file.
-
-    Returns
-    -------
-    object
-        Mappings, lists, texts (yes and no too), whole numbers, floats and ``None``.
-    dict
-        Path of keys and positions to line and column, counted from one.
-    """
+    """Read a YAML file."""
     import yaml
 
     try:

@@ -729,15 +729,7 @@ def false_positives(studies: int, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _alter_digit(printed: Printed, rng: np.random.Generator) -> tuple[Printed, int]:
-    """Change one digit of a printed number.
-
-    Returns
-    -------
-    Printed
-        With another digit in one place.
-    int
-        The position of the digit from the right: 1 is the last printed digit.
-    """
+    """Change one digit of a printed number."""
     places = [i for i, c in enumerate(printed.text) if c.isdigit()]
     which = int(rng.integers(len(places)))
     place = places[which]

@@ -113,13 +113,7 @@ class _Estimate:
         return f"{self.authors}: {self.outcome}"
 
     def in_unit(self, unit: str) -> Interval:
-        """Carry the estimate into another unit.
-
-        Returns
-        -------
-        Interval
-            What the printed digits allow, in the new unit.
-        """
+        """Carry the estimate into another unit."""
         if self.interval is None:
             raise EstimationError(f"{self.label}: the source gives no number")
         if self.unit == unit:

@@ -171,14 +171,7 @@ def _in_one_order(frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
 
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells in which two codings differ.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``row``, ``field``, ``a``, ``b``: with ``final`` and ``why`` added, the lines that
-        ``resolution.csv`` needs.
-    """
+    """Return the cells in which two codings differ."""
     cells = [
         (name, field, one, other)
         for field in FIELDS

@@ -50,13 +50,7 @@ class _ReproducingSpecifications(Result):
     n: int
 
     def reached_by(self, paths: Mapping[str, Mapping[str, object]]) -> pd.Series:
-        """Say whether a path prints the estimate of its cell.
-
-        Returns
-        -------
-        pandas.Series of bool
-            One entry a row of :attr:`table`.
-        """
+        """Say whether a path prints the estimate of its cell."""
         cells = self.table["cell"]
         absent = [cell for cell in cells if cell not in paths]
         if absent:

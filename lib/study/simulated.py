@@ -97,11 +97,6 @@ def _simulate_like(
     deviation and range, when the index is built with :data:`FLAT_MEANS` from
     unrounded indicators.  First-level nodes that are not in ``targets`` share what the index
     leaves.  Nothing else about the panel is wanted from it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by (city, year), one column a leaf, in units of the tree.
     """
     rng = np.random.default_rng(seed)
     levels = _levels(tree, frame, targets, effects, rng)

@@ -160,13 +160,7 @@ class _Command:
     cities: str = "no"
 
     def columns(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Run the command for the five columns.
-
-        Returns
-        -------
-        coefficients, statistics : array, shape (5, 7)
-            By column and term; NaN where a column lacks a term, or the command refuses.
-        """
+        """Run the command for the five columns."""
         tables = np.full((2, _COLUMNS, len(TERMS)), np.nan)
         for j in range(_COLUMNS):
             names = [*TERMS[: j + 2], TERMS[-1]]
@@ -296,16 +290,7 @@ COMMANDS = (
 
 
 def _score(coefficients: np.ndarray, statistics: np.ndarray) -> pd.Series:
-    """Hold many printed tables of one command against what Table 4 shows.
-
-    Returns
-    -------
-    pandas.Series
-        ``panels``, ``refused`` (a column without numbers), and, if any is left, shares of them:
-        ``all15`` (all relations from (2) to (5) at nine or ten effects), ``constants`` (those
-        of the constant), ``first`` (all three from (1) to (2)), ``as_printed`` (all 15 and none
-        of the three); ``best`` is the largest count of the 15 at any number of effects.
-    """
+    """Hold many printed tables of one command against what Table 4 shows."""
     refused = ~np.isfinite(statistics[:, :, 0]).all(axis=1)
     if refused.all():
         return pd.Series({"panels": len(refused), "refused": len(refused)})

@@ -88,13 +88,7 @@ def _truth(problem: Problem, frame: pd.DataFrame) -> Values:
 
 
 def _one(number: int, *, seed: int = 0, starts: int = 2, steps: int = 400) -> pd.DataFrame:
-    """Run one study.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a quantity: ``study``, ``quantity``, ``truth``, ``low``, ``high``, ``inside``.
-    """
+    """Run one study."""
     rng = np.random.default_rng([seed, number])
     frame = _draw(rng)
     sample = PanelIndex(frame["unit"].to_numpy(), frame["period"].to_numpy())

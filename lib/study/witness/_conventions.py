@@ -316,13 +316,7 @@ def run(
     workers: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Search under every convention and write what was found.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``reading`` (its name), ``about``, ``starts``, ``met``, ``worst``, ``where``, ``verdict``.
-    """
+    """Search under every convention and write what was found."""
     jobs = [(convention, starts, steps) for convention in conventions()]
     rows = spread(_job, jobs, workers=workers, what="readings", progress=progress)
     frame = pd.DataFrame(rows, columns=_COLUMNS)

@@ -143,13 +143,7 @@ def run(
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Draw an ensemble; what is already there is kept.
-
-    Returns
-    -------
-    Path
-        ``ensemble.csv``: one row a member, one column an unprinted quantity.
-    """
+    """Draw an ensemble; what is already there is kept."""
     if n < 1:
         raise EstimationError(f"an ensemble has at least one member, not {n}")
     for part in ("panels", "quantities"):

@@ -43,13 +43,7 @@ _DRAWS = 999
 
 
 def of_panel(frame: pd.DataFrame) -> dict[str, float]:
-    """Return every unprinted quantity of a witness panel.
-
-    Returns
-    -------
-    dict
-        ``"group: name"`` to number; a quantity that the panel does not define is left out.
-    """
+    """Return every unprinted quantity of a witness panel."""
     matched = frame[frame["matched"] == 1].reset_index(drop=True)
     found: dict[str, float] = {}
     found |= _events(matched)

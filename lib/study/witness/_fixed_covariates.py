@@ -32,13 +32,7 @@ _STARTS = 8
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read covariates and check their form.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``city``, ``year`` and the controls that are given, in the study's order of rows.
-    """
+    """Read covariates and check their form."""
     try:
         frame = pd.read_csv(path)
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -152,14 +146,7 @@ def problem(covariates: pd.DataFrame) -> Problem:
 
 
 def build(covariates: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Construct the outcomes of a panel whose controls and sample are given.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The matched rows with all columns of the study: Tables 2, 4 and 5 as printed.
-        Controls in the covariates are untouched; the rest is constructed and not data.
-    """
+    """Construct the outcomes of a panel whose controls and sample are given."""
     sample = plan(covariates)
     found = _outcome(problem(covariates), sample, seed)
     values = {n: found.values[n] for n in (OUTCOME, *CONTROLS)}

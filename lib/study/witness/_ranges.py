@@ -73,13 +73,7 @@ def run(
     progress: bool = True,
     only: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """Compute the range of every smooth quantity and write it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``quantity``, ``low``, ``high``, ``starts``, ``agreement``.
-    """
+    """Compute the range of every smooth quantity and write it."""
     wanted = range(len(_declared()[1])) if only is None else only
     jobs = [(index, n_starts, steps) for index in wanted]
     found = spread(_one, jobs, workers=workers, what="ranges", progress=progress)

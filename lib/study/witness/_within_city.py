@@ -292,11 +292,6 @@ def push(grown: Grown, end: str, tolerance: float, *, official: bool = False) ->
     The effect (or its z) and the share that the controls explain join the printed numbers that
     Newton steps aim at; the aim moves from the panel's own effect towards :func:`outer`, or its
     own z towards zero, in steps that halve where no panel is found.
-
-    Returns
-    -------
-    Grown or None
-        The last panel reached; ``None`` if even the share could not be had.
     """
     asked, name = estimands(grown.plan), ENDS[end]
     problem = declare(grown.plan, grown.ratio, official=official)
@@ -478,13 +473,7 @@ def run(
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Grow the ensembles and push their first members; what is in ``folder`` is kept.
-
-    Returns
-    -------
-    Path
-        The table of panels in ``out``, beside the panels themselves.
-    """
+    """Grow the ensembles and push their first members; what is in ``folder`` is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     ensemble._claim(folder, {"seed": seed, "record": ensemble._record_digest()})
     wanted = jobs(members, starts, inside)
