@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 from ftz import did, inference
-from ftz.inference._multiple import holm
+from ftz.inference import _multiple
 
 FOLDER = Path(__file__).parent / "known_answers"
 
@@ -185,7 +185,7 @@ def grunfeld_inference() -> dict[str, float]:
 
 
 def holm() -> dict[str, float]:
-    adjusted = holm([0.01, 0.04, 0.03, 0.005])
+    adjusted = _multiple.holm([0.01, 0.04, 0.03, 0.005])
     return {f"p {i}": p for i, p in enumerate(adjusted, start=1)}
 
 

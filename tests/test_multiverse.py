@@ -18,9 +18,11 @@ import specgrid as mv
 from ftz import did, inference
 from ftz.errors import EstimationError, FtzError
 from specgrid import _store as store
-from specgrid._grid import STAGGERED
+from specgrid._estimate import estimate, estimate_many
+from specgrid._grid import STAGGERED, Grid, Specification
 from specgrid._samples import COHORT, TREATMENT, sample_of, with_indices
 from specgrid._scheduling import batches
+from specgrid._store import read
 from study import published, replication
 from study.replication import witness_study
 from userpanel import UserPanel
@@ -34,7 +36,7 @@ def study() -> UserPanel:
 
 
 @pytest.fixture(scope="module")
-def whole(study) -> mv.Grid:
+def whole(study) -> Grid:
     return mv.grid(study)
 
 
@@ -68,8 +70,8 @@ def simulated(seed=0, units=12, periods=8, controls=2, gaps=0.0, cluster="") -> 
 
 
 def test_a_specification_has_one_form():
-    one = mv.Specification(outcome="y", window=(2000, 2005), controls=("b", "a"), sample=("v", "u"))
-    two = mv.Specification(outcome="y", window=[2000, 2005], controls=["a", "b"], sample=["u", "v"])
+    one = Specification(outcome="y", window=(2000, 2005), controls=("b", "a"), sample=("v", "u"))
+    two = Specification(outcome="y", window=[2000, 2005], controls=["a", "b"], sample=["u", "v"])
     assert one == two
     assert one.key == two.key
     assert hash(one) == hash(two)
@@ -94,7 +96,7 @@ def test_a_specification_has_one_form():
 )
 def test_what_does_not_go_together_is_refused(wrong, told):
     with pytest.raises(FtzError, match=told):
-        mv.Specification(**{"outcome": "y", "window": (0, 9), "controls": ("x",)} | wrong)
+        Specification(**{"outcome": "y", "window": (0, 9), "controls": ("x",)} | wrong)
 
 
 def test_the_witness_has_thousands_of_sensible_specifications(whole):
@@ -138,11 +140,11 @@ def test_a_panel_outside_the_register_has_no_half_years():
         "all", "without u02", "without u07", "without u02, u07"
     ]  # fmt: skip
     assert levels["outcome"] == ["y"]
-    text = mv.Specification(outcome="y", window=(2000, 2007), adoption="half_year")
+    text = Specification(outcome="y", window=(2000, 2007), adoption="half_year")
     with pytest.raises(
         FtzError, match="no coding 'half_year' of its adoption years; use launch, next_year"
     ):
-        mv.estimate(own, text)
+        estimate(own, text)
 
 
 # ------------------------------------------------------------------------- YAML
@@ -225,7 +227,7 @@ def close(found, wanted):
 
 
 def test_fast_rows_are_those_of_twfe(study, whole):
-    plain = mv.Grid(tuple(s for s in whole if s.estimator == "twfe" and s.error_type == "CR1"))
+    plain = Grid(tuple(s for s in whole if s.estimator == "twfe" and s.error_type == "CR1"))
     table = mv.evaluate(study, plain.sample(20, seed=5)).set_index("key")
     compared = 0
     for specification in plain.sample(20, seed=5):
@@ -250,22 +252,22 @@ def test_fast_rows_are_those_of_twfe(study, whole):
 
 @pytest.mark.parametrize("kind", ["CR1", "CR2", "CR3", "classical", "HC1"])
 def test_every_standard_error_is_that_of_the_family(study, kind):
-    specification = mv.Specification(
+    specification = Specification(
         outcome="lnHQD", window=(2013, 2022), controls=("fe", "urba"), error_type=kind
     )
-    row, (_, family) = mv.estimate(study, specification), reference(study, specification)
+    row, (_, family) = estimate(study, specification), reference(study, specification)
     for name in ("std_error", "statistic", "p_value", "lower", "upper"):
         assert close(row[name], family.loc[kind, name]), name
     assert row["df"] == pytest.approx(family.loc[kind, "df"]) or np.isinf(family.loc[kind, "df"])
     assert (
         row["estimate"]
-        == mv.estimate(study, dataclasses.replace(specification, error_type="CR1"))["estimate"]
+        == estimate(study, dataclasses.replace(specification, error_type="CR1"))["estimate"]
     )
 
 
 def test_the_wild_bootstrap_gives_its_p_value(study):
     base = {"outcome": "vitality", "window": (2013, 2022), "controls": ("fdi",)}
-    row = mv.estimate(study, mv.Specification(**base, error_type="wild"))
+    row = estimate(study, Specification(**base, error_type="wild"))
     found = inference.wild_cluster_bootstrap(study.frame, "vitality", "FTZ", ["fdi"])
     assert row["p_value"] == found.p_value
     assert close(row["std_error"], found.std_error)
@@ -282,8 +284,8 @@ def test_the_wild_bootstrap_gives_its_p_value(study):
 def test_fast_rows_are_right_on_any_panel(seed, units, gaps, clustered):
     own = simulated(seed, units, 6, 3, gaps, "region" if clustered else "u")
     for controls in ((), ("x1",), ("x0", "x1", "x2")):
-        specification = mv.Specification(outcome="y", window=(2000, 2005), controls=controls)
-        row = mv.estimate(own, specification)
+        specification = Specification(outcome="y", window=(2000, 2005), controls=controls)
+        row = estimate(own, specification)
         try:
             fit, family = reference(own, specification)
         except EstimationError as error:
@@ -300,7 +302,7 @@ def test_the_papers_path_prints_the_papers_digits(study):
     """Table 4 of Yan, Ye and Wang: rows matched within the caliper, five nested columns."""
     record = published.load(replication.PAPER)
     for step in range(1, 6):
-        specification = mv.Specification(
+        specification = Specification(
             outcome="lnHQD",
             window=(2013, 2022),
             controls=replication.CONTROLS[:step],
@@ -308,7 +310,7 @@ def test_the_papers_path_prints_the_papers_digits(study):
             caliper=replication.MATCHING.caliper,
             support=replication.MATCHING.support,
         )
-        row = mv.estimate(study, specification)
+        row = estimate(study, specification)
         for name, column in (("coef", "estimate"), ("statistic", "statistic")):
             printed = record.get(replication.cell("table4", "FTZ", f"({step})", name))
             assert printed.verdict(row[column]) == "reproduced"
@@ -323,7 +325,7 @@ def test_matching_rows_are_those_of_table_1(study):
         "k_nearest_in_caliper": {"k": 4, "caliper": 0.66},
     }
     for method, settings_ in chosen.items():
-        specification = mv.Specification(
+        specification = Specification(
             estimator="matching_att",
             outcome="lnHQD",
             window=(2013, 2022),
@@ -333,7 +335,7 @@ def test_matching_rows_are_those_of_table_1(study):
             error_type="analytic",
             **settings_,
         )
-        row = mv.estimate(study, specification)
+        row = estimate(study, specification)
         assert row["estimate"] == pytest.approx(
             wanted[replication.cell("table1", method, "ATT", "coef")], abs=1e-8
         )
@@ -353,7 +355,7 @@ def test_staggered_rows_are_those_of_their_functions(study):
 
 def test_adoption_codings_move_the_treatment(study):
     def first(coding):
-        specification = mv.Specification(outcome="lnHQD", window=(2013, 2022), adoption=coding)
+        specification = Specification(outcome="lnHQD", window=(2013, 2022), adoption=coding)
         return sample_of(study, specification).frame.groupby("city")[COHORT].first()
 
     launch, half, daxing = first("launch"), first("half_year"), first("daxing")
@@ -373,9 +375,9 @@ def test_the_composed_index_weighs_the_parts(study):
 
 
 def test_what_cannot_be_estimated_is_a_row(study):
-    nobody = mv.Specification(outcome="lnHQD", window=(2013, 2014))
-    unknown = mv.Specification(outcome="GDP", window=(2013, 2022))
-    few = mv.Specification(outcome="lnHQD", window=(2013, 2022), sample=tuple(study.units[1:]))
+    nobody = Specification(outcome="lnHQD", window=(2013, 2014))
+    unknown = Specification(outcome="GDP", window=(2013, 2022))
+    few = Specification(outcome="lnHQD", window=(2013, 2022), sample=tuple(study.units[1:]))
     flat = dataclasses.replace(study, frame=study.frame.assign(lnHQD=1.0))
     table = mv.evaluate(study, [nobody, unknown, few])
     assert len(table) == 3
@@ -383,7 +385,7 @@ def test_what_cannot_be_estimated_is_a_row(study):
     assert "does not vary" in table["status"][0]
     assert "one city only" in table["status"][2]
     assert table["estimate"].isna().all()
-    constant = mv.estimate(flat, mv.Specification(outcome="lnHQD", window=(2013, 2022)))
+    constant = estimate(flat, Specification(outcome="lnHQD", window=(2013, 2022)))
     assert constant["status"] == "lnHQD is constant"
 
 
@@ -396,7 +398,7 @@ def test_a_row_has_the_same_bits_in_every_company(study, whole):
     apart = mv.evaluate(study, shuffled).set_index("key").loc[together.index]
     pd.testing.assert_frame_equal(together, apart, check_exact=True)
     for specification in quick[::20]:
-        alone = mv.estimate(study, specification)["estimate"]
+        alone = estimate(study, specification)["estimate"]
         kept = together.loc[specification.key, "estimate"]
         assert alone == kept or (np.isnan(alone) and np.isnan(kept))
 
@@ -453,7 +455,7 @@ def test_many_treatments_are_estimated_like_one(study):
         "controls": ["none", ["fe", "fdi"]],
     }
     grid = mv.grid(study, choices)
-    estimates, tstats = mv.estimate_many(study, list(grid), treatments)
+    estimates, tstats = estimate_many(study, list(grid), treatments)
     assert estimates.shape == tstats.shape == (16, 3)
     for b in range(3):
         frame = study.frame.assign(FTZ=treatments[:, b])
@@ -465,14 +467,14 @@ def test_many_treatments_are_estimated_like_one(study):
 def test_reassignment_refuses_what_it_cannot_do(study):
     observed = study.frame[[study.treatment]].to_numpy(float)
     base = {"outcome": "lnHQD", "window": (2013, 2022)}
-    matched = mv.Specification(**base, matching="caliper", caliper=0.66)
+    matched = Specification(**base, matching="caliper", caliper=0.66)
     with pytest.raises(EstimationError, match="keep to twfe with CR1, without matching"):
-        mv.estimate_many(study, [matched], observed)
+        estimate_many(study, [matched], observed)
     with pytest.raises(EstimationError, match="keep to twfe with CR1"):
-        mv.estimate_many(study, [mv.Specification(**base, error_type="CR2")], observed)
+        estimate_many(study, [Specification(**base, error_type="CR2")], observed)
     with pytest.raises(EstimationError, match="the study has 130 rows"):
-        mv.estimate_many(study, [mv.Specification(**base)], observed[:5])
-    never = mv.estimate_many(study, [mv.Specification(**base)], 0 * observed)
+        estimate_many(study, [Specification(**base)], observed[:5])
+    never = estimate_many(study, [Specification(**base)], 0 * observed)
     assert np.isnan(never).all()
 
 
@@ -480,7 +482,7 @@ def test_reassignment_refuses_what_it_cannot_do(study):
 
 
 @pytest.fixture(scope="module")
-def small(study) -> mv.Grid:
+def small(study) -> Grid:
     choices = {
         "blocks": [
             {**SUBSETS, "sample": ["none", "Baoding"]},
@@ -595,20 +597,20 @@ def test_the_table_has_its_schema_and_the_whole_specification(study, small, tmp_
     assert table.schema.names == ["key", "study", *mv.CHOICES, *mv.RESULTS, "specification"]
     texts = table.column("specification").to_pylist()
     assert texts == [specification.text for specification in small]
-    frame = mv.read(tmp_path)
+    frame = read(tmp_path)
     assert frame.attrs["grid"] == small.digest
     assert (frame["status"] == "ok").sum() == len(small) - 1
 
 
 def test_reading_what_is_no_table_says_so(tmp_path):
     with pytest.raises(FtzError, match="run the multiverse first"):
-        mv.read(tmp_path)
+        read(tmp_path)
     (tmp_path / store.TABLE).write_text("no parquet")
     with pytest.raises(FtzError, match="cannot be read"):
-        mv.read(tmp_path)
+        read(tmp_path)
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(FtzError, match="no table of the multiverse"):
-        mv.read(tmp_path / "other.parquet")
+        read(tmp_path / "other.parquet")
 
 
 def test_batches_keep_the_order(whole):
@@ -639,7 +641,7 @@ def test_the_command_counts_and_writes(tmp_path, capsys):
     assert "5 of 5 specifications have an estimate" in printed.out
     assert "5 specifications jointly" in printed.out
     assert printed.err == ""
-    assert len(mv.read(out)) == 5
+    assert len(read(out)) == 5
     choices.write_text("controls: [fee]\n")
     assert main(arguments) == 2
     printed = capsys.readouterr()
