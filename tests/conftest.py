@@ -34,8 +34,9 @@ from bookworks._execution import (  # noqa: E402
     kernel_environment,
     read_chapter,
 )
+from bookworks._files import holds_code  # noqa: E402
 from bookworks._store import Store, code_cells  # noqa: E402
-from bookworks.book import Book, holds_code  # noqa: E402
+from bookworks.book import Book  # noqa: E402
 
 #: Files that take long with few tests: begun last, one would keep a worker busy alone.
 LONGEST = {

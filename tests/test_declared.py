@@ -12,7 +12,7 @@ import jupytext
 import pytest
 import yaml
 
-from bookworks import lineage
+from bookworks import _lineage as lineage
 from conftest import ROOT, code_chapters
 
 _CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["sphinx"]["config"]
@@ -54,7 +54,7 @@ def test_every_function_that_reads_data_declares_its_files():
                 continue
             if not lineage.declared(f"{module}.{node.name}").get("files"):
                 missing.append(f"{module}.{node.name}")
-    assert not missing, "declare what these read under __lineage__, as bookworks.lineage says"
+    assert not missing, "declare what these read under __lineage__, as bookworks._lineage says"
 
 
 def _code(chapter: Path) -> list[str]:

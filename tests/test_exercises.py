@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bookworks import checker, students
+from bookworks import _checker as checker
+from bookworks import _students as students
+from bookworks._checker import KEY, numbers, read, same
 from bookworks.book import NOTEBOOKS
-from bookworks.checker import KEY, numbers, read, same
 from conftest import ROOT
 
 TOC = (ROOT / "_toc.yml").read_text("utf-8")

@@ -65,7 +65,7 @@ def dangers(text: str) -> list[str]:
 #: The check of a student's answer runs the book's solution, in the student's own kernel.  What
 #: records a kernel compiles the book's modules in Python's place, and keeps that as Python does.
 RUN_ON_PURPOSE = {
-    "lib/bookworks/checker.py": ["exec", "eval", "compile", "compile"],
+    "lib/bookworks/_checker.py": ["exec", "eval", "compile", "compile"],
     "lib/bookworks/_recorder/sitecustomize.py": ["marshal", "compile"],
     "lib/bookworks/_recorder/bookworks_units.py": ["compile"],
 }

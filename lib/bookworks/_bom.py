@@ -15,8 +15,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name as canonical
 
+from bookworks._errors import BookError
 from bookworks._files import below
-from bookworks.errors import BookError
 
 #: Name, version and the rest of an entry of a lock.
 ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]\n]*\])?==([^\s;\\]+)(.*?)(?=^\S|\Z)", re.M | re.S)

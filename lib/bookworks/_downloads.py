@@ -3,7 +3,7 @@
 ``_notebooks/PAGE.ipynb`` beside the pages holds the cells with the outputs that the page shows,
 and its text with the numbers in it, in Markdown that any Jupyter shows.  Its first cell installs
 the library and the data, which lie beside it as one file (:mod:`bookworks._wheel`).  Cells of
-solutions are marked; :mod:`bookworks.students` makes the students' notebooks from these.
+solutions are marked; :mod:`bookworks._students` makes the students' notebooks from these.
 
 Launch buttons stand where ``bookworks_repository`` is set: Binder opens the page's text, Colab
 what the branch ``bookworks_notebooks_branch`` holds, a copy of ``_notebooks``.
@@ -23,10 +23,10 @@ import nbformat
 from sphinx.errors import ConfigError
 
 from bookworks import _keys, _wheel
+from bookworks._checker import KEY
 from bookworks._execution import fill
-from bookworks._files import write_if_new
-from bookworks.book import NOTEBOOKS, holds_code
-from bookworks.checker import KEY
+from bookworks._files import holds_code, write_if_new
+from bookworks.book import NOTEBOOKS
 
 _HEADER = """\
 > **A chapter of *{book}*, as a notebook.**

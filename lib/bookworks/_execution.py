@@ -25,11 +25,11 @@ import click
 from sphinx.util import logging
 
 from bookworks import _keys, _recorder
+from bookworks._errors import BookError, near
 from bookworks._files import read_text
 from bookworks._keys import Inputs
 from bookworks._store import Execution, Store, code_cells, code_key
 from bookworks.book import Book
-from bookworks.errors import BookError, near
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 
 import yaml
 
-from bookworks.errors import BookError, near
+from bookworks._errors import BookError, near
 
 T = TypeVar("T")
 
@@ -166,3 +166,11 @@ def read_declared(path: Path, kind: type[T], keys: Iterable[str]) -> T:
                 said = f"no such key{near(one['loc'][-1], keys)}; there are {', '.join(keys)}"
             problems.append(f"{path.name}: {key}{key and ': '}{said}")
         raise BookError("\n".join(problems)) from None
+
+
+def holds_code(path: Path) -> bool:
+    """Tell whether a page is a text notebook: its header names a kernel."""
+    if path.suffix == ".ipynb":
+        return True
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.startswith("---") and "\nkernelspec:" in text.split("\n---", 1)[0]

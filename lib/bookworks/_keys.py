@@ -18,10 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bookworks._errors import BookError
 from bookworks._files import sha256
 from bookworks._recorder.bookworks_units import meanings
 from bookworks._recorder.sitecustomize import fingerprint
-from bookworks.errors import BookError
 
 
 def digest(content: object) -> str:

@@ -16,8 +16,8 @@ import click
 from lxml import html  # type: ignore[import-untyped]
 
 from bookworks._accessible import pages
+from bookworks._errors import BookError, near
 from bookworks.book import Book
-from bookworks.errors import BookError, near
 
 #: Attributes that name another file or a place on the page.
 LINKS = {"a": "href", "link": "href", "img": "src", "script": "src", "use": "href"}

@@ -1,7 +1,7 @@
 """Sphinx extension: under each figure and table, where it comes from.
 
 While a page is read, the outputs of its code cells are noted.  When all pages are read, the
-cells are traced (:mod:`bookworks.lineage`), and all that is known becomes one manifest.  From
+cells are traced (:mod:`bookworks._lineage`), and all that is known becomes one manifest.  From
 it come a folded note under each figure and table, which is no part of the search index; the
 parts of a page on replication (directive ``bookworks-replication``), and a table of the executed
 chapters; a page with the source of each module that a note links to; ``provenance.json``, and
@@ -32,10 +32,11 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from bookworks import _execution, _keys, lineage
+from bookworks import _execution, _keys
+from bookworks import _lineage as lineage
+from bookworks._errors import BookError, near
 from bookworks._files import sha256, write_if_new
 from bookworks._release import git
-from bookworks.errors import BookError, near
 
 
 class later(nodes.General, nodes.Element):  # noqa: N801

@@ -28,11 +28,19 @@ from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 from bookworks import _execution, _keys, _wheel
+from bookworks._errors import BookError
 from bookworks._execution import Chapter
-from bookworks._files import as_json, below, locked, read_json, read_text, write_atomically
+from bookworks._files import (
+    as_json,
+    below,
+    holds_code,
+    locked,
+    read_json,
+    read_text,
+    write_atomically,
+)
 from bookworks._store import Execution, Store
-from bookworks.book import Book, holds_code
-from bookworks.errors import BookError
+from bookworks.book import Book
 
 logger = logging.getLogger(__name__)
 

@@ -28,9 +28,9 @@ from typing import Any
 import click
 
 from bookworks import _bom
+from bookworks._errors import BookError, near
 from bookworks._files import as_json, below, pack, read_text, sha256, write_if_new
 from bookworks.book import NOTEBOOKS, Book
-from bookworks.errors import BookError, near
 
 SEMVER = re.compile(r"(?:(?:0|[1-9]\d*)\.){2}(?:0|[1-9]\d*)(?:-[\da-zA-Z.-]+)?(?:\+[\da-zA-Z.-]+)?")
 #: What a version's line looks like in YAML, TOML and Python.

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bookworks._files import read_yaml
-from bookworks.errors import BookError
+from bookworks._errors import BookError
+from bookworks._files import holds_code, read_yaml
 
 #: Where a built book keeps its chapters as notebooks, beside the pages.
 NOTEBOOKS = "_notebooks"
@@ -121,11 +121,3 @@ def _files(toc: Any) -> Iterator[str]:
                 yield str(value).removesuffix(".md")
             elif key in ("parts", "chapters", "sections", "subtrees", "entries"):
                 yield from _files(value)
-
-
-def holds_code(path: Path) -> bool:
-    """Tell whether a page is a text notebook: its header names a kernel."""
-    if path.suffix == ".ipynb":
-        return True
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return text.startswith("---") and "\nkernelspec:" in text.split("\n---", 1)[0]

@@ -13,7 +13,7 @@ COMMANDS: Mapping[str, str] = {
     "links": "_links",
     "release": "_release",
     "rerun": "reruns._command",
-    "students": "students",
+    "students": "_students",
 }
 
 

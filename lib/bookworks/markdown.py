@@ -1,9 +1,9 @@
-"""Text that Markdown shows as it is, and the lines of a page that are prose."""
+"""The lines of a page that are prose."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:-]+)\})?\s*(\w*)")
 
@@ -30,33 +30,3 @@ def prose_lines(text: str, apart: Collection[str]) -> Iterator[tuple[int, str]]:
             yield number, line
         elif fence[2] in apart or (not fence[2] and fence[3]):
             closing = fence[1]
-
-
-def plain(value: object) -> str:
-    r"""Return a value with every sign escaped that Markdown could read.
-
-    >>> plain("a*b")
-    'a\\*b'
-    """
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", str(value).replace("\n", " "))
-
-
-def code(text: str) -> str:
-    r"""Return a code span of a text for a table's cell: no quote in it is curled.
-
-    >>> code("a `b` | c")
-    '`` a `b` \\| c ``'
-    """
-    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
-    shown = text.replace("\n", " ").replace("|", "\\|")
-    return f"{fence} {shown} {fence}" if text else ""
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    r"""Return a table of texts that are Markdown already.
-
-    >>> table(["leaf"], [["green"]])
-    '| leaf |\n| --- |\n| green |\n'
-    """
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from docutils import nodes
 
-from bookworks.errors import BookError
+from bookworks._errors import BookError
 
 #: Letters of a description, and of a paragraph that can be one.
 _LONGEST, _LEAST = 200, 50
@@ -27,7 +27,7 @@ _LONGEST, _LEAST = 200, 50
 # -- the head and the foot of a page ------------------------------------------------------
 
 
-def description(doctree: nodes.document) -> str:
+def _description(doctree: nodes.document) -> str:
     """Return what a page says of itself in a sentence or two; empty where it has no prose."""
     texts = [
         " ".join(paragraph.astext().split())
@@ -39,7 +39,7 @@ def description(doctree: nodes.document) -> str:
     return textwrap.shorten((short or long or [""])[0], _LONGEST, placeholder=" ...")
 
 
-def head_and_foot(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
+def _head_and_foot(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
     """Put description, Open Graph, the switch and the way to the citation into a page."""
     cite, _, anchor = app.config.bookworks_cite.partition("#")
     if cite:
@@ -52,7 +52,7 @@ def head_and_foot(app: Any, page: str, template: str, context: Any, doctree: Any
     context["language"] = app.env.metadata.get(page, {}).get("lang") or context.get("language")
     title = app.env.titles[page].astext()
     said = {"og:title": title, "og:type": "article", "og:site_name": app.config.html_title}
-    if text := description(doctree):
+    if text := _description(doctree):
         said["og:description"] = text
         context["metatags"] += f'\n<meta name="description" content="{escape(text)}" />'
     context["metatags"] += "".join(
@@ -103,5 +103,5 @@ def bibtex(path: Path | str) -> str:
 
 def setup(app: Any) -> None:
     """Connect the hooks to Sphinx."""
-    app.connect("html-page-context", head_and_foot, priority=900)
+    app.connect("html-page-context", _head_and_foot, priority=900)
     app.add_js_file("bookworks-code.js", priority=100)

@@ -19,6 +19,11 @@ class PanelError(FtzError):
         editor counts (the header is line 1).
     expected : str, optional
         What the contract asks for.
+
+    Examples
+    --------
+    >>> str(PanelError("text, not a number", file="panel.csv", column="income", row=7))
+    'file panel.csv, column income, row 7: text, not a number'
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"role": "drawing"}}
 
 

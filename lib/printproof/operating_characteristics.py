@@ -26,7 +26,7 @@ from printproof.printed import Printed
 from printproof.reading import study as read_study
 from printproof.rules import RULES
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
 
 Array = NDArray[np.float64]

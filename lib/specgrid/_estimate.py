@@ -85,12 +85,12 @@ def evaluate(study: UserPanel, specifications: Iterable[Specification]) -> pd.Da
     ----------
     study : userpanel.UserPanel
     specifications : iterable of Specification
-        For instance a :class:`specgrid.Grid`.
+        For instance those of :func:`specgrid.grid`.
 
     Returns
     -------
     pandas.DataFrame
-        One row a specification, in their order, as :func:`specgrid.read` gives it.
+        One row a specification, in their order, as :func:`specgrid.run` keeps it.
     """
     from specgrid._store import typed
 
@@ -213,7 +213,7 @@ class _Shared:
         return (fitted[0], place) if fitted and fitted[1][place] else None
 
     def error(self, specification: Specification, fit: Slope, place: int) -> tuple[float, float]:
-        """Return a standard error of :data:`ftz._kernel.MEATS` and its degrees of freedom."""
+        """Return a standard error of ``ftz._kernel.MEATS`` and its degrees of freedom."""
         key = (specification.controls, specification.error_type)
         if key not in self._errors:
             self._errors[key] = variance(fit, specification.error_type)

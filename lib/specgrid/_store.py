@@ -265,7 +265,7 @@ def read(out: str | Path) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a specification in canonical order, columns as
-        :func:`specgrid.estimate`; ``attrs`` holds format, study, library and grid.
+        :func:`specgrid.evaluate`; ``attrs`` holds format, study, library and grid.
 
     Raises
     ------

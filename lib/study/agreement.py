@@ -15,7 +15,7 @@ import pandas as pd
 from ftz.errors import EstimationError
 from study.policy import FIELDS, _identifiers, _Policy
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
 
 

@@ -8,7 +8,7 @@ from printproof import cell, rules
 from study import published, register
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/register/*.csv"]}}
 
 

@@ -22,7 +22,7 @@ from study._rows import one_of, read_rows
 from study.other_studies import _Estimate
 from study.policy import MECHANISMS, SAMPLE, _Policy
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
 
 #: What a proposal can rest on, strongest first.

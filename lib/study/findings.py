@@ -13,7 +13,7 @@ from study import nested_columns, official, published, replication
 from study.evidence import linkage_verdict
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/published/yan_ye_wang.csv"]}}
 
 IMPOSSIBLE, CONSISTENT, UNDECIDED = "impossible", "consistent", "undecided"

@@ -17,7 +17,7 @@ from ftz.index import IndexTree
 from study import register
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "load_tree": {"files": ["data/index/tree.csv"]},
     "load_indicators": {"files": ["data/index/simulated.csv"], "otherwise": "own"},

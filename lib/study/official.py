@@ -13,7 +13,7 @@ from study import register
 from study.indicators import load_tree
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "facts": {"files": ["data/register/*.csv", "data/index/tree.csv"]},
     "*": {"files": ["data/official/*.csv"]},

@@ -19,7 +19,7 @@ from printproof.errors import RecordError
 from printproof.printed import Interval, rounding_interval
 from study._rows import one_of, read_rows, refuse
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/other_studies.csv"]}}
 
 KINDS = (

@@ -15,7 +15,7 @@ from study.paths import data_dir
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "load_witness": {"files": ["data/witness/panel.csv", "data/witness/panel-one-command.csv"]},
 }

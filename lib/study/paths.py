@@ -7,7 +7,7 @@ from pathlib import Path
 
 from printproof.errors import RecordError
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"data_dir": {"role": "helper"}}
 
 

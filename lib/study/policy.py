@@ -16,7 +16,7 @@ from printproof.errors import RecordError
 from study import published
 from study._rows import one_of, read_rows, refuse
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/policy/*.csv"]}}
 
 #: What the coding manual allows in its fields.

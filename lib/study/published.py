@@ -20,7 +20,7 @@ from printproof.printed import Record as Record
 from printproof.printed import rounding_interval as rounding_interval
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "load": {"files": ["data/published/{}.csv"]},
     "papers": {"files": ["data/published/papers.yml"]},

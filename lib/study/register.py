@@ -20,7 +20,7 @@ from study._rows import one_of, read_rows, refuse
 if TYPE_CHECKING:
     from userpanel import UserPanel
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "with_codings": {"role": "helper"},
     "*": {"files": ["data/register/*.csv"]},

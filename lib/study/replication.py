@@ -32,7 +32,7 @@ from study import published, register
 from study.panel import load_witness
 from userpanel import UserPanel
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "compare": {"files": ["data/published/yan_ye_wang.csv"]},
     "witness_study": {"files": ["data/witness/panel.csv"]},

@@ -23,7 +23,7 @@ from study.indicators import _indicator_bytes, load_tree
 from study.paths import data_dir
 from study.witness._sample import Sample
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"simulate_*": {"panel": "simulated"}}
 
 SEED = 2013

@@ -24,7 +24,7 @@ from study._commands import run_command
 from study.nested_columns import met
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
     "one_command": {"files": ["data/table4/one_command.csv"]},
     "measured": {"files": ["data/table4/commands.csv", "data/table4/outside.csv"]},

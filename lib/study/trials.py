@@ -20,7 +20,7 @@ from printproof.printed import Interval, Record
 from study._rows import read_rows, refuse
 from study.policy import _identifiers
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/policy/designs.csv"]}}
 
 _FILE = "policy/designs.csv"

@@ -25,7 +25,7 @@ from userpanel._periods import frequency, written
 from userpanel._reading import Sheet, read_sheet
 from userpanel._spec import Derived, PanelProblem, ProblemsError, Spec, plain, read_spec
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"read_panel": {"panel": "own"}}
 
 #: Names of columns that the study adds where the file has none.

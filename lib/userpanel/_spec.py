@@ -139,7 +139,13 @@ class PanelProblem:
 
 
 class ProblemsError(PanelError):
-    """A panel or a spec cannot be used; holds every problem that was found."""
+    """A panel or a spec cannot be used; holds every problem that was found.
+
+    >>> parse_spec("{unit: city, outcome: income, cohort: opened}")
+    Traceback (most recent call last):
+    userpanel._spec.ProblemsError: file the spec: time: is missing; column with the period: years, \
+other numbers, dates, or text such as 2010Q1
+    """
 
     def __init__(self, problems: list[PanelProblem]) -> None:
         self.problems = tuple(problems)
@@ -228,6 +234,15 @@ def read_spec(path: str | Path) -> Spec:
     ProblemsError
         With every problem of the file: it cannot be read, is no mapping, has an unknown
         key or a value of the wrong kind, lacks a key, gives a column two parts.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "spec.yml")
+    ...     _ = path.write_text("{unit: city, time: year, outcome: income, treatment: d}")
+    ...     read_spec(path).outcome
+    'income'
     """
     path = Path(path)
     try:

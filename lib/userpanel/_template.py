@@ -17,7 +17,7 @@ from userpanel._periods import described
 from userpanel._reading import read_sheet
 from userpanel._spec import KEYS, MATCHING, TRANSFORMS, PanelProblem, ProblemsError, plain
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"simulate": {"panel": "simulated"}}
 
 #: The parts in the example; a reader replaces the right-hand sides.

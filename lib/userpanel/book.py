@@ -2,7 +2,7 @@
 
 A chapter says in the tags of its cells which sections of
 :data:`userpanel.SECTIONS` a cell needs (``needs-staggered``) or stands in for
-(``lacks-staggered``).  :func:`assemble` keeps the cells that fit the study, puts the
+(``lacks-staggered``).  The build keeps the cells that fit the study, puts the
 reason of a missing section where ``@@REASON:name@@`` stands and how a table is read where
 ``@@HOW:name@@`` stands, and writes a source tree
 that ``jb build`` turns into pages.  The panel is data from end to end: nothing of it is

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bookworks.book import Book
-from bookworks.reruns import _runner, declared
+from bookworks.reruns import _declared as declared
+from bookworks.reruns import _runner
 from bookworks.reruns._records import read_records
 from conftest import ROOT
 from ftz import matching

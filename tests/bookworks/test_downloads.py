@@ -13,8 +13,8 @@ from sphinx.errors import ConfigError
 from tea_book import HEADER, Tea
 
 from bookworks import _downloads
+from bookworks._checker import KEY
 from bookworks.book import NOTEBOOKS
-from bookworks.checker import KEY
 
 BREW = """\
 (brew)=

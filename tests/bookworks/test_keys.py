@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from bookworks import _keys
+from bookworks._errors import BookError
 from bookworks._execution import jobs, joined
 from bookworks._execution import kernel_environment as environment
 from bookworks._keys import Inputs
 from bookworks._pages import pasted_from
 from bookworks._store import Execution, Store
 from bookworks.book import Book
-from bookworks.errors import BookError
 
 
 def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bookworks import lineage
-from bookworks.errors import BookError
-from bookworks.lineage import Trace, trace_cells
+from bookworks import _lineage as lineage
+from bookworks._errors import BookError
+from bookworks._lineage import Trace, trace_cells
 
 LIBRARY = {
     "teas/__init__.py": "",

@@ -15,9 +15,10 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from tea_book import HEADER, Tea, differing
 
-from bookworks import _notes, lineage
+from bookworks import _lineage as lineage
+from bookworks import _notes
+from bookworks._errors import BookError
 from bookworks.book import SETTINGS
-from bookworks.errors import BookError
 
 # -- outputs -----------------------------------------------------------------------------
 

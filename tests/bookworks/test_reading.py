@@ -10,7 +10,7 @@ from docutils.utils import new_document
 from pybtex.database import parse_string
 
 from bookworks import reading
-from bookworks.errors import BookError
+from bookworks._errors import BookError
 
 
 def document(*children):
@@ -33,7 +33,7 @@ LONG = nodes.paragraph("", "A page of prose begins with a sentence that is long 
     ],
 )
 def test_a_page_says_what_it_is_about(children, said):
-    assert reading.description(document(*(child.deepcopy() for child in children))) == said
+    assert reading._description(document(*(child.deepcopy() for child in children))) == said
 
 
 def test_the_head_describes_the_page_and_the_foot_leads_to_the_citation():
@@ -43,14 +43,14 @@ def test_the_head_describes_the_page_and_the_foot_leads_to_the_citation():
     app = SimpleNamespace(config=config, env=env)
     folded = nodes.container(hide_mode="input")
     context = {"pathto": lambda page: f"../{page}.html", "metatags": "", "language": "en"}
-    reading.head_and_foot(app, "a/taste", "page.html", context, document(LONG.deepcopy(), folded))
+    reading._head_and_foot(app, "a/taste", "page.html", context, document(LONG.deepcopy(), folded))
     assert '<a href="../intro.html#cite">' in context["theme_extra_footer"]
     assert f'<meta name="description" content="{LONG.astext()}" />' in context["metatags"]
     assert 'property="og:title" content="The &quot;taste&quot;"' in context["metatags"]
     assert 'property="og:site_name" content="Tea &amp; co"' in context["metatags"]
     assert [button["label"] for button in context["header_buttons"]] == ["code-switch-button"]
     assert context["language"] == "zh-CN"
-    reading.head_and_foot(app, "search", "search.html", bare := {**context, "metatags": ""}, None)
+    reading._head_and_foot(app, "search", "search.html", bare := {**context, "metatags": ""}, None)
     assert bare["metatags"] == ""
 
 

@@ -21,9 +21,9 @@ import yaml
 from small import write, write_book
 
 from bookworks import _bom, _release
+from bookworks._errors import BookError
 from bookworks._files import below, pack
 from bookworks.book import NOTEBOOKS, Book
-from bookworks.errors import BookError
 
 MACHINERY = Path(_release.__file__).parent
 

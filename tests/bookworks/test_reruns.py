@@ -14,12 +14,13 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
+from bookworks._errors import BookError
 from bookworks.book import Book
-from bookworks.errors import BookError
-from bookworks.reruns import _runner, declared
+from bookworks.reruns import _declared as declared
+from bookworks.reruns import _runner
 from bookworks.reruns._command import command
+from bookworks.reruns._parameters import parse_cell
 from bookworks.reruns._records import Record, read_records
-from bookworks.reruns.parameters import parse_cell
 
 LIBRARY = Path(_runner.__file__).parents[2]
 

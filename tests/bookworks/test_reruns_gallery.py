@@ -13,7 +13,8 @@ from tea_book import Tea, differing
 
 from bookworks import _keys
 from bookworks.book import Book
-from bookworks.reruns import _gallery, _runner, declared
+from bookworks.reruns import _declared as declared
+from bookworks.reruns import _gallery, _runner
 from bookworks.reruns._records import NOTEBOOK, Record, default_folder
 
 BREW = """\

@@ -18,12 +18,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from bookworks import checker, students
+from bookworks import _checker as checker
+from bookworks import _students as students
+from bookworks._checker import FAIL, KEY, PASS, PERSON, judge, read, same
 from bookworks._downloads import new_cell, new_notebook
+from bookworks._errors import BookError
 from bookworks.book import NOTEBOOKS
-from bookworks.checker import FAIL, KEY, PASS, PERSON, judge, read, same
 from bookworks.cli import main
-from bookworks.errors import BookError
 
 # -- what the book shows -----------------------------------------------------------------
 

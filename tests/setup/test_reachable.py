@@ -49,7 +49,11 @@ def test_public_names_are_counted_and_may_not_grow(tmp_path, monkeypatch, capsys
     (tmp_path / "lib/tea/__init__.py").write_text("from tea._pots import MOST, brew\n")
     (tmp_path / "notebooks/a.md").write_text("```{code-cell}\nbrew(wash(boil))\n```\n")
     assert sorted(reachable.public()) == ["tea.brew", "tea.cups.wash"]
-    monkeypatch.setattr(reachable, "UNSHOWN", {"tea": 2})
+    monkeypatch.setattr(reachable, "MOST", {"tea": 2})
+    assert reachable.main() == 1
+    assert "tea.cups.wash: on no page, in no command" in capsys.readouterr().out
+    page = "```{code-cell}\nfrom tea import brew, cups\nbrew(cups.wash(boil))\n```\n"
+    (tmp_path / "notebooks/a.md").write_text(page)
     for most, code in ((2, 0), (1, 1)):
         monkeypatch.setattr(reachable, "MOST", {"tea": most})
         assert reachable.main() == code

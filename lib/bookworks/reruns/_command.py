@@ -9,9 +9,9 @@ from typing import Any
 import click
 import yaml
 
+from bookworks._errors import BookError, near
 from bookworks.book import Book
-from bookworks.errors import BookError, near
-from bookworks.reruns import declared
+from bookworks.reruns import _declared as declared
 from bookworks.reruns._records import Record, default_folder
 
 _PATH: Any = click.Path(path_type=Path)

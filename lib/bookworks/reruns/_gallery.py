@@ -26,11 +26,11 @@ from sphinx.util.docutils import SphinxDirective
 
 from bookworks import _execution, _keys
 from bookworks._files import sha256, write_if_new
+from bookworks._markdown import code, plain, table
 from bookworks.book import Book
-from bookworks.markdown import code, plain, table
+from bookworks.reruns._declared import FACTS, chapters
 from bookworks.reruns._page import render
 from bookworks.reruns._records import Record, default_folder, read_records
-from bookworks.reruns.declared import FACTS, chapters
 
 logger = logging.getLogger(__name__)
 

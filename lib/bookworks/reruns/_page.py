@@ -19,10 +19,10 @@ from typing import Any
 
 from bookworks._accessible import mend
 from bookworks._files import write_atomically
+from bookworks._markdown import code, plain, table
 from bookworks.book import Book
-from bookworks.markdown import code, plain, table
+from bookworks.reruns._declared import chapters
 from bookworks.reruns._records import NOTEBOOK, Record
-from bookworks.reruns.declared import chapters
 
 REFERENCES = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
 

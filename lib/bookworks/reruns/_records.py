@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bookworks import _keys
+from bookworks._errors import BookError
 from bookworks._files import sha256, write_atomically
 from bookworks.book import Book
-from bookworks.errors import BookError
-from bookworks.reruns.declared import Run, find
-from bookworks.reruns.parameters import Value
+from bookworks.reruns._declared import Run, find
+from bookworks.reruns._parameters import Value
 
 NOTEBOOK, RECORD = "notebook.ipynb", "run.json"
 

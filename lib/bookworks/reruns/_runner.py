@@ -23,10 +23,10 @@ import nbformat
 from tqdm import tqdm
 
 from bookworks import _execution, _keys
+from bookworks._errors import BookError, near
 from bookworks._files import locked, write_atomically
-from bookworks.errors import BookError, near
+from bookworks.reruns._declared import Run
 from bookworks.reruns._records import NOTEBOOK, Record
-from bookworks.reruns.declared import Run
 
 #: How a run can end.
 KEPT, DONE, FAILED = "up to date", "executed", "failed"

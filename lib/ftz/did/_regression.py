@@ -143,6 +143,13 @@ def constant(panel: Panel) -> CoefficientResult:
     ------
     EstimationError
         As :func:`twfe`.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabbcc"), "year": [1, 2] * 3})
+    >>> frame = frame.assign(d=[0, 1, 0, 0, 0, 0], y=[1, 5, 3, 4, 2, 3])
+    >>> round(float(constant(frame, "y", "d").params["const"]), 6)
+    2.0
     """
     panel.need("outcome", "treatment")
     panel = panel.with_(weights=None)

@@ -311,6 +311,14 @@ def sun_abraham(panel: Panel, *, anticipation: int = 0) -> AttResult:
     Notes
     -----
     Sun and Abraham (2021), the interaction-weighted estimator.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": np.repeat(range(8), 4), "year": [1, 2, 3, 4] * 8})
+    >>> frame["zone"] = frame["city"].map({0: 3, 1: 3, 2: 4, 3: 4})
+    >>> frame["y"] = frame["city"] * frame["year"] % 5 / 10 + 2 * (frame["year"] >= frame["zone"])
+    >>> round(sun_abraham(frame, "y", "zone").att, 3)
+    2.067
     """
     from diff_diff import SunAbraham
 
@@ -377,6 +385,14 @@ def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     weights horizons by their switchers.  Units need every period between the first and
     last in which they are seen.  The average's standard error sums the influence of each unit
     (cluster) over all horizons, which share their switchers and are far from independent.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": np.repeat(range(8), 4), "year": [1, 2, 3, 4] * 8})
+    >>> frame["zone"] = frame["city"].map({0: 3, 1: 3, 2: 4, 3: 4})
+    >>> frame["y"] = frame["city"] * frame["year"] % 5 / 10 + 2 * (frame["year"] >= frame["zone"])
+    >>> round(dechaisemartin_dhaultfoeuille(frame, "y", "zone").att, 3)
+    2.058
     """
     from diff_diff import ChaisemartinDHaultfoeuille
 
@@ -469,6 +485,14 @@ def stacked(
     Cengiz, Dube, Lindner and Zipperer (2019).  Variance weights average the experiments,
     as in any regression.  Clusters are the units, where a panel names no others, across
     experiments.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": np.repeat(range(8), 4), "year": [1, 2, 3, 4] * 8})
+    >>> frame["zone"] = frame["city"].map({0: 3, 1: 3, 2: 4, 3: 4})
+    >>> frame["y"] = frame["city"] * frame["year"] % 5 / 10 + 2 * (frame["year"] >= frame["zone"])
+    >>> round(stacked(frame, "y", "zone").att, 3)
+    2.064
     """
     sample = _sample(panel)
     pile = _pile(sample, window)
@@ -550,6 +574,14 @@ def synthetic(panel: Panel, *, seed: int = 0, draws: int = 200) -> AttResult:
     -----
     Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), algorithms 1 and 4.  The
     placebo variance needs more controls than treated units.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": np.repeat(range(8), 4), "year": [1, 2, 3, 4] * 8})
+    >>> frame["zone"] = frame["city"].map({0: 3, 1: 3})
+    >>> frame["y"] = frame["city"] * frame["year"] % 5 / 10 + 2 * (frame["year"] >= frame["zone"])
+    >>> round(synthetic(frame, "y", "zone").att, 3)
+    2.119
     """
     from diff_diff import SyntheticDiD
 

@@ -32,7 +32,7 @@ def event_study_plot(
     level : float
         Of the pointwise intervals.
     band : pandas.DataFrame, optional
-        Simultaneous band (:meth:`ftz.did._events.EventStudyResult.simultaneous_band`), drawn as
+        Simultaneous band (its ``simultaneous_band``), drawn as
         thin whiskers behind.
     """
     figure, axes = sheet()

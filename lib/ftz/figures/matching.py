@@ -29,7 +29,7 @@ def density_before_after(
         On the same index.
     after : pandas.Series
         What each row counts for after matching
-        (:attr:`ftz.matching._matches.Matches.sample_weights`); absent rows count zero.
+        (its ``sample_weights``); absent rows count zero.
     label : str
         Name of the horizontal axis.
     """

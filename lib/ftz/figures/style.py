@@ -14,7 +14,7 @@ from matplotlib import font_manager
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"role": "helper"}}
 
 #: Colour-blind-safe palette (Okabe and Ito 2008), in the order the book uses it.
@@ -79,7 +79,12 @@ def use() -> None:
 
 
 def sheet(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
-    """Return figure and axes of :func:`matplotlib.pyplot.subplots`, closed: its caller shows it."""
+    """Return figure and axes of :func:`matplotlib.pyplot.subplots`, closed: its caller shows it.
+
+    >>> figure, axes = sheet(1, 2)
+    >>> len(axes), len(figure.axes)
+    (2, 2)
+    """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(*arguments, **options)

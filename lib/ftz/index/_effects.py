@@ -70,7 +70,7 @@ class LogRange:
         Effects that some weights attain (local search).
     bound_low, bound_high : float
         No weights of the set give an effect outside (a proof, see
-        :meth:`ftz.index._effects.WeighedEffects.log_range`).
+        :meth:`WeighedEffects.log_range`).
     """
 
     found_low: float

@@ -626,7 +626,7 @@ def build(
 def replay(
     log: str, indicators: pd.DataFrame, tree: IndexTree, *, sizes: pd.DataFrame | None = None
 ) -> IndexResult:
-    """Build an index again from the log that :meth:`ftz.index._pipeline.IndexResult.to_json` wrote.
+    """Build an index again from the log that its ``to_json`` wrote.
 
     Raises
     ------

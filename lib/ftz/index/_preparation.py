@@ -70,6 +70,12 @@ def denominate(
     Notes
     -----
     OECD and JRC (2008), step 2, and the denomination step of R's COINr.
+
+    Examples
+    --------
+    >>> firms, people = pd.DataFrame({"firms": [10, 90]}), pd.DataFrame({"people": [5, 30]})
+    >>> denominate(firms, people, {"firms": "people"})["firms"].tolist()
+    [2.0, 3.0]
     """
     if not denominators:
         return indicators
@@ -166,7 +172,7 @@ def treat_outliers(
     kurtosis_limit: float = 3.5,
     at_most: int = 5,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Treat the indicators that :func:`ftz.index._preparation.is_outlying` flags; leave the others alone.
+    """Treat the indicators with outliers; leave the others alone.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class AttModel:
     ----------
     pipeline : Pipeline
     functional : numpy.ndarray
-        What turns an outcome into its coefficient (:func:`ftz.index._effects.linear_functional`).
+        What turns an outcome into its coefficient (``linear_functional``).
     rows : numpy.ndarray
         Places of the regression's rows in the panel of indicators.
     log : bool
@@ -287,6 +287,15 @@ def sobol_indices(
     Notes
     -----
     Sobol (2001); estimators of Saltelli et al. (2010) as in SALib.
+
+    Examples
+    --------
+    Of 3a + b, both uniform, nine tenths of the variance are those of a.
+
+    >>> unit = {"a": (0, 1), "b": (0, 1)}
+    >>> result = sobol_indices(lambda x: 3 * x[:, 0] + x[:, 1], unit, 256, seed=1)
+    >>> result.table["first"].round(3).tolist()
+    [0.9, 0.1]
     """
     from SALib.analyze import sobol as analysis
     from SALib.sample import sobol as sampling

@@ -395,6 +395,15 @@ def doubly_robust_did(
     Sant'Anna and Zhao (2020): in a panel the estimator is :func:`doubly_robust` on the
     change of the outcome.  Parallel trends need hold only among units alike in the
     covariates.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"city": list("aabbccddeeff"), "year": [1, 2] * 6})
+    >>> frame["x"] = frame["city"].map(dict(zip("abcdef", [1, 2, 4, 1, 3, 4])))
+    >>> frame["d"] = frame["city"].isin(["a", "b", "c"]) & (frame["year"] == 2)
+    >>> frame["y"] = frame["x"] * frame["year"] + 2 * frame["d"]
+    >>> round(doubly_robust_did(frame, "y", "d", ["x"], before=1, after=2).att, 6)
+    2.0
     """
     from ftz.matching._score import propensity_score
 

@@ -24,7 +24,7 @@ from ftz.inference._few_treated import StandIns
 from ftz.inference._projection import ProjectedPanel, prepare
 from ftz.panel import Panel
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"panel": "simulated"}}
 
 #: Panels worked on at a time; bounds the memory.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from study.witness._problem import problem, values
     from study.witness._sample import Sample
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"panel": "witness", "files": ["data/published/yan_ye_wang.csv"]}}
 
 #: Where each name is written.

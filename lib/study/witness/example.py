@@ -14,7 +14,7 @@ import pandas as pd
 from printproof.witness.declared import PanelIndex, print_tables
 from study.paths import data_dir
 
-#: What pages say of these functions (see ``bookworks.lineage``).
+#: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {"*": {"files": ["data/examples/grunfeld.yml"]}}
 
 #: Columns that the example prints; investment on the firm's value, then also its capital.

@@ -32,7 +32,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bookworks.errors import BookError, near
+from bookworks._errors import BookError, near
 
 #: Kinds of data that the machinery tells by itself; a book may name others.
 SIMULATED, OWN, NONE = "simulated", "own", "none"

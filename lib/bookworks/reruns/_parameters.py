@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
-from bookworks.errors import BookError, near
+from bookworks._errors import BookError, near
 
 #: What a parameter can be.
 Value = bool | int | float | str | list[int] | list[float] | list[str]

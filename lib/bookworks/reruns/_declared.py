@@ -1,19 +1,4 @@
-"""The chapters that can be run anew, and the runs that files in ``reruns/`` declare.
-
-A file names one chapter and gives its runs::
-
-    title: How wide a window?
-    chapter: smoothing
-    name: width-{width}
-    parameters: {kernel: flat}        # the same in all runs of the file
-    grid: {width: [0.25, 0.5, 1.0]}   # every combination
-    runs: [{width: 2.0, seed: 1}]     # or one by one
-    timeout: 300                      # seconds for one run
-    keep: [results, notebook, page]   # what is kept of it
-
-``chapter``, ``name`` and ``grid`` or ``runs`` are needed.  Names of files are read from the
-folder of the declaration.  ``reruns/chapters.yml`` names key results (:class:`Facts`).
-"""
+"""The chapters that can be run anew, and the runs that files in ``reruns/`` declare."""
 
 from __future__ import annotations
 
@@ -32,10 +17,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bookworks import _keys
-from bookworks._files import read_declared, read_text
-from bookworks.book import Book, holds_code
-from bookworks.errors import BookError, near
-from bookworks.reruns.parameters import Parameter, Value, parse_cell
+from bookworks._errors import BookError, near
+from bookworks._files import holds_code, read_declared, read_text
+from bookworks.book import Book
+from bookworks.reruns._parameters import Parameter, Value, parse_cell
 
 #: Where the facts of the chapters are.
 FACTS = "reruns/chapters.yml"

@@ -2,7 +2,7 @@
 
 The build writes each page with its outputs as a notebook (:mod:`bookworks._downloads`).  Here the
 cells of a solution become one empty cell, and what the solution showed becomes the answer that
-``check.py``, a copy of :mod:`bookworks.checker`, holds the student's against.  Nothing is
+``check.py``, a copy of :mod:`bookworks._checker`, holds the student's against.  Nothing is
 executed.  An exercise whose solution shows no value is read by a person.  One whose solution sets
 names that begin with ``my_`` has as many answers as there are values of these: the lines that set
 them stay in the student's cell, to be changed, and the solution goes along, encoded.
@@ -18,12 +18,12 @@ from typing import Any
 import click
 import nbformat
 
-from bookworks import checker
+from bookworks import _checker as checker
+from bookworks._checker import KEY
 from bookworks._downloads import new_cell, new_notebook
+from bookworks._errors import BookError, near
 from bookworks._files import write_if_new
 from bookworks.book import NOTEBOOKS, Book
-from bookworks.checker import KEY
-from bookworks.errors import BookError, near
 
 EMPTY, _IN_WORDS = "# your answer", "*Your answer"
 #: A lone text of more words is a sentence, which a person reads.
