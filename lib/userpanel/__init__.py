@@ -118,3 +118,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'userpanel' has no attribute {name!r}")
     return getattr(importlib.import_module(f"userpanel.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

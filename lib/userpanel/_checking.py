@@ -46,7 +46,7 @@ def check(panel: str | Path, spec: str | Path) -> tuple[list[PanelProblem], User
     panel : path
         CSV, Parquet, Excel or Stata file.
     spec : path
-        YAML file; see :data:`userpanel.KEYS`.
+        YAML file; see ``KEYS``.
 
     Returns
     -------

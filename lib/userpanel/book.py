@@ -1,7 +1,7 @@
 """Make the book of a reader's panel: the chapters of ``notebooks/own``, filled and built.
 
 A chapter says in the tags of its cells which sections of
-:data:`userpanel.SECTIONS` a cell needs (``needs-staggered``) or stands in for
+``SECTIONS`` a cell needs (``needs-staggered``) or stands in for
 (``lacks-staggered``).  :func:`assemble` keeps the cells that fit the study, puts the
 reason of a missing section where ``@@REASON:name@@`` stands and how a table is read where
 ``@@HOW:name@@`` stands, and writes a source tree
