@@ -10,6 +10,7 @@ from scipy import stats
 from ftz import did, inference, size_and_power
 from ftz._kernel import regress
 from ftz.errors import EstimationError
+from ftz.size_and_power._size_and_power import _event_dummies
 from test_inference import CONTROLS, panel
 
 
@@ -178,7 +179,7 @@ def test_the_same_panels_for_any_choice_of_tests(shape):
 def test_event_fits_are_those_of_did(frame, shape, outcomes):
     cohort = frame.city.map(dict(zip(shape.design.names, shape.starts, strict=True)))
     cohort = cohort.where(np.isfinite(cohort))
-    times, dummies = size_and_power._event_dummies(shape, (-3, 2), -1)
+    times, dummies = _event_dummies(shape, (-3, 2), -1)
     x = dummies - shape.design.basis @ (shape.design.basis.T @ dummies)
     for y in outcomes:
         fit = regress(shape.design.span, y, x, shape.design.codes)

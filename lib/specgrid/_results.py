@@ -17,7 +17,7 @@ _WORDS = {
     "share": "share significant in the dominant direction",
     "stouffer": "Stouffer's combined z",
 }
-#: Ties must count as ties: the observed curve is as large as itself.
+#: Ties must count as ties; the observed curve is as large as itself.
 SLACK = 1e-10
 #: What the summary calls the variance inside cells that the choices do not tell apart.
 UNEXPLAINED = "(not explained)"

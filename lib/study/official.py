@@ -15,7 +15,7 @@ from study.paths import data_dir
 
 #: What pages say of these functions (see ``bookworks._lineage``).
 __lineage__ = {
-    "facts": {"files": ["data/register/*.csv", "data/index/tree.csv"]},
+    "_facts": {"files": ["data/register/*.csv", "data/index/tree.csv"]},
     "*": {"files": ["data/official/*.csv"]},
 }
 

@@ -47,7 +47,7 @@ TREATMENT = "FTZ"
 MEDIATOR = "IL"
 #: Controls in the order in which Table 4 adds them.
 CONTROLS = ("fe", "lnstru", "urba", "fdi", "pgdp")
-#: Cities that stand apart: two municipalities, and the one whose counties became Xiong'an.
+#: Cities that stand apart, two municipalities, and the one whose counties became Xiong'an.
 QUESTIONED = ("Baoding", "Beijing", "Tianjin")
 #: Variables in the order of Table 2.
 VARIABLES = (

@@ -24,7 +24,7 @@ from study.paths import data_dir
 from study.witness._sample import Sample
 
 #: What pages say of these functions (see ``bookworks._lineage``).
-__lineage__ = {"simulate_*": {"panel": "simulated"}}
+__lineage__ = {"_simulate_*": {"panel": "simulated"}}
 
 SEED = 2013
 _LABEL = (

@@ -30,7 +30,7 @@ class SwitchersResult(CoefficientResult):
 
     @property
     def table(self) -> pd.DataFrame:  # type: ignore[override]  # computed, not stored
-        """Indexed by horizon: ``effect``, ``std_error`` and ``switchers``."""
+        """Indexed by horizon; ``effect``, ``std_error`` and ``switchers``."""
         columns = {"effect": self.params, "std_error": self.std_errors, "switchers": self.counts}
         return pd.DataFrame(columns)
 

@@ -66,7 +66,7 @@ class ProjectedPanel:
 
     @cached_property
     def periods(self) -> np.ndarray:
-        """Period of each row, one apart: years where none is left out, else from one."""
+        """Period of each row, one apart; years where none is left out, else from one."""
         return np.asarray(numbered_periods(self.panel.places)[self.panel.ranks - 1])
 
     @property
