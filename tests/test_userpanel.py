@@ -16,7 +16,8 @@ from conftest import ROOT
 from ftz import did
 from helpers import SPEC
 from study import cli, replication
-from userpanel import book, figures, template
+from userpanel import _template as template
+from userpanel import book, figures
 from userpanel._how import HOW
 
 EXAMPLES = ROOT / "data" / "examples"
