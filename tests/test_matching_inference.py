@@ -186,7 +186,7 @@ def test_clusters_against_weighted_regression(k):
     ours = matching.att(frame.y, found, se="cluster", cluster=frame.city)
     assert ours.att == pytest.approx(theirs.params["t"])
     assert ours.std_error == pytest.approx(theirs.bse["t"])
-    assert ours.p == pytest.approx(2 * stats.t(11).sf(abs(ours.t)))
+    assert ours.p_value == pytest.approx(2 * stats.t(11).sf(abs(ours.tstat)))
     for message, cluster in {"needs cluster=": None, "one cluster only": frame.city * 0}.items():
         with pytest.raises(EstimationError, match=message):
             matching.att(frame.y, found, se="cluster", cluster=cluster)
@@ -237,7 +237,7 @@ def test_bounds_of_matches_are_those_of_their_differences():
         "no pair differs": lambda: matching.rosenbaum_bounds(np.zeros(5)),
         "at least one": lambda: matching.rosenbaum_bounds(gaps, gammas=[0.5]),
         "missing or infinite differences": lambda: matching.rosenbaum_bounds([1.0, np.nan]),
-        "level lies between": lambda: of_matches.critical_gamma(1.5),
+        "level must lie between": lambda: of_matches.critical_gamma(1.5),
     }.items():
         with pytest.raises(EstimationError, match=message):
             call()

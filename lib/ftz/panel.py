@@ -326,12 +326,15 @@ class Panel:
         return pd.DataFrame(columns)
 
 
-def on_panel(*order: str) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
+def on_panel(
+    *order: str, weighted: bool = False
+) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     """Let an estimator of a :class:`Panel` take a frame and the names of columns in its place.
 
     ``twfe(panel, errors="CR1S")`` may be written ``twfe(frame, "y", "d", ["x"], unit="firm",
     errors="CR1S")``: what follows the frame plays the parts in ``order``, and keywords with the
-    name of a part play theirs.  Beside a panel they change its parts.
+    name of a part play theirs.  Beside a panel they change its parts.  A panel with weights is
+    refused where the estimator does not say that it is ``weighted``: none leaves them out.
 
     Examples
     --------
@@ -355,7 +358,13 @@ def on_panel(*order: str) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
                 )
             options |= dict(zip(order, named, strict=False))
             roles = {part: options.pop(part) for part in parts & options.keys()}
-            return estimator(Panel.of(panel, **roles), **options)
+            asked = Panel.of(panel, **roles)
+            if asked.weights and not weighted:
+                raise EstimationError(
+                    f"{estimator.__name__} is offered without weights: "
+                    f"panel.with_(weights=None) leaves {asked.weights} out"
+                )
+            return estimator(asked, **options)
 
         return call
 

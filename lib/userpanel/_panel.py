@@ -193,7 +193,7 @@ class UserPanel:
         if len(self.units) > regressors:
             return ()
         try:
-            said = trap(self.panel)
+            said = trap(self.panel.with_(weights=None))
         except EstimationError:  # collinear: no command would estimate it
             return ()
         return (said,) if said else ()

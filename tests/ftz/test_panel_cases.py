@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import userpanel
-from ftz import Panel, did, index, inference, matching, mediation
+from ftz import Panel, did, index, inference, matching, mediation, random_effects
 from ftz.errors import EstimationError
 
 DATA = Path(__file__).parent.parent / "known_answers"
@@ -512,3 +512,38 @@ def test_complex_numbers_are_no_outcome():
     frame = pd.DataFrame({"u": [1, 1, 2, 2], "t": [1, 2, 1, 2], "y": [1j, 2.0, 4.0, 3.0]})
     with pytest.raises(EstimationError, match="y: text, where numbers are needed"):
         Panel(frame=frame, outcome="y", unit="u", time="t")
+
+
+def test_weights_are_used_or_refused_and_never_left_out_silently():
+    frame = userpanel.simulate().astype({"zone_year": float})
+    city = frame.groupby("city").ngroup()
+    on = frame["year"] >= frame["zone_year"].fillna(9999)
+    plain = Panel.of(
+        frame.assign(w=1.0 + city % 3, on=on.astype(float)),
+        outcome="quality",
+        treatment="on",
+        cohort="zone_year",
+    )
+    weighted = plain.with_(weights="w")
+    rooms = (did, inference, mediation, random_effects)
+    called = {
+        name: call
+        for room in rooms
+        for name, call in vars(room).items()
+        if hasattr(call, "__wrapped__") and not name.startswith("_")
+    }
+    options = {
+        name: {"mediator": "innovation"}
+        for name in ("mediate", "bootstrap_indirect", "sensitivity", "robustness")
+    } | {"two_way": {}}
+    used = set()
+    for name, call in called.items():
+        try:
+            result = call(weighted, **options.get(name, {}))
+        except EstimationError as error:
+            assert f"{name} is offered without weights" in str(error), name
+        else:
+            used.add(name)
+            assert str(result) != str(call(plain, **options.get(name, {}))), name
+    assert {"twfe", "event_study", "callaway_santanna", "imputation", "mediate"} <= used
+    assert {"placebo", "standard_errors", "bacon", "synthetic"} <= called.keys() - used

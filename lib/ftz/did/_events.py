@@ -177,7 +177,7 @@ def assemble(
     )
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def event_study(
     panel: Panel, *, reference: int = -1, window: tuple[int, int] | None = None, errors: str = "CR1"
 ) -> EventStudyResult:

@@ -62,7 +62,7 @@ def cluster_factor(n: int, k: int, clusters: int) -> float:
     return float(np.sqrt(clusters / (clusters - 1) * (n - 1) / n))
 
 
-@on_panel("outcome", "treatment", "controls")
+@on_panel("outcome", "treatment", "controls", weighted=True)
 def twfe(panel: Panel, *, errors: str = "CR1") -> DidResult:
     """Estimate the effect of the treatment with unit and period effects.
 

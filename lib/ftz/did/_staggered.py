@@ -194,7 +194,7 @@ def _own_words(message: str) -> str:
     return " ".join(plain or sentences[:1]).rstrip(".")
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def two_way(panel: Panel, *, anticipation: int = 0) -> AttResult:
     """Estimate by :func:`ftz.did.twfe` and :func:`ftz.did.event_study`.
 
@@ -226,7 +226,7 @@ def two_way(panel: Panel, *, anticipation: int = 0) -> AttResult:
     )
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def callaway_santanna(
     panel: Panel,
     *,
@@ -302,7 +302,7 @@ def callaway_santanna(
     )
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def sun_abraham(panel: Panel, *, anticipation: int = 0) -> AttResult:
     """Estimate an event study by cohort in one regression, and weight cohorts by their size.
 
@@ -339,7 +339,7 @@ def sun_abraham(panel: Panel, *, anticipation: int = 0) -> AttResult:
     return sample.result(name, fit.att, fit.se, event_study=study, notes=notes)
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def imputation(panel: Panel, *, anticipation: int = 0) -> AttResult:
     """Impute the untreated outcome of treated cells from all untreated ones; average the gap.
 
@@ -397,7 +397,7 @@ def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     from diff_diff import ChaisemartinDHaultfoeuille
 
     name = "de Chaisemartin-D'Haultfoeuille"
-    _plain_only(panel, name)
+    _without_controls(panel, name)
     sample = _sample(panel)
     plain = sample.frame
     late = sample.n_units - plain.loc[plain["t"] == 1, "u"].nunique()
@@ -426,10 +426,9 @@ def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     return sample.result(name, fit.att, error, event_study=study, notes=notes)
 
 
-def _plain_only(panel: Panel, name: str) -> None:
-    for role in ("controls", "weights"):
-        if getattr(panel, role):
-            raise EstimationError(f"{name} is offered without {role} here")
+def _without_controls(panel: Panel, name: str) -> None:
+    if panel.controls:
+        raise EstimationError(f"{name} is offered without controls here")
 
 
 def _mean_of_switchers(plain: pd.DataFrame, clusters: np.ndarray) -> tuple[float, float]:
@@ -459,7 +458,7 @@ def _mean_of_switchers(plain: pd.DataFrame, clusters: np.ndarray) -> tuple[float
     return float(att), float(np.sqrt(by_cluster @ by_cluster))
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def stacked(
     panel: Panel, *, window: tuple[int, int] | None = None, anticipation: int = 0
 ) -> AttResult:
@@ -586,7 +585,7 @@ def synthetic(panel: Panel, *, seed: int = 0, draws: int = 200) -> AttResult:
     from diff_diff import SyntheticDiD
 
     name = "synthetic DID"
-    _plain_only(panel, name)
+    _without_controls(panel, name)
     sample = _sample(panel)
     if not sample.balanced:
         raise EstimationError(f"{name} needs a balanced panel: every unit in every period")
@@ -726,7 +725,7 @@ def _notes_of(results: Sequence[AttResult]) -> tuple[str, ...]:
     )
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort", "controls", weighted=True)
 def compare(
     panel: Panel,
     *,

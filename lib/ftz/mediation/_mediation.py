@@ -80,7 +80,7 @@ class MediationResult(CoefficientResult):
         return pd.DataFrame({"estimate": self.params, "std_error": self.std_errors})
 
 
-@on_panel("outcome", "treatment", "mediator", "controls")
+@on_panel("outcome", "treatment", "mediator", "controls", weighted=True)
 def mediate(panel: Panel, *, mediator: str) -> MediationResult:
     """Estimate the three columns with unit and period effects.
 
