@@ -68,6 +68,13 @@ def test_a_module_is_recorded_although_its_bytecode_is_read(tea, tmp_path):
     assert str(tmp_path / "path/shop/leaves.py") in record(tea, code, tmp_path, **more).files
 
 
+def test_a_program_that_imports_the_recorder_is_recorded_once(tea, tmp_path):
+    code = "from bookworks import _keys; import shop.leaves"
+    for _ in range(2):  # the second time, the compiled module is read
+        files = record(tea, code, tmp_path).files
+        assert "shop/leaves.py" in files and not [name for name in files if ".code" in name]
+
+
 MODULE = """\
 import functools
 

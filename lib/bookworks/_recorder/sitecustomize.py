@@ -210,7 +210,7 @@ def _cell() -> int:
 def install() -> None:
     """Begin to record, where the environment asks for it."""
     record = os.environ.get("BOOKWORKS_RECORD")
-    if not record:
+    if not record or hasattr(builtins, "__entering__"):  # a program that imports this file, too
         return
     recorder = Recorder(record, os.environ["BOOKWORKS_ROOT"], os.environ["BOOKWORKS_PREFIX"])
     environ = type(os.environ)
