@@ -33,7 +33,7 @@ def panel():
 
 @pytest.fixture(scope="module")
 def built(panel):
-    return index.build(panel.indicators, panel.tree, index.FLAT_MEANS)
+    return index.build(panel.indicators, panel.tree, index.IndexSpec(weights="flat", level_weights={1: "equal"}))
 
 
 @pytest.fixture

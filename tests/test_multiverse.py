@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import specgrid as mv
@@ -281,6 +281,7 @@ def test_the_wild_bootstrap_gives_its_p_value(study):
     gaps=st.sampled_from([0.0, 0.15, 0.3]),
     clustered=st.booleans(),
 )
+@example(seed=5, units=11, gaps=0.3, clustered=False)  # a unit of one row
 def test_fast_rows_are_right_on_any_panel(seed, units, gaps, clustered):
     own = simulated(seed, units, 6, 3, gaps, "region" if clustered else "u")
     for controls in ((), ("x1",), ("x0", "x1", "x2")):
@@ -294,6 +295,7 @@ def test_fast_rows_are_right_on_any_panel(seed, units, gaps, clustered):
         assert row["status"] == "ok"
         assert close(row["estimate"], fit.att)
         assert close(row["std_error"], family.loc["CR1", "std_error"])
+        assert row["nobs"] == fit.nobs
         if not clustered:
             assert close(row["std_error"], fit.std_errors[TREATMENT])
 

@@ -179,13 +179,21 @@ class _Shared:
         return len(frame), units.nunique(), units[on].nunique(), frame[self.cluster].nunique()
 
     @cached_property
+    def informative(self) -> pd.DataFrame:
+        """The sample without rows that their own effect fits."""
+        return self.sample.frame[_informative(self.study, self.sample.frame)]
+
+    @cached_property
     def _projected(self) -> _Projected | None:
         """The sample after its effects; None where :mod:`ftz.did` must say what is wrong."""
-        study, frame = self.study, self.sample.frame
-        keys = (study.unit, study.time, self.cluster)
-        units, periods, codes = (pd.factorize(frame[c], sort=True)[0] for c in keys)
-        twice = frame.duplicated([study.unit, study.time]).any()
-        if len(frame) < 3 or min(units.max(), codes.max()) < 1 or twice:
+        study, keys = self.study, [self.study.unit, self.study.time]
+        if self.sample.frame.empty or self.sample.frame.duplicated(keys).any():
+            return None
+        frame = self.informative
+        units, periods, codes = (
+            pd.factorize(frame[c], sort=True)[0] for c in (*keys, self.cluster)
+        )
+        if len(frame) < 3 or min(units.max(), codes.max()) < 1:
             return None
         names = [TREATMENT, *self.outcomes, *dict.fromkeys((*study.controls, *study.match_on))]
         values = frame[names].to_numpy(float)
@@ -256,6 +264,12 @@ def _row(shared: _Shared, specification: Specification, digest: str) -> Row:
     return row
 
 
+def _informative(study: UserPanel, frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which rows are not alone in their unit or period; all, where every row is."""
+    alone = Panel.of(frame, unit=study.unit, time=study.time).alone
+    return ~alone if not alone.all() else np.ones(len(frame), dtype=bool)
+
+
 def _sizes(counts: tuple[int, int, int, int]) -> Row:
     names = ("nobs", "n_units", "n_treated_units", "n_clusters")
     return dict(zip(names, counts, strict=True))
@@ -266,7 +280,7 @@ def _numbers(shared: _Shared, specification: Specification) -> Row:
         if name not in shared.columns:
             raise EstimationError(f"the study has no column {name}")
     if specification.estimator == "twfe":
-        return _two_way(shared, specification)
+        return _two_way(shared, specification) | _sizes(shared.count(shared.informative))
     if specification.estimator == "matching_att":
         return _matching(shared, specification)
     return _staggered(shared, specification)
@@ -442,11 +456,13 @@ def _reassigned(
     results: Floats,
 ) -> None:
     """Fill the rows of ``found`` that belong to specifications of one sample."""
+    rows = _informative(study, sample.frame)
+    frame, treatments = sample.frame[rows], treatments[rows]
     units, periods, codes = (
-        pd.factorize(sample.frame[c], sort=True)[0]
+        pd.factorize(frame[c], sort=True)[0]
         for c in (study.unit, study.time, study.cluster or study.unit)
     )
-    n, basis = len(sample.frame), ColumnSpace.of(units, periods).dense()
+    n, basis = len(frame), ColumnSpace.of(units, periods).dense()
     left = residual(treatments, basis)  # once a sample; controls are a few directions more
     flat = np.square(left).sum(axis=0) < 1e-12 * np.square(treatments).sum(axis=0)
     left[:, flat] = 0.0
@@ -455,14 +471,14 @@ def _reassigned(
         names = specifications[place].controls
         if names not in spans:
             try:
-                controls = sample.frame[list(names)].to_numpy(float)
+                controls = frame[list(names)].to_numpy(float)
                 spans[names] = ColumnSpace.of(units, periods, controls, names)
             except EstimationError:
                 spans[names] = None
         span = spans[names]
         if span is None or n <= span.rank + 1:
             continue  # not identified under any treatment: NaN
-        outcome = residual(sample.frame[[specifications[place].outcome]].to_numpy(float), basis)
+        outcome = residual(frame[[specifications[place].outcome]].to_numpy(float), basis)
         slopes, errors, _ = regress_each(outcome, left, span.extra, codes)
         # The effects are parameters, too.
         errors *= np.sqrt((n - span.extra.shape[1] - 1) / (n - span.rank - 1))
