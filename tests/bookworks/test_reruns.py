@@ -429,7 +429,7 @@ def test_a_full_disk_fails_the_run_in_a_line_and_leaves_nothing(book, monkeypatc
 def test_a_chapter_that_prints_without_end_is_stopped(book):
     run = declared.adhoc(book, "tide", {"hours": 23})
     (outcome,) = _runner.execute([run], book.build / "reruns", progress=False)
-    assert "prints more than 20 MB: print less" in str(outcome)
+    assert "put out more than 20 MB: print less" in str(outcome)
     assert read_records(book.build / "reruns") == []
 
 
