@@ -33,7 +33,8 @@ def panel():
 
 @pytest.fixture(scope="module")
 def built(panel):
-    return index.build(panel.indicators, panel.tree, index.IndexSpec(weights="flat", level_weights={1: "equal"}))
+    flat = index.IndexSpec(weights="flat", level_weights={1: "equal"})
+    return index.build(panel.indicators, panel.tree, flat)
 
 
 @pytest.fixture
