@@ -184,6 +184,11 @@ class _Shared:
         return self.sample.frame[_informative(self.study, self.sample.frame)]
 
     @cached_property
+    def informative_sizes(self) -> Row:
+        """Counts of these rows, once a sample."""
+        return _sizes(self.count(self.informative))
+
+    @cached_property
     def _projected(self) -> _Projected | None:
         """The sample after its effects; None where :mod:`ftz.did` must say what is wrong."""
         study, keys = self.study, [self.study.unit, self.study.time]
@@ -280,7 +285,7 @@ def _numbers(shared: _Shared, specification: Specification) -> Row:
         if name not in shared.columns:
             raise EstimationError(f"the study has no column {name}")
     if specification.estimator == "twfe":
-        return _two_way(shared, specification) | _sizes(shared.count(shared.informative))
+        return _two_way(shared, specification) | shared.informative_sizes
     if specification.estimator == "matching_att":
         return _matching(shared, specification)
     return _staggered(shared, specification)

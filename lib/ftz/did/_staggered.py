@@ -21,7 +21,7 @@ import pandas as pd
 from ftz._kernel import ColumnSpace, LeastSquares, regress
 from ftz._projection import check_slopes
 from ftz._refusals import one_of
-from ftz._results import CoefficientResult, EffectResult
+from ftz._results import CoefficientResult, EffectResult, Result
 from ftz.did._events import EventStudyResult, assemble, event_study
 from ftz.did._regression import twfe
 from ftz.errors import EstimationError
@@ -698,14 +698,9 @@ class Comparison(CoefficientResult):
         """One row an estimator that had an answer; estimate, error, p value, interval."""
         return super().summary.drop(columns="stars").rename_axis("estimator")
 
-    @property
-    def summary(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    @property
-    def _head(self) -> str:
-        return self.title
+    # a table of its own: as every result, not as one of coefficients
+    summary = Result.summary
+    _head = Result._head
 
     @property
     def _remarks(self) -> list[str]:

@@ -44,18 +44,10 @@ class MultipleTestingResult(CoefficientResult):
         """The p values of Romano and Wolf."""
         return self.table["p_romano_wolf"]
 
-    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
-        """Refuse, in the words of :class:`ftz._results.Result`."""
-        return Result.conf_int(self, level)
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    @property
-    def _head(self) -> str:
-        return self.title
+    # a table of its own, and no interval: as every result, not as one of coefficients
+    conf_int = Result.conf_int
+    summary = Result.summary
+    _head = Result._head
 
 
 def _step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool = False) -> np.ndarray:
