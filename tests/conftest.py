@@ -40,11 +40,12 @@ from bookworks.book import Book  # noqa: E402
 
 #: Files that take long with few tests: begun last, one would keep a worker busy alone.
 LONGEST = {
-    *("test_pages", "test_browser", "test_book", "test_own", "test_own_report", "test_environment"),
-    *("test_key_results", "test_reruns", "test_reruns_gallery", "test_release", "test_notes"),
-    *("test_audit", "test_audit_repair", "test_multiverse_cluster", "test_multiverse_inference"),
-    *("test_witness", "test_witness_ensemble", "test_witness_search", "test_witness_one_command"),
-    *("test_did_family", "test_exercises", "test_verifier"),
+    *("test_pages", "test_browser", "test_book", "test_userpanel", "test_userpanel_report"),
+    *("test_environment", "test_key_results", "test_reruns", "test_reruns_gallery"),
+    *("test_release", "test_notes", "test_audit", "test_audit_repair", "test_multiverse_cluster"),
+    *("test_multiverse_inference", "test_witness", "test_witness_ensemble"),
+    *("test_witness_search", "test_witness_one_command", "test_did_family", "test_exercises"),
+    "test_verifier",
 }
 
 

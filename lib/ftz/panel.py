@@ -334,7 +334,8 @@ def on_panel(
     ``twfe(panel, errors="CR1S")`` may be written ``twfe(frame, "y", "d", ["x"], unit="firm",
     errors="CR1S")``: what follows the frame plays the parts in ``order``, and keywords with the
     name of a part play theirs.  Beside a panel they change its parts.  A panel with weights is
-    refused where the estimator does not say that it is ``weighted``: none leaves them out.
+    refused where the estimator does not say that it is ``weighted``, one with controls where
+    they stand not in ``order``: none leaves them out.
 
     Examples
     --------
@@ -349,6 +350,7 @@ def on_panel(
     def decorate(estimator: Callable[..., _R]) -> Callable[..., _R]:
         own = set(signature(estimator).parameters)
         parts = {f.name for f in fields(Panel)} - {"frame", "dropped", *own}
+        refused = [p for p in ("controls", "weights") if p not in (*order, "weights" * weighted)]
 
         @wraps(estimator)
         def call(panel: pd.DataFrame | Panel, *named: Any, **options: Any) -> _R:
@@ -359,10 +361,10 @@ def on_panel(
             options |= dict(zip(order, named, strict=False))
             roles = {part: options.pop(part) for part in parts & options.keys()}
             asked = Panel.of(panel, **roles)
-            if asked.weights and not weighted:
+            if part := next((part for part in refused if getattr(asked, part)), None):
                 raise EstimationError(
-                    f"{estimator.__name__} is offered without weights: "
-                    f"panel.with_(weights=None) leaves {asked.weights} out"
+                    f"{estimator.__name__} is offered without {part}: "
+                    f"panel.with_({part}={() if part == 'controls' else None}) leaves them out"
                 )
             return estimator(asked, **options)
 

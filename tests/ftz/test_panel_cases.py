@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -514,17 +515,18 @@ def test_complex_numbers_are_no_outcome():
         Panel(frame=frame, outcome="y", unit="u", time="t")
 
 
-def test_weights_are_used_or_refused_and_never_left_out_silently():
+@pytest.mark.parametrize("part", ["weights", "controls"])
+def test_weights_and_controls_are_used_or_refused_and_never_left_out_silently(part):
     frame = userpanel.simulate().astype({"zone_year": float})
     city = frame.groupby("city").ngroup()
     on = frame["year"] >= frame["zone_year"].fillna(9999)
     plain = Panel.of(
-        frame.assign(w=1.0 + city % 3, on=on.astype(float)),
+        frame.assign(w=1.0 + city % 3, size=1.0 + city % 3, on=on.astype(float)),
         outcome="quality",
         treatment="on",
         cohort="zone_year",
     )
-    weighted = plain.with_(weights="w")
+    more = plain.with_(**{part: {"weights": "w", "controls": ["income"]}[part]})
     rooms = (did, inference, mediation, random_effects)
     called = {
         name: call
@@ -532,18 +534,18 @@ def test_weights_are_used_or_refused_and_never_left_out_silently():
         for name, call in vars(room).items()
         if hasattr(call, "__wrapped__") and not name.startswith("_")
     }
-    options = {
-        name: {"mediator": "innovation"}
-        for name in ("mediate", "bootstrap_indirect", "sensitivity", "robustness")
-    } | {"two_way": {}}
+    given = {"mediator": "innovation", "seed": 0, "draws": 19, "size": "size"}
+    given["outcomes"] = ["quality", "linkage"]
     used = set()
     for name, call in called.items():
+        options = {k: given[k] for k in signature(call).parameters if k in given}
         try:
-            result = call(weighted, **options.get(name, {}))
+            result = call(more, **options)
         except EstimationError as error:
-            assert f"{name} is offered without weights" in str(error), name
+            assert f"{name} is offered without {part}" in str(error), name
         else:
             used.add(name)
-            assert str(result) != str(call(plain, **options.get(name, {}))), name
+            assert str(result) != str(call(plain, **options)), name
     assert {"twfe", "event_study", "callaway_santanna", "imputation", "mediate"} <= used
-    assert {"placebo", "standard_errors", "bacon", "synthetic"} <= called.keys() - used
+    never = {"weights": {"placebo", "standard_errors"}, "controls": {"switchers"}}[part]
+    assert never | {"bacon", "synthetic"} <= called.keys() - used

@@ -365,7 +365,7 @@ def imputation(panel: Panel, *, anticipation: int = 0) -> AttResult:
     )
 
 
-@on_panel("outcome", "cohort", "controls")
+@on_panel("outcome", "cohort")
 def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     """Compare switchers with units whose treatment has not changed yet, horizon by horizon.
 
@@ -397,7 +397,6 @@ def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     from diff_diff import ChaisemartinDHaultfoeuille
 
     name = "de Chaisemartin-D'Haultfoeuille"
-    _without_controls(panel, name)
     sample = _sample(panel)
     plain = sample.frame
     late = sample.n_units - plain.loc[plain["t"] == 1, "u"].nunique()
@@ -424,11 +423,6 @@ def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     seen = {k - 1: e for k, e in effects.items() if np.isfinite(e["effect"])}
     study = _events(_table(seen), sample, name)
     return sample.result(name, fit.att, error, event_study=study, notes=notes)
-
-
-def _without_controls(panel: Panel, name: str) -> None:
-    if panel.controls:
-        raise EstimationError(f"{name} is offered without controls here")
 
 
 def _mean_of_switchers(plain: pd.DataFrame, clusters: np.ndarray) -> tuple[float, float]:
@@ -585,7 +579,6 @@ def synthetic(panel: Panel, *, seed: int = 0, draws: int = 200) -> AttResult:
     from diff_diff import SyntheticDiD
 
     name = "synthetic DID"
-    _without_controls(panel, name)
     sample = _sample(panel)
     if not sample.balanced:
         raise EstimationError(f"{name} needs a balanced panel: every unit in every period")
