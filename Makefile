@@ -19,7 +19,7 @@ READY  := $(VENV)/.ready
 unexport PYTHONPATH PYTHONHOME
 
 # Chapters that hold code: MyST text notebooks name their kernel in the header.
-CODE_CHAPTERS = $(shell grep -ls '^kernelspec:' book/*.md notebooks/*.md)
+CODE_CHAPTERS = $(shell grep -rls --include='*.md' --exclude-dir='.*' '^kernelspec:' book notebooks)
 SOURCES := lib tests tools benchmarks $(wildcard book/_ext)
 WORDS := lib tests tools benchmarks book notebooks reruns README.md CHANGELOG.md CONTRIBUTING.md \
   data/DATASHEET.md Makefile pyproject.toml
