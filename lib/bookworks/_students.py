@@ -11,6 +11,7 @@ them stay in the student's cell, to be changed, and the solution goes along, enc
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,28 +59,36 @@ def student_notebook(notebook: Any, before: Any = None) -> tuple[Any, dict[str, 
     """Return a notebook with an empty cell in the place of each solution, and what is asked.
 
     ``notebook`` is as :mod:`bookworks._downloads` writes it, ``before`` the student's, from an
-    earlier call, whose answers are kept.
+    earlier call, whose answers are kept, with the cells that the student put above them.
     """
     solutions: dict[str, list[Any]] = {}
     for cell in notebook.cells:
         if label := cell.metadata.get(KEY, {}).get("solution"):
             solutions.setdefault(label, []).append(cell)
     tasks = {label: task(cells) for label, cells in solutions.items()}
-    answered = {}
+    answered, helpers = dict[str, str](), dict[str, list[Any]]()
+    known, added = {cell.source for cell in notebook.cells}, list[Any]()
     for cell in before.cells if before else ():
-        answered[cell.metadata.get(KEY, {}).get("exercise")] = cell.source
-    cells = []
+        about = cell.metadata.get(KEY, {})
+        if label := about.get("exercise"):
+            helpers[label], added = helpers.get(label, []) + added, []
+            if label not in answered or checker.begun(cell.source):  # a split cell has two halves
+                answered[label] = cell.source
+        elif about or not (cell.source in known or re.match("cell-", cell.get("id", ""))):
+            added.append(new_cell(cell.cell_type, cell.source, {KEY: {"added": True}}))
+    cells: list[Any] = []
     for cell in notebook.cells:
         label = cell.metadata.get(KEY, {}).get("solution")
         if label is None:
             cells.append(cell)
         elif cell is solutions[label][0]:
             kind = "code" if any(c.cell_type == "code" for c in solutions[label]) else "markdown"
+            cells += helpers.get(label, ())
             source = answered.get(label) or ""
             if not (checker.begun(source) and not source.startswith(_IN_WORDS)):
                 source = _empty(kind, tasks[label])
             cells.append(new_cell(kind, source, {KEY: {"exercise": label}}))
-    return new_notebook(cells), tasks
+    return new_notebook(cells + added), tasks
 
 
 def _empty(kind: str, asked: Mapping[str, str]) -> str:
