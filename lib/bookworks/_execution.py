@@ -343,7 +343,13 @@ def page_of(book: Book, name: Path) -> str:
 
 @click.command("chapter")
 @click.argument("chapters", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--timeout", default=300, show_default=True, help="seconds a cell may take")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1),
+    default=300,
+    show_default=True,
+    help="seconds a cell may take",
+)
 def command(chapters: tuple[Path, ...], timeout: int) -> None:
     """Execute chapters; what ran is kept for the next build."""
     book = Book.find()

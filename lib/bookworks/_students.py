@@ -23,7 +23,8 @@ from bookworks import _checker as checker
 from bookworks._checker import KEY
 from bookworks._downloads import new_cell, new_notebook
 from bookworks._errors import BookError, near
-from bookworks._files import write_if_new
+from bookworks._execution import MOST_OUTPUT
+from bookworks._files import read_text, write_if_new
 from bookworks.book import NOTEBOOKS, Book
 
 EMPTY, _IN_WORDS = "# your answer", "*Your answer"
@@ -122,11 +123,8 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     asked = {}
     for name in names:
         target = out / f"{name}.ipynb"
-        try:
-            before = nbformat.read(target, as_version=4) if target.is_file() else None
-        except ValueError:
-            raise BookError(f"{target} is no notebook: move it away, and write again") from None
-        notebook, tasks = student_notebook(nbformat.read(known[name], as_version=4), before)
+        before = _read(target, "move it away, and write again") if target.exists() else None
+        notebook, tasks = student_notebook(_read(known[name], "build the book again"), before)
         if tasks:
             asked[name] = tasks
             write_if_new(target, nbformat.writes(notebook) + "\n")
@@ -136,6 +134,13 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     for packed in source.glob("*.whl"):
         write_if_new(out / packed.name, packed.read_bytes())
     return asked
+
+
+def _read(path: Path, remedy: str) -> Any:
+    try:
+        return nbformat.reads(read_text(path, MOST_OUTPUT), as_version=4)
+    except (ValueError, AttributeError, nbformat.ValidationError):
+        raise BookError(f"{path} is no notebook: {remedy}") from None
 
 
 @click.command("students")

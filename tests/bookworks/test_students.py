@@ -317,7 +317,15 @@ def test_what_cannot_be_written_is_said(book):
     (book / "out").mkdir()
     (book / "out" / "tea.ipynb").write_text("broken", encoding="utf-8")
     assert "out/tea.ipynb is no notebook: move it away" in _students().output
+    (book / "out" / "tea.ipynb").write_text("[]", encoding="utf-8")
+    assert "out/tea.ipynb is no notebook: move it away" in _students().output
+    into_a_file = CliRunner().invoke(main, ["students", "--out", "_toc.yml"])
+    assert "_toc.yml/tea.ipynb cannot be written" in into_a_file.output
     place = book / "_build" / "html" / NOTEBOOKS
+    shutil.copy(place / "part" / "tea.ipynb", place / "broken.ipynb")
+    (place / "broken.ipynb").write_text("{}", encoding="utf-8")
+    assert "broken.ipynb is no notebook: build the book again" in _students("broken").output
+    (place / "broken.ipynb").unlink()
     shutil.copytree(place / "part", place / "other")
     assert "two chapters of one name" in _students().output
     shutil.rmtree(place)
