@@ -20,8 +20,8 @@ nearest module before those around it, the first entry that fits before the late
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -308,14 +308,9 @@ def _checked(place: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
 @cache
 def _find(name: str) -> Any:
     """Return the object behind a dotted name of a library, or None."""
-    parts = name.split(".")
-    found: Any = importlib.import_module(parts[0])
-    for length, part in enumerate(parts[1:], start=2):
-        if not hasattr(found, part):  # a room that nobody has imported yet
-            with suppress(ImportError):
-                importlib.import_module(".".join(parts[:length]))
-        found = getattr(found, part, None)
-    return found
+    with suppress(ImportError, AttributeError):
+        return pkgutil.resolve_name(name)
+    return None
 
 
 def _default_seed(name: str) -> str:
@@ -342,22 +337,12 @@ class Place(NamedTuple):
 @cache
 def locate(name: str) -> Place | None:
     """Return where a dotted name is defined; ``None`` for what is no function or class of it."""
-    found, package = _find(name), name.split(".")[0]
-    if not (inspect.isroutine(found) or inspect.isclass(found)):
-        found = getattr(found, "__wrapped__", None)  # functools.cache
-    found = inspect.unwrap(getattr(found, "__func__", found))  # a class method; decorated
+    found, package = inspect.unwrap(_find(name)), name.split(".")[0]
     module = str(getattr(found, "__module__", ""))
-    if module.split(".")[0] != package:
+    if not (inspect.isroutine(found) or inspect.isclass(found)) or module.split(".")[0] != package:
         return None
     above = Path(str(sys.modules[package].__file__)).parents[1]
-    try:
+    with suppress(OSError, TypeError):  # what a program made while it ran stands on no line
         path, line = Path(str(inspect.getsourcefile(found))), inspect.getsourcelines(found)[1]
         return Place(name, path.relative_to(above).as_posix(), line, path)
-    except (OSError, TypeError):  # a class that says it lives in its package: look for it there
-        start = re.compile(rf"^(?:class|def) {getattr(found, '__name__', '')}\b", re.MULTILINE)
-        for path in sorted(Path(str(sys.modules[module].__file__)).parent.rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            if match := start.search(text):
-                line = text.count("\n", 0, match.start()) + 1
-                return Place(name, path.relative_to(above).as_posix(), line, path)
     return None

@@ -15,6 +15,8 @@ from bookworks._lineage import Trace, trace_cells
 LIBRARY = {
     "teas/__init__.py": "",
     "teas/leaves.py": """\
+import collections
+
 __lineage__ = {
     "load": {"files": ["data/{}.csv"]},
     "default": {"files": ["data/default.csv"], "otherwise": "own"},
@@ -22,6 +24,7 @@ __lineage__ = {
     "grow*": {"panel": "simulated"},
 }
 KINDS = ("green", "black")
+Row = collections.namedtuple("Row", "leaf")
 
 
 class Mouldy(ValueError):
@@ -45,7 +48,6 @@ def curve(x): ...
 from teas.blend.mixing import Blend, mix
 
 __lineage__ = {"*": {"files": ["data/blend.csv"]}}
-Blend.__module__ = mix.__module__ = "teas.blend"
 """,
     "teas/blend/mixing.py": """\
 __lineage__ = {"mix": {"files": ["data/mix.csv"]}}
@@ -234,5 +236,6 @@ def test_a_function_is_found_on_its_line(library: Path, name):
 
 
 def test_what_is_no_function_is_nowhere():
-    for name in ("teas.leaves.KINDS", "teas.leaves", "teas.leaves.no_such_thing"):
-        assert lineage.locate(name) is None
+    for name in ("KINDS", "Row", "no_such_thing", "load.part"):
+        assert lineage.locate(f"teas.leaves.{name}") is None
+    assert lineage.locate("teas.leaves") is None
