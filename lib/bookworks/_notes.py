@@ -53,22 +53,24 @@ def _page(env: Any, docname: str) -> dict[str, Any]:
     return known
 
 
-def _data_folder(app: Any) -> Path:
-    return Path(os.environ.get(f"{app.config.bookworks_prefix}DATA") or Path(app.srcdir, "data"))
+def recorded_data(app: Any, docname: str) -> tuple[dict[int, list[str]], dict[str, str]]:
+    """Return the data that each code cell opened (under 0, the whole page), and their SHA-256.
 
-
-def recorded_files(app: Any, docname: str) -> dict[int, list[str]] | None:
-    """Return the data that each code cell opened when it ran; under 0, all that the page did."""
+    All of it is what the kernel wrote down when it ran; a page that did not run has no data.
+    """
     done = app.bookworks.executions.get(docname)
     if done is None:
-        return None
-    start = f"{_data_folder(app).resolve()}/"  # for the kernel a linked folder is elsewhere
-    found = {}
-    for cell, names in {**done.inputs.cells, "0": done.inputs.files}.items():
-        there = (n for n in names if done.inputs.files[n] != "missing")
-        data = [n for n in there if Path(n).suffix not in (".py", ".md", ".ipynb")]
-        found[int(cell)] = ["data/" * n.startswith(start) + n.removeprefix(start) for n in data]
-    return found
+        return {}, {}
+    folder = os.environ.get(f"{app.config.bookworks_prefix}DATA") or Path(app.srcdir, "data")
+    start = f"{Path(folder).resolve()}/"  # for the kernel a linked folder is elsewhere
+    shown = {
+        name: "data/" * name.startswith(start) + name.removeprefix(start)
+        for name, state in done.inputs.files.items()
+        if state != "missing" and Path(name).suffix not in (".py", ".md", ".ipynb")
+    }
+    cells = {**done.inputs.cells, "0": shown}
+    opened = {int(n): [shown[o] for o in names if o in shown] for n, names in cells.items()}
+    return opened, {shown[name]: done.inputs.files[name] for name in shown}
 
 
 def note_outputs(app: Any, doctree: nodes.document) -> None:
@@ -150,19 +152,6 @@ def _versions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def data_hashes(app: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of data files; of one outside the repository only the name is kept."""
-    root, found = Path(app.srcdir), {}
-    for name in names:
-        top, start = ("data/", _data_folder(app)) if name.startswith("data/") else ("", root)
-        outside = Path(name).is_absolute()
-        for path in [Path(name)] if outside else start.glob(name.removeprefix(top)):
-            if path.is_file():
-                shown = path.name if outside else top + path.relative_to(start).as_posix()
-                found[shown] = sha256(path)
-    return dict(sorted(found.items()))
-
-
 def _places(root: Path, names: Iterable[str]) -> list[dict[str, Any]]:
     found = []
     for place in filter(None, map(lineage.locate, names)):
@@ -184,13 +173,13 @@ def _kinds(panels: dict[str, Any]) -> dict[str, str]:
 def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[str, Any]:
     config, root, page = app.config, Path(app.srcdir), _page(app.env, docname)
     file = Path(app.env.doc2path(docname)).relative_to(root).as_posix()
-    kinds, opened = _kinds(config.bookworks_panels), recorded_files(app, docname)
-    key = _keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened])
+    kinds, (opened, hashes) = _kinds(config.bookworks_panels), recorded_data(app, docname)
+    key = _keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened, hashes])
     if page.get("key") != key:  # what was traced stays with the page
         traces = lineage.trace_cells(
             page["cells"], config.bookworks_packages, kinds=kinds, opened=opened
         )
-        page["traced"] = [_traced(root, traces[item["cell"] - 1]) for item in page["items"]]
+        page["traced"] = [_traced(root, traces[item["cell"] - 1], hashes) for item in page["items"]]
         page["key"] = key
     uri = app.builder.get_target_uri(docname)
     items = [
@@ -202,7 +191,6 @@ def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[s
             "anchor": item["name"] or f"provenance-cell-{item['cell']}",
             "cell": item["cell"],
             **traced,
-            "data": data_hashes(app, traced["data"]),
         }
         for number, (item, traced) in enumerate(
             zip(page["items"], page["traced"], strict=True), start=1
@@ -212,15 +200,17 @@ def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[s
     return {**about, **history.commit(file, *config.bookworks_inputs), "items": items}
 
 
-def _traced(root: Path, trace: lineage.Trace) -> dict[str, Any]:
-    """Return what stands behind an output, as it stands in the manifest; of data the names."""
+def _traced(root: Path, trace: lineage.Trace, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Return what stands behind an output, as it stands in the manifest."""
+    # of a file outside the repository only the name is told
+    data = {Path(f).name if Path(f).is_absolute() else f: hashes[f] for f in trace.files}
     drawing = [f for f in trace.functions if lineage.declared(f).get("role") == "drawing"]
     return {
         "fed_by": list(trace.feeding),
         "drawn_by": _places(root, drawing),
         "computed_by": _places(root, [f for f in trace.functions if f not in drawing]),
         "panels": list(trace.panels) or [lineage.NONE],
-        "data": list(trace.files),
+        "data": dict(sorted(data.items())),
         "seeds": list(trace.seeds),
     }
 
