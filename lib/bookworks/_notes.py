@@ -535,17 +535,14 @@ def crate(manifest: dict[str, Any]) -> dict[str, Any]:
             name, caption = item["id"], item["caption"] or item["id"]
             seeds = f"; seeds: {', '.join(item['seeds'])}" if item["seeds"] else ""
             does = f"panel: {', '.join(item['panels'])}{seeds}"
-            cell = f"{page}, code cell {item['cell']}"
-            action = entity(f"making:{name}", "CreateAction", name=cell, description=does)
             places = item["drawn_by"] + item["computed_by"]
             functions = {p["name"]: p["file"] for p in places}.items()
             by = [entity(f, code, name=f, isPartOf=file) for f, file in functions]
             url, kind = f"{item['page']}#{item['anchor']}", item["kind"]
-            made = {"name": caption, "url": url, "additionalType": kind}
-            action["instrument"] = [program, *by]
-            action["result"] = entity(name, "CreativeWork", **made)
-            if data := [entity(f, "Dataset", name=f, sha256=h) for f, h in item["data"].items()]:
-                action["object"] = data
+            made = entity(name, "CreativeWork", name=caption, url=url, additionalType=kind)
+            data = [entity(f, "Dataset", name=f, sha256=h) for f, h in item["data"].items()]
+            about = {"name": f"{page}, code cell {item['cell']}", "description": does}
+            book.add_action([program, *by], f"#making:{name}", data, made, about)
     return book.metadata.generate()  # type: ignore[no-any-return]
 
 
