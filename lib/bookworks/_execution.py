@@ -63,7 +63,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
     if path.suffix == ".ipynb":
         notebook = nbformat.reads(text, as_version=4)
     elif is_myst_markdown_notebook(text):
-        notebook = read_myst_markdown_notebook(text, add_source_map=True)
+        notebook = read_myst_markdown_notebook(text, add_source_map=True, path=path)
     else:
         raise BookError(f"{path.relative_to(book.root)} holds no code: its header names no kernel")
     packages = environment or _keys.environment(book.root)

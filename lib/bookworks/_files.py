@@ -69,7 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read what :func:`as_json` wrote; empty where there is nothing, or nothing whole."""
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -82,7 +82,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
             raise BookError(f"{path} is not a regular file")
         if status.st_size > most:
             raise BookError(f"{path} has {status.st_size:,} bytes, more than {most:,}")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BookError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -180,5 +180,5 @@ def holds_code(path: Path) -> bool:
     """Tell whether a page is a text notebook: its header names a kernel."""
     if path.suffix == ".ipynb" or not path.is_file():
         return path.suffix == ".ipynb"
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     return text.startswith("---") and "\nkernelspec:" in text.split("\n---", 1)[0]

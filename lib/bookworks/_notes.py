@@ -25,7 +25,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape, unescape
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +169,12 @@ def _kinds(panels: dict[str, Any]) -> dict[str, str]:
     return {pattern: kind for kind, said in panels.items() for pattern in said[1:]}
 
 
-def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[str, Any]:
+def _chapter(app: Any, docname: str, history: History) -> dict[str, Any]:
     config, root, page = app.config, Path(app.srcdir), _page(app.env, docname)
     file = Path(app.env.doc2path(docname)).relative_to(root).as_posix()
     kinds, (opened, hashes) = _kinds(config.bookworks_panels), recorded_data(app, docname)
-    key = _keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened, hashes])
+    known = [app.bookworks.machine, app.bookworks.library, page["cells"], kinds, opened, hashes]
+    key = _keys.digest(known)
     if page.get("key") != key:  # what was traced stays with the page
         traces = lineage.trace_cells(
             page["cells"], config.bookworks_packages, kinds=kinds, opened=opened
@@ -215,13 +215,6 @@ def _traced(root: Path, trace: lineage.Trace, hashes: Mapping[str, str]) -> dict
     }
 
 
-def _libraries(packages: Iterable[str]) -> str:
-    """Return the hash of the code of packages, without importing it."""
-    found = [find_spec(package) for package in packages]
-    places = [p for spec in found if spec for p in spec.submodule_search_locations or ()]
-    return _keys.digest([_keys.tree(Path(place), ["."]) for place in places])
-
-
 def _reading(env: Any) -> list[str]:
     """Return all pages in reading order, those outside the table of contents last."""
     return list(dict.fromkeys([*env.collect_relations(), *sorted(env.found_docs)]))
@@ -230,7 +223,7 @@ def _reading(env: Any) -> list[str]:
 def complete(app: Any, env: Any) -> None:
     """Make the manifest when all pages are read."""
     config, root = app.config, Path(app.srcdir)
-    history, libraries = History(root), _libraries(config.bookworks_packages)
+    history = History(root)
     holding = [page for page in _reading(env) if _page(env, page)["items"]]
     env.bookworks_manifest = {
         "book": config.html_title or config.project,
@@ -240,7 +233,7 @@ def complete(app: Any, env: Any) -> None:
         "date": history.moment().isoformat(),
         "fingerprint": _keys.digest([sys.version, _keys.tree(root, config.bookworks_inputs)])[:16],
         "versions": _versions(config.bookworks_versions),
-        "chapters": {page: _chapter(app, page, history, libraries) for page in holding},
+        "chapters": {page: _chapter(app, page, history) for page in holding},
     }
 
 
