@@ -40,8 +40,8 @@ def test_a_value_that_is_no_text_is_looked_for(tmp_path):
 
 
 def test_what_a_file_holds_is_found_wherever_it_stands(tmp_path):
-    needles = {"it": SECRET.encode(), "a path": b"/home/a+b/", "none": b"y" * 100}
-    for text, found in ((b"", []), (b"x" * 9999 + SECRET.encode(), ["it"]), (b"/home/aab/", [])):
+    needles = {"it": SECRET.encode(), "a sign": b"a+b-and-more", "none": b"y" * 100}
+    for text, found in ((b"", []), (b"x" * 9999 + SECRET.encode(), ["it"]), (b"aab-and-more", [])):
         (tmp_path / "page.html").write_bytes(text)
         assert held(tmp_path / "page.html", needles) == found
 
