@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+import ftz_quotes
 import yaml
-
-from bookworks import markdown
 
 #: Directives whose content is code or mathematics, not prose.
 NOT_PROSE = ("code-cell", "code-block", "code", "math", "eval-rst", "bibliography", "raw")
@@ -42,7 +41,7 @@ class Problem:
 
 def prose_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield number and content of the lines that are prose, as a text editor counts."""
-    return markdown.prose_lines(text, NOT_PROSE)
+    return ftz_quotes.prose_lines(text, NOT_PROSE)
 
 
 # -- terms ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ fail a build under ``-W``.  Nothing here needs a script.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from bookworks.markdown import prose_lines
 from ftz.tables import caption_html
 from study import attributions
 from study.attributions import AUTHORS
@@ -34,6 +33,7 @@ _SHOWN = 8
 _NO_PROSE = ("code-cell", "code", "math", "eval-rst", "bibliography", "raw", "says-table")
 _CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 _MARK = re.compile(r"\{says\}`([^`]+)`")
+_FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:-]+)\})?\s*(\w*)")
 _NAMED = {
     paper: re.compile(rf"(?<![\w-])(?:{names})(?!\w)")
     for paper, names in {
@@ -222,6 +222,27 @@ def visit_words(self: Any, node: says_words) -> None:
 def depart_words(self: Any, node: says_words) -> None:
     """Close the folded list."""
     self.body.append("</details>")
+
+
+def prose_lines(text: str, apart: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield number and content of a page's lines but for its header, code and some directives.
+
+    ``apart`` are the directives whose content is no prose; lines that open or close a directive
+    are left out.
+    """
+    header = re.match(r"---\n.*?\n---\n", text, flags=re.S)
+    skipped, closing = header[0].count("\n") if header else 0, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        fence = _FENCE.match(line)
+        if number <= skipped:
+            continue
+        if closing:
+            if fence and fence[1].startswith(closing) and not line.strip(" `~:"):
+                closing = ""
+        elif fence is None:
+            yield number, line
+        elif fence[2] in apart or (not fence[2] and fence[3]):
+            closing = fence[1]
 
 
 def problems(text: str, rows: Mapping[str, attributions.Attribution]) -> Iterator[tuple[int, str]]:

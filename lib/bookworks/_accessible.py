@@ -73,7 +73,7 @@ def mend(page: str, scrolls: Collection[str] = ()) -> str:
 def pages(site: Path) -> Iterator[Path]:
     """Yield the pages of a built book, not the templates among its static files."""
     for path in sorted(site.rglob("*.html")):
-        if "_static" not in path.relative_to(site).parts:
+        if "_static" not in path.relative_to(site).parts and path.is_file():
             yield path
 
 

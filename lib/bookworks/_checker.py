@@ -42,9 +42,17 @@ Cell = tuple[bool, str]
 #: The ways in which a value can be read, by rows, by columns, with a first column of names.
 Answer = list[list[Part]]
 
+#: A whole answer's percents are shares, or plain numbers (with a sign, where the book has none).
+PERCENT = (False, True)
+#: After which a cell is interrupted.
+SECONDS = 600
 _MARK = "bookworks-answer:"
 _MOST = 2000
-_PRINT = r"[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d*)?(?:[eE][-+]?\d+)?(?:\s?%)?"
+# a sign within "0.04-0.34" is a hyphen, and the digits of "x2" are a name's
+_PRINT = (
+    r"(?<![A-Za-z0-9_])[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d*)?"
+    r"(?:[eE][-+]?\d{1,3}(?!\d))?(?:\s?%)?"
+)
 _NUMBER = re.compile(_PRINT)
 _ONLY = re.compile(rf"[\[(]*{_PRINT}\**(?:\s*(?:,|;|\bto\b|±|\s)\s*[\[(]*{_PRINT}\**[\])]*)*[\])]*")
 
@@ -56,7 +64,7 @@ def read(value: object) -> Answer:
     """Return what a value holds: numbers, texts and the names around them."""
     if hasattr(value, "itertuples"):
         return _read_frame(value)
-    if not hasattr(value, "tolist") and hasattr(value, "_repr_html_"):
+    if not hasattr(value, "__array__") and hasattr(value, "_repr_html_"):
         return _read_html(value._repr_html_())
     parts = [part for part, _ in zip(_parts(value), range(_MOST), strict=False)]
     return [parts] if parts else []
@@ -67,7 +75,9 @@ def _read_frame(frame: Any) -> Answer:
         [(True, " ".join(_names(label)))] + [(False, _print(value)) for value in row]
         for label, *row in frame.itertuples(name=None)
     ]
-    return _table(["", *(" ".join(_names(head)) for head in frame.columns)], rows[:_MOST])
+    heads = [" ".join(_names(head)) for head in frame.columns]
+    bare = [row[1:] for row in rows[:_MOST]]  # where the first column has what the book names
+    return _table(["", *heads], rows[:_MOST]) + _table(heads, bare)
 
 
 def _names(label: object) -> tuple[str, ...]:
@@ -83,6 +93,8 @@ def _print(value: Any) -> str:
 def _parts(value: Any, names: tuple[str, ...] = ()) -> Iterator[Part]:
     if value is None:
         return
+    if isinstance(value, complex) and not value.imag:
+        value = value.real
     if isinstance(value, str | Real | Decimal) or type(value).__name__ == "bool_":
         yield names, _print(value)
     elif hasattr(value, "items"):
@@ -91,28 +103,42 @@ def _parts(value: Any, names: tuple[str, ...] = ()) -> Iterator[Part]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from _parts(getattr(value, field.name), (*names, field.name))
-    elif hasattr(value, "tolist"):
-        yield from _parts(value.tolist(), names)
+    elif hasattr(value, "__array__"):
+        yield from _parts(value.__array__().tolist(), names)
     elif isinstance(value, Iterable):
         for item in value:
             yield from _parts(item, names)
+    elif numbers(str(value)):  # an interval, a number of another library
+        yield names, str(value)
 
 
 def shown(outputs: Iterable[Mapping[str, Any]], printed: bool = False) -> Answer:
     """Return what the outputs of a cell (as nbformat has them) show last: a table, a value.
 
-    The numbers of ``printed`` lines count where no value is shown, if they are asked for.
+    For ``printed`` a student's outputs also count together, and where there is no value the
+    numbers of what was printed, or of its last line.
     """
     found: Answer = []
-    lines: list[Part] = []
+    every: list[Part] = []
+    text = ""
     for output in outputs:
         data = output.get("data", {})
-        if "text/html" in data and "<table" in data["text/html"]:
-            found = _read_html(data["text/html"])
-        elif "text/plain" in data and not any(str(kind).startswith("image") for kind in data):
-            found = _read_plain(data["text/plain"])
-        lines += [((), text) for text in _NUMBER.findall(output.get("text", ""))]
-    return found or ([lines] if printed and lines else [])
+        html, plain = data.get("text/html", ""), data.get("text/plain", "")
+        said = data.get("text/markdown") or data.get("text/latex") or re.sub("<[^>]*>", " ", html)
+        one: Answer = []
+        if "<table" in html:
+            one = _read_html(html)
+        elif said and plain.startswith("<IPython"):
+            one = [[((), said)]]
+        elif plain and not any(str(kind).startswith("image") for kind in data):
+            one = _read_plain(plain)
+        found = one or found
+        every += one[0] if one else []
+        text += output.get("text", "") if output.get("name") != "stderr" else ""
+    if found or not printed:
+        return [*found, every] if printed else found
+    lines = (text, text.rstrip().rpartition("\n")[2])
+    return [[((), one) for one in _NUMBER.findall(t)] for t in lines if _NUMBER.search(t)]
 
 
 def _read_plain(text: str) -> Answer:
@@ -182,7 +208,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Answer:
         )
     if not any(found for _, found in lines):
         words = [((row[0][1],) * row[0][0], t) for row in rows for name, t in row if not name]
-        return [words] if words else []
+        texts = [[text for name, text in row if not name] for row in rows]
+        named: list[Part] = [((name,), text) for name, *more in texts if name for text in more]
+        return [one for one in (named, words) if one]
     readings = [[((*names, head), text) for names, found in lines for head, text in found]]
     labels = {found[0][1] for _, found in lines if len(found) > 1}
     if len(labels) == len(rows) > 1 and not any(names for names, _ in lines):
@@ -217,11 +245,13 @@ def same(expected: Answer, given: Answer) -> bool:
 def _agree(expected: list[Part], given: list[Part]) -> bool:
     wanted, found = _numbers(expected), _numbers(given)
     if wanted:
-        named = _under_names(wanted, found)
-        return _in_order(wanted, found) if named is None else named
+        return any(_under_names(wanted, found, percent) for percent in PERCENT)
     said = _words(given)
     if not any(names for names, _ in expected):
         return sorted(said) == sorted(_words(expected))
+    one, other = (sorted(_words([p], named=True) for p in parts) for parts in (expected, given))
+    if [names for *names, _ in one] == [names for *names, _ in other]:
+        return one == other
     return said in (_words(expected), _words(expected, named=True))
 
 
@@ -235,41 +265,45 @@ Found = list[tuple[frozenset[str], Decimal, str]]
 
 
 def _numbers(parts: Iterable[Part]) -> Found:
-    return [
-        (frozenset(" ".join(re.findall(r"\w+", name.casefold())) for name in names), n, text)
-        for names, text in parts
-        for n in numbers(text)
-    ]
+    found: Found = []
+    before = ""
+    for names, text in parts:
+        said = numbers(text)
+        before = before if said else text  # ("green", 1.5) in a list: a text is a name
+        around = {" ".join(re.findall(r"\w+", name.casefold())) for name in (*names, before)}
+        found += [(frozenset(around - {""}), number, text) for number in said]
+    return found
 
 
-def _in_order(wanted: Found, found: Found) -> bool:
+def _in_order(wanted: Found, found: Found, percent: bool) -> bool:
+    """Tell whether numbers agree one by one; ``percent`` is where signs are left out or added."""
+    signs = [("%" in w[2]) - ("%" in f[2]) for w, f in zip(wanted, found, strict=False)]
     return len(wanted) == len(found) and all(
-        _close(w[1], f[1], w[2], f[2]) for w, f in zip(wanted, found, strict=True)
+        _close(w[1], f[1], w[2], 100.0 ** (sign * percent))
+        for w, f, sign in zip(wanted, found, signs, strict=True)
     )
 
 
-def _under_names(wanted: Found, found: Found) -> bool | None:
-    """Tell whether numbers agree under the names of the book; None where it gives others."""
+def _under_names(wanted: Found, found: Found, percent: bool) -> bool:
+    """Tell whether numbers agree under the names of the book, or in its order if it has others."""
     common = frozenset.intersection(*(names for names, _, _ in wanted))
     groups: dict[frozenset[str], Found] = defaultdict(list)
     for one in wanted:
         groups[one[0] - common].append(one)
     pairs = [(g, [one for one in found if names <= one[0]]) for names, g in groups.items()]
     if frozenset() in groups or any(len(group) != len(named) for group, named in pairs):
-        return None
-    return all(_in_order(group, named) for group, named in pairs)
+        return _in_order(wanted, found, percent)
+    return all(_in_order(group, named, percent) for group, named in pairs)
 
 
-def _close(printed: Decimal, number: Decimal, shown_as: str = "", typed: str = "") -> bool:
+def _close(printed: Decimal, number: Decimal, shown_as: str = "", scale: float = 1) -> bool:
     """Tell whether a number lies within half a unit of the last digit of a print.
 
-    Ends of intervals are printed rounded outwards: less than a unit off.  A share may be given in
-    percent where the book shows a percent sign, and a sign typed where the book shows none.
+    Ends of intervals are printed rounded outwards: less than a unit off.
     """
-    near = (0.999 if "[" in shown_as else 0.5) * 10.0 ** int(printed.as_tuple().exponent)
+    near = (0.999 if "[" in shown_as else 0.5) * float(f"1e{printed.as_tuple().exponent}")
     allowed = max(near * (1 + 1e-6), 1e-6 * abs(float(printed)))
-    scales = (1, 100) if "%" in shown_as else (1, 0.01) if "%" in typed else (1,)
-    return any(abs(float(number) / s - float(printed)) <= allowed for s in scales)
+    return abs(float(number) / scale - float(printed)) <= allowed
 
 
 def kind(answer: Answer) -> str:
@@ -296,6 +330,9 @@ def kind(answer: Answer) -> str:
 
 def judge(expected: Answer, given: Answer) -> str:
     """Return nothing for a right answer, or what is wrong with it, without the answer."""
+    spoken = [(n, one) for n, text in (given or [[]])[0] for one in _NUMBER.findall(text)]
+    if spoken and not _numbers(given[0]) and _numbers(expected[0]):
+        given = [spoken]  # a sentence
     if same(expected, given):
         return ""
     asked = f"asked for is {kind(expected)}"
@@ -318,7 +355,7 @@ def judge(expected: Answer, given: Answer) -> str:
         scales = (100, Decimal("0.01"))
         if any(all(_close(e[1], g[1] * s, e[2]) for e, g in pairs) for s in scales):
             return f"off by a factor of 100, as a share is from percent; {asked}"
-        right = sum(_in_order([e], [g]) for e, g in pairs)
+        right = max(sum(_in_order([e], [g], p) for e, g in pairs) for p in PERCENT)
         if 0 < right < len(pairs):
             return f"{right} of {len(pairs)} numbers are right, in the book's order"
     return f"the right kind of value, but not this one; {asked}"
@@ -395,7 +432,9 @@ def mark(asked: Mapping[str, Mapping[str, str]], notebook: Any, folder: Path) ->
     ``hint``, and ``solution`` where the answer depends on what the student chose.  A cell that
     fails is passed over.  ``folder`` is where the notebook and this file stand.
     """
-    own = {c.metadata.get(KEY, {}).get("exercise"): c for c in notebook.cells}
+    # of copies (a cell that was split) the one that was begun
+    cells = sorted(notebook.cells, key=lambda cell: begun(cell.source))
+    own = {c.metadata.get(KEY, {}).get("exercise"): c for c in cells if c.cell_type == "code"}
     started = {label: own[label] for label in asked if label in own and begun(own[label].source)}
     given, due = _run(notebook, started, asked, folder) if started else ({}, {})
     return [_mark(label, task, own, started, given, due) for label, task in asked.items()]
@@ -419,7 +458,7 @@ def _mark(
             told = f"{failed[0].ename}: {failed[0].evalue}"
             return Mark(task["name"], FAIL, f"the book has no answer for your {names} ({told})")
         expected = shown(due[label].outputs) or expected
-    wrong = judge(expected, given.get(label) or shown(started[label].outputs, printed=True))
+    wrong = judge(expected, given.get(label, []) + shown(started[label].outputs, printed=True))
     if wrong and errors:
         wrong = f"the cell ends in {errors[0].ename}: {errors[0].evalue}"
     hint = f" (Hint: {task['hint']})" if "hint" in task else ""
@@ -438,59 +477,87 @@ def _run(
 ) -> tuple[dict[str, Answer], dict[str, Any]]:
     """Return what was answered, and the cells in which a solution ran with the student's values."""
     import nbformat
-    from nbclient import NotebookClient
 
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"student-{number}"  # old notebooks have none, and copies the same
     labels = {cell["id"]: label for label, cell in started.items()}
-    load = f"import sys; sys.path.insert(0, {str(folder)!r}); import check; "
+    load, check = f"__import__('sys').path.insert(0, {str(folder)!r}); ", "__import__('check')"
     cells, due = [], {}
     for cell in notebook.cells:
         label = labels.get(cell["id"], "")
         varies = label and "solution" in asked[label]
         if varies:
-            cells.append(nbformat.v4.new_code_cell(load + "check.BEFORE = dict(globals())"))
+            cells.append(nbformat.v4.new_code_cell(f"{load}{check}.BEFORE = dict(globals())"))
         cells.append(cell)
         if label:
-            source = load + f"check.record({label!r}, Out.get(len(In) - 2))"
+            cell.source = cell.source.rstrip("; \n")  # which would hide the value
+            source = f"{load}{check}.record({label!r}, Out.get(len(In) - 2))"
             cells.append(nbformat.v4.new_code_cell(source))
         if varies:
             source = decode(asked[label]["solution"])
             due[label] = nbformat.v4.new_code_cell(
-                f"check.again({source!r}, check.BEFORE, globals())"
+                f"{check}.again({source!r}, {check}.BEFORE, globals())"
             )
             cells.append(due[label])
-    recording = nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)
-    place = {"metadata": {"path": str(folder)}}
-    NotebookClient(recording, timeout=600, allow_errors=True, resources=place).execute()
+    _execute(cells, folder)
     printed = [o.get("text", "") for c in cells for o in c.get("outputs", ())]
     lines = [line for text in printed for line in text.splitlines() if line.startswith(_MARK)]
     return dict(json.loads(line.removeprefix(_MARK)) for line in lines), due
 
 
+def _execute(cells: Sequence[Any], folder: Path) -> None:
+    """Execute cells in place; where one ends the kernel, it and those that follow say so."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    running: list[Any] = []
+    client = NotebookClient(
+        nbformat.v4.new_notebook(cells=cells),  # for this Jupyter's kernel, whatever was the last
+        timeout=SECONDS,
+        interrupt_on_timeout=True,
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_execute=lambda cell, cell_index: running.append(cell["id"]),
+    )
+    try:
+        client.execute()
+    except (RuntimeError, AssertionError):  # the kernel died, after which nbclient may trip
+        if not running:
+            raise
+        told = {running[-1]: "it ended the kernel"}
+        for cell in (cell for cell in cells if cell["id"] not in running[:-1]):
+            why = told.get(cell["id"], "not run: a cell above ended the kernel")
+            cell.outputs = [nbformat.v4.new_output("error", ename="DeadKernel", evalue=why)]
+
+
 def check(folder: Path, chapters: Sequence[str] = ()) -> int:
     """Print the marks of a folder's notebooks; return 1 where one fails, 2 where one is missing."""
-    import nbformat
-
+    counts, problem = dict.fromkeys((PASS, FAIL, PERSON), 0), 0
     try:
         asked = json.loads((folder / "answers.json").read_text("utf-8"))
-        names = [Path(name).stem for name in chapters] or list(asked)
-        counts = dict.fromkeys((PASS, FAIL, PERSON), 0)
-        for name in names:
+    except (OSError, ValueError) as error:
+        return _tell(error)
+    for name in [Path(name).stem for name in chapters] or asked:
+        try:
             if name not in asked:
                 raise ValueError(f"no chapter {name!r}: there are {', '.join(asked)}")
+            import nbformat
+
             print(name)
             notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
             for one in mark(asked[name], notebook, folder.resolve()):
                 counts[one.verdict] += 1
                 print(f"  {one}")
-    except (OSError, ValueError, RuntimeError, AssertionError) as error:
-        # nbclient ends in a bare AssertionError where a kernel died
-        words = " ".join(str(error).split())[:300] or "the kernel died"
-        print(
-            f"check: {words} (write the notebooks again, or name other chapters)", file=sys.stderr
-        )
-        return 2
+        except Exception as error:  # whatever it holds, the next chapter is checked
+            problem = _tell(error)
     print(", ".join(f"{number} {word}" for word, number in counts.items()))
-    return 1 if counts[FAIL] else 0
+    return problem or int(counts[FAIL] > 0)
+
+
+def _tell(error: Exception) -> int:
+    words = " ".join((str(error) or type(error).__name__).split())[:300]
+    print(f"check: {words} (write the notebooks again, or name other chapters)", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

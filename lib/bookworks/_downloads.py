@@ -193,7 +193,7 @@ def executed(app: Any, docname: str) -> Any:
     from myst_nb.core.read import create_nb_reader
 
     env, path = app.env, app.env.doc2path(docname)
-    text = Path(path).read_text(encoding="utf-8")
+    text = Path(path).read_text(encoding="utf-8-sig")
     page = create_nb_reader(path, env.myst_config, env.mystnb_config, text).read(text)
     execution = app.bookworks.executions.get(docname)
     return fill(page, execution) if execution else page

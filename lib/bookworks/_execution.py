@@ -63,7 +63,7 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
     if path.suffix == ".ipynb":
         notebook = nbformat.reads(text, as_version=4)
     elif is_myst_markdown_notebook(text):
-        notebook = read_myst_markdown_notebook(text, add_source_map=True)
+        notebook = read_myst_markdown_notebook(text, add_source_map=True, path=path)
     else:
         raise BookError(f"{path.relative_to(book.root)} holds no code: its header names no kernel")
     packages = environment or _keys.environment(book.root)
@@ -343,7 +343,13 @@ def page_of(book: Book, name: Path) -> str:
 
 @click.command("chapter")
 @click.argument("chapters", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--timeout", default=300, show_default=True, help="seconds a cell may take")
+@click.option(
+    "--timeout",
+    type=click.IntRange(1),
+    default=300,
+    show_default=True,
+    help="seconds a cell may take",
+)
 def command(chapters: tuple[Path, ...], timeout: int) -> None:
     """Execute chapters; what ran is kept for the next build."""
     book = Book.find()

@@ -10,6 +10,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 #: No declaration is larger; what is larger is some other file.
 MOST_BYTES = 1_000_000
+#: Nor is one nested deeper, and PyYAML's time grows with the square.
+MOST_DEEP = 50
 
 
 def sha256(path: Path) -> str:
@@ -43,7 +46,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         draft.write_bytes(data)
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # below a file there is nothing to delete
+            draft.unlink()
         raise BookError(f"{path} cannot be written: {error.strerror}") from None
 
 
@@ -65,7 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read what :func:`as_json` wrote; empty where there is nothing, or nothing whole."""
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -78,7 +82,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
             raise BookError(f"{path} is not a regular file")
         if status.st_size > most:
             raise BookError(f"{path} has {status.st_size:,} bytes, more than {most:,}")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BookError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -103,14 +107,18 @@ class _Loader(yaml.SafeLoader):
 
 def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
     """Read a YAML file as data: no aliases, no key twice, no object of Python."""
-    text = read_text(path, most)
+    text, depth = read_text(path, most), 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > MOST_DEEP:
                 line = getattr(event.start_mark, "line", 0) + 1
-                raise BookError(f"{path}, line {line}: aliases (*name) are not read; write it out")
+                deep = f"more than {MOST_DEEP} levels are not read"
+                said = deep if depth > MOST_DEEP else "aliases (*name) are not read; write it out"
+                raise BookError(f"{path}, line {line}: {said}")
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise BookError(f"{path} is not valid YAML: {words}") from None
 
@@ -170,7 +178,7 @@ def read_declared(path: Path, kind: type[T], keys: Iterable[str]) -> T:
 
 def holds_code(path: Path) -> bool:
     """Tell whether a page is a text notebook: its header names a kernel."""
-    if path.suffix == ".ipynb":
-        return True
-    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix == ".ipynb" or not path.is_file():
+        return path.suffix == ".ipynb"
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     return text.startswith("---") and "\nkernelspec:" in text.split("\n---", 1)[0]

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,18 @@ def tree(root: Path, names: Iterable[str]) -> str:
     for name in names:
         start = root / name
         for path in sorted(start.rglob("*")) if start.is_dir() else [start]:
-            hidden = any(p.startswith(".") or p == "__pycache__" for p in path.parts[-3:])
+            parts = path.relative_to(root).parts
+            hidden = any(p.startswith(".") or p == "__pycache__" for p in parts)
             if path.is_file() and not hidden and path.suffix != ".pyc":
-                found[path.relative_to(root).as_posix()] = sha256(path)
+                found["/".join(parts)] = sha256(path)
     return digest(found)
+
+
+def packages(names: Iterable[str]) -> str:
+    """Return a hash of the code of packages, without importing it."""
+    found = [find_spec(name) for name in names]
+    places = [p for spec in found if spec for p in spec.submodule_search_locations or ()]
+    return digest([tree(Path(place), ["."]) for place in places])
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,9 @@ class Inputs:
                 continue
             if unit := line.get("entered"):
                 entered[unit.partition(":")[0]].append(unit.partition(":")[2])
+                continue
+            if name := line.get("wrote"):
+                kinds["file"].pop(name, None)
                 continue
             if name := line.get("module"):
                 imported.setdefault(name, line["is"])
@@ -161,7 +173,7 @@ def _meanings(path: Path, state: str) -> dict[str, str]:
     return meanings(path.read_bytes())
 
 
-_STATES: dict[tuple[str, int, int, int], str] = {}
+_STATES: dict[tuple[str, int, int, int, int], str] = {}
 
 
 def state(path: Path) -> str:
@@ -172,7 +184,8 @@ def state(path: Path) -> str:
         return "missing"
     if path.is_dir():
         return fingerprint(str(path))
-    key = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    # the time of a change is not for anybody to set
+    key = (str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     if key not in _STATES:
         _STATES[key] = fingerprint(str(path))
     return _STATES[key]

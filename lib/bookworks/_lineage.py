@@ -2,8 +2,8 @@
 
 The cells are read, not run: ``draw.curve(fits)`` is traced to the cell that made ``fits``, and
 from there to the functions that were called.  What is conservative stays so: a loop counts as
-using all names in it.  Which files a function read is a fact of the run: where the kernel
-recorded what each cell opened, the record says which, and the cells say for what.
+using all names in it.  Which files a function read is a fact of the run: the kernel's record
+says which each cell opened, and the cells say for what.
 
 What a function of a library brings to a page is said in its module, under ``__lineage__``: a
 dictionary from names (``*`` for any ending) to some of
@@ -20,8 +20,8 @@ nearest module before those around it, the first entry that fits before the late
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bookworks._errors import BookError, near
@@ -64,17 +65,16 @@ def trace_cells(
     cells: Sequence[str],
     packages: Iterable[str],
     *,
-    kinds: Mapping[str, str] | None = None,
-    opened: Mapping[int, Sequence[str]] | None = None,
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    opened: Mapping[int, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Trace, ...]:
     """Trace the output of every code cell of a chapter; what is no Python has an empty trace.
 
     ``packages`` are the libraries whose functions count, ``kinds`` patterns of data files with
-    the kind of data that they hold, ``opened`` the files that each cell opened when it ran:
-    without it, the files are the patterns that the libraries declare.  Raises BookError if a
-    module declares what cannot be read.
+    the kind of data that they hold, ``opened`` the files that each cell opened when it ran; other
+    files are behind no output.  Raises BookError if a module declares what cannot be read.
     """
-    chapter = _Chapter(tuple(packages), kinds or {}, opened)
+    chapter = _Chapter(tuple(packages), kinds, opened)
     return tuple(chapter.read(number, text) for number, text in enumerate(cells, start=1))
 
 
@@ -88,7 +88,7 @@ class _Chapter:
         self,
         packages: tuple[str, ...],
         kinds: Mapping[str, str],
-        opened: Mapping[int, Sequence[str]] | None,
+        opened: Mapping[int, Sequence[str]],
     ) -> None:
         self.packages, self.kinds, self.opened, self.cell = packages, kinds, opened, 0
         self.imports: dict[str, str] = {}  # a name in the chapter -> what was imported as it
@@ -107,7 +107,7 @@ class _Chapter:
         if not body or not isinstance(body[-1], ast.Expr):
             shown = total
         # what the cell opened by itself feeds all that it made
-        stray = dict.fromkeys(("files", name) for name in (self.opened or {}).get(number, ()))
+        stray = dict.fromkeys(("files", name) for name in self.opened.get(number, ()))
         stray = {key: None for key in stray if key not in total}
         for name in {n for s in body for n in (*_defined(s), *_changed(s))} & self.flows.keys():
             self.flows[name] |= stray
@@ -125,9 +125,7 @@ class _Chapter:
         return Trace(self.cell, feeding, functions, tuple(sorted(panels)), tuple(files), seeds)
 
     def read_by(self, pattern: str) -> list[str]:
-        """Return the files of a pattern that the chapter opened; without a record, the pattern."""
-        if self.opened is None:
-            return [pattern]
+        """Return the files of a pattern that the chapter opened."""
         every = sorted({name for names in self.opened.values() for name in names})
         return [name for name in every if fnmatchcase(name, pattern)]
 
@@ -308,14 +306,9 @@ def _checked(place: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
 @cache
 def _find(name: str) -> Any:
     """Return the object behind a dotted name of a library, or None."""
-    parts = name.split(".")
-    found: Any = importlib.import_module(parts[0])
-    for length, part in enumerate(parts[1:], start=2):
-        if not hasattr(found, part):  # a room that nobody has imported yet
-            with suppress(ImportError):
-                importlib.import_module(".".join(parts[:length]))
-        found = getattr(found, part, None)
-    return found
+    with suppress(ImportError, AttributeError):
+        return pkgutil.resolve_name(name)
+    return None
 
 
 def _default_seed(name: str) -> str:
@@ -342,22 +335,12 @@ class Place(NamedTuple):
 @cache
 def locate(name: str) -> Place | None:
     """Return where a dotted name is defined; ``None`` for what is no function or class of it."""
-    found, package = _find(name), name.split(".")[0]
-    if not (inspect.isroutine(found) or inspect.isclass(found)):
-        found = getattr(found, "__wrapped__", None)  # functools.cache
-    found = inspect.unwrap(getattr(found, "__func__", found))  # a class method; decorated
+    found, package = inspect.unwrap(_find(name)), name.split(".")[0]
     module = str(getattr(found, "__module__", ""))
-    if module.split(".")[0] != package:
+    if not (inspect.isroutine(found) or inspect.isclass(found)) or module.split(".")[0] != package:
         return None
     above = Path(str(sys.modules[package].__file__)).parents[1]
-    try:
+    with suppress(OSError, TypeError):  # what a program made while it ran stands on no line
         path, line = Path(str(inspect.getsourcefile(found))), inspect.getsourcelines(found)[1]
         return Place(name, path.relative_to(above).as_posix(), line, path)
-    except (OSError, TypeError):  # a class that says it lives in its package: look for it there
-        start = re.compile(rf"^(?:class|def) {getattr(found, '__name__', '')}\b", re.MULTILINE)
-        for path in sorted(Path(str(sys.modules[module].__file__)).parent.rglob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            if match := start.search(text):
-                line = text.count("\n", 0, match.start()) + 1
-                return Place(name, path.relative_to(above).as_posix(), line, path)
     return None

@@ -41,7 +41,8 @@ class Broken(NamedTuple):
 
 
 def read_page(path: Path, name: str) -> Page:
-    root = html.document_fromstring(path.read_bytes(), html.HTMLParser(encoding="utf-8"))
+    text = path.read_bytes().rstrip() or b"<html/>"
+    root = html.document_fromstring(text, html.HTMLParser(encoding="utf-8"))
     links: dict[str, Any] = {}
     for element in root.iter(*LINKS):
         links.setdefault(element.get(LINKS[element.tag], ""), element)

@@ -25,7 +25,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape, unescape
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +52,24 @@ def _page(env: Any, docname: str) -> dict[str, Any]:
     return known
 
 
-def _data_folder(app: Any) -> Path:
-    return Path(os.environ.get(f"{app.config.bookworks_prefix}DATA") or Path(app.srcdir, "data"))
+def recorded_data(app: Any, docname: str) -> tuple[dict[int, list[str]], dict[str, str]]:
+    """Return the data that each code cell opened (under 0, the whole page), and their SHA-256.
 
-
-def recorded_files(app: Any, docname: str) -> dict[int, list[str]] | None:
-    """Return the data that each code cell opened when it ran; under 0, all that the page did."""
+    All of it is what the kernel wrote down when it ran; a page that did not run has no data.
+    """
     done = app.bookworks.executions.get(docname)
     if done is None:
-        return None
-    start = f"{_data_folder(app).resolve()}/"  # for the kernel a linked folder is elsewhere
-    found = {}
-    for cell, names in {**done.inputs.cells, "0": done.inputs.files}.items():
-        there = (n for n in names if done.inputs.files[n] != "missing")
-        data = [n for n in there if Path(n).suffix not in (".py", ".md", ".ipynb")]
-        found[int(cell)] = ["data/" * n.startswith(start) + n.removeprefix(start) for n in data]
-    return found
+        return {}, {}
+    folder = os.environ.get(f"{app.config.bookworks_prefix}DATA") or Path(app.srcdir, "data")
+    start = f"{Path(folder).resolve()}/"  # for the kernel a linked folder is elsewhere
+    shown = {
+        name: "data/" * name.startswith(start) + name.removeprefix(start)
+        for name, state in done.inputs.files.items()
+        if state != "missing" and Path(name).suffix not in (".py", ".md", ".ipynb")
+    }
+    cells = {**done.inputs.cells, "0": shown}
+    opened = {int(n): [shown[o] for o in names if o in shown] for n, names in cells.items()}
+    return opened, {shown[name]: done.inputs.files[name] for name in shown}
 
 
 def note_outputs(app: Any, doctree: nodes.document) -> None:
@@ -150,19 +151,6 @@ def _versions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def data_hashes(app: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of data files; of one outside the repository only the name is kept."""
-    root, found = Path(app.srcdir), {}
-    for name in names:
-        top, start = ("data/", _data_folder(app)) if name.startswith("data/") else ("", root)
-        outside = Path(name).is_absolute()
-        for path in [Path(name)] if outside else start.glob(name.removeprefix(top)):
-            if path.is_file():
-                shown = path.name if outside else top + path.relative_to(start).as_posix()
-                found[shown] = sha256(path)
-    return dict(sorted(found.items()))
-
-
 def _places(root: Path, names: Iterable[str]) -> list[dict[str, Any]]:
     found = []
     for place in filter(None, map(lineage.locate, names)):
@@ -181,16 +169,17 @@ def _kinds(panels: dict[str, Any]) -> dict[str, str]:
     return {pattern: kind for kind, said in panels.items() for pattern in said[1:]}
 
 
-def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[str, Any]:
+def _chapter(app: Any, docname: str, history: History) -> dict[str, Any]:
     config, root, page = app.config, Path(app.srcdir), _page(app.env, docname)
     file = Path(app.env.doc2path(docname)).relative_to(root).as_posix()
-    kinds, opened = _kinds(config.bookworks_panels), recorded_files(app, docname)
-    key = _keys.digest([app.bookworks.machine, libraries, page["cells"], kinds, opened])
+    kinds, (opened, hashes) = _kinds(config.bookworks_panels), recorded_data(app, docname)
+    known = [app.bookworks.machine, app.bookworks.library, page["cells"], kinds, opened, hashes]
+    key = _keys.digest(known)
     if page.get("key") != key:  # what was traced stays with the page
         traces = lineage.trace_cells(
             page["cells"], config.bookworks_packages, kinds=kinds, opened=opened
         )
-        page["traced"] = [_traced(root, traces[item["cell"] - 1]) for item in page["items"]]
+        page["traced"] = [_traced(root, traces[item["cell"] - 1], hashes) for item in page["items"]]
         page["key"] = key
     uri = app.builder.get_target_uri(docname)
     items = [
@@ -202,7 +191,6 @@ def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[s
             "anchor": item["name"] or f"provenance-cell-{item['cell']}",
             "cell": item["cell"],
             **traced,
-            "data": data_hashes(app, traced["data"]),
         }
         for number, (item, traced) in enumerate(
             zip(page["items"], page["traced"], strict=True), start=1
@@ -212,24 +200,19 @@ def _chapter(app: Any, docname: str, history: History, libraries: str) -> dict[s
     return {**about, **history.commit(file, *config.bookworks_inputs), "items": items}
 
 
-def _traced(root: Path, trace: lineage.Trace) -> dict[str, Any]:
-    """Return what stands behind an output, as it stands in the manifest; of data the names."""
+def _traced(root: Path, trace: lineage.Trace, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Return what stands behind an output, as it stands in the manifest."""
+    # of a file outside the repository only the name is told
+    data = {Path(f).name if Path(f).is_absolute() else f: hashes[f] for f in trace.files}
     drawing = [f for f in trace.functions if lineage.declared(f).get("role") == "drawing"]
     return {
         "fed_by": list(trace.feeding),
         "drawn_by": _places(root, drawing),
         "computed_by": _places(root, [f for f in trace.functions if f not in drawing]),
         "panels": list(trace.panels) or [lineage.NONE],
-        "data": list(trace.files),
+        "data": dict(sorted(data.items())),
         "seeds": list(trace.seeds),
     }
-
-
-def _libraries(packages: Iterable[str]) -> str:
-    """Return the hash of the code of packages, without importing it."""
-    found = [find_spec(package) for package in packages]
-    places = [p for spec in found if spec for p in spec.submodule_search_locations or ()]
-    return _keys.digest([_keys.tree(Path(place), ["."]) for place in places])
 
 
 def _reading(env: Any) -> list[str]:
@@ -240,7 +223,7 @@ def _reading(env: Any) -> list[str]:
 def complete(app: Any, env: Any) -> None:
     """Make the manifest when all pages are read."""
     config, root = app.config, Path(app.srcdir)
-    history, libraries = History(root), _libraries(config.bookworks_packages)
+    history = History(root)
     holding = [page for page in _reading(env) if _page(env, page)["items"]]
     env.bookworks_manifest = {
         "book": config.html_title or config.project,
@@ -250,7 +233,7 @@ def complete(app: Any, env: Any) -> None:
         "date": history.moment().isoformat(),
         "fingerprint": _keys.digest([sys.version, _keys.tree(root, config.bookworks_inputs)])[:16],
         "versions": _versions(config.bookworks_versions),
-        "chapters": {page: _chapter(app, page, history, libraries) for page in holding},
+        "chapters": {page: _chapter(app, page, history) for page in holding},
     }
 
 
@@ -545,17 +528,14 @@ def crate(manifest: dict[str, Any]) -> dict[str, Any]:
             name, caption = item["id"], item["caption"] or item["id"]
             seeds = f"; seeds: {', '.join(item['seeds'])}" if item["seeds"] else ""
             does = f"panel: {', '.join(item['panels'])}{seeds}"
-            cell = f"{page}, code cell {item['cell']}"
-            action = entity(f"making:{name}", "CreateAction", name=cell, description=does)
             places = item["drawn_by"] + item["computed_by"]
             functions = {p["name"]: p["file"] for p in places}.items()
             by = [entity(f, code, name=f, isPartOf=file) for f, file in functions]
             url, kind = f"{item['page']}#{item['anchor']}", item["kind"]
-            made = {"name": caption, "url": url, "additionalType": kind}
-            action["instrument"] = [program, *by]
-            action["result"] = entity(name, "CreativeWork", **made)
-            if data := [entity(f, "Dataset", name=f, sha256=h) for f, h in item["data"].items()]:
-                action["object"] = data
+            made = entity(name, "CreativeWork", name=caption, url=url, additionalType=kind)
+            data = [entity(f, "Dataset", name=f, sha256=h) for f, h in item["data"].items()]
+            about = {"name": f"{page}, code cell {item['cell']}", "description": does}
+            book.add_action([program, *by], f"#making:{name}", data, made, about)
     return book.metadata.generate()  # type: ignore[no-any-return]
 
 

@@ -15,7 +15,6 @@ are made anew whenever Sphinx writes: marks then depend on the files that are co
 
 from __future__ import annotations
 
-import re
 import shutil
 from importlib.metadata import distribution
 from pathlib import Path
@@ -58,13 +57,9 @@ def drop_thebe(app: Any, config: Any) -> None:
     app.registry.css_files[:] = [css for css in app.registry.css_files if "thebe" not in css[0]]
 
 
-#: What marks a formula in a page: written in the text, or put out by a cell.
-_FORMULA = re.compile(r'class="[^"]*\bmath\b|\\\(|\\\[|\$\$|text_latex')
-
-
 def spare_mathjax(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
-    """Leave MathJax out of a page that holds no formula."""
-    if not _FORMULA.search(context.get("body") or ""):
+    """Leave MathJax out of a page that holds no formula; Sphinx asks the pages below it, too."""
+    if not app.env.get_domain("math").data["has_equations"].get(page):
         scripts = context["script_files"]
         scripts[:] = [script for script in scripts if "mathjax/" not in str(script.filename or "")]
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from myst_nb.ext.glue.utils import PendingGlueReference
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
@@ -44,8 +44,6 @@ from bookworks.book import Book
 
 logger = logging.getLogger(__name__)
 
-#: ``{glue:text}`file.md::key:.3f` `` and the directive form of the same.
-_PASTED = re.compile(r"\{glue:\w*\}(?:`(?:[^`<]*<)?|\s+)([^`:\s]+)::")
 #: Later than any file: Sphinx then never finds that a source is newer than its page.
 _LATER_THAN_ALL = 2**62
 
@@ -60,6 +58,7 @@ class State:
     store: Store
     folder: Path  # where keys are kept
     machine: str  # hash of the machinery and its environment
+    library: str  # hash of the code of the packages that the book speaks of
     executions: dict[str, Execution] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)  # page to the key under which it is read
     write: dict[str, str] = field(default_factory=dict)  # ... under which it is written
@@ -67,6 +66,7 @@ class State:
     # files beside the pages: the hash under which each was made, and its content's
     made: dict[str, list[str]] = field(default_factory=dict)
     pending: str = ""  # the page that is being written
+    written: bool = False  # whether any was
     whole: bool = False  # whether the last build came to its end
     lock: IO[str] | None = None  # held as long as the build runs
 
@@ -100,7 +100,8 @@ def begin(app: Any, config: Any) -> None:
             _keys.environment(book.root),
             _wheel.name(book),
         ]
-        state = State(book, Store.of(book, build), build / ".keys", _keys.digest(machine))
+        store, library = Store.of(book, build), _keys.packages(book.setting("packages"))
+        state = State(book, store, build / ".keys", _keys.digest(machine), library)
         app.bookworks = state
         state.lock = locked(build, logger.info)
         state.made = state.key("(made)")
@@ -141,16 +142,11 @@ def _end_in_one_line(app: Any) -> None:
 # -- what a page rests on ------------------------------------------------------------------
 
 
-def pasted_from(text: str) -> set[str]:
-    return set(_PASTED.findall(text))
-
-
 def read_key(app: Any, page: str) -> str:
     """Return the hash of what a page rests on when it is read."""
     env, state = app.env, app.bookworks
     text = read_text(Path(env.doc2path(page)), _execution.MOST_OUTPUT)
-    sources = (env.path2doc(env.relfn2path(name, page)[1]) for name in pasted_from(text))
-    shown = (page, *sorted(filter(None, sources)))
+    shown = (page, *env.metadata[page].get("bookworks-pasted", ()))
     files = set(env.dependencies.get(page, ())) | {
         name for name, (pages, _) in env.images.items() if page in pages
     }
@@ -159,7 +155,10 @@ def read_key(app: Any, page: str) -> str:
             "source": text,
             "machine": state.machine,
             "results": [e.result for e in map(state.executions.get, shown) if e],
+            "code": state.executions[page].code if page in state.executions else "",
             "files": {name: _keys.state(Path(app.srcdir, name)) for name in sorted(files)},
+            # what is documented shows values and words of modules that it imports
+            "library": state.library if any(name.endswith(".py") for name in files) else "",
             "cited": _cited(env, page),
             "more": app.emit("bookworks-read", page),
         }
@@ -184,11 +183,14 @@ def book_key(app: Any) -> str:
     domains = {name: sorted(map(str, d.get_objects())) for name, d in env.domains.items()}
     labels = getattr(env.get_domain("std"), "labels", {})
     citations = env.domaindata.get("cite", {}).get("citations", ())
-    look = map(str, (*app.config.html_static_path, *app.config.templates_path))
+    config = app.config
+    folders = (*config.html_static_path, *config.templates_path, *config.html_extra_path)
+    look = map(str, filter(None, (*folders, config.html_logo, config.html_favicon)))
     return _keys.digest(
         {
-            "titles": {page: title.astext() for page, title in env.titles.items()},
-            "contents": {page: list(names) for page, names in env.toctree_includes.items()},
+            "titles": {page: str(title) for page, title in env.titles.items()},
+            "contents": [app.bookworks.book.toc, env.toctree_includes],
+            "headings": {page: said.get("myst_slugs") for page, said in env.metadata.items()},
             "sections": env.toc_secnumbers,
             "figures": env.toc_fignumbers,
             "labels": sorted(map(str, labels.items())),
@@ -221,6 +223,8 @@ def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: se
             found = list(chapters(app))
             state.executions = _execution.execute(state.book, state.store, found, timeout)
         state.read = {page: read_key(app, page) for page in env.found_docs - added}
+    for title in env.titles.values():  # numbers are given anew; one of a part that has none stays
+        title.attributes.pop("secnumber", None)
     state.whole = _site_is_whole(app)
     for page in removed:
         state.key_file(page).unlink(missing_ok=True)
@@ -251,14 +255,23 @@ def _holds(app: Any, page: str) -> bool:
     return bool(present.items() <= key.items())
 
 
+def forget(app: Any, env: Any, page: str) -> None:
+    """Delete what a page glued when it was read before: it may glue nothing now."""
+    Path(env.mystnb_config.output_folder, f"{page}.glue.json").unlink(missing_ok=True)
+
+
 def remember_read(app: Any, doctree: Any) -> None:
-    """Note the key under which a page was read, as soon as it was, and let it stand alone.
+    """Note from where a page pastes and the key under which it was read, and let it stand alone.
 
     Nodes that MyST has reStructuredText make belong to documents of their own, whose settings
     hold all that Sphinx knows: each page would be kept with a copy of the whole.
     """
+    pasted = set()
     for node in doctree.findall():
         node.document = doctree
+        if isinstance(node, PendingGlueReference):
+            pasted.add(node.refdoc)
+    app.env.metadata[app.env.docname]["bookworks-pasted"] = sorted(pasted)
     app.bookworks.read[app.env.docname] = read_key(app, app.env.docname)
 
 
@@ -278,9 +291,10 @@ def rewritten(app: Any, env: Any) -> Any:
 
 def _site_is_whole(app: Any) -> bool:
     """Tell whether the last build came to its end, and its files are still there."""
-    site = app.bookworks.key("(site)")
-    whole: bool = site.get("whole") is True
-    return whole and set(site["files"].items()) <= set(_listed(app).items())
+    site, there = app.bookworks.key("(site)"), _listed(app)
+    files = site.get("files")
+    known = isinstance(files, dict) and all(there.get(name) == files[name] for name in files)
+    return known and site.get("whole") is True
 
 
 def _listed(app: Any) -> dict[str, int]:
@@ -290,7 +304,7 @@ def _listed(app: Any) -> dict[str, int]:
 def writing(app: Any, builder: Any) -> None:
     """Say that the site is not whole until the build has come to its end."""
     state, site = app.bookworks, app.bookworks.key("(site)")
-    site["whole"] = False
+    site["whole"], state.written = False, True
     with _told():
         write_atomically(state.key_file("(site)"), as_json(site))
 
@@ -348,10 +362,17 @@ def _sweep(app: Any) -> None:
             source.unlink()
             page = name.rsplit(".", 1)[0]
             Path(app.builder.get_outfilename(page)).unlink(missing_ok=True)
-    used = {name for _, name in env.images.values()}
-    for picture in out.joinpath("_images").glob("*"):
-        if picture.name not in used:
-            picture.unlink()
+    for folder, wanted in (("_images", env.images), ("_downloads", env.dlfiles)):
+        used = {name for _, name in wanted.values()}
+        for name, path in below(out / folder).items():
+            if name not in used:
+                path.unlink()
+    if app.bookworks.written:
+        every = {
+            f"{about.name}-{one.name}" for about in env.domains.values() for one in about.indices
+        }
+        for name in every - {name for name, *_ in app.builder.domain_indices}:
+            Path(app.builder.get_outfilename(name)).unlink(missing_ok=True)
 
 
 # -- outputs reach the pages -------------------------------------------------------------------
@@ -394,6 +415,7 @@ def setup(app: Any) -> None:
     app.connect("config-inited", begin, priority=100)
     app.connect("builder-inited", serve_outputs)
     app.connect("env-get-outdated", outdated, priority=900)
+    app.connect("env-purge-doc", forget)
     app.connect("doctree-read", remember_read, priority=900)
     # after Sphinx has numbered sections and figures, which it does at this event
     app.connect("env-get-updated", rewritten, priority=900)

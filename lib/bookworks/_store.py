@@ -106,7 +106,8 @@ class Store:
         name = f"{execution.code[:16]}-{_keys.digest(content['inputs'])[:16]}.json"
         text = json.dumps({"sum": _keys.digest(content), **content}, ensure_ascii=False)
         write_atomically(self._place(page) / name, text)
-        for path in self._files(page)[KEPT:]:
+        # the newest is this one, whatever the clock says
+        for path in [path for path in self._files(page) if path.name != name][KEPT - 1 :]:
             path.unlink(missing_ok=True)
 
 
@@ -116,5 +117,5 @@ def _read(path: Path) -> Execution | None:
         if content.pop("sum") != _keys.digest(content):
             return None
         return Execution(inputs=Inputs(**content.pop("inputs")), **content)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

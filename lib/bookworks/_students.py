@@ -11,6 +11,7 @@ them stay in the student's cell, to be changed, and the solution goes along, enc
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from bookworks import _checker as checker
 from bookworks._checker import KEY
 from bookworks._downloads import new_cell, new_notebook
 from bookworks._errors import BookError, near
-from bookworks._files import write_if_new
+from bookworks._execution import MOST_OUTPUT
+from bookworks._files import read_text, write_if_new
 from bookworks.book import NOTEBOOKS, Book
 
 EMPTY, _IN_WORDS = "# your answer", "*Your answer"
@@ -58,28 +60,36 @@ def student_notebook(notebook: Any, before: Any = None) -> tuple[Any, dict[str, 
     """Return a notebook with an empty cell in the place of each solution, and what is asked.
 
     ``notebook`` is as :mod:`bookworks._downloads` writes it, ``before`` the student's, from an
-    earlier call, whose answers are kept.
+    earlier call, whose answers are kept, with the cells that the student put above them.
     """
     solutions: dict[str, list[Any]] = {}
     for cell in notebook.cells:
         if label := cell.metadata.get(KEY, {}).get("solution"):
             solutions.setdefault(label, []).append(cell)
     tasks = {label: task(cells) for label, cells in solutions.items()}
-    answered = {}
+    answered, helpers = dict[str, str](), dict[str, list[Any]]()
+    known, added = {cell.source for cell in notebook.cells}, list[Any]()
     for cell in before.cells if before else ():
-        answered[cell.metadata.get(KEY, {}).get("exercise")] = cell.source
-    cells = []
+        about = cell.metadata.get(KEY, {})
+        if label := about.get("exercise"):
+            helpers[label], added = helpers.get(label, []) + added, []
+            if label not in answered or checker.begun(cell.source):  # a split cell has two halves
+                answered[label] = cell.source
+        elif about or not (cell.source in known or re.match("cell-", cell.get("id", ""))):
+            added.append(new_cell(cell.cell_type, cell.source, {KEY: {"added": True}}))
+    cells: list[Any] = []
     for cell in notebook.cells:
         label = cell.metadata.get(KEY, {}).get("solution")
         if label is None:
             cells.append(cell)
         elif cell is solutions[label][0]:
             kind = "code" if any(c.cell_type == "code" for c in solutions[label]) else "markdown"
+            cells += helpers.get(label, ())
             source = answered.get(label) or ""
             if not (checker.begun(source) and not source.startswith(_IN_WORDS)):
                 source = _empty(kind, tasks[label])
             cells.append(new_cell(kind, source, {KEY: {"exercise": label}}))
-    return new_notebook(cells), tasks
+    return new_notebook(cells + added), tasks
 
 
 def _empty(kind: str, asked: Mapping[str, str]) -> str:
@@ -113,11 +123,8 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     asked = {}
     for name in names:
         target = out / f"{name}.ipynb"
-        try:
-            before = nbformat.read(target, as_version=4) if target.is_file() else None
-        except ValueError:
-            raise BookError(f"{target} is no notebook: move it away, and write again") from None
-        notebook, tasks = student_notebook(nbformat.read(known[name], as_version=4), before)
+        before = _read(target, "move it away, and write again") if target.exists() else None
+        notebook, tasks = student_notebook(_read(known[name], "build the book again"), before)
         if tasks:
             asked[name] = tasks
             write_if_new(target, nbformat.writes(notebook) + "\n")
@@ -127,6 +134,13 @@ def write(source: Path, out: Path, chapters: Iterable[str] = ()) -> dict[str, di
     for packed in source.glob("*.whl"):
         write_if_new(out / packed.name, packed.read_bytes())
     return asked
+
+
+def _read(path: Path, remedy: str) -> Any:
+    try:
+        return nbformat.reads(read_text(path, MOST_OUTPUT), as_version=4)
+    except (ValueError, AttributeError, nbformat.ValidationError):
+        raise BookError(f"{path} is no notebook: {remedy}") from None
 
 
 @click.command("students")

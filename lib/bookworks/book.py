@@ -56,10 +56,7 @@ class Book:
         """
         root = Path(root).resolve()
         config, toc = (read_yaml(root / name) or {} for name in ("_config.yml", "_toc.yml"))
-        for name, content in (("_config.yml", config), ("_toc.yml", toc)):
-            if not isinstance(content, dict):
-                raise BookError(f"{root / name} must hold keys and values")
-        return cls(root, config, toc)
+        return cls(root, _keyed(root / "_config.yml", config), _keyed(root / "_toc.yml", toc))
 
     @classmethod
     def find(cls, start: Path | None = None) -> Book:
@@ -78,7 +75,7 @@ class Book:
     @property
     def sphinx(self) -> dict[str, Any]:
         """What ``_config.yml`` says under ``sphinx``."""
-        return self.config.get("sphinx") or {}
+        return _keyed("_config.yml: sphinx", self.config.get("sphinx") or {})
 
     @property
     def extensions(self) -> dict[str, str]:
@@ -86,9 +83,12 @@ class Book:
         return self.sphinx.get("local_extensions") or {}
 
     def setting(self, name: str) -> Any:
-        """Return a setting of :data:`SETTINGS`."""
-        stated = self.sphinx.get("config") or {}
-        return stated.get(f"bookworks_{name}", SETTINGS[name][0])
+        """Return a setting of :data:`SETTINGS`; raise BookError if it is of another type."""
+        stated = _keyed("_config.yml: sphinx: config", self.sphinx.get("config") or {})
+        value, default = stated.get(f"bookworks_{name}", SETTINGS[name][0]), SETTINGS[name][0]
+        if not isinstance(value, type(default)):
+            raise BookError(f"_config.yml: bookworks_{name}: {value} must be as {default!r} is")
+        return value
 
     def variable(self, name: str, default: str = "") -> str:
         """Return a variable of the machinery, as ``JOBS``; the shell writes it with the prefix."""
@@ -109,6 +109,12 @@ class Book:
     def chapters(self) -> list[str]:
         """Return the pages that hold code, in reading order."""
         return [page for page in self.pages() if holds_code(self.source(page))]
+
+
+def _keyed(place: Path | str, content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise BookError(f"{place} must hold keys and values")
+    return content
 
 
 def _files(toc: Any) -> Iterator[str]:

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-
 import click
 
-#: Command, and the module that holds it as ``command``.
-COMMANDS: Mapping[str, str] = {
-    "chapter": "_execution",
-    "links": "_links",
-    "release": "_release",
-    "rerun": "reruns._command",
-    "students": "_students",
-}
+from bookworks import _execution, _links, _release, _students
+from bookworks.reruns import _command
+
+_MODULES = (_execution, _links, _release, _command, _students)
 
 
-class _Lazy(click.Group):
-    """Imports a command's module only when it is called, or all are listed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"bookworks.{COMMANDS[cmd_name]}").command
-        return command
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    commands=[module.command for module in _MODULES],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def main() -> None:
     """Run, check, pack and teach from an executable Jupyter Book."""
 

@@ -99,3 +99,21 @@ def test_a_kernel_that_does_not_start_is_told_with_its_last_words(tea, monkeypat
     tea.write("ipykernel_launcher.py", "raise SystemExit('no kernel today')\n")
     done = _run(tea, monkeypatch, "taste.md")
     assert done.exit_code == 2 and "no kernel today" in done.output
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("- 1", "_config.yml must hold keys and values"),
+        ("sphinx: 3", "sphinx must hold keys and values"),
+        ("sphinx: {config: [1]}", "sphinx: config must hold keys and values"),
+        ("sphinx: {config: {bookworks_prefix: 7}}", "bookworks_prefix: 7 must be as 'BOOKWORKS_'"),
+        ("title: Tea", "0 is not in the range x>=1"),
+    ],
+)
+def test_a_setting_of_another_kind_is_told(tea, monkeypatch, settings, said):
+    tea.write("_config.yml", settings)
+    monkeypatch.chdir(tea.root)
+    time = ["--timeout", "0"] * settings.startswith("title")
+    done = CliRunner().invoke(main, ["chapter", "taste.md", *time])
+    assert done.exit_code == 2 and said in done.output

@@ -17,7 +17,6 @@ from bookworks._errors import BookError
 from bookworks._execution import jobs, joined
 from bookworks._execution import kernel_environment as environment
 from bookworks._keys import Inputs
-from bookworks._pages import pasted_from
 from bookworks._store import Execution, Store
 from bookworks.book import Book
 
@@ -32,6 +31,11 @@ def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
         check=True,
     )
     return Inputs.read(path, book.root, code)
+
+
+def read(inputs: Inputs) -> set[str]:
+    """Return the files that count, but for modules that are nowhere, which Python looks for."""
+    return {n for n, then in inputs.files.items() if then != "missing" or not n.endswith(".py")}
 
 
 RECORDER = Path(_keys.__file__).parent / "_recorder"
@@ -55,7 +59,7 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_what_is_read_is_recorded(tea, tmp_path, name):
     code, files = READS[name]
-    assert set(record(tea, code, tmp_path).files) == files
+    assert read(record(tea, code, tmp_path)) == files
 
 
 def test_a_module_is_recorded_although_its_bytecode_is_read(tea, tmp_path):
@@ -73,6 +77,80 @@ def test_a_program_that_imports_the_recorder_is_recorded_once(tea, tmp_path):
     for _ in range(2):  # the second time, the compiled module is read
         files = record(tea, code, tmp_path).files
         assert "shop/leaves.py" in files and not [name for name in files if ".code" in name]
+
+
+def linked(tea, to: str) -> None:
+    (tea.root / "link.csv").unlink(missing_ok=True)
+    (tea.root / "link.csv").symlink_to(to)
+
+
+def grow(tea) -> None:
+    tea.edit("leaves.csv", "4", "44")
+
+
+def shadow(tea) -> None:
+    tea.write("shop/leaves/__init__.py", "")
+
+
+def own(tea) -> None:
+    tea.write("own.py", "")
+
+
+# a program, and what is done to the book after it: each time the program has to run again
+CHANGES = {
+    "a file is there": ("import os; os.path.exists('own.py')", own),
+    "a file is there, by its path": ("import pathlib; pathlib.Path('own.py').is_file()", own),
+    "a file is there, by a pattern": ("import glob; glob.glob('own.py')", own),
+    "a file may be read": ("import os; os.access('own.py', os.R_OK)", own),
+    "a module is there": ("try: import own\nexcept ImportError: pass", own),
+    "a package is there": (
+        "import importlib.util; importlib.util.find_spec('shop.own')",
+        lambda t: t.write("shop/own/__init__.py", ""),
+    ),
+    "a package comes before a module": ("import shop.leaves", shadow),
+    "a size": ("import os; os.path.getsize('leaves.csv')", grow),
+    "read and written": ("open('leaves.csv', 'r+').read()", grow),
+    "mapped into memory": ("import os; os.open('leaves.csv', os.O_RDWR)", grow),
+    "opened by C, after a look": ("import os; os.path.isdir('leaves.csv')", grow),
+    "a database by its address": (
+        "import sqlite3; sqlite3.connect('file:leaves.csv?mode=ro', uri=True)",
+        grow,
+    ),
+    "a link leads elsewhere": ("open('link.csv')", lambda t: linked(t, "leaves.csv")),
+    "a command names it": ("import subprocess; subprocess.run(['cat', 'leaves.csv'])", grow),
+    "a shell names it": ("import os; os.system('wc <leaves.csv >/dev/null')", grow),
+    "a command in a folder names it": (
+        "import subprocess; subprocess.run(['cat', 'leaves.py'], cwd='shop')",
+        lambda t: t.edit("shop/leaves.py", "/ 2", "/ 3"),
+    ),
+    "a child that is cut off names it": (
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-I', '-c', 'open(\"leaves.csv\")'])",
+        grow,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_program_rests_on_what_it_saw_in_any_way(tea, tmp_path, name):
+    linked(tea, "recipe.txt")
+    program, change = CHANGES[name]
+    inputs = record(tea, program, tmp_path)
+    assert inputs.changed(tea.root) == []
+    change(tea)
+    assert len(inputs.changed(tea.root)) == 1
+
+
+def test_what_was_not_there_and_was_then_made_is_no_input(tea, tmp_path):
+    code = "import os\nif not os.path.exists('new.txt'): open('new.txt', 'w').write('1')"
+    assert read(record(tea, code, tmp_path)) == set()
+
+
+def test_a_compiler_of_functions_finds_no_marks_in_them(tea, tmp_path):
+    tea.write("mod.py", "import numba\n\n@numba.njit\ndef f(x):\n    return x + 1\n")
+    inputs = record(tea, "import mod; assert mod.f(1) == 2", tmp_path)
+    tea.edit("mod.py", "x + 1", "x + 2")
+    assert inputs.changed(tea.root) == ["mod.py"]
 
 
 MODULE = """\
@@ -154,6 +232,8 @@ LOOKING = {
     "by help": "help(mod.spilled)",
     "at source": "import inspect; inspect.getsource(mod.spilled)",
     "at the file": "open(mod.__file__).read()",
+    "at a docstring by its name": "print(getattr(mod.spilled, '__doc__'))",
+    "at lines, by a format": "import logging; logging.basicConfig(format='%(lineno)d')",
     "at code": "print(mod.spilled.__code__.co_consts)",
     "through a module": "import look; look.at(mod)",
     "by a traceback": "import traceback\ntry: mod.brewed('a', 1)\nexcept TypeError: pass\n"
@@ -221,6 +301,14 @@ def test_variables_with_the_prefix_count_when_they_are_looked_up(tea, tmp_path, 
     assert inputs.changed(tea.root) == ["TEA_SUGAR"]
 
 
+@pytest.mark.parametrize(
+    "code", ["os.getenvb(b'TEA_MILK')", "dict(os.environ.items())", "os.system('echo $TEA_MILK')"]
+)
+def test_a_variable_counts_however_it_is_looked_up(tea, tmp_path, monkeypatch, code):
+    monkeypatch.setenv("TEA_MILK", "yes")
+    assert record(tea, f"import os; {code}", tmp_path).variables == {"TEA_MILK": "yes"}
+
+
 def test_variables_of_the_machinery_do_not_reach_a_kernel(tea, tmp_path, monkeypatch):
     monkeypatch.setenv("TEA_JOBS", "2")
     code = "import os; assert 'TEA_JOBS' not in os.environ"
@@ -246,6 +334,12 @@ def test_content_counts_and_time_does_not(tea, tmp_path):
     tea.write("leaves.csv", text.replace("3", "8"))
     os.utime(tea.root / "leaves.csv", (1, 1))
     assert inputs.changed(tea.root) == ["leaves.csv"]
+    tea.write("leaves.csv", text.replace("3", "7"))
+    os.utime(tea.root / "leaves.csv", (1, 1))
+    state = Inputs({"leaves.csv": _keys.state(tea.root / "leaves.csv")})
+    tea.write("leaves.csv", text.replace("3", "6"))
+    os.utime(tea.root / "leaves.csv", (1, 1))  # as large, and as old
+    assert state.changed(tea.root) == ["leaves.csv"]
     (tea.root / "leaves.csv").unlink()
     assert inputs.changed(tea.root) == ["leaves.csv"]
 
@@ -301,15 +395,3 @@ def test_pieces_of_a_stream_become_one():
 
     outputs = [piece("a"), piece("b"), piece("c", "stderr"), piece("d")]
     assert [output["text"] for output in joined(outputs)] == ["ab", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    ("text", "files"),
-    [
-        ("{glue:text}`../notebooks/did.md::did-coef:.3f`", {"../notebooks/did.md"}),
-        ("```{glue:figure} ../notebooks/did.md::did-fig\n", {"../notebooks/did.md"}),
-        ("{glue:text}`did-coef:.3f` stands on the page itself", set()),
-    ],
-)
-def test_pages_that_paste_are_known(text, files):
-    assert pasted_from(text) == files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ def root(tmp_path) -> Path:
     )
     write(site, "book/two.html", '<h1 id="two">Two</h1><p id="place">x</p>\n')
     write(site, "_static/webpack.html", '<a href="no-such-file">a template</a>')
+    write(site, "nothing-in-it.html", "")
+    (site / "folder.html").mkdir()
+    os.mkfifo(site / "pipe.html")
     return tmp_path
 
 

@@ -97,37 +97,26 @@ def app(root: Path, **inputs: object) -> SimpleNamespace:
     return SimpleNamespace(srcdir=str(root), config=SimpleNamespace(**config), bookworks=book)
 
 
-def test_hashes_are_those_of_the_files_and_no_place_outside_is_named(tmp_path, monkeypatch):
-    root, mine, theirs = tmp_path / "root", tmp_path / "mine.csv", tmp_path / "theirs"
-    for path, content in ((root / "data/b.csv", b"2"), (root / "data/a.csv", b"1")):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    mine.write_bytes(b"3")
-    one, two, three = (hashlib.sha256(text).hexdigest() for text in (b"1", b"2", b"3"))
-    names = ["data/*.csv", "data/none.csv", str(mine)]
-    found = _notes.data_hashes(app(root), names)
-    assert found == {"data/a.csv": one, "data/b.csv": two, "mine.csv": three}
-    assert list(found) == sorted(found)
+def test_data_are_what_was_read_and_no_place_outside_is_named(tmp_path, monkeypatch):
+    theirs, linked = tmp_path / "theirs", tmp_path / "linked"
+    files = {f"{theirs}/a.csv": "3", "gone.csv": "missing", "page.md": "1", "shop.py": "1"}
+    files |= {"data/b.csv": "2", f"{tmp_path}/mine.csv": "4"}
+    record = app(tmp_path / "root", files=files, cells={"2": ["data/b.csv", "gone.csv"]})
+    assert _notes.recorded_data(record, "prose") == ({}, {})
+    opened, hashes = _notes.recorded_data(record, "page")
+    outside = [f"{theirs}/a.csv", f"{tmp_path}/mine.csv"]
+    assert opened == {0: [outside[0], "data/b.csv", outside[1]], 2: ["data/b.csv"]}
+    trace = lineage.Trace(2, files=(outside[1], "data/b.csv"))
+    assert _notes._traced(tmp_path, trace, hashes)["data"] == {"data/b.csv": "2", "mine.csv": "4"}
 
-    # another data folder stands for data/, in what was recorded, too
-    theirs.mkdir()
-    (theirs / "a.csv").write_bytes(b"3")
-    monkeypatch.setenv("BOOKWORKS_DATA", str(theirs))
-    assert _notes.data_hashes(app(root), ["data/*.csv"]) == {"data/a.csv": three}
-    files = {f"{theirs}/a.csv": three, "gone.csv": "missing", "page.md": "1", "shop.py": "1"}
-    record = app(root, files=files, cells={"2": tuple(files)})
-    data = ["data/a.csv"]
-    assert _notes.recorded_files(record, "page") == {0: data, 2: data}
-    assert _notes.recorded_files(record, "prose") is None
-
-    # as does a folder that is linked into the book, where kernels see its real place
-    monkeypatch.delenv("BOOKWORKS_DATA")
-    linked = tmp_path / "linked"
+    # another data folder stands for data/, as does one that is linked into the book
     linked.mkdir()
     (linked / "data").symlink_to(theirs)
-    record = app(linked, files=files, cells={"2": tuple(files)})
-    assert _notes.recorded_files(record, "page") == {0: data, 2: data}
-    assert _notes.data_hashes(record, data) == {"data/a.csv": three}
+    monkeypatch.setenv("BOOKWORKS_DATA", str(theirs))
+    for root in ("root", "linked"):
+        record = app(tmp_path / root, files={f"{theirs}/a.csv": "3"}, cells={})
+        assert _notes.recorded_data(record, "page") == ({0: ["data/a.csv"]}, {"data/a.csv": "3"})
+        monkeypatch.delenv("BOOKWORKS_DATA", raising=False)
 
 
 def test_kinds_of_data_are_lists_of_words_and_patterns():

@@ -205,7 +205,8 @@ def test_a_mistake_is_one_message_and_nothing_is_written(book, arguments, said):
     declare(book, "chapter: tide\nname: h{hours}\ngrid: {hours: [2, 4]}")
     (book.root / "plain.md").write_text(f"{HEAD}# Plain\n")
     (book.root / "huge.yml").write_text("#" * 1_000_001)
-    os.mkfifo(book.root / "pipe.yml")
+    for name in ("pipe.yml", "pipe.md"):
+        os.mkfifo(book.root / name)
     code, output = call(*arguments.split(), "--quiet")
     assert code == 2 and said in output, output
     assert not (book.root / "_build").exists()
@@ -230,6 +231,8 @@ def test_a_mistake_is_one_message_and_nothing_is_written(book, arguments, said):
         ("chapter: tide\nname: a\nkeep: [page]\nruns: [{}]", "keep the notebook as well"),
         ("chapter: tide\nname: a\nname: b\nruns: [{}]", "the key 'name' stands twice"),
         ("chapter: tide\nname: a\nruns: [&x {hours: 1}, *x]", "aliases (*name) are not read"),
+        ("chapter: tide\nname: a\nruns: " + "[" * 9000, "line 3: more than 50 levels"),
+        ("chapter: tide\n? [name, title]\n: a", "unhashable"),
         ("chapter: tide\nname: a\nruns: [{hours: .nan}]", "run 1: hours = nan: must be"),
         (f"chapter: tide\nname: a\ngrid: {{hours: {list(range(200))}, pause: {list(range(200))}}}",
          "more than 10,000 runs"),

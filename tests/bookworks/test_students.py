@@ -16,17 +16,23 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import xarray
 from click.testing import CliRunner
 
 from bookworks import _checker as checker
 from bookworks import _students as students
-from bookworks._checker import FAIL, KEY, PASS, PERSON, judge, read, same
+from bookworks._checker import FAIL, KEY, PASS, PERSON, judge, read
 from bookworks._downloads import new_cell, new_notebook
 from bookworks._errors import BookError
 from bookworks.book import NOTEBOOKS
 from bookworks.cli import main
 
 # -- what the book shows -----------------------------------------------------------------
+
+
+def _value(value: object) -> list[dict]:
+    data = {"text/plain": repr(value)}
+    return [{"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}]
 
 
 def show(value: object) -> checker.Answer:
@@ -52,10 +58,12 @@ SERIES = show(pd.Series({"green": 0.1912, "black tea": 0.1407}).round(3))
 PERCENT = show(Tabled(pd.DataFrame({"tea": ["green", "black"], "share": ["12.3%", "4.0%"]})))
 LONE = show(Tabled(pd.DataFrame([("rise", "0.0212")], columns=["what", "value"])))
 YEARS = show(Tabled(pd.DataFrame({"end of": [2013, 2014, 2015], "fields": [30, 28, 7]})))
+BY_YEAR = show(pd.Series({2013: 30, 2014: 28}))
 GRID = show(pd.DataFrame({"kg": [1.5, 2.25], "price": [3.0, 4.5]}, index=["green", "black"]))
 WORDS = show(["Assam", "Keemun"])
 IN_PERCENT = show(2.4)
 RULES = show(pd.Series({"boil": "hot", "stir": "cold"}))
+TOLD = show(Tabled(pd.DataFrame({"what": ["boil", "stir"], "how": ["hot", "cold"]})))
 INTERVALS = show(Tabled(pd.DataFrame({"what": ["a", "b"], "in": ["[0.1, 0.2]", "[1,234, 1,235]"]})))
 
 RIGHT = [
@@ -66,6 +74,13 @@ RIGHT = [
     (ONE, {"my name": Decimal("0.145")}),
     (ONE, np.array([[0.145]])),
     (ONE, "0.145"),
+    (ONE, "The mean of x2 is 0.1446."),
+    (ONE, "均值为0.145"),
+    (ONE, 0.14461 + 0j),
+    (SERIES, np.array([0.1912, 0.1407]) + 0j),
+    (SERIES, xarray.DataArray([0.1912, 0.1407])),
+    (SERIES, [("black tea", 0.1407), ("green", 0.1912)]),
+    (SERIES, "0.1912 and 0.1407 kg"),
     (SERIES, [0.19123456, 0.1407]),
     (SERIES, (Fraction(191, 1000), 0.141)),
     (SERIES, {"black tea": 0.1407, "green": 0.1912}),
@@ -81,6 +96,7 @@ RIGHT = [
     (YEARS, [30, 28, 7]),
     (YEARS, pd.Series({2013: 30, 2014: 28, 2015: 7})),
     (YEARS, {2015: 7, 2014: 28, 2013: 30}),
+    (BY_YEAR, pd.DataFrame({"year": [2014, 2013], "fields": [28, 30]})),
     (YEARS, [(2013, 30), (2014, 28), (2015, 7)]),
     (YEARS, [[2013, 2014, 2015], [30, 28, 7]]),
     (GRID, [[1.5, 3.0], [2.25, 4.5]]),
@@ -91,6 +107,12 @@ RIGHT = [
     (RULES, {"boil": "hot", "stir": "cold"}),
     (RULES, [("boil", "hot"), ("stir", "cold")]),
     (RULES, ["Hot", "cold"]),
+    (RULES, {"stir": "cold", "boil": "hot"}),
+    (TOLD, {"stir": "cold", "boil": "hot"}),
+    (TOLD, ("hot", "cold")),
+    (TOLD, pd.DataFrame({"what": ["boil", "stir"], "how": ["hot", "cold"]})),
+    (INTERVALS, [pd.Interval(0.1, 0.2), pd.Interval(1234, 1235)]),
+    (INTERVALS, "0.1-0.2, 1234-1235"),
     (INTERVALS, [(0.1, 0.2), (1234, 1235)]),
     (INTERVALS, [(0.19, 0.11), (1234.9, 1234.1)]),
     (IN_PERCENT, "2.4 %"),
@@ -108,16 +130,20 @@ WRONG = [
     (ONE, float("nan"), "no number"),
     (ONE, "a cup", "no number"),
     (ONE, [0.145, 0.145], "2 numbers"),
+    (ONE, "1e999999999", "not this one"),
+    (ONE, "0.145 or 0.2", "2 numbers"),
     (SERIES, 0.1912, "a number"),
     (SERIES, [0.1407, 0.1912], "not this one"),
     (SERIES, {"green": 0.1407, "black tea": 0.1912}, "not this one"),
     (SERIES, [0.191, 0.2], "1 of 2"),
     (SERIES, pd.Series({"green": True, "black tea": True}), "True or False"),
     (PERCENT, [0.123, 0.4], "1 of 2"),
+    (PERCENT, [0.123, 4], "1 of 2"),
     (YEARS, [30, 28, 8], "2 of 3"),
     (GRID, [[1.5, 2.25], [4.5, 3.0]], "1 of 4"),
     (WORDS, ["Assam"], "not this one"),
     (RULES, ["cold", "hot"], "not this one"),
+    (RULES, {"stir": "hot", "boil": "cold"}, "not this one"),
     (INTERVALS, [0.1, 1234], "2 numbers"),
     (INTERVALS, [(0.1, 0.2), (1233, 1237)], "2 of 4"),
     (IN_PERCENT, 0.024, "off by a factor of 100"),
@@ -129,7 +155,7 @@ WRONG = [
 def test_a_right_answer_passes_in_any_form(expected, value):
     assert judge(expected, read(value)) == ""
     through_a_file = json.loads(json.dumps(read(value)))
-    assert same(checker.decode(checker.encode(expected)), through_a_file)
+    assert judge(checker.decode(checker.encode(expected)), through_a_file) == ""
 
 
 @pytest.mark.parametrize(("expected", "value", "said"), WRONG, ids=itertools.count())
@@ -171,8 +197,26 @@ def test_what_a_kernel_shows_is_read():
     assert show(object()) == show("12 leaves and a sentence")[1:] == []
     spans = pd.DataFrame({("a", "x"): [1], ("a", "y"): [2]}, index=["row"])
     assert show(spans)[0] == [(("row", "a x"), "1"), (("row", "a y"), "2")]
-    assert checker.shown([{"text": "mean 1.5 kg\n"}], printed=True) == [[((), "1.5")]]
     assert checker.shown([{"text": "mean 1.5 kg\n"}]) == []
+
+
+def _html(text: str) -> dict:
+    return {"data": {"text/html": text, "text/plain": "<IPython.core.display.HTML object>"}}
+
+
+@pytest.mark.parametrize(
+    ("expected", "outputs"),
+    [
+        (ONE, [{"text": "mean 0.1446 kg\n"}]),
+        (ONE, [{"text": "n = 13\n"}, {"text": "mean 0.1446 kg\n"}]),
+        (ONE, [{"text": "file.py:12: Warning\n", "name": "stderr"}, {"text": "0.145"}]),
+        (ONE, [_html("<b>0.145</b>")]),
+        (ONE, [*_value(0.145), {"data": {"text/plain": "[<Line2D at 0x7f12>]"}}]),
+        (SERIES, [*_value(0.1912), *_value(0.1407)]),
+    ],
+)
+def test_what_a_cell_puts_out_counts_where_its_last_line_has_no_value(expected, outputs):
+    assert judge(expected, checker.shown(outputs, printed=True)) == ""
 
 
 # -- notebooks ---------------------------------------------------------------------------
@@ -181,11 +225,6 @@ def test_what_a_kernel_shows_is_read():
 def _solved(label: str, *cells: dict, **about: str) -> list[dict]:
     said = {"solution": label, "name": f"Exercise {label[-1]}", **about}
     return [{**cell, "metadata": {KEY: said}} for cell in cells]
-
-
-def _value(value: object) -> list[dict]:
-    data = {"text/plain": repr(value)}
-    return [{"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}]
 
 
 MINE = "my_price = 3\nmy_stock = [1, 4]\nkilos = 'spoilt'\n15"
@@ -257,10 +296,20 @@ def test_writing_again_gives_the_same_bytes_and_keeps_what_was_answered(book):
     first = {p.name: p.read_bytes() for p in (book / "out").iterdir()}
     _students()
     assert {p.name: p.read_bytes() for p in (book / "out").iterdir()} == first
-    _answer(book, ex_1="6, 1.5", ex_3="Because.")
-    _students()
-    text = (book / "out" / "tea.ipynb").read_text("utf-8")
-    assert "6, 1.5" in text and "Because." in text
+    notebook = _answer(book, ex_1="6, 1.5", ex_3="Because.")
+    (place,) = (n for n, cell in enumerate(notebook.cells) if cell.source == "6, 1.5")
+    split = {**notebook.cells[place], "source": "# its other half"}
+    notebook.cells[place : place + 1] = [
+        nbformat.v4.new_code_cell("half = 2"),
+        notebook.cells[place],
+        nbformat.from_dict({**split, "id": "other"}),
+    ]
+    nbformat.write(notebook, book / "out" / "tea.ipynb")
+    for _ in range(2):
+        _students()
+        cells = nbformat.read(book / "out" / "tea.ipynb", as_version=4).cells
+        assert [cell.source for cell in cells[place : place + 2]] == ["half = 2", "6, 1.5"]
+        assert len(cells) == len(notebook.cells) - 1 and "Because." in [c.source for c in cells]
 
 
 def test_what_cannot_be_written_is_said(book):
@@ -268,7 +317,15 @@ def test_what_cannot_be_written_is_said(book):
     (book / "out").mkdir()
     (book / "out" / "tea.ipynb").write_text("broken", encoding="utf-8")
     assert "out/tea.ipynb is no notebook: move it away" in _students().output
+    (book / "out" / "tea.ipynb").write_text("[]", encoding="utf-8")
+    assert "out/tea.ipynb is no notebook: move it away" in _students().output
+    into_a_file = CliRunner().invoke(main, ["students", "--out", "_toc.yml"])
+    assert "_toc.yml/tea.ipynb cannot be written" in into_a_file.output
     place = book / "_build" / "html" / NOTEBOOKS
+    shutil.copy(place / "part" / "tea.ipynb", place / "broken.ipynb")
+    (place / "broken.ipynb").write_text("{}", encoding="utf-8")
+    assert "broken.ipynb is no notebook: build the book again" in _students("broken").output
+    (place / "broken.ipynb").unlink()
     shutil.copytree(place / "part", place / "other")
     assert "two chapters of one name" in _students().output
     shutil.rmtree(place)
@@ -308,12 +365,37 @@ def test_the_checker_runs_beside_the_notebooks_without_the_book(book):
     assert f"{PASS:16}  Exercise 1\n" in done.stdout
     assert f"{PERSON:16}  Exercise 2\n" in done.stdout
     assert "3 pass, 0 fail, 2 read by a person" in done.stdout
-    _answer(book, ex_1="kilos, no_such_name", ex_4="# nothing yet")
+    _answer(book, ex_1="kilos, no_such_name", ex_4="# nothing yet", ex_5="check = 15\n" + MINE)
     done = check("tea")
     assert done.returncode == 1
     assert "Exercise 1: the cell ends in NameError: name 'no_such_name'" in done.stdout
     assert "(Hint: Add.)" in done.stdout
+    assert f"{PASS:16}  Exercise 5\n" in done.stdout
     assert "Exercise 4: no answer yet; asked for is a number with up to 3 decimals" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_cell_that_harms_the_kernel_harms_no_answer_above_it(book, capsys, monkeypatch):
+    monkeypatch.setattr(checker, "SECONDS", 2)
+    _students()
+    notebook = _answer(book, ex_1="check = 6, 1.5\ncheck;", ex_4="while True: pass", ex_5=MINE)
+    notebook.cells += [nbformat.v4.new_code_cell("check[0]")]
+    notebook.metadata.kernelspec.name, notebook.nbformat_minor = "another", 4
+    for cell in notebook.cells:
+        del cell["id"]
+    nbformat.write(notebook, book / "out" / "tea.ipynb")
+    asked = json.loads((book / "out" / "answers.json").read_text("utf-8"))
+    (book / "out" / "answers.json").write_text(json.dumps({"gone": asked["tea"], **asked}))
+    assert checker.check(book / "out") == 2
+    said = capsys.readouterr()
+    assert "gone.ipynb" in said.err and "2 pass, 1 fail, 2 read by a person" in said.out
+    assert "Exercise 4: the cell ends in KeyboardInterrupt" in said.out
+    _answer(book, ex_4="import os\nos._exit(1)")
+    assert checker.check(book / "out", ["tea"]) == 1
+    said = capsys.readouterr()
+    assert f"{PASS:16}  Exercise 1" in said.out
+    assert "Exercise 4: the cell ends in DeadKernel: it ended the kernel" in said.out
+    assert "Exercise 5: the cell ends in DeadKernel: not run: a cell above" in said.out
 
 
 NO_ANSWER = "the book has no answer for your my_price, my_stock "

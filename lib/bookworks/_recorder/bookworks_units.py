@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 #: By these a program sees docstrings, code or lines; commands of click show docstrings as help.
 _LOOKS = {"__doc__", "__code__", "__closure__", "getdoc", "getcomments", "help", "dis", "command"}
 _LOOKS |= {"_getframe", "currentframe", "f_lineno", "tb_lineno", "co_firstlineno", "extract_stack"}
-_LOOKS |= {"doctest", "pydoc", "getmembers"}
+_LOOKS |= {"doctest", "pydoc", "getmembers", "lineno"}
+#: Compiles what it finds in functions, and knows no marks.
+_LOOKS |= {"numba"}
+#: What looks by names in strings: ``getattr(f, "__doc__")``, ``"%(lineno)d"`` of logging.
+_SAID = re.compile(r"__doc__|__code__|lineno")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -42,8 +47,13 @@ def numbered(tree: ast.Module) -> Iterator[tuple[str, _Function]]:
 
 
 def marked(source: bytes, module: str) -> ast.Module:
-    """Return a module whose functions call ``__entering__("module:unit")`` when first entered."""
+    """Return a module whose functions call ``__entering__("module:unit")`` when first entered.
+
+    Those of a module that looks at code do not: its text counts, and marks would be seen.
+    """
     tree = ast.parse(source)
+    if not meanings(source):
+        return tree
     for name, function in numbered(tree):
         key = ast.Constant(f"{module}:{name}")
         known = ast.Compare(key, [ast.In()], [ast.Name("__entered__", ast.Load())])
@@ -67,8 +77,11 @@ def meanings(source: str | bytes) -> dict[str, str]:
         return {}
     for node in ast.walk(tree):
         names = {getattr(node, "id", ""), getattr(node, "attr", "").replace("help", "")} - {""}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = set(_SAID.findall(node.value))
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {getattr(node, "module", ""), *(alias.name for alias in node.names)}
+            module = getattr(node, "module", None) or node.names[0].name
+            names = {module, module.partition(".")[0], *(alias.name for alias in node.names)}
         if names & _LOOKS and not isinstance(getattr(node, "ctx", None), ast.Store):
             return {}
         if _documented(node):

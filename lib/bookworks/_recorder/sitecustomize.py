@@ -2,15 +2,18 @@
 
 :func:`bookworks._execution.kernel_environment` puts this folder on the path of a kernel, and Python
 imports the module at start, in the kernel and in the processes that it starts.  An audit hook
-then sees each ``open`` and each listing of a folder, and a wrapper each look-up of an
-environment variable that steers the book.  The book's own modules are compiled so that they say
-which of their functions are entered (:mod:`bookworks._recorder.bookworks_units`).  Each goes,
+then sees each ``open``, each listing of a folder and each command, wrappers each question
+whether a file is there and each look-up of an environment variable that steers the book, and
+the last finder of modules what was not found.  The book's own modules are compiled so that they
+say which of their functions are entered (:mod:`bookworks._recorder.bookworks_units`).  Each goes,
 once, as one JSON line into the file that ``BOOKWORKS_RECORD`` names: appended at once, so that a
 killed kernel leaves what it read.  Where a line cannot be written, the record is deleted: what
 is incomplete must not pass for a record.
 
 Only the standard library is used, and nothing is recorded of the interpreter, of installed
-packages, of the system, and of what the process wrote itself.
+packages, of the system, and of what the process wrote itself.  Not seen are the clock, times of
+files, the net, what C opens without a question before (libxml2), what a command reads that does
+not name it, and a new module or folder that comes to stand before what was imported.
 """
 
 from __future__ import annotations
@@ -21,11 +24,14 @@ import json
 import logging
 import marshal
 import os
+import re
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from importlib.machinery import SourceFileLoader
 from importlib.util import MAGIC_NUMBER
 from typing import Any
@@ -68,6 +74,7 @@ class Recorder:
         self.root, self.temporary = _real(root), _real(tempfile.gettempdir())
         self.busy = threading.local()
         self.seen: set[tuple[object, ...]] = set()
+        self.missing: set[str] = set()
         home = os.path.expanduser("~")
         folders = (".cache", ".config", ".ipython", ".jupyter", ".local")
         named = ("MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
@@ -75,47 +82,89 @@ class Recorder:
         private += [os.environ[name] for name in named if name in os.environ]
         installed = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(__file__)}
         self.installed = tuple(map(_real, installed))
-        self.skipped = (*_SYSTEM, *self.installed, *map(_real, private))
+        own = (*self.installed, *map(_real, private))
+        self.skipped = (*_SYSTEM, *own)
+        self.inside = tuple(path for path in own if path.startswith(self.root))
 
     # -- what happens ----------------------------------------------------------------------
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take an audit event; never let a failure of ours reach the program."""
-        if event not in ("open", "os.listdir", "os.scandir", "sqlite3.connect"):
-            return
+        """Take an audit event."""
+        if event in ("os.listdir", "os.scandir"):
+            self.quietly(self.listed, arguments[0], sys._getframe(1).f_code.co_filename)
+        elif event == "open":
+            self.quietly(self.opened, *arguments)
+        elif event == "sqlite3.connect":
+            self.quietly(self.connected, arguments[0])
+        elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
+            self.quietly(self.commanded, *arguments)
+
+    def quietly(self, note: Callable[..., None], *arguments: Any) -> None:
+        """Note something: not what that does itself, and never let it reach the program."""
         if getattr(self.busy, "now", False):
             return
         self.busy.now = True
         try:
-            if event in ("os.listdir", "os.scandir"):
-                self.listed(arguments[0])
-            else:
-                mode, flags = (*arguments, None, 0)[1:3] if event == "open" else ("r", 0)
-                self.opened(arguments[0], mode, flags)
+            note(*arguments)
         except Exception:
             pass
         finally:
             self.busy.now = False
 
     def opened(self, path: Any, mode: str | None, flags: Any) -> None:
-        if isinstance(path, int) or path in (None, ":memory:", b":memory:"):
+        if isinstance(path, int):
             return
         path = os.path.abspath(os.fsdecode(path))
         flags = flags if isinstance(flags, int) else 0
-        if any(c in (mode or "") for c in "wax+") or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        if any(c in (mode or "") for c in "wax") or flags & (os.O_WRONLY | os.O_CREAT):
             self.seen.add(("wrote", path))
+            if path in self.missing:  # asked for before it was made
+                self.write({"wrote": self.name(path)})
             return
         if "__pycache__" in path and path.endswith(".pyc"):
             folder, name = os.path.split(path)
             path = os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
         self.note("file", path)
 
-    def listed(self, path: Any) -> None:
+    def connected(self, path: Any) -> None:
+        name = os.fsdecode(path)
+        if name.startswith("file:"):
+            name = name.removeprefix("file:").partition("?")[0]
+        if name and name != ":memory:":
+            self.note("file", os.path.abspath(name))
+
+    def listed(self, path: Any, caller: str) -> None:
         """Note a folder whose names were read; the import system looks into all of them."""
-        caller = sys._getframe(2).f_code.co_filename
-        if isinstance(path, int) or "importlib" in caller:
-            return
-        self.note("folder", os.path.abspath(os.fsdecode(path or ".")))
+        if not isinstance(path, int) and "importlib" not in caller:
+            self.note("folder", os.path.abspath(os.fsdecode(path or ".")))
+
+    def asked(self, path: Any) -> None:
+        """Note a file that was looked at from outside; of a module counts that it is not there."""
+        path = os.path.abspath(os.fsdecode(path))
+        if ("asked", path) not in self.seen:
+            self.seen.add(("asked", path))
+            if not (os.path.isdir(path) or (path.endswith(".py") and os.path.exists(path))):
+                self.note("file", path)
+
+    def commanded(self, command: Any, words: Any = (), folder: Any = None, *_: Any) -> None:
+        """Note the files and variables that a command names: what it reads is not seen."""
+        text = re.sub(r">\s*\S+", "", " ".join(map(os.fsdecode, (command, *words))))
+        there = folder if isinstance(folder, str | bytes | os.PathLike) else "."
+        for word in re.findall(r"[^\s'\"<|;&()=,]+", text):
+            path = os.path.abspath(os.path.join(os.fsdecode(there), word))
+            if os.path.isfile(path):
+                self.note("file", path)
+        for name in re.findall(rf"\b{self.prefix}\w+", text):
+            os.environ.get(name)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Note, as the last finder of modules, where one was not found."""
+        for folder in sys.path if path is None else path:
+            self.quietly(self.sought, folder, name.rpartition(".")[2])
+
+    def sought(self, folder: str, name: str) -> None:
+        for file in (f"{name}.py", os.path.join(name, "__init__.py")):
+            self.note("file", os.path.abspath(os.path.join(folder, file)))
 
     def note(self, kind: str, path: str) -> None:
         """Append a line for a path that counts, once."""
@@ -124,13 +173,20 @@ class Recorder:
             return
         self.seen.add((kind, path, cell))
         real = os.path.realpath(path)
-        below = (real + "/").startswith(self.root)
         if path in sys.argv or self.of_tools(real):
             return
-        if not below and ((real + "/").startswith(self.skipped) or self.passing(real)):
-            return
-        name = (real[len(self.root) :] or ".") if below else real
-        self.write({kind: name, "is": fingerprint(real), "cell": cell})
+        for one in dict.fromkeys((real, path)):  # what a link leads to, and the link
+            below = f"{one}/".startswith(self.root)
+            if f"{one}/".startswith(self.inside if below else self.skipped):
+                continue
+            if below or not self.passing(one):
+                state = fingerprint(one)
+                if state == "missing":
+                    self.missing.add(path)
+                self.write({kind: self.name(one), "is": state, "cell": cell * (one == real)})
+
+    def name(self, path: str) -> str:
+        return (path[len(self.root) :] or ".") if f"{path}/".startswith(self.root) else path
 
     def of_tools(self, path: str) -> bool:
         below = path.startswith(self.root)
@@ -144,11 +200,12 @@ class Recorder:
         except OSError:
             return True
 
-    def looked_up(self, name: Any, value: str | None) -> None:
-        ours = isinstance(name, str) and name.startswith(self.prefix) and name not in _OURS
+    def looked_up(self, name: Any, value: Any) -> None:
+        name = os.fsdecode(name) if isinstance(name, str | bytes) else ""
+        ours = name.startswith(self.prefix) and name not in _OURS
         if ours and ("variable", name) not in self.seen:
             self.seen.add(("variable", name))
-            self.write({"variable": name, "is": value})
+            self.write({"variable": name, "is": None if value is None else os.fsdecode(value)})
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one line in one piece, also where processes share the file."""
@@ -175,6 +232,8 @@ class Recorder:
             source = file.read()
         name = os.path.realpath(path)[len(self.root) :]
         self.write({"module": name, "is": hashlib.sha256(source).hexdigest()})
+        if not path.endswith("__init__.py"):  # a package would come before it
+            self.note("file", os.path.join(os.path.splitext(path)[0], "__init__.py"))
         about = [MAGIC_NUMBER, os.fsencode(path), os.fsencode(name), source]
         state = hashlib.sha256(b"\0".join(about)).digest()
         kept = os.path.join(self.compiled, hashlib.sha256(os.fsencode(path)).hexdigest())
@@ -207,6 +266,23 @@ def _cell() -> int:
     return max(0, len(inputs) - 1)
 
 
+def _asking(recorder: Recorder, look: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of :mod:`os` that notes which file it looks at."""
+
+    @wraps(look)
+    def noting(path: Any, *more: Any, **options: Any) -> Any:
+        # realpath looks at every part of a path
+        resolves = sys._getframe(1).f_code.co_name in ("_joinrealpath", "realpath")
+        if not (resolves or isinstance(path, int) or options.get("dir_fd")):
+            recorder.quietly(recorder.asked, path)
+        return look(path, *more, **options)
+
+    for able in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks):
+        if look in able:
+            able.add(noting)
+    return noting
+
+
 def install() -> None:
     """Begin to record, where the environment asks for it."""
     record = os.environ.get("BOOKWORKS_RECORD")
@@ -222,7 +298,9 @@ def install() -> None:
         except KeyError:
             recorder.looked_up(name, None)
             raise
-        if sys._getframe(1).f_code.co_name not in ("copy", "__iter__"):  # copies look at all
+        caller = sys._getframe(1).f_code.co_name
+        loop = sys._getframe(2).f_code.co_filename if caller == "__iter__" else ""
+        if caller != "copy" and not loop.startswith(recorder.skipped):  # these pass on all
             recorder.looked_up(name, value)
         return value
 
@@ -231,6 +309,9 @@ def install() -> None:
     fonts = logging.getLogger("matplotlib.font_manager")
     fonts.addFilter(lambda record: "building the font cache" not in record.getMessage())
     sys.addaudithook(recorder.hook)
+    sys.meta_path.append(recorder)
+    for name in ("stat", "lstat", "access"):
+        setattr(os, name, _asking(recorder, getattr(os, name)))
 
     get_code = SourceFileLoader.get_code
 
