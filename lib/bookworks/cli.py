@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import click
 
+from bookworks._errors import BookError
+
 #: Command, and the module that holds it as ``command``.
 COMMANDS: Mapping[str, str] = {
     "chapter": "_execution",
@@ -28,6 +30,14 @@ class _Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(f"bookworks.{COMMANDS[cmd_name]}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads has seen enough
+            raise
+        except OSError as error:  # a full disk, a folder that is gone, what nobody may read
+            raise BookError(f"{error.filename or 'here'}: {error.strerror}") from None
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
