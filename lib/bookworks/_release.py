@@ -27,9 +27,9 @@ from typing import Any
 
 import click
 
-from bookworks import _bom
+from bookworks import _bom, _secrets
 from bookworks._errors import BookError, near
-from bookworks._files import as_json, below, pack, read_text, sha256, write_if_new
+from bookworks._files import as_json, below, pack, read_json, read_text, sha256, write_if_new
 from bookworks.book import NOTEBOOKS, Book
 
 SEMVER = re.compile(r"(?:(?:0|[1-9]\d*)\.){2}(?:0|[1-9]\d*)(?:-[\da-zA-Z.-]+)?(?:\+[\da-zA-Z.-]+)?")
@@ -96,7 +96,10 @@ def write_version(root: Path, names: list[str], version: str, date: datetime.dat
 
 
 def git(root: Path, *arguments: str) -> str:
-    run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8")
+    # a hook of git, say, sets which repository is meant, and it is not a checkout's
+    shell = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    command = ["git", *arguments]
+    run = subprocess.run(command, cwd=root, env=shell, capture_output=True, encoding="utf-8")
     if run.returncode:
         raise BookError(f"git {arguments[0]}: {run.stderr.strip()}")
     return run.stdout.strip()
@@ -108,6 +111,24 @@ def commit(root: Path) -> tuple[str, int]:
     if changed:
         raise BookError(f"commit these first, a release is made of a commit:\n{changed}")
     return git(root, "rev-parse", "HEAD"), int(git(root, "log", "-1", "--format=%ct"))
+
+
+def tracked(root: Path) -> dict[str, Path | bytes]:
+    """Return the files of a commit; refuse what would lead out of its folder, or is no file."""
+    names = git(root, "ls-files", "-z").strip("\0").split("\0")
+    for path in (root / name for name in names):
+        if not (path.is_file() and path.resolve().is_relative_to(root.resolve())):
+            raise BookError(f"{path} is no file of this folder: a release cannot hold it")
+    return {name: root / name for name in names}
+
+
+def new(root: Path, target: Path, about: Release) -> None:
+    """Refuse a version that stands for another commit already, as a tag or as a release."""
+    tags = git(root, "tag", "--list", about.version, f"v{about.version}").split()
+    made = {git(root, "rev-list", "-n", "1", tag) for tag in tags}
+    made.add(read_json(target / "manifest.json").get("commit", about.commit))
+    for other in made - {about.commit}:
+        raise BookError(f"{about.version} was made of commit {other[:12]}: choose a new version")
 
 
 def environment(book: Book, source: Path, epoch: int) -> dict[str, str]:
@@ -161,16 +182,19 @@ def differences(one: Path, other: Path) -> list[str]:
 def write_release(book: Book, site: Path, target: Path, about: Release) -> None:
     said, lock = settings(book), book.root / "requirements.lock"
     name = f"{said['name']}-{about.version}"
-    tracked = git(book.root, "ls-files", "-z").strip("\0").split("\0")
     texts = _bom.licence_texts(site, book.root, said["licences"])
     contents: dict[str, dict[str, Path | bytes]] = {
-        "source": {one: book.root / one for one in tracked},
+        "source": tracked(book.root),
         "site": {one: path for one, path in below(site).items() if one != ".buildinfo"}
         | {f"licences/{one}": text for one, text in texts.items()},
         # with the wheel that each installs in its first cell
         "notebooks": {**below(site / NOTEBOOKS)},
         **{part: {**below(book.root / folder)} for part, folder in said["parts"].items()},
     }
+    secrets = _secrets.secrets(os.environ)
+    for file in (one for inside in contents.values() for one in inside.values()):
+        if isinstance(file, Path) and (found := _secrets.held(file, secrets)):
+            raise BookError(f"{file.relative_to(book.root)} holds {found[0]}: take it out")
     target.mkdir(parents=True)
     manifest = {**asdict(about), "python": platform.python_version(), "lock": sha256(lock)}
     manifest["archives"] = archives = {}
@@ -193,7 +217,8 @@ def build_twice(book: Book, below: Path, identity: str, epoch: int) -> tuple[Pat
     sites = []
     for number in (1, 2):
         source = below / f"checkout-{number}"
-        git(book.root, "clone", "--quiet", "--no-hardlinks", str(book.root), str(source))
+        bytewise = ("-c", "core.autocrlf=false", "--no-hardlinks")
+        git(book.root, "clone", "--quiet", *bytewise, str(book.root), str(source))
         variables = environment(book, source, epoch)
         parents = git(source, "log", "-1", "--format=%P").split()
         if number == 2 and parents:
@@ -218,6 +243,8 @@ def release(book: Book, version: str) -> Path:
         raise BookError(f"{version} now stands in {where}: commit, then run this command again")
     about = Release(version, date.isoformat(), *commit(root), text)
     target = book.build / "release" / version
+    new(root, target, about)
+    tracked(root)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent) as name:
         below = Path(name)
@@ -226,7 +253,8 @@ def release(book: Book, version: str) -> Path:
             words = f"a clean build and one upon the commit before it differ in {len(told)} files:"
             raise BookError("\n".join([words, *told[:40]]))
         write_release(Book.read(clean.parents[1]), clean, below / "release", about)
-        shutil.rmtree(target, ignore_errors=True)
+        if target.exists():  # goes with the drafts
+            os.replace(target, below / "before")
         os.replace(below / "release", target)
     return target
 

@@ -35,11 +35,17 @@ def forbidden(source: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
     home = environment.get("HOME", "").rstrip("/") + "/"
     places = {"the folder of the checkout": str(source.resolve()), "the home folder": home}
     found = {kind: text for kind, text in places.items() if len(text) >= SHORTEST_PATH}
-    for name, value in sorted(environment.items()):
-        if SECRET_NAME.search(name) and len(value.strip()) >= SHORTEST:
-            found[f"the value of {name}"] = value.strip()
-    # what is no text (an undecodable byte in the environment) is looked for byte by byte
-    return {kind: os.fsencode(text) for kind, text in found.items()}
+    return {kind: os.fsencode(text) for kind, text in found.items()} | secrets(environment)
+
+
+def secrets(environment: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the values of an environment that nobody may read, by the words that name them."""
+    return {
+        # what is no text (an undecodable byte) is looked for byte by byte
+        f"the value of {name}": os.fsencode(value.strip())
+        for name, value in sorted(environment.items())
+        if SECRET_NAME.search(name) and len(value.strip()) >= SHORTEST
+    }
 
 
 def held(path: Path, needles: Mapping[str, bytes]) -> list[str]:

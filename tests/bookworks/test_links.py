@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from small import write
 
 from bookworks import _links
+from bookworks.cli import main
 
 
 @pytest.fixture
@@ -55,6 +56,15 @@ def test_the_command_tells_all_and_its_code_says_so(root, monkeypatch):
     write(root, "_build/html/book/one.html", '<h1 id="one">One</h1>')
     again = CliRunner().invoke(_links.command, ["_build/html"])
     assert (again.exit_code, again.output) == (0, "0 broken links\n")
+
+
+def test_what_the_system_refuses_is_one_line(root, monkeypatch):
+    gone = root / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    run = CliRunner().invoke(main, ["links"])
+    assert run.exit_code == 2 and run.output == "Error: here: No such file or directory\n"
 
 
 def test_the_command_needs_a_book(root, monkeypatch):

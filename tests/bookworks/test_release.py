@@ -301,6 +301,36 @@ def test_a_version_that_is_new_is_written_and_to_be_committed(repository):
         _release.release(Book.read(repository), "1.3.0")
 
 
+def test_a_version_stands_for_one_commit(repository, monkeypatch):
+    monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>"] * 3))
+    _release.release(Book.read(repository), "1.2.0")
+    write(repository, "LICENSE", "Do it.\n")
+    commit(repository, "three")
+    said = r"1\.2\.0 was made of commit \w{12}: choose a new"
+    with pytest.raises(BookError, match=said):
+        _release.release(Book.read(repository), "1.2.0")
+    shutil.rmtree(repository / "_build")
+    _release.git(repository, "tag", "v1.2.0", "HEAD~1")
+    with pytest.raises(BookError, match=said):
+        _release.release(Book.read(repository), "1.2.0")
+
+
+def test_a_release_holds_no_secret_and_nothing_from_beside_it(repository, tmp_path, monkeypatch):
+    # what a hook of git sets would lead to another repository
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("TEA_TOKEN", "of-the-finest-leaves")
+    monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>"] * 3))
+    write(repository, "notes.txt", "for-me: of-the-finest-leaves\n")
+    commit(repository, "three")
+    with pytest.raises(BookError, match=r"notes\.txt holds the value of TEA_TOKEN: take it out"):
+        _release.release(Book.read(repository), "1.2.0")
+    write(tmp_path, "key", "mine\n")
+    (repository / "link").symlink_to(tmp_path / "key")
+    commit(repository, "four")
+    with pytest.raises(BookError, match="link is no file of this folder"):
+        _release.release(Book.read(repository), "1.2.0")
+
+
 def test_builds_that_differ_are_no_release(repository, monkeypatch):
     monkeypatch.setattr(_release, "build", _fake_build(["<p>a</p>", "<p>old</p>", "<p>b</p>"]))
     with pytest.raises(BookError, match=r"differ in 1 files:\nindex\.html, byte 3: b'<p>a"):
