@@ -176,7 +176,7 @@ distclean: clean  ## delete .venv as well
 .PHONY: $(READY)
 $(READY):
 	@for python in $(BIN)/python "$(PYTHON)" python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
-	  "$$python" -ISc 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue; \
+	  test "$$("$$python" -ISc 'import sys; print(sys.version_info >= (3, 6))' 2>&1)" = True || continue; \
 	  exec "$$python" -I tools/setup_environment.py --venv "$(VENV)" --python "$(PYTHON)"; \
 	done; echo "No Python runs here: install 3.11 or later, or name one: make book PYTHON=python3.12"; exit 1
 

@@ -15,18 +15,24 @@ one asks for with an extra, as in ``coverage[toml]``: pypa/pip#9644.)
 import argparse
 import configparser
 import contextlib
-import fcntl
+import csv
 import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:
+    sys.exit("The book is set up on Linux or on a Mac with an Apple chip: this is neither.")
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
@@ -42,6 +48,8 @@ KEPT = (
     *("client-cert", "proxy", "timeout", "default-timeout", "retries", "cache-dir"),
     *("no-cache-dir", "keyring-provider", "use-feature", "use-deprecated"),
 )
+#: Parts of the standard library that some builds and distributions of Python leave out.
+NEEDED = ("venv", "ensurepip", "ssl", "sqlite3", "ctypes")
 PROBE = """
 import sys
 for name in sys.argv[1:]:
@@ -54,8 +62,6 @@ print(getattr(sys, '_base_executable', None) or sys.executable)
 class SetupError(Exception):
     """One line that says what is wrong and what to do."""
 
-    touched = True  # whether anything was installed before
-
 
 def say(text):
     """Print at once, in whatever encoding the names of files have."""
@@ -65,12 +71,14 @@ def say(text):
 
 def surroundings():
     """Return the environment variables without those that steer another project's Python."""
-    kept = ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONPYCACHEPREFIX")
+    kept = ("PYTHONPYCACHEPREFIX",)
     foreign = ("PYTHON", "SETUPTOOLS_", "__PYVENV", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
     items = os.environ.items()
     return {name: text for name, text in items if name in kept or not name.startswith(foreign)}
 
 
+#: What :func:`ask` says of a command that did not end in time.
+LATE = "no answer in time"
 #: The open lock of :func:`alone`.  Children hold it too: where this process is killed and pip
 #: lives on, the next make waits for pip.
 HELD = []
@@ -101,7 +109,7 @@ def ask(command, seconds=30, settings=None):
     except OSError as error:
         return 127, "", error.strerror or str(error)
     except subprocess.TimeoutExpired:
-        return 124, "", f"no answer in {seconds} seconds"
+        return 124, "", LATE
     return child.returncode, os.fsdecode(out).strip(), os.fsdecode(err).strip()
 
 
@@ -116,7 +124,8 @@ class Interpreter:
         lines = out.split("\n")[-2:]
         self.works = code == 0 and len(lines) == 2
         self.version, self.base = lines if self.works else ("", "")
-        self.words = (err or out or f"exit code {code}").split("\n")[0].rstrip(".")
+        said = (err or out or f"exit code {code}").split("\n")
+        self.words = said[-1 if said[0].startswith("Traceback") else 0].rstrip(".")
 
     def recent(self):
         """Tell whether it works and is recent enough."""
@@ -143,6 +152,9 @@ def choose(name):
     if not Interpreter(path, "venv", "ensurepip").works:
         remedy = "on Debian and Ubuntu: apt install python3-venv"
         raise SetupError(f"'{name}' has no venv module with pip ({remedy}). {offer()}")
+    lacking = Interpreter(path, *NEEDED)
+    if not lacking.works:
+        raise SetupError(f"'{name}' lacks what the book needs: {lacking.words}. {offer()}")
     return found
 
 
@@ -152,7 +164,7 @@ def offer():
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         for path in sorted(Path(folder or ".").glob("python3*")):
             if re.match(r"python3(\.\d+)?$", path.name):
-                found = Interpreter(path, "venv", "ensurepip")
+                found = Interpreter(path, *NEEDED)
                 if found.recent() and os.path.realpath(found.base) not in seen:
                     seen.add(os.path.realpath(found.base))
                     short = path.name if shutil.which(path.name) == str(path) else str(path)
@@ -170,6 +182,11 @@ def locked():
     """Return the entries of the lock in their order: text and package."""
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     return re.findall(r"^(([\w.-]+)==.*(?:\n[ \t].*)*)", lock, re.MULTILINE)
+
+
+def canonical(name):
+    """Return a package's name as locks spell it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def project():
@@ -190,8 +207,10 @@ def steps(python, tools):
     ]
 
 
-def install(python):
+def install(python, begin=lambda: None, dropped=()):
     """Install lock and checkout for an interpreter, and see that nothing is missing.
+
+    ``begin`` is called before anything is changed; ``dropped`` is taken away.
 
     Raises
     ------
@@ -203,14 +222,12 @@ def install(python):
         tools = Path(scratch) / "build-tools.txt"
         entries = [text + "\n" for text, name in locked() if name in BUILD_TOOLS]
         tools.write_text("".join(entries), encoding="utf-8")
-        touched = False
-        for what, command in steps(python, str(tools)):
+        drop = [python, "-m", "pip", "uninstall", "-y", *dropped]
+        last = [("what the lock no longer names", drop)] if dropped else []
+        for what, command in steps(python, str(tools)) + last:
             say(f"    {what}")
-            try:
-                touched |= follow(what, command, settings)
-            except SetupError as error:
-                error.touched |= touched
-                raise
+            follow(what, command, settings, begin)
+    begin()
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     packages = Path(ask([python, "-c", where], 30, settings)[1])
     anchor(packages)
@@ -244,19 +261,22 @@ def pip_settings(python):
         If pip cannot read them.
     """
     # not `pip config list`: where PIP_USER is set, that lists the settings of the user alone
-    code, out, err = ask([python, "-m", "pip", "config", "debug"])
+    # (nor with pip's other variables: PIP_QUIET would hide the list)
+    settings = {name: text for name, text in surroundings().items() if name[:4] != "PIP_"}
+    named = {name: os.environ[name] for name in ("PIP_CONFIG_FILE",) if name in os.environ}
+    question = dict(settings, PIP_QUIET="0", **named)
+    code, out, err = ask([python, "-m", "pip", "config", "debug"], 30, question)
     if code:
         words = (err or out).split("\n")[-1]
         raise SetupError(f"pip does not run, or cannot read its settings: {words}")
     files = {}
     for kind, lines in re.findall(r"^(\w+):\n((?:  .*\n)*)", out + "\n", re.MULTILINE):
         files[kind] = re.findall(r"^  (.*), exists: True$", lines, re.MULTILINE)
-    stated = configparser.RawConfigParser()
+    stated = configparser.RawConfigParser(strict=False)
     stated.optionxform = lambda name: name.lower().replace("_", "-")
     if os.environ.get("PIP_CONFIG_FILE") != os.devnull:
         for kind in ("global", "user", "site", "env"):  # pip's own order: the last one counts
             stated.read(files.get(kind, []))
-    settings = {name: text for name, text in surroundings().items() if name[:4] != "PIP_"}
     for key in KEPT:
         name = "PIP_" + key.upper().replace("-", "_")
         for section in filter(stated.has_section, ("global", "install")):
@@ -268,19 +288,20 @@ def pip_settings(python):
         settings.setdefault("PIP_NO_CACHE_DIR", "1")
     settings.update(PIP_CONFIG_FILE=os.devnull, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     settings["LC_ALL"] = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
-    settings.update(PIP_PROGRESS_BAR="off", PIP_ROOT_USER_ACTION="ignore", PYTHONNOUSERSITE="1")
+    settings.update(PIP_PROGRESS_BAR="off", PIP_NO_COLOR="1", PYTHONNOUSERSITE="1")
+    settings["PIP_ROOT_USER_ACTION"] = "ignore"
     return settings
 
 
-def follow(what, command, settings):
-    """Run pip and return whether it installed anything; say how far it is, and what errors mean.
+def follow(what, command, settings, begin):
+    """Run pip; say how far it is, when it begins to change something, and what errors mean.
 
     Raises
     ------
     SetupError
         If it fails.
     """
-    lines, fetched, unpacking = [], 0, False
+    lines, fetched = [], 0
     with running(command, settings, subprocess.STDOUT) as child:
         for line in child.stdout:
             lines.append(line.decode("utf-8", "replace").strip())
@@ -289,16 +310,13 @@ def follow(what, command, settings):
                 if fetched % 50 == 0:
                     say(f"      {fetched} fetched")
             if lines[-1].startswith("Installing collected packages"):
-                unpacking = True
+                begin()
                 if fetched >= 50:
                     say(f"      {fetched} fetched; unpacking them")
     if child.returncode:
         for line in [line for line in lines if line.startswith("ERROR")] or lines[-5:]:
             say(f"      {line}")
-        error = SetupError(f"{what}: {meaning(' '.join(lines))}")
-        error.touched = unpacking
-        raise error
-    return unpacking
+        raise SetupError(f"{what}: {meaning(' '.join(lines))}")
 
 
 def meaning(words):
@@ -307,10 +325,16 @@ def meaning(words):
         return "the disk is full, about 2 GB are needed; then run the command again."
     if "No matching distribution" not in words:
         return "not installed, for the reason above; then run the command again."
+    if "Ignoring indexes" in words:
+        return "pip's setting no-index forbids the index, and its links have no such file."
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        return "the index's certificate is not trusted: see the clock, and pip's setting cert."
+    if "not a trusted or secure host" in words:
+        return "pip does not ask an index over http: use https, or pip's setting trusted-host."
     if re.search(r"Retrying|onnection|Temporary failure", words):
         return "the package index was not reached; with a network, run the command again."
-    system = os.uname()
-    return f"the index has no such file for this Python on {system.sysname} {system.machine}."
+    place = f"this Python on {os.uname().sysname} {os.uname().machine}"
+    return f"the index has no such file for {place}, or was not reached."
 
 
 def check(python, settings):
@@ -328,7 +352,7 @@ def check(python, settings):
     if code and not lines:
         raise SetupError(f"pip check: {err or out}")
     ours = {project(), *(name for _, name in locked())}
-    mine = [line for line in lines if re.sub(r"[-_.]+", "-", line.split()[0]).lower() in ours]
+    mine = [line for line in lines if canonical(line.split()[0]) in ours]
     for line in mine:
         say(f"      {line}")
     if mine:
@@ -368,7 +392,7 @@ class Venv:
         """Return what the stamp says, or nothing."""
         try:
             said = json.loads(self.ready.read_text(encoding="utf-8"))
-            return said if "digests" in said else {}
+            return said if {"asked", "base", "checkout", "digests", "version"} <= set(said) else {}
         except (OSError, ValueError, TypeError):
             return {}
 
@@ -376,8 +400,16 @@ class Venv:
         """Return the address of the checkout whose library is in it."""
         name = project().replace("-", "_")
         for path in self.folder.glob(f"lib/python*/site-packages/{name}-*/direct_url.json"):
-            return json.loads(path.read_text(encoding="utf-8"))["url"]
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return json.loads(path.read_text(encoding="utf-8"))["url"]
         return ""
+
+    def packages(self):
+        """Return the locked packages in it that are as they were installed, by their folders."""
+        names = {canonical(name) for _, name in locked()}
+        found = self.folder.glob("lib/python*/site-packages/*.dist-info")
+        mine = [path for path in found if canonical(path.name.split("-")[0]) in names]
+        return sorted(str(path.relative_to(self.folder)) for path in mine if whole(path))
 
     def fault(self, asked):
         """Return what must be done (``make``, ``install``, nothing) and why.
@@ -389,6 +421,8 @@ class Venv:
         found, stamp = Interpreter(self.python, "pip"), self.stamp()
         if self.begun.exists():
             return "make", "its installation was interrupted"
+        if found.words == LATE:
+            raise SetupError(f"{self.python}: {LATE}. Run the command again on a calmer machine.")
         if not found.works:
             return "make", f"it is half made ({found.words})"
         if not stamp:
@@ -406,6 +440,8 @@ class Venv:
                 return "install", f"{name} changed"
         if self.library() != ROOT.as_uri():
             return "install", "the library in it is not that of this checkout"
+        for name in sorted(set(stamp.get("packages", ["a package"])) - set(self.packages())):
+            return "install", f"{Path(name).stem} is not as it was installed"
         return "", ""
 
     def repair(self, asked):
@@ -429,25 +465,51 @@ class Venv:
             say(f"==> {self.folder.name}: {why}; installing for Python {said['version']}")
             if task == "make":
                 self.make(named.base)
-            self.begun.touch()
             digests = {name: digest(name) for name in ("requirements.lock", "pyproject.toml")}
-            try:
-                install(str(self.python))
-            except SetupError as error:
-                if not error.touched:  # what stood before still stands
-                    self.begun.unlink()
-                raise
-            self.finish(dict(said, asked=asked, digests=digests))
+            install(str(self.python), self.begun.touch, self.lost(said))
+            self.finish(dict(said, asked=asked, digests=digests, packages=self.packages()))
+
+    def lost(self, said):
+        """Return the packages that the lock no longer names; let pip fetch anew those not whole."""
+        names, dropped = {canonical(name) for _, name in locked()}, []
+        for folder in sorted(set(said.get("packages", ())) - set(self.packages())):
+            name = canonical(Path(folder).name.split("-")[0])
+            if name in names:
+                shutil.rmtree(str(self.folder / folder), ignore_errors=True)
+            else:
+                dropped.append(name)
+        return dropped
 
     def make(self, base):
-        """Make it anew, with pip and nothing else."""
+        """Make it anew, with pip and nothing else.
+
+        Raises
+        ------
+        SetupError
+            If it cannot be made, or if what stands there is something else.
+        """
         say("    a virtual environment")
-        bare = [base, "-m", "venv", "--clear", "--without-pip", str(self.folder)]
-        for command in (bare, [str(self.python), "-m", "ensurepip", "--default-pip"]):
+        marks = (self.ready, self.begun, self.folder / "pyvenv.cfg")
+        ours = self.folder.is_dir() and not self.folder.is_symlink()
+        ours = ours and (any(mark.exists() for mark in marks) or not os.listdir(str(self.folder)))
+        if os.path.lexists(str(self.folder)) and not ours:
+            raise SetupError(f"{self.folder} is no environment: move it away, then try again.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.begun.touch()  # first and throughout: whoever is killed here begins again
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(str(path))
+            elif path != self.begun:
+                path.unlink()
+        bare = [base, "-m", "venv", "--without-pip", str(self.folder)]
+        pip = [str(self.python), "-m", "ensurepip", "--default-pip"]
+        for command in (bare, pip, [str(self.folder / "bin" / "pip"), "--version"]):
             code, out, err = ask(command, seconds=300)
             if code:
-                raise SetupError(f"{self.folder} cannot be made: {(err or out).splitlines()[-1]}")
-            self.begun.touch()
+                plain = re.fullmatch(r"[\w /.,+@~-]*", str(self.folder))
+                remedy = "" if plain else "; give the checkout's folder a plainer name"
+                words = (err or out).splitlines()[-1]
+                raise SetupError(f"{self.folder} cannot be made: {words}{remedy}")
 
     def finish(self, said):
         """Say for what it was made."""
@@ -455,6 +517,16 @@ class Venv:
         draft.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
         draft.replace(self.ready)
         self.begun.unlink()
+
+
+def whole(package):
+    """Tell whether each file of an installed package is there, as long as when it was installed."""
+    try:
+        with open(str(package / "RECORD"), encoding="utf-8", newline="") as file:
+            rows = [(path, int(size)) for path, _, size in csv.reader(file) if size]
+        return all(os.stat(f"{package.parent}/{path}").st_size == size for path, size in rows)
+    except (OSError, ValueError):
+        return False
 
 
 def digest(name):
@@ -477,6 +549,13 @@ def here():
         raise SetupError(
             "This is the system's Python: activate an environment first, or run make setup."
         )
+    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    before += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    for folder in filter(None, before):
+        for path in Path(folder).glob("*.dist-info"):
+            if canonical(path.name.split("-")[0]) in {name for _, name in locked()}:
+                remedy = "unset PYTHONPATH and export PYTHONNOUSERSITE=1, then try again"
+                raise SetupError(f"{path} would be read in place of the locked one: {remedy}.")
     say(f"==> {sys.prefix}: installing (a minute or two)")
     install(sys.executable)
 

@@ -29,7 +29,8 @@ def wheel(folder, name, version, files, requires=(), extras=()):
     tag = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files = {**files, f"{stem}.dist-info/METADATA": "\n".join(about) + "\n"}
     files = {**files, f"{stem}.dist-info/WHEEL": tag}
-    record = "".join(f"{path},,\n" for path in [*files, f"{stem}.dist-info/RECORD"])
+    record = "".join(f"{path},,{len(text.encode())}\n" for path, text in files.items())
+    record += f"{stem}.dist-info/RECORD,,\n"
     with zipfile.ZipFile(f"{folder}/{stem}-py3-none-any.whl", "w") as archive:
         for path, text in {**files, f"{stem}.dist-info/RECORD": record}.items():
             archive.writestr(path, text)

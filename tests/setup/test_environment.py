@@ -16,6 +16,7 @@ import pytest
 from small_index import BACKEND, ROOT, Checkout, Index, project_file
 
 SCRIPT = "tools/setup_environment.py"
+BOGUS = {"PIP_USE_FEATURE": "bogus"}
 BASE = getattr(sys, "_base_executable", sys.executable)
 
 
@@ -39,7 +40,7 @@ def command(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def interpreters(tmp_path) -> Path:
-    """Return a folder for PATH: a Python too old, a shim to none, one without venv, a good one."""
+    """Return a folder for PATH: a Python too old, shims to none, two not whole, a good one."""
     folder = tmp_path / "bin"
     lies = "import sys; sys.version_info = (3, 9, 2); code = sys.argv.pop(1); exec(code)"
     command(
@@ -47,10 +48,12 @@ def interpreters(tmp_path) -> Path:
         f"[ $1 = -c ] && shift && exec '{BASE}' -c '{lies}' \"$@\"; exec '{BASE}' \"$@\"",
     )
     command(folder / "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    (bare / "ensurepip.py").write_text("raise ImportError")
-    command(folder / "python3.13", f"PYTHONPATH='{bare}' exec '{BASE}' \"$@\"")
+    command(folder / "python3.9", "exit 0")
+    for name, module in (("python3.13", "ensurepip"), ("python3.14", "sqlite3")):
+        bare = tmp_path / name
+        bare.mkdir()
+        (bare / f"{module}.py").write_text("raise ImportError('built without it')")
+        command(folder / name, f"PYTHONPATH='{bare}' exec '{BASE}' \"$@\"")
     command(folder / "python3.11", f"exec '{BASE}' \"$@\"")
     return folder
 
@@ -65,6 +68,8 @@ def interpreters(tmp_path) -> Path:
             "python3.13",
             "has no venv module with pip (on Debian and Ubuntu: apt install python3-venv)",
         ),
+        ("python3.14", "lacks what the book needs: ImportError: built without it."),
+        ("python3.9", "leads to no Python: exit code 0."),
         ("", "Python 3.9.2 is too old"),  # python3, unless another is named
     ],
 )
@@ -107,12 +112,14 @@ def test_of_pip_s_settings_those_that_reach_the_index_stay(tmp_path, monkeypatch
     settings = tmp_path / "pip.conf"
     settings.write_text(
         "[global]\ncert = /a folder/ca.pem\nuser = true\nindex-url = http://global/\n"
+        "quiet = 2\nuse-feature = \nuse_feature = \n"
         "[install]\nindex_url = http://install/\nfind-links =\n    /one\n    /two\n"
         "no-binary = :all:\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
     monkeypatch.setenv("PIP_PROXY", "http://proxy:3128")
     monkeypatch.setenv("PIP_TARGET", "/elsewhere")
+    monkeypatch.setenv("PIP_PYTHON", "/elsewhere")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     found = script().pip_settings(sys.executable)
     assert found["PIP_CERT"] == "/a folder/ca.pem"
@@ -137,11 +144,22 @@ def test_no_step_resolves_and_none_is_built_in_isolation():
         ("OSError: [Errno 28] No space left on device", "the disk is full"),
         ("Retrying (Retry(total=4)) ERROR: No matching distribution found for a", "not reached"),
         ("ERROR: No matching distribution found for numba==0.68.1", "has no such file for this"),
+        ("Ignoring indexes: x ERROR: No matching distribution found for a", "no-index forbids"),
+        ("SSL: CERTIFICATE_VERIFY_FAILED Retrying ERROR: No matching distribution", "the clock"),
+        ("is not a trusted or secure host ERROR: No matching distribution", "trusted-host"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "the reason above"),
     ],
 )
 def test_pip_s_errors_are_told_apart(words, meaning):
     assert meaning in script().meaning(words)
+
+
+def test_packages_that_would_be_read_in_place_of_the_locked_are_told(tmp_path, monkeypatch):
+    (tmp_path / "PyYAML-1.0.dist-info").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    setup = script()
+    with pytest.raises(setup.SetupError, match=r"PyYAML-1.0.dist-info would be read in place"):
+        setup.here()
 
 
 def test_conda_and_binder_leave_the_packages_to_the_script():
@@ -154,6 +172,39 @@ def test_conda_and_binder_leave_the_packages_to_the_script():
 
 
 # -- the installation ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing", "link to another", "folder"])
+def test_what_is_no_environment_is_left_as_it_is(tmp_path, kind):
+    setup, there, another = script(), tmp_path / "there", tmp_path / "another"
+    if kind == "file":
+        there.write_text("kept")
+    elif kind == "link to nothing":
+        there.symlink_to("nothing")
+    else:
+        (there if kind == "folder" else another).mkdir()
+        (another if another.exists() else there).joinpath("thesis").write_text("kept")
+    if kind == "link to another":
+        (another / "pyvenv.cfg").write_text("")
+        there.symlink_to(another)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(setup.SetupError, match="there is no environment: move it away"):
+        setup.Venv(there).make(BASE)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_environment_that_answers_late_is_not_made_anew(tmp_path, monkeypatch):
+    setup = script()
+    monkeypatch.setattr(setup, "ask", lambda *_: (124, "", setup.LATE))
+    with pytest.raises(setup.SetupError, match="no answer in time"):
+        setup.Venv(tmp_path).fault("")
+
+
+@pytest.mark.slow
+def test_a_folder_from_which_no_command_starts_is_told_before_anything_is_fetched(tmp_path):
+    setup = script()
+    with pytest.raises(setup.SetupError, match="give the checkout's folder a plainer name"):
+        setup.Venv(tmp_path / "a $b").make(BASE)
 
 
 @pytest.fixture(scope="module")
@@ -319,10 +370,36 @@ def test_a_changed_lock_is_installed_by_one_make_while_another_waits(copied, loc
 
     (copied.root / "requirements.lock").write_text(lock)
     assert fault(copied) == ("install", "requirements.lock changed")
-    code, said = copied.make(PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="1")
-    assert code and "not reached" in said, "and what stood before still stands"
+    for words, settings in (("not reached", {"PIP_RETRIES": "1"}), ("bogus", BOGUS)):
+        code, said = copied.make(PIP_INDEX_URL="http://127.0.0.1:9/", **settings)
+        assert code and words in said, "and what stood before still stands"
     (copied.root / "requirements.lock").write_text(changed)
     assert fault(copied) == ("", "")
+
+
+@pytest.mark.slow
+def test_what_was_changed_by_hand_is_put_right_and_what_is_no_longer_locked_goes(
+    copied, lock, address
+):
+    restamp(copied, checkout=str(copied.root))
+    (site,) = copied.venv.glob("lib/python*/site-packages")
+    venv = script(copied.root).Venv(copied.venv)
+    installed = venv.packages()
+    (site / "ruler.py").write_text("VERSION = 'my own'")
+    (site / "built.py").unlink()
+    (info,) = site.glob("setuptools-*.dist-info")
+    (info / "RECORD").unlink()
+    assert [path for path in venv.packages() if "measure" not in path] == []
+
+    (copied.root / "requirements.lock").write_text(re.sub(r"measure==1.0 \\\n.*\n", "", lock))
+    (copied.root / "pyproject.toml").write_text(project_file("small", "ruler"))
+    code, said = copied.make(PIP_INDEX_URL=address)
+    assert code == 0, said
+    assert venv.packages() == [path for path in installed if "measure" not in path]
+    assert copied.says("import built, ruler; print(built.BY, ruler.VERSION)") == "1.0 1.0"
+    assert not (site / "measure.py").exists()
+    (site / "ruler.py").unlink()
+    assert fault(copied) == ("install", "ruler-1.0 is not as it was installed")
 
 
 @pytest.mark.slow
