@@ -62,7 +62,8 @@ if (typeof Search !== "undefined") {{
     const page = new DOMParser().parseFromString(html, "text/html");
     for (const e of page.querySelectorAll(".bd-header-article, #jb-print-docs-body, details"))
       e.remove();
-    return text(page.documentElement.outerHTML, anchor);
+    const whole = page.documentElement.outerHTML;
+    return text(whole, anchor) || text(whole);  // a mere target has no text
   }};
 }}
 function splitQuery(query) {{
@@ -70,7 +71,7 @@ function splitQuery(query) {{
     query = query.replace(new RegExp(`(?<![a-z0-9])${{word}}(?![a-z0-9])`, "gi"), meaning);
   const runs = query.match(
     /[{_HAN}]+|{_NUMBER}|(?:(?![{_HAN}])[\p{{Letter}}\p{{Number}}_])+/gu) || [];
-  return runs.flatMap((run) =>
+  return runs.filter((run) => !(run in {{}})).flatMap((run) =>  // Sphinx trips over "constructor"
     /[{_HAN}]/.test(run) && run.length > 1
       ? Array.from({{ length: run.length - 1 }}, (_, i) => run.slice(i, i + 2))
       : [run]
@@ -83,7 +84,7 @@ var Scorer = {{
     if (description === null)
       return BEHIND.some((beginning) => page.startsWith(beginning)) ? score - 200 : score;
     const asked = score > 500;  // its whole name; with an underscore it is no word of prose
-    return asked && title.includes("_") ? 50 : score - (asked ? 1400 : 500);
+    return asked && /_[^.]*$/.test(title) ? 50 : score - (asked ? 1400 : 500);
   }},
 }};
 """

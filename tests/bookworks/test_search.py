@@ -32,7 +32,7 @@ PAGES = {
     "sourdough.md": "# Sourdough\n\nIt is fed with 0.191 parts; 用酸面团做的面包.\n\n"
     "<table><tr><td>Rye</td><td>0.75</td><td>1,250.5</td></tr></table>\n",
     "glossary.md": GLOSSARY,
-    "library.md": "# The tools\n\n```{py:function} tools.rye()\nRye flour.\n```\n\n"
+    "library.md": "# The tools\n\n```{py:function} _tools.rye()\nRye flour.\n```\n\n"
     "```{py:function} tools.bake_rye()\nBakes.\n```\n",
 }
 
@@ -101,7 +101,7 @@ def test_only_the_beginning_of_a_definition_names_the_term():
 def test_the_page_that_answers_comes_first(tmp_path):
     settings = {"bookworks_search": SEARCH, "nitpicky": False}
     html = build(write_book(tmp_path, PAGES, **settings))
-    english = ("rye", "bake_rye", "0.191", "1,250.5", "cite")
+    english = ("rye", "bake_rye", "0.191", "1,250.5", "cite", "constructor", "__proto__")
     found = search(html, *english, "酸面团", "老面", "老酵", "入炉膨胀", "黑麦")
     # cells of a table are words of their own, and a page comes before members of the library
     assert found["rye"][0] == "sourdough" and "library#tools.rye" in found["rye"]
@@ -112,6 +112,7 @@ def test_the_page_that_answers_comes_first(tmp_path):
     assert found["入炉膨胀"][0].startswith("glossary#term-")
     assert found["黑麦"][0] == "sourdough"
     assert found["cite"][0] == "index#cite"
+    assert found["constructor"] == found["__proto__"] == []
 
     # a question is asked as the book's own word in it, or without its small words
     asked = ["how do I cite this?", "what does the book say about wheat", "如何用黑麦"]
