@@ -94,6 +94,22 @@ def test_one_too_old_to_answer_is_told_by_its_own_words(tmp_path):
     assert code and said.startswith("Python 2.4.1 is too old")
 
 
+def test_no_variable_of_another_project_s_python_reaches_a_command(tmp_path):
+    text = f"include {ROOT / 'Makefile'}\nsay: ; @env\n"
+    names = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
+    done = subprocess.run(
+        ["make", "-f", "-", "say"],
+        input=text,
+        env={**os.environ, **dict.fromkeys(names, "/elsewhere"), "PYTHONPYCACHEPREFIX": "/kept"},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert not [line for line in done.stdout.split("\n") if line.endswith("=/elsewhere")]
+    assert "PYTHONPYCACHEPREFIX=/kept" in done.stdout
+
+
 def test_where_no_python_runs_the_makefile_itself_says_so(tmp_path):
     checkout = Checkout(tmp_path / "checkout", "", project_file("small"))
     makefile = checkout.root / "Makefile"
