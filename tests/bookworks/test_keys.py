@@ -23,7 +23,7 @@ from bookworks.book import Book
 
 
 def test_a_start_up_file_of_the_reader_runs_in_no_kernel(tea, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONSTARTUP", "/home/reader/start.py")
+    monkeypatch.setenv("PYTHONSTARTUP", "start.py")
     assert environment(Book.read(tea.root), tmp_path / "record")["PYTHONSTARTUP"] == ""
 
 
