@@ -15,8 +15,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# What a caller has set for another project must not reach this one.
-unexport PYTHONPATH PYTHONHOME
+# What a caller has set for another project must not reach this one: PYTHONPATH, PYTHONHOME, and
+# PYTHONSTARTUP, which every kernel would run.
+unexport $(filter-out PYTHON PYTHONPYCACHEPREFIX,$(filter PYTHON%,$(.VARIABLES)))
 
 # Chapters that hold code: MyST text notebooks name their kernel in the header.
 CODE_CHAPTERS = $(shell grep -rls --include='*.md' --exclude-dir='.*' '^kernelspec:' book notebooks)

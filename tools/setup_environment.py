@@ -72,7 +72,14 @@ def say(text):
 def surroundings():
     """Return the environment variables without those that steer another project's Python."""
     kept = ("PYTHONPYCACHEPREFIX",)
-    foreign = ("PYTHON", "SETUPTOOLS_", "__PYVENV", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
+    foreign = (
+        "PYTHON",
+        "SETUPTOOLS_",
+        "__PYVENV",
+        "VIRTUAL_ENV",
+        "SOURCE_DATE_EPOCH",
+        "DIST_EXTRA_CONFIG",
+    )
     items = os.environ.items()
     return {name: text for name, text in items if name in kept or not name.startswith(foreign)}
 
@@ -86,15 +93,15 @@ HELD = []
 
 @contextlib.contextmanager
 def running(command, settings, errors):
-    """Start a command in the checkout; end it when we are ended."""
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    child = subprocess.Popen(
-        *(command, -1, None, nothing, pipe, errors), cwd=str(ROOT), env=settings, pass_fds=HELD
-    )
+    """Start a command in the checkout; end it, and what it started, when we are ended."""
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": errors}
+    options.update(cwd=str(ROOT), env=settings, pass_fds=HELD, start_new_session=True)
+    child = subprocess.Popen(command, **options)
     try:
         yield child
     except BaseException:
-        child.terminate()
+        with contextlib.suppress(OSError):  # it has ended already
+            os.killpg(child.pid, signal.SIGTERM)
         raise
     finally:
         child.wait()
@@ -322,7 +329,8 @@ def follow(what, command, settings, begin):
 def meaning(words):
     """Return what pip's words mean for a reader, and the remedy."""
     if "o space left" in words:
-        return "the disk is full, about 2 GB are needed; then run the command again."
+        places = f".venv's, or that of {tempfile.gettempdir()} (TMPDIR)"
+        return f"the disk is full ({places}): about 2 GB are needed; then run the command again."
     if "No matching distribution" not in words:
         return "not installed, for the reason above; then run the command again."
     if "Ignoring indexes" in words:
@@ -508,8 +516,9 @@ class Venv:
             if code:
                 plain = re.fullmatch(r"[\w /.,+@~-]*", str(self.folder))
                 remedy = "" if plain else "; give the checkout's folder a plainer name"
-                words = (err or out).splitlines()[-1]
-                raise SetupError(f"{self.folder} cannot be made: {words}{remedy}")
+                lines = f"{out}\n{err}".strip().split("\n")
+                words = [line for line in lines if "o space left" in line] or lines
+                raise SetupError(f"{self.folder} cannot be made: {words[-1]}{remedy}")
 
     def finish(self, said):
         """Say for what it was made."""
@@ -569,7 +578,8 @@ def main():
         "--here", action="store_true", help="install into this Python's environment"
     )
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         here() if asked.here else Venv(ROOT / asked.venv).repair(asked.python)
     except SetupError as refusal:

@@ -118,11 +118,13 @@ def fill(notebook: Any, execution: Execution) -> Any:
 # -- the environment of every kernel, whoever starts it ---------------------------------
 
 
-#: Figures go to the page, strings hash alike, linear algebra does not spread over cores that
-#: other kernels use, and the kernel named python3 is the one beside this interpreter.
+#: Figures go to the page, strings hash alike, no start-up file of the reader runs, linear algebra
+#: does not spread over cores that other kernels use, and the kernel named python3 is the one
+#: beside this interpreter.
 _VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONHASHSEED": "0",
+    "PYTHONSTARTUP": "",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

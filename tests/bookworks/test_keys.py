@@ -21,6 +21,11 @@ from bookworks._store import Execution, Store
 from bookworks.book import Book
 
 
+def test_a_start_up_file_of_the_reader_runs_in_no_kernel(tea, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONSTARTUP", "start.py")
+    assert environment(Book.read(tea.root), tmp_path / "record")["PYTHONSTARTUP"] == ""
+
+
 def record(tea, code: str, tmp_path: Path, **more: str) -> Inputs:
     """Run a program as a kernel would run it, in the book's folder; return what it read."""
     book, path = Book.read(tea.root), tmp_path / "record"

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -93,6 +94,22 @@ def test_one_too_old_to_answer_is_told_by_its_own_words(tmp_path):
     assert code and said.startswith("Python 2.4.1 is too old")
 
 
+def test_no_variable_of_another_project_s_python_reaches_a_command(tmp_path):
+    text = f"include {ROOT / 'Makefile'}\nsay: ; @env\n"
+    names = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
+    done = subprocess.run(
+        ["make", "-f", "-", "say"],
+        input=text,
+        env={**os.environ, **dict.fromkeys(names, "/elsewhere"), "PYTHONPYCACHEPREFIX": "/kept"},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert not [line for line in done.stdout.split("\n") if line.endswith("=/elsewhere")]
+    assert "PYTHONPYCACHEPREFIX=/kept" in done.stdout
+
+
 def test_where_no_python_runs_the_makefile_itself_says_so(tmp_path):
     checkout = Checkout(tmp_path / "checkout", "", project_file("small"))
     makefile = checkout.root / "Makefile"
@@ -120,14 +137,16 @@ def test_of_pip_s_settings_those_that_reach_the_index_stay(tmp_path, monkeypatch
     monkeypatch.setenv("PIP_PROXY", "http://proxy:3128")
     monkeypatch.setenv("PIP_TARGET", "/elsewhere")
     monkeypatch.setenv("PIP_PYTHON", "/elsewhere")
-    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    for name in ("PYTHONPATH", "DIST_EXTRA_CONFIG"):  # this one leads setuptools
+        monkeypatch.setenv(name, "/elsewhere")
     found = script().pip_settings(sys.executable)
     assert found["PIP_CERT"] == "/a folder/ca.pem"
     assert found["PIP_INDEX_URL"] == "http://install/"
     assert found["PIP_FIND_LINKS"] == "/one /two"
     assert found["PIP_PROXY"] == "http://proxy:3128"
     assert found["PIP_CONFIG_FILE"] == os.devnull
-    assert not {"PIP_USER", "PIP_TARGET", "PIP_NO_BINARY", "PYTHONPATH"} & set(found)
+    dropped = {"PIP_USER", "PIP_TARGET", "PIP_NO_BINARY", "PYTHONPATH", "DIST_EXTRA_CONFIG"}
+    assert not dropped & set(found)
 
 
 def test_no_step_resolves_and_none_is_built_in_isolation():
@@ -198,6 +217,23 @@ def test_an_environment_that_answers_late_is_not_made_anew(tmp_path, monkeypatch
     monkeypatch.setattr(setup, "ask", lambda *_: (124, "", setup.LATE))
     with pytest.raises(setup.SetupError, match="no answer in time"):
         setup.Venv(tmp_path).fault("")
+
+
+@pytest.mark.parametrize("line", ["exit 0", "sleep 9 & echo; wait"])
+def test_an_interruption_ends_all_that_was_started_and_is_never_lost(line):
+    setup, (reading, writing) = script(), os.pipe()
+    setup.HELD.append(writing)
+    begun = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        setup.running(["sh", "-c", line], None, subprocess.PIPE) as child,
+    ):
+        child.stdout.readline() or child.wait()
+        raise KeyboardInterrupt
+    os.close(writing)
+    assert os.read(reading, 1) == b"", "all who held it have ended"
+    os.close(reading)
+    assert time.monotonic() - begun < 8
 
 
 @pytest.mark.slow
