@@ -379,7 +379,20 @@ def test_a_store_keeps_the_newest_few(tea, tmp_path):
     store = Store(tmp_path / "store", tea.root)
     for number in range(12):
         store.put("page", Execution(f"{number:032d}"[::-1], Inputs(), [], {}, 0.0))
+        for path in (tmp_path / "store").rglob("*.json"):  # the clock was ahead until now
+            os.utime(path, (2e9, 2e9))
     assert len(list((tmp_path / "store").rglob("*.json"))) == 8
+    last = f"{20:032d}"[::-1]
+    store.put("page", Execution(last, Inputs(), [], {}, 0.0))
+    assert store.get("page", last)
+
+
+def test_a_tree_counts_in_a_hidden_folder_too(tmp_path):
+    (tmp_path / ".books" / "static").mkdir(parents=True)
+    for colour in ("red", "blue"):
+        (tmp_path / ".books" / "static" / "a.css").write_text(colour)
+        (tmp_path / colour).write_text(_keys.tree(tmp_path / ".books", ["static"]))
+    assert (tmp_path / "red").read_text() != (tmp_path / "blue").read_text()
 
 
 @pytest.mark.parametrize("said", ["many", "0", "-1", "1.5"])
