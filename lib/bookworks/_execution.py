@@ -324,7 +324,7 @@ def execute(
         kept = {page: done for page, done in ready.items() if done is not None}
         held = {page for page, done in kept.items() if not done.inputs.changed(book.root)}
         waiting = [chapter for chapter in chapters if chapter.page not in held]
-        if waiting == last:  # none, or those that change what they read themselves
+        if waiting in ([], last):  # these change themselves what they read
             break
         last = waiting
         count = f"{len(waiting)} chapter{'s' if len(waiting) > 1 else ''}"

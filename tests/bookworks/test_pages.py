@@ -279,6 +279,7 @@ def test_what_another_chapter_writes_is_read_in_its_new_state(tea):
     tea.edit("leaves.csv", "black,4", "black,4\nred,1")
     built = tea.build()
     assert built.executed == {"harvest", "taste"} and "rows: 3" in tea.page("taste")
+    assert "executing 0" not in built.log
     assert tea.build().executed == set()
 
 
