@@ -71,7 +71,8 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
         raise BookError(f"{path.relative_to(book.root)} holds no code: its header names no kernel")
     packages = environment or _keys.environment(book.root)
     folder = path.parent.relative_to(book.root).as_posix()
-    return Chapter(page, path, notebook, code_key(notebook, folder, packages))
+    kernel = _keys.digest([packages, _VARIABLES])
+    return Chapter(page, path, notebook, code_key(notebook, folder, kernel))
 
 
 def jobs(book: Book) -> int:
@@ -122,10 +123,12 @@ def fill(notebook: Any, execution: Execution) -> Any:
 
 
 #: Figures go to the page, strings hash alike, linear algebra does not spread over cores that
-#: other kernels use, and the kernel named python3 is the one beside this interpreter.
+#: other kernels use, the kernel named python3 is the one beside this interpreter, and no picture
+#: bears the time at which it was drawn: it is the first that a ZIP archive can hold.
 _VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "315619200",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

@@ -72,6 +72,12 @@ def test_a_module_is_recorded_although_its_bytecode_is_read(tea, tmp_path):
     assert str(tmp_path / "path/shop/leaves.py") in record(tea, code, tmp_path, **more).files
 
 
+def test_a_picture_bears_no_time(tea, tmp_path):
+    for name in ("one.svg", "other.svg"):
+        record(tea, f"from matplotlib.figure import Figure; Figure().savefig({name!r})", tmp_path)
+    assert (tea.root / "one.svg").read_text() == (tea.root / "other.svg").read_text()
+
+
 def test_a_program_that_imports_the_recorder_is_recorded_once(tea, tmp_path):
     code = "from bookworks import _keys; import shop.leaves"
     for _ in range(2):  # the second time, the compiled module is read
