@@ -63,12 +63,16 @@ def read_chapter(book: Book, page: str, environment: str | None = None) -> Chapt
     if path.suffix == ".ipynb":
         notebook = nbformat.reads(text, as_version=4)
     elif is_myst_markdown_notebook(text):
-        notebook = read_myst_markdown_notebook(text, add_source_map=True, path=path)
+        try:
+            notebook = read_myst_markdown_notebook(text, add_source_map=True, path=path)
+        except Exception as error:  # in the header, in options of a cell, in what one loads
+            raise BookError(f"{path.relative_to(book.root)}: {error}") from None
     else:
         raise BookError(f"{path.relative_to(book.root)} holds no code: its header names no kernel")
     packages = environment or _keys.environment(book.root)
     folder = path.parent.relative_to(book.root).as_posix()
-    return Chapter(page, path, notebook, code_key(notebook, folder, packages))
+    kernel = _keys.digest([packages, _VARIABLES])
+    return Chapter(page, path, notebook, code_key(notebook, folder, kernel))
 
 
 def jobs(book: Book) -> int:
@@ -119,12 +123,14 @@ def fill(notebook: Any, execution: Execution) -> Any:
 
 
 #: Figures go to the page, strings hash alike, no start-up file of the reader runs, linear algebra
-#: does not spread over cores that other kernels use, and the kernel named python3 is the one
-#: beside this interpreter.
+#: does not spread over cores that other kernels use, the kernel named python3 is the one beside
+#: this interpreter, and no picture bears the time at which it was drawn: it is the first that a
+#: ZIP archive can hold.
 _VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONHASHSEED": "0",
     "PYTHONSTARTUP": "",
+    "SOURCE_DATE_EPOCH": "315619200",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -312,8 +318,20 @@ def execute(
 ) -> dict[str, Execution]:
     """Return an execution of every chapter: those that still hold, and new ones."""
     ready = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
-    waiting = [chapter for chapter in chapters if ready[chapter.page] is None]
-    if waiting:
+
+    def keep(chapter: Chapter, execution: Execution) -> None:
+        store.put(chapter.page, execution)
+        ready[chapter.page] = execution
+        logger.info("  %s: %.1f s", chapter.page, execution.seconds)
+
+    last: list[Chapter] = []
+    for _ in range(3):  # a chapter may write what another one has read
+        kept = {page: done for page, done in ready.items() if done is not None}
+        held = {page for page, done in kept.items() if not done.inputs.changed(book.root)}
+        waiting = [chapter for chapter in chapters if chapter.page not in held]
+        if waiting in ([], last):  # these change themselves what they read
+            break
+        last = waiting
         count = f"{len(waiting)} chapter{'s' if len(waiting) > 1 else ''}"
         logger.info("executing %s, %d at a time", count, jobs(book))
         for chapter in waiting:
@@ -321,12 +339,6 @@ def execute(
             if reasons:
                 shown = ", ".join(reasons[:3]) + (", ..." if len(reasons) > 3 else "")
                 logger.info("  %s: changed %s", chapter.page, shown)
-
-        def keep(chapter: Chapter, execution: Execution) -> None:
-            store.put(chapter.page, execution)
-            ready[chapter.page] = execution
-            logger.info("  %s: %.1f s", chapter.page, execution.seconds)
-
         run_to_end(_side_by_side(book, waiting, keep, timeout))
     return {page: execution for page, execution in ready.items() if execution is not None}
 

@@ -36,7 +36,7 @@ def digest(content: object) -> str:
 
 
 def environment(root: Path) -> str:
-    """Return a hash of interpreter, lock and the folders of installed packages."""
+    """Return a hash of interpreter, recorder, lock and the folders of installed packages."""
     lock = root / "requirements.lock"
     installed = sorted(
         name
@@ -45,7 +45,8 @@ def environment(root: Path) -> str:
         for name in os.listdir(folder)
         if name.endswith(".dist-info") and (Path(folder) / name / "WHEEL").exists()
     )
-    return digest([sys.version, installed, sha256(lock) if lock.is_file() else ""])
+    recorder = tree(Path(__file__).parent, ["_recorder"])  # of an older one, records say less
+    return digest([sys.version, recorder, installed, sha256(lock) if lock.is_file() else ""])
 
 
 def tree(root: Path, names: Iterable[str]) -> str:

@@ -18,13 +18,14 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from docutils import nodes
 from myst_nb.ext.glue.utils import PendingGlueReference
-from sphinx.errors import SphinxError
+from sphinx.errors import ExtensionError, SphinxError
 from sphinx.util import logging
 
 from bookworks import _execution, _keys, _wheel
@@ -68,7 +69,8 @@ class State:
     pending: str = ""  # the page that is being written
     written: bool = False  # whether any was
     whole: bool = False  # whether the last build came to its end
-    lock: IO[str] | None = None  # held as long as the build runs
+    # held as long as the build runs
+    lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     def key_file(self, page: str) -> Path:
         return self.folder / f"{page.replace('/', '--')}.json"
@@ -114,11 +116,14 @@ def _told() -> Iterator[None]:
     """Turn an error that the caller can put right into the last line of the build."""
     try:
         yield
-    except BookError as error:
-        raise BuildError(error.message) from None
-    except OSError as error:
-        place = error.filename2 or error.filename or "a file"
-        raise BuildError(f"{place}: {error.strerror}; mend this and build again") from None
+    except (BookError, OSError, ExtensionError) as error:  # the last from a handler of an event
+        cause = getattr(error, "orig_exc", None) or error
+        if isinstance(cause, BookError):
+            raise BuildError(cause.message) from None
+        if isinstance(cause, OSError):
+            place = cause.filename2 or cause.filename or "a file"
+            raise BuildError(f"{place}: {cause.strerror}; mend this and build again") from None
+        raise
 
 
 def _end_in_one_line(app: Any) -> None:
@@ -153,6 +158,7 @@ def read_key(app: Any, page: str) -> str:
     return _keys.digest(
         {
             "source": text,
+            "contents": state.book.toc if page in env.toctree_includes else "",
             "machine": state.machine,
             "results": [e.result for e in map(state.executions.get, shown) if e],
             "code": state.executions[page].code if page in state.executions else "",
@@ -208,8 +214,10 @@ def book_key(app: Any) -> str:
 
 def chapters(app: Any) -> Iterator[Chapter]:
     packages = _keys.environment(Path(app.srcdir))
+    excluded = app.env.mystnb_config.execution_excludepatterns
     for page in sorted(app.env.found_docs):
-        if holds_code(Path(app.env.doc2path(page))):
+        path = Path(app.env.doc2path(page))
+        if holds_code(path) and not any(map(path.match, excluded)):
             yield _execution.read_chapter(app.bookworks.book, page, packages)
 
 
@@ -223,8 +231,10 @@ def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: se
             found = list(chapters(app))
             state.executions = _execution.execute(state.book, state.store, found, timeout)
         state.read = {page: read_key(app, page) for page in env.found_docs - added}
-    for title in env.titles.values():  # numbers are given anew; one of a part that has none stays
-        title.attributes.pop("secnumber", None)
+    # numbers are given anew, and where there is none any more the old one would stay
+    listed = (link for toc in env.tocs.values() for link in toc.findall(nodes.reference))
+    for node in (*env.titles.values(), *listed):
+        node.attributes.pop("secnumber", None)
     state.whole = _site_is_whole(app)
     for page in removed:
         state.key_file(page).unlink(missing_ok=True)
@@ -246,18 +256,27 @@ def _reparse_references(app: Any, env: Any) -> None:
 
 def _holds(app: Any, page: str) -> bool:
     """Tell whether a page was written under the key that it has now, and is still there."""
-    key = app.bookworks.key(page)
-    present = {
-        "read": app.bookworks.read[page],
+    present = {"read": app.bookworks.read[page], **_made_of(app, page)}
+    return bool(present.items() <= app.bookworks.key(page).items())
+
+
+def _made_of(app: Any, page: str) -> dict[str, str]:
+    """Return the states of the files that reading and writing a page leaves."""
+    return {
         "page": _keys.state(Path(app.builder.get_outfilename(page))),
         "tree": _keys.state(Path(app.doctreedir, f"{page}.doctree")),
+        "glue": _keys.state(_glued(app.env, page)),
     }
-    return bool(present.items() <= key.items())
+
+
+def _glued(env: Any, page: str) -> Path:
+    """Return where MyST-NB keeps what a page glues."""
+    return Path(env.mystnb_config.output_folder, f"{page}.glue.json")
 
 
 def forget(app: Any, env: Any, page: str) -> None:
     """Delete what a page glued when it was read before: it may glue nothing now."""
-    Path(env.mystnb_config.output_folder, f"{page}.glue.json").unlink(missing_ok=True)
+    _glued(env, page).unlink(missing_ok=True)
 
 
 def remember_read(app: Any, doctree: Any) -> None:
@@ -316,9 +335,7 @@ def write_key(app: Any, page: str = "", *_: Any) -> None:
         return
     if state.pending:
         done = state.pending
-        key = {"read": state.read[done], "write": state.write[done]}
-        key["page"] = _keys.state(Path(app.builder.get_outfilename(done)))
-        key["tree"] = _keys.state(Path(app.doctreedir, f"{done}.doctree"))
+        key = {"read": state.read[done], "write": state.write[done], **_made_of(app, done)}
         write_atomically(state.key_file(done), as_json(key))
     state.pending = page if page in app.env.found_docs else ""
     if state.pending:
@@ -330,6 +347,12 @@ def finish(app: Any, exception: Exception | None) -> None:
     state = getattr(app, "bookworks", None)
     if state is None:
         return
+    with state.lock, _told():
+        _keep(app, exception)
+
+
+def _keep(app: Any, exception: Exception | None) -> None:
+    state = app.bookworks
     if exception is None and app._warncount == 0:
         write_key(app)
         _sweep(app)
@@ -341,9 +364,8 @@ def finish(app: Any, exception: Exception | None) -> None:
         write_atomically(Path(app.outdir).parent / "execution.json", as_json(times))
     else:  # without these files all pages are read and written, and warn again
         for path in (Path(app.doctreedir, "environment.pickle"), state.key_file("(made)")):
-            path.unlink(missing_ok=True)
-    if state.lock is not None:
-        state.lock.close()
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _sweep(app: Any) -> None:

@@ -77,6 +77,12 @@ def test_a_module_is_recorded_although_its_bytecode_is_read(tea, tmp_path):
     assert str(tmp_path / "path/shop/leaves.py") in record(tea, code, tmp_path, **more).files
 
 
+def test_a_picture_bears_no_time(tea, tmp_path):
+    for name in ("one.svg", "other.svg"):
+        record(tea, f"from matplotlib.figure import Figure; Figure().savefig({name!r})", tmp_path)
+    assert (tea.root / "one.svg").read_text() == (tea.root / "other.svg").read_text()
+
+
 def test_a_program_that_imports_the_recorder_is_recorded_once(tea, tmp_path):
     code = "from bookworks import _keys; import shop.leaves"
     for _ in range(2):  # the second time, the compiled module is read
@@ -384,7 +390,20 @@ def test_a_store_keeps_the_newest_few(tea, tmp_path):
     store = Store(tmp_path / "store", tea.root)
     for number in range(12):
         store.put("page", Execution(f"{number:032d}"[::-1], Inputs(), [], {}, 0.0))
+        for path in (tmp_path / "store").rglob("*.json"):  # the clock was ahead until now
+            os.utime(path, (2e9, 2e9))
     assert len(list((tmp_path / "store").rglob("*.json"))) == 8
+    last = f"{20:032d}"[::-1]
+    store.put("page", Execution(last, Inputs(), [], {}, 0.0))
+    assert store.get("page", last)
+
+
+def test_a_tree_counts_in_a_hidden_folder_too(tmp_path):
+    (tmp_path / ".books" / "static").mkdir(parents=True)
+    for colour in ("red", "blue"):
+        (tmp_path / ".books" / "static" / "a.css").write_text(colour)
+        (tmp_path / colour).write_text(_keys.tree(tmp_path / ".books", ["static"]))
+    assert (tmp_path / "red").read_text() != (tmp_path / "blue").read_text()
 
 
 @pytest.mark.parametrize("said", ["many", "0", "-1", "1.5"])

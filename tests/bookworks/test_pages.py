@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from tea_book import HEADER, Built, Tea, differing
 from test_reruns_gallery import BREW, finish
 
+from bookworks._execution import read_chapter
+from bookworks._store import code_cells
 from bookworks.book import Book
 from bookworks.cli import main
 from bookworks.reruns._records import Record, default_folder
@@ -101,8 +103,19 @@ for name in (os.environ.get("TEA_OWN", "leaves.csv"), "tests/known_answers/tea.t
     except FileNotFoundError:
         print("none")
 ```
+
+## Sugar
+
+```{code-cell} ipython3
+:load: spoon.py
+```
 """
 SHOWN = """\
+
+```{include} pasted.txt
+```
+
+{download}`recipe.txt`
 
 ![A cup that is seen from above](cup.svg)
 
@@ -114,7 +127,7 @@ SHOWN = """\
 ```{rerun-gallery}
 ```
 """
-EXERCISE = "\n```{exercise} How long\n:label: ex-long\nTaste it.\n```\n"
+EXERCISE = "\n```{exercise} How long\n:label: ex-long\nTaste it.\n```\n\n[](harvest.md#sugar)\n"
 
 
 def furnish(tea: Tea) -> None:
@@ -122,6 +135,11 @@ def furnish(tea: Tea) -> None:
     tea.edit("_config.yml", "[bookworks]", "[bookworks, sphinx_exercise]")
     tea.edit("_config.yml", "  config:\n", "  local_extensions: {tea_pour: _ext}\n  config:\n")
     tea.write("_ext/tea_pour.py", POUR)
+    tea.edit("_config.yml", "  config:\n", "  config:\n    myst_heading_anchors: 2\n")
+    tea.edit("_config.yml", "title: Tea\n", "title: Tea\nlogo: logo.svg\n")
+    tea.write("logo.svg", CUP)
+    tea.write("spoon.py", "print(1)\n")
+    tea.write("pasted.txt", "All: {glue:text}`harvest.md::sum:d`.\n")
     tea.write("cup.svg", CUP)
     tea.write("tests/known_answers/tea.txt", "7\n")
     tea.write("honey.txt", "a spoon\n")
@@ -170,6 +188,29 @@ def reorder(tea: Tea) -> None:
 
 EDITS |= {
     "a picture": (lambda t: t.edit("cup.svg", 'r="4"', 'r="3"'), set()),
+    "a logo": (lambda t: t.edit("logo.svg", 'r="4"', 'r="2"'), set()),
+    "a heading to which another page leads": (
+        lambda t: t.edit("harvest.md", "## Sugar", "## SUGAR"),
+        set(),
+    ),
+    "a title in the table of contents": (
+        lambda t: t.edit("_toc.yml", "- file: references", "- file: references\n    title: Books"),
+        set(),
+    ),
+    "numbers of chapters": (
+        lambda t: t.edit("_toc.yml", "chapters:", "options: {numbered: 1}\nchapters:"),
+        set(),
+    ),
+    "a download that goes": (lambda t: t.edit("intro.md", "{download}`recipe.txt`", ""), set()),
+    "a remark in code that a cell loads": (
+        lambda t: t.edit("spoon.py", "(1)", "(1)  # a spoon"),
+        HARVEST,
+    ),
+    "chapters without numbers": (
+        lambda t: t.edit("_toc.yml", "options: {numbered: 1}\n", ""),
+        set(),
+    ),
+    "the look of a title": (lambda t: t.edit("taste.md", "# Taste", "# *Taste*"), set()),
     "an extension": (teach, set()),
     "an exercise": (lambda t: t.edit("taste.md", "How long", "How hot"), set()),
     "a parameter that is shown elsewhere": (
@@ -219,6 +260,36 @@ def test_only_pages_that_rest_on_an_edit_are_written(built_tea):
     assert "16" in tea.page("intro")
 
 
+def test_what_a_page_pastes_and_is_no_more_is_told(built_tea):
+    tea = built_tea
+    tea.edit("harvest.md", "glue(", "print(")
+    tea.edit("harvest.md", ", display=False", "")
+    built = tea.build()
+    assert built.result != 0 and "'sum' not found in doc 'harvest'" in built.log
+
+
+@pytest.mark.slow
+def test_what_another_chapter_writes_is_read_in_its_new_state(tea):
+    tea.write("sum.txt", "0")
+    tea.edit(
+        "harvest.md", "print(os", "print(open('sum.txt', 'w').write(str(len(rows))))\nprint(os"
+    )
+    tea.edit("taste.md", "1 + 1", "print('rows:', open('sum.txt').read())")
+    assert tea.build().result == 0 and "rows: 2" in tea.page("taste")
+    tea.edit("leaves.csv", "black,4", "black,4\nred,1")
+    built = tea.build()
+    assert built.executed == {"harvest", "taste"} and "rows: 3" in tea.page("taste")
+    assert "executing 0" not in built.log
+    assert tea.build().executed == set()
+
+
+def test_a_mark_at_the_beginning_hides_no_code(tea):
+    path = tea.root / "taste.md"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    book = Book.read(tea.root)
+    assert "taste" in book.chapters() and code_cells(read_chapter(book, "taste").notebook)
+
+
 @pytest.mark.slow
 def test_what_is_broken_is_made_again(sound_tea, built_tea, tmp_path):
     tea = built_tea
@@ -230,11 +301,16 @@ def test_what_is_broken_is_made_again(sound_tea, built_tea, tmp_path):
         ".executed/harvest/*.json",
         ".keys/intro.json",
         ".keys/(site).json",
+        "jupyter_execute/harvest.glue.json",
+        "odd",
         "old",
     ):
         shutil.rmtree(tea.root / "_build")
         shutil.copytree(sound_tea / "_build", tea.root / "_build")
-        if what == "old":  # of a machinery whose modules had other names
+        if what == "odd":
+            (tea.root / "_build" / ".keys" / "(site).json").write_text('{"whole": true}')
+            (tea.root / "_build" / ".keys" / "taste.json").write_text("[" * 100_000)
+        elif what == "old":  # of a machinery whose modules had other names
             (tea.root / "_build" / ".keys" / "taste.json").write_text('{"read": "old"}')
             for name in ("environment.pickle", "taste.doctree"):
                 path = tea.root / "_build" / ".doctrees" / name
