@@ -157,6 +157,20 @@ def test_what_was_not_there_and_was_then_made_is_no_input(tea, tmp_path):
     assert read(record(tea, code, tmp_path)) == set()
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from IPython.display import Markdown; Markdown('**tea**')",
+        "import pathlib; pathlib.Path('tea ' * 99).exists()",
+        "import os; os.listdir('shop/__pycache__'); os.stat('shop/__pycache__/old')",
+    ],
+    ids=["a text that is shown", "a text too long for a name", "what Python keeps"],
+)
+def test_what_is_no_file_of_the_book_is_no_input(tea, tmp_path, code):
+    tea.write("shop/__pycache__/old", "")
+    assert read(record(tea, f"try: exec({code!r})\nexcept OSError: pass", tmp_path)) == set()
+
+
 def test_a_compiler_of_functions_finds_no_marks_in_them(tea, tmp_path):
     tea.write("mod.py", "import numba\n\n@numba.njit\ndef f(x):\n    return x + 1\n")
     inputs = record(tea, "import mod; assert mod.f(1) == 2", tmp_path)

@@ -39,7 +39,7 @@ from typing import Any
 #: Never inputs: of the system, of version control, of builds.
 _ROOTS = ("proc", "sys", "dev", "etc", "usr", "lib", "lib64", "bin", "sbin", "run", "snap")
 _SYSTEM = tuple(f"/{name}/" for name in _ROOTS)
-_TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis"}
+_TOOLS = {".git", ".venv", ".ipynb_checkpoints", ".pytest_cache", ".hypothesis", "__pycache__"}
 #: How :func:`bookworks._execution.kernel_environment` speaks to this module.
 _OURS = tuple(f"BOOKWORKS_{name}" for name in ("RECORD", "ROOT", "PREFIX", "START", "CODE"))
 
@@ -141,6 +141,8 @@ class Recorder:
     def asked(self, path: Any) -> None:
         """Note a file that was looked at from outside; of a module counts that it is not there."""
         path = os.path.abspath(os.fsdecode(path))
+        if any(len(os.fsencode(part)) > 255 for part in path.split(os.sep)):
+            return  # a text that might have been the name of a file
         if ("asked", path) not in self.seen:
             self.seen.add(("asked", path))
             if not (os.path.isdir(path) or (path.endswith(".py") and os.path.exists(path))):
@@ -271,9 +273,11 @@ def _asking(recorder: Recorder, look: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(look)
     def noting(path: Any, *more: Any, **options: Any) -> Any:
-        # realpath looks at every part of a path
-        resolves = sys._getframe(1).f_code.co_name in ("_joinrealpath", "realpath")
-        if not (resolves or isinstance(path, int) or options.get("dir_fd")):
+        # realpath looks at every part of a path, IPython at all that is shown
+        caller = sys._getframe(1)
+        callers = {frame.f_code.co_name for frame in (caller, caller.f_back) if frame}
+        passing = callers & {"_joinrealpath", "realpath", "_safe_exists"}
+        if not (passing or isinstance(path, int) or options.get("dir_fd")):
             recorder.quietly(recorder.asked, path)
         return look(path, *more, **options)
 
