@@ -99,6 +99,7 @@ TRANSFORMS: Mapping[str, str] = {
     "first": "value of the unit's first period, the same in all periods",
     "first-log": "logarithm of that value",
 }
+_DEEPEST = 20
 _MOST_BYTES = 200_000
 #: No name of a reader's panel can open a tag, whatever page it ends on.
 _NO_TAGS = str.maketrans("<>", "‹›")
@@ -268,13 +269,20 @@ def _parsed_yaml(raw: bytes | str, file: str) -> object:
     if len(raw) > _MOST_BYTES:
         raise ProblemsError([PanelProblem(f"is larger than {_MOST_BYTES // 1000} kB", file)])
     try:
-        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
+        text, depth = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw, 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            named = isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None)
+            if named or depth > _DEEPEST:  # what is nested takes the square of its depth to read
                 row = event.start_mark.line + 1 if event.start_mark else None
                 what, remedy = "anchors and aliases are not read", "write it out"
+                if depth > _DEEPEST:
+                    what, remedy = f"more than {_DEEPEST} levels are not read", "nest less"
                 raise ProblemsError([PanelProblem(what, file, row=row, remedy=remedy)])
         return yaml.load(text, Loader=_NoDoubles)
+    except ProblemsError:  # which is a ValueError, too
+        raise
     except UnicodeDecodeError:
         raise ProblemsError([PanelProblem("is not UTF-8 text", file)]) from None
     except yaml.YAMLError as error:
