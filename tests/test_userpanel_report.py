@@ -248,7 +248,9 @@ def test_a_wrong_choice_is_told_with_the_near_one(line):
 
 
 def test_a_spec_is_no_pipe_and_neither_large_nor_deep(tmp_path):
-    with pytest.raises(userpanel.ProblemsError, match="^file the spec, row 1: more than 20 levels"):
+    with pytest.raises(
+        userpanel.ProblemsError, match=r"^file the spec, row 1: more than 20 levels"
+    ):
         userpanel.parse_spec("labels: " + "[" * 90_000)
     os.mkfifo(tmp_path / "spec.yml")
     with pytest.raises(userpanel.ProblemsError, match="is no file"):
