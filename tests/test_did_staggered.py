@@ -223,7 +223,7 @@ def test_choices_that_do_not_exist():
     with pytest.raises(EstimationError, match="balanced"):
         did.synthetic(frame.drop(index=3), "y", "cohort")
     with pytest.raises(EstimationError, match="without controls"):
-        did.dechaisemartin_dhaultfoeuille(frame, "y", "cohort", controls=["x"])
+        did.dechaisemartin_dhaultfoeuille(frame, "y", "cohort", ["x"])
     refused = did.compare(frame, "y", "cohort", ["x"])
     assert set(refused.refusals) == {"synthetic", "dechaisemartin_dhaultfoeuille"}
     with pytest.raises(EstimationError, match="balanced"):

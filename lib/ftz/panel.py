@@ -327,15 +327,15 @@ class Panel:
 
 
 def on_panel(
-    *order: str, weighted: bool = False
+    *order: str, controlled: bool = True, weighted: bool = False
 ) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     """Let an estimator of a :class:`Panel` take a frame and the names of columns in its place.
 
     ``twfe(panel, errors="CR1S")`` may be written ``twfe(frame, "y", "d", ["x"], unit="firm",
     errors="CR1S")``: what follows the frame plays the parts in ``order``, and keywords with the
     name of a part play theirs.  Beside a panel they change its parts.  A panel with weights is
-    refused where the estimator does not say that it is ``weighted``, one with controls where
-    they stand not in ``order``: none leaves them out.
+    refused where the estimator does not say that it is ``weighted``, one with controls where it
+    says that it is not ``controlled``: none leaves them out.
 
     Examples
     --------
@@ -350,7 +350,8 @@ def on_panel(
     def decorate(estimator: Callable[..., _R]) -> Callable[..., _R]:
         own = set(signature(estimator).parameters)
         parts = {f.name for f in fields(Panel)} - {"frame", "dropped", *own}
-        refused = [p for p in ("controls", "weights") if p not in (*order, "weights" * weighted)]
+        taken = {"controls": controlled, "weights": weighted}
+        refused = [part for part, used in taken.items() if not used]
 
         @wraps(estimator)
         def call(panel: pd.DataFrame | Panel, *named: Any, **options: Any) -> _R:

@@ -235,7 +235,8 @@ EDITS |= {
 )
 def test_after_every_edit_the_site_is_that_of_a_clean_build(tea, tmp_path, monkeypatch, at_once):
     monkeypatch.setenv("TEA_RERUNS", str(tmp_path / "reruns"))
-    monkeypatch.delenv("TEA_OWN", raising=False)
+    monkeypatch.setenv("TEA_OWN", "")  # an edit sets it: gone again at the end
+    monkeypatch.delenv("TEA_OWN")
     furnish(tea)
     first = tea.build()
     assert first.result == 0 and first.executed == {"harvest", "taste"}, first.log

@@ -35,7 +35,7 @@ class SwitchersResult(CoefficientResult):
         return pd.DataFrame(columns)
 
 
-@on_panel("outcome", "treatment")
+@on_panel("outcome", "treatment", "controls", controlled=False)
 def switchers(
     panel: Panel,
     *,

@@ -365,7 +365,7 @@ def imputation(panel: Panel, *, anticipation: int = 0) -> AttResult:
     )
 
 
-@on_panel("outcome", "cohort")
+@on_panel("outcome", "cohort", "controls", controlled=False)
 def dechaisemartin_dhaultfoeuille(panel: Panel) -> AttResult:
     """Compare switchers with units whose treatment has not changed yet, horizon by horizon.
 
@@ -546,7 +546,7 @@ def _stacked_fit(pile: pd.DataFrame, slopes: pd.DataFrame) -> LeastSquares:
     return regress(span, pile["y"].to_numpy(), values, clusters)
 
 
-@on_panel("outcome", "cohort")
+@on_panel("outcome", "cohort", "controls", controlled=False)
 def synthetic(panel: Panel, *, seed: int = 0, draws: int = 200) -> AttResult:
     """Estimate by synthetic difference-in-differences: weighted controls, weighted periods.
 

@@ -158,7 +158,7 @@ LATER_EARLIER = "later against already treated"
 ALWAYS = "treated against always treated"
 
 
-@on_panel("outcome", "cohort")
+@on_panel("outcome", "cohort", "controls", controlled=False)
 def bacon(panel: Panel) -> BaconDecomposition:
     """Decompose the two-way fixed-effects coefficient into two-by-two comparisons.
 
