@@ -196,6 +196,11 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def distribution(folder):
+    """Return the name of the package whose ``.dist-info`` folder this is, as locks spell it."""
+    return canonical(Path(folder).name.split("-")[0])
+
+
 def project():
     """Return the name of the checkout's own distribution."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -414,9 +419,9 @@ class Venv:
 
     def packages(self):
         """Return the locked packages in it that are as they were installed, by their folders."""
-        names = {canonical(name) for _, name in locked()}
+        names = {name for _, name in locked()}
         found = self.folder.glob("lib/python*/site-packages/*.dist-info")
-        mine = [path for path in found if canonical(path.name.split("-")[0]) in names]
+        mine = [path for path in found if distribution(path) in names]
         return sorted(str(path.relative_to(self.folder)) for path in mine if whole(path))
 
     def fault(self, asked):
@@ -479,9 +484,9 @@ class Venv:
 
     def lost(self, said):
         """Return the packages that the lock no longer names; let pip fetch anew those not whole."""
-        names, dropped = {canonical(name) for _, name in locked()}, []
+        names, dropped = {name for _, name in locked()}, []
         for folder in sorted(set(said.get("packages", ())) - set(self.packages())):
-            name = canonical(Path(folder).name.split("-")[0])
+            name = distribution(folder)
             if name in names:
                 shutil.rmtree(str(self.folder / folder), ignore_errors=True)
             else:
@@ -558,11 +563,12 @@ def here():
         raise SetupError(
             "This is the system's Python: activate an environment first, or run make setup."
         )
+    names = {name for _, name in locked()}
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     before += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     for folder in filter(None, before):
         for path in Path(folder).glob("*.dist-info"):
-            if canonical(path.name.split("-")[0]) in {name for _, name in locked()}:
+            if distribution(path) in names:
                 remedy = "unset PYTHONPATH and export PYTHONNOUSERSITE=1, then try again"
                 raise SetupError(f"{path} would be read in place of the locked one: {remedy}.")
     say(f"==> {sys.prefix}: installing (a minute or two)")

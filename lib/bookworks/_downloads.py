@@ -24,8 +24,9 @@ from sphinx.errors import ConfigError
 
 from bookworks import _keys, _wheel
 from bookworks._checker import KEY
-from bookworks._execution import fill
-from bookworks._files import holds_code, write_if_new
+from bookworks._execution import MOST_OUTPUT, fill
+from bookworks._files import holds_code, read_text, write_if_new
+from bookworks._pages import glue_file
 from bookworks.book import NOTEBOOKS
 
 _HEADER = """\
@@ -160,7 +161,7 @@ class Plain:
         file, _, rest = text.rpartition("::")
         page = self._page(file) if file else self.docname
         if page not in self.glued:
-            path = Path(self.env.mystnb_config.output_folder, f"{page}.glue.json")
+            path = glue_file(self.env, page)
             self.glued[page] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
         known = self.glued[page]
         key, _, form = (rest, "", "") if rest in known else rest.rpartition(":")
@@ -193,7 +194,7 @@ def executed(app: Any, docname: str) -> Any:
     from myst_nb.core.read import create_nb_reader
 
     env, path = app.env, app.env.doc2path(docname)
-    text = Path(path).read_text(encoding="utf-8-sig")
+    text = read_text(Path(path), MOST_OUTPUT)
     page = create_nb_reader(path, env.myst_config, env.mystnb_config, text).read(text)
     execution = app.bookworks.executions.get(docname)
     return fill(page, execution) if execution else page

@@ -26,7 +26,7 @@ from sphinx.util import logging
 
 from bookworks import _keys, _recorder
 from bookworks._errors import BookError, near
-from bookworks._files import read_text
+from bookworks._files import EARLIEST, read_text
 from bookworks._keys import Inputs
 from bookworks._store import Execution, Store, code_cells, code_key
 from bookworks.book import Book
@@ -130,7 +130,7 @@ _VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONHASHSEED": "0",
     "PYTHONSTARTUP": "",
-    "SOURCE_DATE_EPOCH": "315619200",
+    "SOURCE_DATE_EPOCH": str(EARLIEST),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -317,21 +317,18 @@ def execute(
     book: Book, store: Store, chapters: Sequence[Chapter], timeout: int = 300
 ) -> dict[str, Execution]:
     """Return an execution of every chapter: those that still hold, and new ones."""
-    ready = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
+    kept = {chapter.page: store.get(chapter.page, chapter.code) for chapter in chapters}
+    ready = {page: execution for page, execution in kept.items() if execution is not None}
 
     def keep(chapter: Chapter, execution: Execution) -> None:
         store.put(chapter.page, execution)
         ready[chapter.page] = execution
         logger.info("  %s: %.1f s", chapter.page, execution.seconds)
 
-    last: list[Chapter] = []
-    for _ in range(3):  # a chapter may write what another one has read
-        kept = {page: done for page, done in ready.items() if done is not None}
-        held = {page for page, done in kept.items() if not done.inputs.changed(book.root)}
-        waiting = [chapter for chapter in chapters if chapter.page not in held]
+    waiting, last = [one for one in chapters if one.page not in ready], list[Chapter]()
+    for _ in range(3):
         if waiting in ([], last):  # these change themselves what they read
             break
-        last = waiting
         count = f"{len(waiting)} chapter{'s' if len(waiting) > 1 else ''}"
         logger.info("executing %s, %d at a time", count, jobs(book))
         for chapter in waiting:
@@ -340,7 +337,10 @@ def execute(
                 shown = ", ".join(reasons[:3]) + (", ..." if len(reasons) > 3 else "")
                 logger.info("  %s: changed %s", chapter.page, shown)
         run_to_end(_side_by_side(book, waiting, keep, timeout))
-    return {page: execution for page, execution in ready.items() if execution is not None}
+        # a chapter may write what another one has read
+        changed = [one for one in chapters if ready[one.page].inputs.changed(book.root)]
+        last, waiting = waiting, changed
+    return {chapter.page: ready[chapter.page] for chapter in chapters}
 
 
 # -- the command -------------------------------------------------------------------------

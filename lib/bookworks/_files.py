@@ -24,6 +24,8 @@ T = TypeVar("T")
 MOST_BYTES = 1_000_000
 #: Nor is one nested deeper, and PyYAML's time grows with the square.
 MOST_DEEP = 50
+#: When 1980 had begun everywhere; no ZIP archive holds an earlier year.
+EARLIEST = 315619200
 
 
 def sha256(path: Path) -> str:
@@ -125,7 +127,7 @@ def read_yaml(path: Path, most: int = MOST_BYTES) -> Any:
 
 def pack(archive: Path, contents: Mapping[str, Path | bytes], epoch: int) -> dict[str, str]:
     """Write a ZIP archive that depends on names, bytes and the time only; return the digests."""
-    moment = datetime.datetime.fromtimestamp(max(epoch, 315619200), datetime.UTC)
+    moment = datetime.datetime.fromtimestamp(max(epoch, EARLIEST), datetime.UTC)
     if not contents:
         raise BookError(f"{archive.name} would be empty")
     digests = {}

@@ -265,18 +265,18 @@ def _made_of(app: Any, page: str) -> dict[str, str]:
     return {
         "page": _keys.state(Path(app.builder.get_outfilename(page))),
         "tree": _keys.state(Path(app.doctreedir, f"{page}.doctree")),
-        "glue": _keys.state(_glued(app.env, page)),
+        "glue": _keys.state(glue_file(app.env, page)),
     }
 
 
-def _glued(env: Any, page: str) -> Path:
+def glue_file(env: Any, page: str) -> Path:
     """Return where MyST-NB keeps what a page glues."""
     return Path(env.mystnb_config.output_folder, f"{page}.glue.json")
 
 
 def forget(app: Any, env: Any, page: str) -> None:
     """Delete what a page glued when it was read before: it may glue nothing now."""
-    _glued(env, page).unlink(missing_ok=True)
+    glue_file(env, page).unlink(missing_ok=True)
 
 
 def remember_read(app: Any, doctree: Any) -> None:
